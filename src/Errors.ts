@@ -1,0 +1,521 @@
+/**
+ * Everything that can go wrong, one tag for each thing a program would do differently. All are `Schema.TaggedError`s:
+ * yieldable, serializable, free of secrets. `isTransient` tells which may pass when tried again.
+ *
+ * @example
+ * import * as Effect from "effect/Effect"
+ * import { extendVideo } from "effect-videos"
+ *
+ * const program = extendVideo({ video: "video_1", prompt: "and then it rains", seconds: 8 }).pipe(
+ *   Effect.catchTags({
+ *     OperationUnsupportedError: (error) => Effect.logWarning(error.message),
+ *     QuotaExceededError: () => Effect.logError("top up first")
+ *   })
+ * )
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { answered, nullable, Operation, said, seconds } from "./internal/answered.js"
+import { VideoResource } from "./Schema.js"
+
+export { Operation }
+
+// -----------------------------------------------------------------------------
+// before a request goes out
+// -----------------------------------------------------------------------------
+
+/**
+ * A request that the protocol does not allow. Nothing was sent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidRequestError extends Schema.TaggedError<InvalidRequestError>("effect-videos/InvalidRequestError")(
+  "InvalidRequestError",
+  {
+    operation: Operation,
+    /** Path of the field, such as `video.id`. */
+    field: Schema.String,
+    /** The shape of what was given: `a text of 0 characters`, `5`; never a text itself. */
+    received: Schema.String,
+    /** What would have been taken. */
+    accepted: Schema.String
+  }
+) {
+  readonly isTransient = false
+  override get message() {
+    return `${this.operation}: \`${this.field}\` must be ${this.accepted}; received ${this.received}. Nothing was sent.`
+  }
+}
+
+/**
+ * The file to upload could not be read, or had another length than it said. The server made no job: it never got a
+ * whole request.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UploadError extends Schema.TaggedError<UploadError>("effect-videos/UploadError")("UploadError", {
+  operation: Operation,
+  /** The file's name as the server would see it. */
+  file: Schema.String,
+  detail: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  readonly isTransient = false
+  override get message() {
+    return `${this.operation}: cannot upload ${this.file}: ${this.detail}`
+  }
+}
+
+// -----------------------------------------------------------------------------
+// no usable answer
+// -----------------------------------------------------------------------------
+
+/**
+ * The exchange with the server broke. `connect`: no connection was made, so nothing was sent. `exchange`: it was
+ * made and lost, so the server may have acted on the request.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransportError extends Schema.TaggedError<TransportError>("effect-videos/TransportError")(
+  "TransportError",
+  {
+    operation: Operation,
+    reason: Schema.Literal("connect", "exchange"),
+    /** Scheme, host and port. */
+    origin: Schema.String,
+    detail: Schema.String,
+    cause: Schema.optional(Schema.Defect)
+  }
+) {
+  readonly isTransient = true
+  override get message() {
+    const what = this.reason === "connect" ? `no connection to ${this.origin}` : `connection to ${this.origin} lost`
+    return `${this.operation}: ${what}: ${this.detail}`
+  }
+}
+
+/**
+ * No whole answer within the request's time-out.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>("effect-videos/RequestTimeoutError")(
+  "RequestTimeoutError",
+  { operation: Operation, timeout: Schema.DurationFromMillis, origin: Schema.String }
+) {
+  readonly isTransient = true
+  override get message() {
+    return `${this.operation}: no answer from ${this.origin} within ${seconds(this.timeout)}`
+  }
+}
+
+/**
+ * A redirect that is not followed: of a request that would make a job, away from `https`, to another scheme than
+ * `http(s)`, or the sixth in a row. Usually the base URL wants correcting.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RedirectError extends Schema.TaggedError<RedirectError>("effect-videos/RedirectError")("RedirectError", {
+  operation: Operation,
+  status: Schema.Number,
+  /** Where it pointed, without query and fragment (they may be signed). */
+  location: Schema.String,
+  reason: Schema.Literal("submission", "downgrade", "scheme", "loop", "opaque")
+}) {
+  readonly isTransient = false
+  override get message() {
+    return `${this.operation}: redirect to ${this.location} (HTTP ${this.status}) not followed: ${redirects[this.reason]}`
+  }
+}
+
+const redirects = {
+  submission: "a request that makes a job is sent to the base URL alone",
+  downgrade: "it leaves https",
+  scheme: "it leads to neither http nor https",
+  loop: "more than five in a row",
+  opaque: "this runtime hides where it leads"
+} as const
+
+/**
+ * An answer that is not what the protocol promises: no JSON (`syntax`), or JSON that is no such resource (`shape`).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>("effect-videos/ResponseDecodeError")(
+  "ResponseDecodeError",
+  {
+    operation: Operation,
+    /** Method and path, such as `GET /videos/video_1`. */
+    route: Schema.String,
+    status: Schema.Number,
+    requestId: nullable(Schema.String),
+    reason: Schema.Literal("syntax", "shape"),
+    detail: Schema.String,
+    /** The first 2 KiB of the body, secrets removed. */
+    body: Schema.String
+  }
+) {
+  /** A body that is no JSON is often one that was cut, or a proxy's page: a read may try again. */
+  get isTransient(): boolean {
+    return this.reason === "syntax"
+  }
+  override get message() {
+    const id = this.requestId === null ? "" : `, request ${this.requestId}`
+    return `${this.operation}: cannot read the answer to ${this.route} (HTTP ${this.status}${id}): ${this.detail}`
+  }
+}
+
+/**
+ * A submission whose outcome is not known: the connection broke after the request was sent, the server did not answer
+ * in time, answered with a failure that does not say whether a job was made, or with something that cannot be read.
+ * Sending it again may pay twice: look at the server's list of jobs first.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncertainError>(
+  "effect-videos/SubmissionUncertainError"
+)("SubmissionUncertainError", {
+  operation: Operation,
+  /** What the submission was sent with. A server that knows the header does not make a second job for it. */
+  idempotencyKey: Schema.String,
+  /** What went wrong. */
+  reason: Schema.suspend(() => Schema.Union(TransportError, RequestTimeoutError, ServerError, ResponseDecodeError)),
+  /** Jobs that this submission may have made. */
+  candidates: Schema.Array(VideoResource)
+}) {
+  readonly isTransient = false
+  override get message() {
+    return `${this.operation}: it is not known whether the server made a job; look before sending it again. ${this.reason.message}`
+  }
+}
+
+// -----------------------------------------------------------------------------
+// the server said no
+// -----------------------------------------------------------------------------
+
+/**
+ * The key is missing or not accepted (401).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AuthenticationError extends Schema.TaggedError<AuthenticationError>("effect-videos/AuthenticationError")(
+  "AuthenticationError",
+  answered
+) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? false
+  }
+  override get message() {
+    return said(this, "the server does not accept the API key, or wants one")
+  }
+}
+
+/**
+ * The key is good, but not for this (403).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PermissionDeniedError extends Schema.TaggedError<PermissionDeniedError>(
+  "effect-videos/PermissionDeniedError"
+)("PermissionDeniedError", answered) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? false
+  }
+  override get message() {
+    return said(this, "not permitted")
+  }
+}
+
+/**
+ * Too many requests for now (429). Passes by waiting.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RateLimitedError extends Schema.TaggedError<RateLimitedError>("effect-videos/RateLimitedError")(
+  "RateLimitedError",
+  answered
+) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? true
+  }
+  override get message() {
+    return said(this, `rate limited${this.retryAfter === null ? "" : `, wait ${seconds(this.retryAfter)}`}`)
+  }
+}
+
+/**
+ * The account has no quota, balance or budget left (402, 429 `insufficient_quota` and its kin). Waiting does not help.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>("effect-videos/QuotaExceededError")(
+  "QuotaExceededError",
+  answered
+) {
+  readonly isTransient = false
+  override get message() {
+    return said(this, "the account's quota is used up")
+  }
+}
+
+/**
+ * The server's moderation refused the prompt or the input. The same request will be refused again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ModerationBlockedError extends Schema.TaggedError<ModerationBlockedError>(
+  "effect-videos/ModerationBlockedError"
+)("ModerationBlockedError", answered) {
+  readonly isTransient = false
+  override get message() {
+    return said(this, "refused by moderation")
+  }
+}
+
+/**
+ * The server does not accept the request as it is (400, 413, 415, 422 and other 4xx).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadRequestError extends Schema.TaggedError<BadRequestError>("effect-videos/BadRequestError")(
+  "BadRequestError",
+  {
+    ...answered,
+    /** The field that the server names, where it names one. */
+    param: nullable(Schema.String)
+  }
+) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? false
+  }
+  override get message() {
+    return said(this, this.param === null ? "request not accepted" : `\`${this.param}\` not accepted`)
+  }
+}
+
+/**
+ * The job's state, or a lock, stands in the way (409). The protocol's own clients try such a request again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConflictError extends Schema.TaggedError<ConflictError>("effect-videos/ConflictError")(
+  "ConflictError",
+  answered
+) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? true
+  }
+  override get message() {
+    return said(this, "conflict")
+  }
+}
+
+/**
+ * The server, or something before it, cannot answer now (5xx, 408, 425).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ServerError extends Schema.TaggedError<ServerError>("effect-videos/ServerError")("ServerError", answered) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? true
+  }
+  override get message() {
+    return said(this, "the server failed")
+  }
+}
+
+/**
+ * The server does not serve this operation at all. Most servers of today have no `POST /videos/extensions`; LiteLLM
+ * has. OpenAI's own hosted service answers nothing since 2026-09-24.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OperationUnsupportedError extends Schema.TaggedError<OperationUnsupportedError>(
+  "effect-videos/OperationUnsupportedError"
+)("OperationUnsupportedError", {
+  ...answered,
+  /** Method and path, such as `POST /videos/extensions`. */
+  route: Schema.String,
+  /** Scheme, host and port of the server. */
+  origin: Schema.String
+}) {
+  readonly isTransient = false
+  override get message() {
+    return (
+      said(this, `${this.origin} does not serve ${this.route}`) +
+      ". Check the base URL, or use a server that has this operation."
+    )
+  }
+}
+
+// -----------------------------------------------------------------------------
+// about one job
+// -----------------------------------------------------------------------------
+
+/**
+ * The server knows no such job. It may have expired or been deleted, belong to another project, or the server may have
+ * lost it: vLLM-Omni and SGLang keep jobs in memory.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class VideoNotFoundError extends Schema.TaggedError<VideoNotFoundError>("effect-videos/VideoNotFoundError")(
+  "VideoNotFoundError",
+  { ...answered, videoId: Schema.String }
+) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? false
+  }
+  override get message() {
+    return said(this, `no video ${this.videoId}; it may have expired, been deleted or belong to another project`)
+  }
+}
+
+/**
+ * The job has not ended yet, so it has no content. `watchVideo` or `awaitVideo` first.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class VideoNotReadyError extends Schema.TaggedError<VideoNotReadyError>("effect-videos/VideoNotReadyError")(
+  "VideoNotReadyError",
+  { operation: Operation, video: VideoResource }
+) {
+  readonly isTransient = true
+  override get message() {
+    const progress = this.video.progress === null ? "" : `, ${this.video.progress} %`
+    return `${this.operation}: video ${this.video.id} is not ready (${this.video.status}${progress})`
+  }
+}
+
+/**
+ * The job ended well, but its content is gone.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class VideoExpiredError extends Schema.TaggedError<VideoExpiredError>("effect-videos/VideoExpiredError")(
+  "VideoExpiredError",
+  { operation: Operation, video: VideoResource }
+) {
+  readonly isTransient = false
+  override get message() {
+    return `${this.operation}: the content of video ${this.video.id} is gone`
+  }
+}
+
+/**
+ * The job ended as failed. `watchVideo` emits that as data; this is what `awaitVideo` and `downloadVideo` make of it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class VideoFailedError extends Schema.TaggedError<VideoFailedError>("effect-videos/VideoFailedError")(
+  "VideoFailedError",
+  { operation: Operation, video: VideoResource }
+) {
+  readonly isTransient = false
+  /** The server's code for the failure, where it gave one. */
+  get code(): string | null {
+    return this.video.error?.code ?? null
+  }
+  override get message() {
+    const { error, id, status } = this.video
+    const why = error === null ? "no reason given" : [error.code, error.message].filter(Predicate.isTruthy).join(": ")
+    return `${this.operation}: video ${id} ended as ${status}: ${why}`
+  }
+}
+
+/**
+ * The watch's own time is over. The job goes on: `watchVideo(error.lastSnapshot ?? error.videoId)` continues.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WatchTimeoutError extends Schema.TaggedError<WatchTimeoutError>("effect-videos/WatchTimeoutError")(
+  "WatchTimeoutError",
+  {
+    operation: Operation,
+    videoId: Schema.String,
+    /** The newest snapshot, or `null` where no look succeeded. */
+    lastSnapshot: Schema.NullOr(VideoResource),
+    /** How long the watch lasted. */
+    elapsed: Schema.DurationFromMillis
+  }
+) {
+  readonly isTransient = false
+  override get message() {
+    const status = this.lastSnapshot === null ? "never seen" : `last seen as ${this.lastSnapshot.status}`
+    return `${this.operation}: video ${this.videoId} did not end within ${seconds(this.elapsed)} (${status}). The job goes on; watch it again from \`lastSnapshot\`.`
+  }
+}
+
+/**
+ * The job has not changed for so long that something is wrong with it. It goes on all the same.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class VideoStalledError extends Schema.TaggedError<VideoStalledError>("effect-videos/VideoStalledError")(
+  "VideoStalledError",
+  {
+    operation: Operation,
+    videoId: Schema.String,
+    lastSnapshot: VideoResource,
+    /** How long nothing has changed. */
+    unchangedFor: Schema.DurationFromMillis
+  }
+) {
+  readonly isTransient = false
+  override get message() {
+    return `${this.operation}: video ${this.videoId} has not changed for ${seconds(this.unchangedFor)} (${this.lastSnapshot.status})`
+  }
+}
+
+// -----------------------------------------------------------------------------
+// predicates
+// -----------------------------------------------------------------------------
+
+/**
+ * Whether trying the same call again later may succeed, and can do no harm. A submission whose outcome is unknown is
+ * not transient: trying it again may pay twice.
+ *
+ * @example
+ * import * as Effect from "effect/Effect"
+ * import { isTransient, retrieveVideo } from "effect-videos"
+ *
+ * const program = retrieveVideo("video_1").pipe(Effect.retry({ times: 3, while: isTransient }))
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isTransient = (error: unknown): boolean =>
+  Predicate.hasProperty(error, "isTransient") && error.isTransient === true
+
+/**
+ * How long the server asked to wait before the next try, where the error carries that.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const retryAfterOf = (error: unknown): Duration.Duration | null =>
+  Predicate.hasProperty(error, "retryAfter") && Duration.isDuration(error.retryAfter) ? error.retryAfter : null

@@ -1,0 +1,365 @@
+/**
+ * The HTTP layer: where the server is and who asks (`VideosConfig`), and how a request becomes an answer or a
+ * tagged error (`VideosHttp`). It takes whatever `HttpClient` the program has, so that it runs on Node, Bun, Deno,
+ * in workers and in browsers.
+ *
+ * @example
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { Videos, VideosConfig, VideosHttp } from "effect-videos"
+ *
+ * const live = Videos.layer.pipe(
+ *   Layer.provide(VideosHttp.layer),
+ *   Layer.provide(VideosConfig.layer({ baseUrl: "http://127.0.0.1:8091/v1" })),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ *
+ * @since 0.1.0
+ */
+import type * as Headers from "@effect/platform/Headers"
+import type * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import type * as Stream from "effect/Stream"
+import type * as Errors from "./Errors.js"
+import { checkHeader, checkHeaderValue, readBaseUrl } from "./internal/configuration.js"
+import { makeHttp } from "./internal/http.js"
+import { backoff } from "./internal/retry.js"
+
+// -----------------------------------------------------------------------------
+// configuration
+// -----------------------------------------------------------------------------
+
+/**
+ * Where the server is, who asks, and how patient to be.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosConfigService {
+  /** Up to and including the version, such as `https://host/v1`; no trailing slash. */
+  readonly baseUrl: string
+  /** Sent as a bearer token. Self-hosted servers often want none. */
+  readonly apiKey: Option.Option<Redacted.Redacted>
+  /** Sent as `OpenAI-Organization`. */
+  readonly organization: Option.Option<string>
+  /** Sent as `OpenAI-Project`. */
+  readonly project: Option.Option<string>
+  /** Sent with every request to the server's own origin, and to no other. A `Redacted` value is kept out of all errors. */
+  readonly headers: { readonly [name: string]: string | Redacted.Redacted }
+  /** For one try, from the first byte sent to the last byte of a JSON answer, or to a download's first byte. */
+  readonly requestTimeout: Duration.Duration
+  /** When a read (`GET`) that failed with a transient error is tried again. */
+  readonly readRetry: Schedule.Schedule<unknown, VideosHttpError>
+  /** When a submission that certainly had no effect is sent again, under the same `Idempotency-Key`. */
+  readonly submitRetry: Schedule.Schedule<unknown, VideosHttpError>
+  /** A server that asks for more patience than this gets an error instead, with its delay in it. */
+  readonly maxRetryAfter: Duration.Duration
+}
+
+/**
+ * `VideosConfigService` with everything optional.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosConfigOptions {
+  /** Default: `https://api.openai.com/v1`, the protocol's home, whose hosted service ended on 2026-09-24. */
+  readonly baseUrl?: string | undefined
+  readonly apiKey?: Redacted.Redacted | undefined
+  readonly organization?: string | undefined
+  readonly project?: string | undefined
+  readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
+  /** Default: 60 seconds. */
+  readonly requestTimeout?: Duration.DurationInput | undefined
+  /** Default: `defaultReadRetry`. */
+  readonly readRetry?: Schedule.Schedule<unknown, VideosHttpError> | undefined
+  /** Default: `defaultSubmitRetry`. */
+  readonly submitRetry?: Schedule.Schedule<unknown, VideosHttpError> | undefined
+  /** Default: 60 seconds. */
+  readonly maxRetryAfter?: Duration.DurationInput | undefined
+}
+
+/**
+ * Four more tries of a read, after 0 to 0.5 s, 0 to 1 s, 0 to 2 s and 0 to 4 s.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const defaultReadRetry: Schedule.Schedule<unknown> = Schedule.intersect(
+  backoff({ base: "500 millis", cap: "8 seconds" }),
+  Schedule.recurs(4)
+)
+
+/**
+ * Three more tries of a submission that certainly had no effect, after 0 to 0.5 s, 0 to 1 s and 0 to 2 s.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const defaultSubmitRetry: Schedule.Schedule<unknown> = Schedule.intersect(
+  backoff({ base: "500 millis", cap: "8 seconds" }),
+  Schedule.recurs(3)
+)
+
+const home = "https://api.openai.com/v1"
+
+const invalid = (name: string, problem: string) => Either.left(ConfigError.InvalidData([name], problem))
+
+const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigService, ConfigError.ConfigError> => {
+  const base = readBaseUrl(options.baseUrl ?? home)
+  if ("problem" in base) return invalid("baseUrl", base.problem)
+  for (const name of ["apiKey", "organization", "project"] as const) {
+    const given = options[name]
+    if (given === undefined) continue
+    const problem = checkHeaderValue(typeof given === "string" ? given : Redacted.value(given))
+    if (problem !== null) return invalid(name, problem)
+  }
+  const headers = options.headers ?? {}
+  for (const [name, given] of Object.entries(headers)) {
+    const problem = checkHeader(name, typeof given === "string" ? given : Redacted.value(given))
+    if (problem !== null) return invalid(`headers.${name}`, problem)
+  }
+  return Either.right({
+    baseUrl: base.url,
+    apiKey: Option.fromNullable(options.apiKey),
+    organization: Option.fromNullable(options.organization),
+    project: Option.fromNullable(options.project),
+    headers,
+    requestTimeout: Duration.decode(options.requestTimeout ?? "60 seconds"),
+    readRetry: options.readRetry ?? defaultReadRetry,
+    submitRetry: options.submitRetry ?? defaultSubmitRetry,
+    maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "60 seconds")
+  })
+}
+
+const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
+  Config.map(Config.option(config), Option.getOrUndefined)
+
+const checked =
+  (check: (value: string) => string | null) =>
+  (value: string): Either.Either<string, ConfigError.ConfigError> => {
+    const problem = check(value)
+    return problem === null ? Either.right(value) : Either.left(ConfigError.InvalidData([], problem))
+  }
+
+const header = (name: string) => Config.string(name).pipe(Config.mapOrFail(checked(checkHeaderValue)))
+
+const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
+  baseUrl: optional(
+    Config.string("OPENAI_BASE_URL").pipe(
+      Config.mapOrFail((value) => {
+        const base = readBaseUrl(value)
+        return "problem" in base ? Either.left(ConfigError.InvalidData([], base.problem)) : Either.right(base.url)
+      })
+    )
+  ),
+  apiKey: optional(Config.map(header("OPENAI_API_KEY"), Redacted.make<string>)),
+  organization: optional(header("OPENAI_ORG_ID")),
+  project: optional(header("OPENAI_PROJECT_ID")),
+  requestTimeout: optional(Config.duration("VIDEOS_REQUEST_TIMEOUT")),
+  maxRetryAfter: optional(Config.duration("VIDEOS_MAX_RETRY_AFTER"))
+}).pipe(
+  // Only a server of one's own can do without a key.
+  Config.mapOrFail((options) =>
+    options.apiKey === undefined && new URL(options.baseUrl ?? home).host === new URL(home).host
+      ? Either.left(
+          ConfigError.MissingData(
+            ["OPENAI_API_KEY"],
+            "expected an API key, or OPENAI_BASE_URL set to a server that wants none"
+          )
+        )
+      : Either.right(options)
+  )
+)
+
+/**
+ * The configuration as a service.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<VideosConfig, VideosConfigService>() {
+  /**
+   * From values. A base URL that is no http(s) URL, or carries credentials, a query or a fragment, and a key that no
+   * header can carry, fail with a `ConfigError` that names the option and shows no secret.
+   */
+  static readonly layer = (options: VideosConfigOptions = {}): Layer.Layer<VideosConfig, ConfigError.ConfigError> =>
+    Layer.effect(
+      VideosConfig,
+      Effect.suspend(() => makeConfig(options))
+    )
+
+  /**
+   * From the environment (any `ConfigProvider`): `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_ORG_ID`,
+   * `OPENAI_PROJECT_ID`, `VIDEOS_REQUEST_TIMEOUT` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`). The key may be
+   * missing only where the base URL is not the protocol's home.
+   */
+  static readonly layerConfig: Layer.Layer<VideosConfig, ConfigError.ConfigError> = Layer.effect(
+    VideosConfig,
+    Effect.flatMap(fromEnvironment, makeConfig)
+  )
+}
+
+// -----------------------------------------------------------------------------
+// calls
+// -----------------------------------------------------------------------------
+
+/**
+ * Everything that `VideosHttp` itself fails with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type VideosHttpError =
+  | Errors.TransportError
+  | Errors.RequestTimeoutError
+  | Errors.RedirectError
+  | Errors.ResponseDecodeError
+  | Errors.AuthenticationError
+  | Errors.PermissionDeniedError
+  | Errors.RateLimitedError
+  | Errors.QuotaExceededError
+  | Errors.ModerationBlockedError
+  | Errors.BadRequestError
+  | Errors.ConflictError
+  | Errors.ServerError
+  | Errors.OperationUnsupportedError
+  | Errors.VideoNotFoundError
+
+/**
+ * What an answer said beside its body.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ResponseMeta {
+  readonly status: number
+  readonly headers: Headers.Headers
+  /** The server's name for the exchange, for its support. */
+  readonly requestId: string | null
+}
+
+/**
+ * Options of one call.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallOptions {
+  /** Default: the configuration's `requestTimeout`. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** `false` turns this layer's own retries off, for a caller that has a schedule of its own, as a watch has. */
+  readonly retry?: boolean | undefined
+  /** Run with every answer of the server, errors included, before it is decoded: request ids, rate-limit headers. */
+  readonly onResponse?: ((response: ResponseMeta) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * Options of one call that makes a job.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SubmitOptions extends CallOptions {
+  /** Default: a new random key for each call, the same over its retries. */
+  readonly idempotencyKey?: string | undefined
+}
+
+/**
+ * One request as `VideosHttp` takes it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosCall {
+  readonly operation: Errors.Operation
+  /** What trying again may do: nothing (`read`), cost money (`submit`), or find that it was done before (`remove`). */
+  readonly kind: "read" | "submit" | "remove"
+  /** With a path relative to the base URL, such as `/videos/video_1`. */
+  readonly request: HttpClientRequest.HttpClientRequest
+  /** The job that the request is about. */
+  readonly videoId?: string | undefined
+  /** Whether a JSON body that came with a failing status is the answer all the same. Decided before any retry. */
+  readonly isAnswer?: ((body: unknown) => boolean) | undefined
+  readonly options?: CallOptions | undefined
+}
+
+/**
+ * The body of a request that carries a file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosUpload {
+  readonly body: HttpBody.HttpBody
+  /** Why the file could not be read, once that has happened: transports hide the reason. */
+  readonly failure: () => Errors.UploadError | null
+}
+
+/**
+ * An answer, its JSON parsed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosResponse extends ResponseMeta {
+  readonly body: unknown
+}
+
+/**
+ * An answer whose bytes have yet to be read.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosByteResponse extends ResponseMeta {
+  readonly stream: Stream.Stream<Uint8Array, Errors.TransportError>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosHttpService {
+  /** The origin of the base URL, for messages. */
+  readonly origin: string
+  /** Sends a request and reads its JSON answer. Retries by the configuration's schedules, as the call's kind allows. */
+  readonly execute: (call: VideosCall) => Effect.Effect<VideosResponse, VideosHttpError>
+  /** `execute` for a request that carries a file. */
+  readonly upload: (
+    call: VideosCall,
+    upload: VideosUpload
+  ) => Effect.Effect<VideosResponse, VideosHttpError | Errors.UploadError>
+  /** Sends a request and hands over its bytes. The request ends when the stream does. */
+  readonly stream: (call: VideosCall) => Effect.Effect<VideosByteResponse, VideosHttpError>
+  /** The first 2 KiB of a text, every configured secret taken out of it: what an error may show of a body. */
+  readonly excerpt: (text: string) => string
+}
+
+/**
+ * The HTTP layer as a service: adds URL, key, headers and time-out, maps every failure to a tagged error, retries reads,
+ * follows redirects of reads without carrying the caller's identity to another origin.
+ *
+ * A submission is sent again only where it certainly had no effect: no connection was made, 429, or 503 with
+ * `Retry-After`; always under the same `Idempotency-Key`.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class VideosHttp extends Context.Tag("effect-videos/VideosHttp")<VideosHttp, VideosHttpService>() {
+  static readonly layer: Layer.Layer<VideosHttp, never, VideosConfig | HttpClient.HttpClient> = Layer.effect(
+    this,
+    Effect.zipWith(VideosConfig, HttpClient.HttpClient, makeHttp)
+  )
+}

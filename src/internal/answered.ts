@@ -1,0 +1,61 @@
+/** The fields and phrases that several errors share. */
+import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+
+/**
+ * The operations, by the name of the function that starts them. Errors, spans and logs use these names.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Operation = Schema.Literal(
+  "createVideo",
+  "extendVideo",
+  "retrieveVideo",
+  "downloadVideo",
+  "watchVideo",
+  "awaitVideo"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Operation = typeof Operation.Type
+
+/** A field that may be left out when an error is constructed. */
+export const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
+  Schema.NullOr(schema).pipe(
+    Schema.propertySignature,
+    Schema.withConstructorDefault(() => null)
+  )
+
+/** What every error has that the server itself gave as an answer. */
+export const answered = {
+  operation: Operation,
+  /** The HTTP status. */
+  status: Schema.Number,
+  /** The server's name for the exchange (`x-request-id`), for its support. */
+  requestId: nullable(Schema.String),
+  /** The server's own error code, as text. */
+  code: nullable(Schema.String),
+  /** The server's message, whatever its envelope; at most 2 KiB, secrets removed. */
+  detail: Schema.String,
+  /** How long the server asked to wait (`retry-after-ms`, or `Retry-After` in seconds or as a date). */
+  retryAfter: nullable(Schema.DurationFromMillis),
+  /** The server's `x-should-retry`; wins over the status in both directions. */
+  shouldRetry: nullable(Schema.Boolean)
+}
+
+export interface Answered {
+  readonly operation: Operation
+  readonly status: number
+  readonly requestId: string | null
+  readonly detail: string
+}
+
+export const said = (error: Answered, what: string): string =>
+  `${error.operation}: ${what} (HTTP ${error.status}${error.requestId === null ? "" : `, request ${error.requestId}`})` +
+  (error.detail === "" ? "" : `: ${error.detail}`)
+
+export const seconds = (duration: Duration.Duration): string => `${Duration.toMillis(duration) / 1000} s`

@@ -1,0 +1,341 @@
+/** The live `VideosHttp`: one request, its redirects, its time-out, its failures; then retries around the whole. */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as Headers from "@effect/platform/Headers"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import * as Errors from "../Errors.js"
+import type {
+  VideosByteResponse,
+  VideosCall,
+  VideosConfigService,
+  VideosHttpError,
+  VideosHttpService,
+  VideosResponse
+} from "../Http.js"
+import { withDeadline } from "./deadline.js"
+import { looksLikeHtml, maxDetail } from "./errorBody.js"
+import { type Asked, mayHaveMadeAJob, requestIdOf, toError } from "./failure.js"
+import { retrying } from "./retry.js"
+import { isListenedTo } from "./tracing.js"
+import { diagnose } from "./transport.js"
+import { version } from "./version.js"
+
+/** More of a failing answer than this is not read: an error page may be of any size. */
+const maxErrorBody = 64 * 1024
+
+/** As `fetch` has it, less a few; no server of the family redirects more than twice. */
+const maxRedirects = 5
+
+const isRedirect = (status: number): boolean =>
+  status === 0 || status === 301 || status === 302 || status === 303 || status === 307 || status === 308
+
+const scrubber = (config: VideosConfigService): ((text: string) => string) => {
+  const secrets = [
+    ...Option.toArray(config.apiKey),
+    ...Object.values(config.headers).filter((value) => Redacted.isRedacted(value))
+  ].map((secret) => Redacted.value(secret))
+  const spellings = secrets.flatMap((secret) => [
+    secret,
+    encodeURIComponent(secret),
+    JSON.stringify(secret).slice(1, -1)
+  ])
+  // The longest first, so that none is cut by a shorter one inside it.
+  const wanted = [...new Set(spellings)].filter((word) => word !== "").sort((a, b) => b.length - a.length)
+  return (text) => wanted.reduce((clean, word) => clean.replaceAll(word, "<redacted>"), text)
+}
+
+const headersOf = (config: VideosConfigService): Headers.Headers =>
+  Headers.fromInput({
+    accept: "application/json",
+    "user-agent": `effect-videos/${version}`,
+    ...Option.match(config.apiKey, {
+      onNone: () => ({}),
+      onSome: (key) => ({ authorization: `Bearer ${Redacted.value(key)}` })
+    }),
+    ...Option.match(config.organization, { onNone: () => ({}), onSome: (id) => ({ "openai-organization": id }) }),
+    ...Option.match(config.project, { onNone: () => ({}), onSome: (id) => ({ "openai-project": id }) }),
+    ...Object.fromEntries(
+      Object.entries(config.headers).map(([name, value]) => [
+        name,
+        typeof value === "string" ? value : Redacted.value(value)
+      ])
+    )
+  })
+
+/** The same request, anywhere else: nothing that tells who asks goes along. */
+const anonymous = (request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest =>
+  HttpClientRequest.modify(HttpClientRequest.get(request.url), {
+    headers: { accept: request.headers.accept ?? "*/*", "user-agent": `effect-videos/${version}` }
+  })
+
+/** @internal */
+export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.HttpClient): VideosHttpService => {
+  const origin = new URL(config.baseUrl).origin
+  const scrub = scrubber(config)
+  const identity = headersOf(config)
+  const redactedNames = [...Object.keys(config.headers), "openai-organization", "openai-project", "idempotency-key"]
+
+  const traced = HttpClient.withTracerPropagation(httpClient, false)
+  const untraced = HttpClient.withTracerDisabledWhen(httpClient, () => true)
+
+  // Cleaned before it is cut, so that no half of a secret stays.
+  const excerpt = (text: string): string => scrub(text.slice(0, 4 * maxDetail)).slice(0, maxDetail)
+
+  const exchangeBroke = (call: VideosCall, cause: unknown): Errors.TransportError => {
+    const { detail, reason } = diagnose(cause)
+    const clean = scrub(detail)
+    return new Errors.TransportError({
+      operation: call.operation,
+      reason,
+      origin,
+      detail: clean,
+      // A cause that names the key stays behind.
+      ...(cause instanceof Error && clean === detail ? { cause } : {})
+    })
+  }
+
+  const sendFailed =
+    (call: VideosCall) =>
+    (error: HttpClientError.HttpClientError): VideosHttpError =>
+      exchangeBroke(call, error.cause ?? error)
+
+  // `fetch` follows redirects by itself and takes `x-api-key` and its kin along: it is told not to.
+  const manual = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.mapInputContext(effect, (context: Context.Context<never>) =>
+      Context.add(context, FetchHttpClient.RequestInit, {
+        ...(context.unsafeMap.get(FetchHttpClient.RequestInit.key) as RequestInit | undefined),
+        redirect: "manual"
+      })
+    )
+
+  const transmit = (
+    call: VideosCall,
+    request: HttpClientRequest.HttpClientRequest
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, VideosHttpError> =>
+    Effect.withFiberRuntime<HttpClientResponse.HttpClientResponse, VideosHttpError>((fiber) =>
+      Effect.mapError(
+        manual(
+          isListenedTo(fiber)
+            ? Effect.locallyWith(traced.execute(request), Headers.currentRedactedNames, (names) => [
+                ...names,
+                ...redactedNames
+              ])
+            : untraced.execute(request)
+        ),
+        sendFailed(call)
+      )
+    )
+
+  /** Ends an exchange whose body nobody wants, so that its connection does not wait for the garbage collector. */
+  const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+    Effect.ignore(Stream.runHead(response.stream))
+
+  const follow = (
+    call: VideosCall,
+    from: HttpClientRequest.HttpClientRequest,
+    response: HttpClientResponse.HttpClientResponse,
+    hops: number
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, VideosHttpError> => {
+    const { status } = response
+    const location = response.headers.location
+    if (!isRedirect(status) || (location === undefined && status !== 0)) return Effect.succeed(response)
+    const refuse = (reason: Errors.RedirectError["reason"], to: string) =>
+      Effect.zipRight(
+        discard(response),
+        Effect.fail(new Errors.RedirectError({ operation: call.operation, status, reason, location: scrub(to) }))
+      )
+    if (location === undefined) return refuse("opaque", "an unknown place")
+    const at = new URL(from.url)
+    let to: URL
+    try {
+      to = new URL(location, at)
+    } catch {
+      return refuse("scheme", "what is no URL")
+    }
+    const shown = `${to.protocol}//${to.host}${to.pathname}`
+    if (call.kind !== "read") return refuse("submission", shown)
+    if (to.protocol !== "http:" && to.protocol !== "https:") return refuse("scheme", to.protocol)
+    if (at.protocol === "https:" && to.protocol === "http:") return refuse("downgrade", shown)
+    if (hops >= maxRedirects) return refuse("loop", shown)
+    const moved = HttpClientRequest.setUrl(from, to.href)
+    const next = to.origin === at.origin ? moved : anonymous(moved)
+    return Effect.zipRight(
+      discard(response),
+      Effect.flatMap(transmit(call, next), (answer) => follow(call, next, answer, hops + 1))
+    )
+  }
+
+  const prepare = (call: VideosCall): HttpClientRequest.HttpClientRequest => {
+    const { request } = call
+    return HttpClientRequest.modify(HttpClientRequest.setUrl(request, config.baseUrl + request.url), {
+      headers: Headers.merge(identity, request.headers)
+    })
+  }
+
+  const asked = (call: VideosCall): Asked => ({
+    operation: call.operation,
+    route: `${call.request.method} ${call.request.url}`,
+    origin,
+    videoId: call.videoId ?? null
+  })
+
+  const seen = (call: VideosCall, meta: { readonly status: number; readonly headers: Headers.Headers }) => {
+    const onResponse = call.options?.onResponse
+    return onResponse === undefined ? Effect.void : onResponse({ ...meta, requestId: requestIdOf(meta.headers) })
+  }
+
+  const unreadable = (call: VideosCall, status: number, headers: Headers.Headers, text: string) => {
+    const body = excerpt(text)
+    const what =
+      text === "" ? "it is empty" : looksLikeHtml(text) ? "it is an HTML page; is the base URL right?" : "it is no JSON"
+    return new Errors.ResponseDecodeError({
+      ...asked(call),
+      status,
+      requestId: requestIdOf(headers),
+      reason: "syntax",
+      detail: `${what} (${text.length} characters)`,
+      body
+    })
+  }
+
+  const parse = (text: string): Option.Option<unknown> => {
+    try {
+      return Option.some(JSON.parse(text))
+    } catch {
+      return Option.none()
+    }
+  }
+
+  /** At most `maxErrorBody` bytes of a failing answer, whatever its length; a body that breaks off is read as far as it came. */
+  const errorText = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<string> =>
+    Effect.suspend(() => {
+      const decoder = new TextDecoder()
+      let text = ""
+      let bytes = 0
+      return Stream.runForEachWhile(response.stream, (chunk) =>
+        Effect.sync(() => {
+          bytes += chunk.byteLength
+          text += decoder.decode(chunk, { stream: true })
+          return bytes < maxErrorBody
+        })
+      ).pipe(
+        Effect.ignore,
+        Effect.map(() => text)
+      )
+    })
+
+  const refused = (
+    call: VideosCall,
+    status: number,
+    headers: Headers.Headers,
+    body: string
+  ): Effect.Effect<never, VideosHttpError> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.fail(toError(asked(call), { status, headers, body: scrub(body) }, now))
+    )
+
+  const open = (call: VideosCall): Effect.Effect<HttpClientResponse.HttpClientResponse, VideosHttpError> =>
+    Effect.suspend(() => {
+      const request = prepare(call)
+      return Effect.flatMap(transmit(call, request), (response) => follow(call, request, response, 0))
+    })
+
+  const readJson = (
+    call: VideosCall,
+    response: HttpClientResponse.HttpClientResponse
+  ): Effect.Effect<VideosResponse, VideosHttpError> => {
+    const { headers, status } = response
+    const answer = (body: unknown): VideosResponse => ({ status, headers, requestId: requestIdOf(headers), body })
+    if (status >= 200 && status < 300) {
+      return Effect.flatMap(
+        Effect.mapError(response.text, (error) => exchangeBroke(call, error.cause ?? error)),
+        (text) => {
+          const body = parse(text)
+          const result = Option.isSome(body)
+            ? Effect.succeed(answer(body.value))
+            : Effect.fail(unreadable(call, status, headers, text))
+          return Effect.zipRight(seen(call, { status, headers }), result)
+        }
+      )
+    }
+    return Effect.flatMap(errorText(response), (text) => {
+      const body = call.isAnswer === undefined ? Option.none() : Option.filter(parse(text), call.isAnswer)
+      return Effect.zipRight(
+        seen(call, { status, headers }),
+        Option.isSome(body) ? Effect.succeed(answer(body.value)) : refused(call, status, headers, text)
+      )
+    })
+  }
+
+  const bounded = <A>(
+    call: VideosCall,
+    attempt: Effect.Effect<A, VideosHttpError>
+  ): Effect.Effect<A, VideosHttpError> => {
+    const timeout = call.options?.timeout === undefined ? config.requestTimeout : Duration.decode(call.options.timeout)
+    const timed = withDeadline(
+      attempt,
+      timeout,
+      () => new Errors.RequestTimeoutError({ operation: call.operation, timeout, origin })
+    )
+    if (call.options?.retry === false) return timed
+    return retrying(timed, {
+      schedule: call.kind === "submit" ? config.submitRetry : config.readRetry,
+      while: call.kind === "submit" ? maySendAgain : Errors.isTransient,
+      maxRetryAfter: config.maxRetryAfter
+    })
+  }
+
+  const exchange = (call: VideosCall) => Effect.flatMap(open(call), (response) => readJson(call, response))
+
+  return {
+    origin,
+    excerpt,
+    execute: (call) => bounded(call, exchange(call)),
+    upload: (call, { body, failure }) =>
+      Effect.mapError(
+        bounded(call, exchange({ ...call, request: HttpClientRequest.setBody(call.request, body) })),
+        // A file that fails to read looks like a connection that broke, which is not retried.
+        (error) => failure() ?? error
+      ),
+    stream: (call) =>
+      bounded(
+        call,
+        Effect.flatMap(open(call), (response): Effect.Effect<VideosByteResponse, VideosHttpError> => {
+          const { headers, status } = response
+          if (status < 200 || status >= 300) {
+            return Effect.flatMap(errorText(response), (text) =>
+              Effect.zipRight(seen(call, { status, headers }), refused(call, status, headers, text))
+            )
+          }
+          return Effect.as(seen(call, { status, headers }), {
+            status,
+            headers,
+            requestId: requestIdOf(headers),
+            stream: Stream.mapError(response.stream, (error) => exchangeBroke(call, error.cause ?? error))
+          })
+        })
+      )
+  }
+}
+
+/** Only what certainly had no effect; a 409 may be the server saying that it has the first try already. */
+const maySendAgain = (error: VideosHttpError): boolean => {
+  switch (error._tag) {
+    case "TransportError":
+    case "ServerError":
+      return error.isTransient && !mayHaveMadeAJob(error)
+    case "RateLimitedError":
+      return error.isTransient
+    default:
+      return false
+  }
+}

@@ -1,0 +1,91 @@
+/** Strict requests: what the protocol does not allow is named before anything is sent. */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import type * as Schema from "effect/Schema"
+import * as Errors from "../Errors.js"
+import { VideoId } from "../Schema.js"
+import { checkHeaderValue } from "./configuration.js"
+
+/** The shape of a value, in words that give nothing of a text away. */
+export const shapeOf = (value: unknown): string => {
+  if (typeof value === "string") return `a text of ${value.length} characters`
+  if (typeof value === "number" || typeof value === "boolean") return String(value)
+  if (value === null || value === undefined) return "nothing"
+  if (Array.isArray(value)) return `a list of ${value.length} items`
+  if (typeof value === "object")
+    return `an object with the fields ${Object.keys(value).slice(0, 8).join(", ") || "none"}`
+  return `a ${typeof value}`
+}
+
+const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
+  path.reduce<unknown>(
+    (inner, key) =>
+      typeof inner === "object" && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined,
+    value
+  )
+
+/** @internal */
+export const invalid = (
+  operation: Errors.Operation,
+  field: string,
+  value: unknown,
+  accepted: string
+): Errors.InvalidRequestError =>
+  new Errors.InvalidRequestError({ operation, field, received: shapeOf(value), accepted })
+
+/** Encodes a request to its wire form, or names the first field that the protocol does not allow. */
+export const encodeRequest = <A, I>(operation: Errors.Operation, schema: Schema.Schema<A, I>) => {
+  const encode = ParseResult.encodeUnknownEither(schema, { errors: "first", onExcessProperty: "error" })
+  return (request: unknown): Either.Either<I, Errors.InvalidRequestError> =>
+    Either.mapLeft(encode(request), (issue) => {
+      const first = ParseResult.ArrayFormatter.formatIssueSync(issue)[0]
+      const path = first?.path ?? []
+      const accepted =
+        first?._tag === "Missing"
+          ? "given"
+          : first?._tag === "Unexpected"
+            ? "left out: there is no such field"
+            : first?.message
+      return invalid(operation, path.map(String).join(".") || "request", at(request, path), accepted ?? "another value")
+    })
+}
+
+const checkId = ParseResult.is(VideoId)
+
+/** The id as one path segment, or what is wrong with it. */
+export const idSegment = (
+  operation: Errors.Operation,
+  field: string,
+  id: unknown
+): Either.Either<string, Errors.InvalidRequestError> =>
+  checkId(id)
+    ? Either.right(encodeURIComponent(id))
+    : Either.left(
+        invalid(
+          operation,
+          field,
+          id,
+          "an id of 1 to 2048 characters that is not `.` or `..` and has no control characters"
+        )
+      )
+
+/** The body as JSON text; a server's own parameters come last, so that they win. */
+export const jsonText = (
+  operation: Errors.Operation,
+  body: object,
+  extraBody: object | undefined
+): Effect.Effect<string, Errors.InvalidRequestError> =>
+  Effect.try({
+    try: () => JSON.stringify({ ...body, ...extraBody }),
+    catch: () => invalid(operation, "extraBody", extraBody, "a JSON object (no cycles, no bigint)")
+  })
+
+/** @internal */
+export const checkKey = (
+  operation: Errors.Operation,
+  key: string | undefined
+): Effect.Effect<void, Errors.InvalidRequestError> =>
+  key === undefined || checkHeaderValue(key) === null
+    ? Effect.void
+    : Effect.fail(invalid(operation, "idempotencyKey", key, "visible ASCII characters alone"))

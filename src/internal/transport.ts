@@ -1,0 +1,53 @@
+/** What broke, told from a transport's own error: whether anything was sent, and why in words. */
+
+// A connection was never made: Node's resolver and sockets, undici, TLS, Bun. Nothing of the request has left.
+const connectCodes = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EAI_NODATA",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "CERT_HAS_EXPIRED",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ConnectionRefused",
+  "FailedToOpenSocket"
+])
+
+/** @internal */
+export interface Broken {
+  readonly reason: "connect" | "exchange"
+  readonly detail: string
+}
+
+const read = (value: object, name: string): unknown =>
+  name in value ? (value as Record<string, unknown>)[name] : undefined
+
+/** Walks the chain of causes, as far as any transport makes it. */
+export const diagnose = (cause: unknown): Broken => {
+  const words: Array<string> = []
+  let reason: Broken["reason"] = "exchange"
+  let current: unknown = cause
+  for (let depth = 0; depth < 6 && typeof current === "object" && current !== null; depth++) {
+    const code = read(current, "code")
+    const message = read(current, "message")
+    if (typeof code === "string") {
+      if (connectCodes.has(code) || (code === "ETIMEDOUT" && read(current, "syscall") === "connect")) reason = "connect"
+    }
+    const word = typeof message === "string" && message !== "" ? message : typeof code === "string" ? code : ""
+    if (word !== "" && !words.includes(word)) words.push(word)
+    // An `AggregateError` is one failed attempt per address of a host.
+    const errors = read(current, "errors")
+    current = read(current, "cause") ?? (Array.isArray(errors) ? errors[0] : undefined)
+  }
+  return { reason, detail: words.length === 0 ? "unknown reason" : words.join(": ") }
+}

@@ -1,0 +1,81 @@
+/**
+ * Tolerant readers: one small function for each way in which servers spell the same thing. Each takes whatever
+ * `JSON.parse` gave and answers `null` where nothing readable is there.
+ */
+
+/** Any JSON value, as `JSON.parse` gives it. */
+export type Json = string | number | boolean | null | ReadonlyArray<Json> | { readonly [key: string]: Json }
+
+/** @internal */
+export type JsonObject = { readonly [key: string]: unknown }
+
+/** @internal */
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** A string with something in it. Servers write an absent string as `null`, as `""` or not at all. */
+export const text = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null)
+
+/** Years past 9999 and dates before 1970 are a unit mix-up or an attack; neither is a time. */
+export const maxUnixMillis = 253_402_300_799_999
+
+/** Unix seconds (integer, float or digits in a string) to milliseconds. LiteLLM writes "no time" as `0`. */
+export const unixMillis = (value: unknown): number | null => {
+  const seconds = number(value)
+  if (seconds === null || seconds <= 0) return null
+  const millis = Math.round(seconds * 1000)
+  return millis > 0 && millis <= maxUnixMillis ? millis : null
+}
+
+/** A finite number, or a string that is one. */
+export const number = (value: unknown): number | null => {
+  if (typeof value === "number") return Number.isFinite(value) ? value : null
+  if (typeof value !== "string" || !/^\s*[-+]?\d+(\.\d+)?(e[-+]?\d+)?\s*$/i.test(value)) return null
+  const parsed = Number(value)
+  return Number.isFinite(parsed) ? parsed : null
+}
+
+/** A length in seconds. The protocol writes it as a string; `"0"` is what SGLang makes of a rounded short clip. */
+export const seconds = (value: unknown): number | null => {
+  const parsed = number(typeof value === "string" ? value.replace(/s$/i, "") : value)
+  return parsed !== null && parsed >= 0 ? parsed : null
+}
+
+/** A percentage: integer, float (Bifrost) or `"30%"` (new-api's old dialect), clamped to 0..100. */
+export const percent = (value: unknown): number | null => {
+  const parsed = number(typeof value === "string" ? value.replace(/%\s*$/, "") : value)
+  return parsed === null ? null : Math.min(100, Math.max(0, parsed))
+}
+
+/** What a server says went wrong, whatever the envelope. */
+export interface Fault {
+  readonly code: string | null
+  readonly message: string
+}
+
+const codeOf = (value: unknown): string | null =>
+  typeof value === "number" && Number.isFinite(value) ? String(value) : text(value)
+
+/** A job's `error`: the protocol's `{code, message}`, vLLM-Omni's integer code, SGLang's `{message}`, a bare string. */
+export const fault = (value: unknown): Fault | null => {
+  if (typeof value === "string") return value === "" ? null : { code: null, message: value }
+  if (!isObject(value)) return null
+  const keys = Object.keys(value)
+  if (keys.length === 0) return null
+  const message = value.message ?? value.detail ?? value.msg ?? value.reason
+  return {
+    code: codeOf(value.code ?? value.type),
+    message: typeof message === "string" ? message : "message" in value || "code" in value ? "" : JSON.stringify(value)
+  }
+}
+
+/** Deep equality of JSON values, so that two looks at an unchanged job compare equal. */
+export const sameJson = (a: unknown, b: unknown): boolean => {
+  if (a === b) return true
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => sameJson(item, b[index]))
+  }
+  if (!isObject(a) || !isObject(b)) return false
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
+}
