@@ -263,8 +263,6 @@ export const extendAndWatch = (
           })
       })
       const submitted = Stream.make(job)
-      return isTerminal(job)
-        ? submitted
-        : Stream.concat(submitted, watch(plan("watchVideo", job, options, { hint })))
+      return isTerminal(job) ? submitted : Stream.concat(submitted, watch(plan("watchVideo", job, options, { hint })))
     })
   )

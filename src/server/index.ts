@@ -1,0 +1,8 @@
+/**
+ * An embedded server that speaks the Videos protocol, for programs that want to run, and tests that want to pass, with no
+ * key, no GPU and no network.
+ *
+ * @since 0.1.0
+ */
+export type { JobOptions, JobRequest } from "./Jobs.js"
+export { type ServerOptions, VideosServer, type VideosServerService } from "./VideosServer.js"
