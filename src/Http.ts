@@ -114,7 +114,9 @@ export const defaultSubmitRetry: Schedule.Schedule<unknown> = Schedule.intersect
 
 const home = "https://api.openai.com/v1"
 
-const invalid = (name: string, problem: string) => Either.left(ConfigError.InvalidData([name], problem))
+// The name is in the message as well as in the path: `ConfigError`'s `message` leaves the path out, its `toString` has both.
+const invalid = (name: string, problem: string) =>
+  Either.left(ConfigError.InvalidData([name], `\`${name}\` ${problem}`))
 
 const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigService, ConfigError.ConfigError> => {
   const base = readBaseUrl(options.baseUrl ?? home)
@@ -146,21 +148,24 @@ const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigSer
 const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
   Config.map(Config.option(config), Option.getOrUndefined)
 
-const checked =
-  (check: (value: string) => string | null) =>
-  (value: string): Either.Either<string, ConfigError.ConfigError> => {
-    const problem = check(value)
-    return problem === null ? Either.right(value) : Either.left(ConfigError.InvalidData([], problem))
-  }
+const header = (name: string) =>
+  Config.string(name).pipe(
+    Config.mapOrFail((value) => {
+      const problem = checkHeaderValue(value)
+      return problem === null ? Either.right(value) : invalidVariable(name, problem)
+    })
+  )
 
-const header = (name: string) => Config.string(name).pipe(Config.mapOrFail(checked(checkHeaderValue)))
+// `Config` adds the path by itself.
+const invalidVariable = (name: string, problem: string) =>
+  Either.left(ConfigError.InvalidData([], `\`${name}\` ${problem}`))
 
 const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
   baseUrl: optional(
     Config.string("OPENAI_BASE_URL").pipe(
       Config.mapOrFail((value) => {
         const base = readBaseUrl(value)
-        return "problem" in base ? Either.left(ConfigError.InvalidData([], base.problem)) : Either.right(base.url)
+        return "problem" in base ? invalidVariable("OPENAI_BASE_URL", base.problem) : Either.right(base.url)
       })
     )
   ),
@@ -176,7 +181,7 @@ const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
       ? Either.left(
           ConfigError.MissingData(
             ["OPENAI_API_KEY"],
-            "expected an API key, or OPENAI_BASE_URL set to a server that wants none"
+            "`OPENAI_API_KEY` must be set, or OPENAI_BASE_URL to a server that wants no key"
           )
         )
       : Either.right(options)

@@ -26,7 +26,15 @@ import { backoff } from "./internal/retry.js"
 import { withStreamSpan } from "./internal/tracing.js"
 import { makeWatch, type Plan } from "./internal/watch.js"
 import { isTerminal, phaseOf, type VideoResource } from "./Schema.js"
-import { type ExtendVideoError, type ExtendVideoRequest, type RetrieveVideoError, Videos } from "./Videos.js"
+import {
+  type CreateVideoError,
+  type CreateVideoRequest,
+  type ExtendVideoError,
+  type ExtendVideoRequest,
+  type RetrieveVideoError,
+  Videos,
+  type VideosService
+} from "./Videos.js"
 
 // -----------------------------------------------------------------------------
 // models
@@ -63,6 +71,16 @@ export interface WatchOptions {
 }
 
 /**
+ * `WatchOptions`, and those of the submission before it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SubmitAndWatchOptions extends WatchOptions {
+  readonly submit?: SubmitOptions | undefined
+}
+
+/**
  * @since 0.1.0
  * @category errors
  */
@@ -79,6 +97,12 @@ export type AwaitVideoError = WatchVideoError | Errors.VideoFailedError
  * @category errors
  */
 export type ExtendAndWatchError = ExtendVideoError | WatchVideoError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type CreateAndWatchError = CreateVideoError | WatchVideoError
 
 // -----------------------------------------------------------------------------
 // schedules
@@ -247,14 +271,40 @@ export const awaitVideo = (
  */
 export const extendAndWatch = (
   request: ExtendVideoRequest,
-  options?: WatchOptions & { readonly submit?: SubmitOptions | undefined }
+  options?: SubmitAndWatchOptions
 ): Stream.Stream<VideoResource, ExtendAndWatchError, Videos> =>
+  submitAndWatch((videos, submit) => videos.extend(request, submit), options)
+
+/**
+ * Submits a new clip and follows it, as `extendAndWatch` does an extension.
+ *
+ * @example
+ * import { Stream } from "effect"
+ * import { createAndWatch } from "effect-videos"
+ *
+ * const last = createAndWatch({ prompt: "a harbour at dawn", seconds: 4 }).pipe(Stream.runLast)
+ *
+ * @since 0.1.0
+ * @category watching
+ */
+export const createAndWatch = (
+  request: CreateVideoRequest,
+  options?: SubmitAndWatchOptions
+): Stream.Stream<VideoResource, CreateAndWatchError, Videos> =>
+  submitAndWatch((videos, submit) => videos.create(request, submit), options)
+
+// internal
+
+const submitAndWatch = <E>(
+  submit: (videos: VideosService, options: SubmitOptions) => Effect.Effect<VideoResource, E>,
+  options: SubmitAndWatchOptions | undefined
+): Stream.Stream<VideoResource, E | WatchVideoError, Videos> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const videos = yield* Videos
       let hint: Duration.Duration | null = null
       const onResponse = options?.submit?.onResponse
-      const job = yield* videos.extend(request, {
+      const job = yield* submit(videos, {
         ...options?.submit,
         onResponse: (response) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) => {

@@ -1,0 +1,67 @@
+/** What `npm start` shows: one line that is redrawn on a terminal, a line per change anywhere else. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import { phaseOf, type VideoResource } from "effect-videos"
+
+const terminal = process.stdout.isTTY === true
+const width = 24
+
+const write = (text: string) => Effect.sync(() => void process.stdout.write(text))
+
+/** A line that stays. */
+export const say = (text: string): Effect.Effect<void> => write(`${terminal ? "\r\u001b[2K" : ""}${text}\n`)
+
+const bar = (percent: number): string => {
+  const full = Math.round((percent / 100) * width)
+  return "█".repeat(full) + "░".repeat(width - full)
+}
+
+const lineOf = (label: string, video: VideoResource): string => {
+  const percent = phaseOf(video) === "succeeded" ? 100 : (video.progress ?? 0)
+  const shown = terminal ? `${bar(percent)} ${String(Math.round(percent)).padStart(3)} %` : `${Math.round(percent)} %`
+  return `${label}  ${shown}  ${video.status}`
+}
+
+/** Redraws a line, with the time that has passed, until the effect ends. Nothing where there is no terminal. */
+const live = <A, E, R>(line: () => string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  if (!terminal) return self
+  return Effect.flatMap(Clock.currentTimeMillis, (start) => {
+    const draw = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      write(`\r\u001b[2K${line()}  ${((now - start) / 1000).toFixed(1)} s`)
+    )
+    return Effect.scoped(Effect.zipRight(Effect.forkScoped(Effect.repeat(draw, Schedule.spaced("100 millis"))), self))
+  })
+}
+
+/** Shows a job's updates as they come; the last one is the result. */
+export const showJob = <E, R>(
+  label: string,
+  updates: Stream.Stream<VideoResource, E, R>,
+  onUpdate: (video: VideoResource) => void
+) => {
+  let line = `${label}  submitting`
+  return live(
+    () => line,
+    Stream.runFoldEffect(updates, null as VideoResource | null, (_, video) => {
+      line = lineOf(label, video)
+      onUpdate(video)
+      return Effect.as(terminal ? Effect.void : say(line), video)
+    })
+  ).pipe(Effect.tap(() => (terminal ? say(line) : Effect.void)))
+}
+
+/** Shows how many bytes have passed. */
+export const showBytes =
+  (label: string) =>
+  <E, R, A, E2, R2>(
+    bytes: Stream.Stream<Uint8Array, E, R>,
+    run: (bytes: Stream.Stream<Uint8Array, E, R>) => Effect.Effect<A, E2, R2>
+  ) => {
+    let received = 0
+    const line = () =>
+      `${label}  ${received === 0 ? "waiting for the first byte" : `${(received / 1024).toFixed(0)} KiB`}`
+    const counted = Stream.tap(bytes, (chunk) => Effect.sync(() => (received += chunk.byteLength)))
+    return live(line, run(counted)).pipe(Effect.tap(() => say(line())))
+  }

@@ -1,0 +1,123 @@
+/**
+ * The main job, from nothing to a file that plays: a clip of 4 seconds, 8 more seconds of it, live status, a download.
+ * With `OPENAI_BASE_URL` set it talks to that server, else to the embedded one.
+ *
+ *   npm start
+ *   npm start -- --from video_1     extend a clip that is there already
+ *   npm start -- --resume video_1   follow an extension that was submitted before
+ */
+import { parseArgs } from "node:util"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import {
+  adaptivePoll,
+  createAndWatch,
+  downloadVideo,
+  extendAndWatch,
+  phaseOf,
+  VideoFailedError,
+  type VideoResource,
+  Videos,
+  watchVideo
+} from "effect-videos"
+import { VideosServer } from "effect-videos/server"
+import { inspect } from "../src/server/media/Media.js"
+import { say, showBytes, showJob } from "./screen.js"
+
+const { values: given } = parseArgs({ options: { from: { type: "string" }, resume: { type: "string" } } })
+const baseUrl = process.env.OPENAI_BASE_URL
+const embedded = baseUrl === undefined || baseUrl === ""
+
+const options = {
+  timeout: "15 minutes",
+  // The embedded server is in this process: nobody minds if it is asked often.
+  ...(embedded ? { poll: adaptivePoll({ floor: "200 millis", cap: "1 second" }) } : {})
+} as const
+
+// What Ctrl-C tells: the job in hand, and the option that goes on from it.
+let inHand: { readonly option: string; readonly id: string } | null = null
+const remember = (option: string) => (video: VideoResource) => {
+  inHand = { option, id: video.id }
+}
+
+const show = <E, R>(label: string, updates: Stream.Stream<VideoResource, E, R>, option: string) =>
+  Effect.flatMap(showJob(label, updates, remember(option)), (video) => {
+    if (video === null) return Effect.dieMessage("a watch emits at least one snapshot")
+    return phaseOf(video) === "failed"
+      ? Effect.fail(new VideoFailedError({ operation: "watchVideo", video }))
+      : Effect.succeed(video)
+  })
+
+const source =
+  given.from === undefined
+    ? show(
+        "create 4 s",
+        createAndWatch({ prompt: "A lighthouse at dusk, waves below", seconds: 4, size: "1280x720" }, options),
+        "--from"
+      )
+    : show("source    ", watchVideo(given.from, options), "--from")
+
+const extension =
+  given.resume === undefined
+    ? Effect.flatMap(source, (video) =>
+        show(
+          "extend 8 s",
+          extendAndWatch({ video, prompt: "The light comes on and sweeps the sea", seconds: 8 }, options),
+          "--resume"
+        )
+      )
+    : show("resume    ", watchVideo(given.resume, options), "--resume")
+
+/** Under its final name there is a whole file or none. */
+const save = (video: VideoResource) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    yield* fs.makeDirectory("out", { recursive: true })
+    const path = `out/${video.id.replace(/[^\w.-]/g, "_")}.mp4`
+    const part = `${path}.part`
+    yield* showBytes("download  ")(downloadVideo(video), (bytes) => Stream.run(bytes, fs.sink(part))).pipe(
+      Effect.zipRight(fs.rename(part, path)),
+      Effect.onError(() => Effect.ignore(fs.remove(part)))
+    )
+    return path
+  })
+
+const program = Effect.gen(function* () {
+  yield* say(embedded ? `Embedded server at ${(yield* VideosServer).baseUrl}` : `Server at ${baseUrl}`)
+  const video = yield* extension
+  const path = yield* save(video)
+  const { durationSeconds, height, width } = yield* inspect(path)
+  yield* say(`${path}  ${durationSeconds} s  ${width}x${height}`)
+})
+
+const howToResume = Effect.suspend(() => {
+  if (inHand === null) return say("Stopped; nothing was submitted.")
+  if (embedded) return say("Stopped. The embedded server and its jobs went with this program: `npm start` begins anew.")
+  return say(
+    `Stopped; the job goes on. To resume: OPENAI_BASE_URL=${baseUrl} npm start -- ${inHand.option} ${inHand.id}`
+  )
+})
+
+const live = embedded
+  ? VideosServer.layerVideos.pipe(Layer.provideMerge(VideosServer.layer()))
+  : Layer.merge(Videos.layerConfig, VideosServer.layerInProcess())
+
+program.pipe(
+  Effect.onInterrupt(() => howToResume),
+  Effect.provide(live),
+  Effect.provide(Layer.merge(NodeHttpClient.layerUndici, NodeContext.layer)),
+  Effect.tapErrorCause((cause) => {
+    if (Cause.isInterruptedOnly(cause)) return Effect.void
+    const failure = Cause.failureOption(cause)
+    // An expected error says what to do in a line; a defect needs its trace.
+    return say(Option.isSome(failure) ? `${failure.value._tag}: ${failure.value.message}` : Cause.pretty(cause))
+  }),
+  NodeRuntime.runMain({ disableErrorReporting: true })
+)
