@@ -156,6 +156,16 @@ const header = (name: string) =>
     })
   )
 
+const duration = (name: string) =>
+  Config.string(name).pipe(
+    Config.mapOrFail((value) =>
+      Option.match(Duration.decodeUnknown(value), {
+        onNone: () => invalidVariable(name, "must be a duration, such as `30 seconds`"),
+        onSome: Either.right
+      })
+    )
+  )
+
 // `Config` adds the path by itself.
 const invalidVariable = (name: string, problem: string) =>
   Either.left(ConfigError.InvalidData([], `\`${name}\` ${problem}`))
@@ -172,8 +182,8 @@ const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
   apiKey: optional(Config.map(header("OPENAI_API_KEY"), Redacted.make<string>)),
   organization: optional(header("OPENAI_ORG_ID")),
   project: optional(header("OPENAI_PROJECT_ID")),
-  requestTimeout: optional(Config.duration("VIDEOS_REQUEST_TIMEOUT")),
-  maxRetryAfter: optional(Config.duration("VIDEOS_MAX_RETRY_AFTER"))
+  requestTimeout: optional(duration("VIDEOS_REQUEST_TIMEOUT")),
+  maxRetryAfter: optional(duration("VIDEOS_MAX_RETRY_AFTER"))
 }).pipe(
   // Only a server of one's own can do without a key.
   Config.mapOrFail((options) =>
