@@ -1,0 +1,45 @@
+/** A `Videos` whose looks are scripted, for tests of time: no HTTP, no socket, only a `TestClock`. */
+import * as Headers from "@effect/platform/Headers"
+import { Clock, Effect, Layer, Schema } from "effect"
+import { type RetrieveVideoError, VideoResource, Videos } from "effect-videos"
+
+/** What one look finds. */
+export type Look =
+  | { readonly video: VideoResource; readonly headers?: { readonly [name: string]: string } }
+  | { readonly error: RetrieveVideoError }
+  | "never"
+
+const decode = Schema.decodeUnknownSync(VideoResource)
+
+/** A snapshot of the job `video_1`. */
+export const snapshot = (status: string, fields: { readonly [name: string]: unknown } = {}): VideoResource =>
+  decode({ id: "video_1", object: "video", status, ...fields })
+
+export const seen = (status: string, fields: { readonly [name: string]: unknown } = {}): Look => ({
+  video: snapshot(status, fields)
+})
+
+/** A server whose looks go by a script; the last entry is what all further looks find. */
+export const makeScript = (...looks: ReadonlyArray<Look>) => {
+  /** When each look was taken, in milliseconds. */
+  const times: Array<number> = []
+  /** How many looks were given up before they were answered. */
+  let aborted = 0
+  const layer = Layer.mock(Videos, {
+    retrieve: (_id, options) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<VideoResource, RetrieveVideoError> => {
+        const look = looks[Math.min(times.push(now), looks.length) - 1] ?? "never"
+        if (look === "never") {
+          return Effect.onInterrupt(Effect.never, () => Effect.sync(() => aborted++))
+        }
+        const ok = "video" in look
+        const answered = options?.onResponse?.({
+          status: ok ? 200 : 500,
+          headers: Headers.fromInput(ok ? look.headers : {}),
+          requestId: null
+        })
+        return Effect.zipRight(answered ?? Effect.void, ok ? Effect.succeed(look.video) : Effect.fail(look.error))
+      })
+  })
+  return { layer, times, aborted: () => aborted }
+}
