@@ -4,12 +4,12 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, type Scope } from "effect"
-import { createFile, MP4BoxBuffer } from "mp4box"
 import { mergeAvcConfigs, parseAvcConfig, renumberSample, serializeAvcConfig } from "../../src/server/media/avc.js"
 import { encodeClip } from "../../src/server/media/encode.js"
 import { makePainter } from "../../src/server/media/frames.js"
 import { glyphOf, glyphsOf, spellable, widthOf } from "../../src/server/media/glyphs.js"
 import { type ClipSpec, extendClip, inspect, renderClip } from "../../src/server/media/Media.js"
+import { parseMp4 } from "../support/mp4.js"
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/media/${name}`, import.meta.url))
 
@@ -21,39 +21,7 @@ const folder: Effect.Effect<(name: string) => string, never, Scope.Scope> = Effe
 const small: ClipSpec = { width: 64, height: 48, seconds: 1, prompt: "A cat on a roof", id: "video_1" }
 const rain = { seconds: 0.5, prompt: "and then it rains", id: "video_2" }
 
-/** Reads a file with a parser that had no part in writing it. */
-const parse = (path: string) =>
-  Effect.promise(async () => {
-    const bytes = await fs.readFile(path)
-    const file = createFile()
-    file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(Uint8Array.from(bytes).buffer, 0))
-    file.flush()
-    const info = file.getInfo()
-    const track = info.videoTracks[0]
-    if (track === undefined) throw new Error("no video track")
-    const trak = file.getTrackById(track.id)
-    const samples = file.getTrackSamplesInfo(track.id).map((sample) => ({
-      data: bytes.subarray(sample.offset, sample.offset + sample.size),
-      key: sample.is_sync,
-      /** Seconds on the media's time line. */
-      at: sample.cts / sample.timescale,
-      duration: sample.duration
-    }))
-    return {
-      bytes,
-      boxes: file.boxes.map((box) => box.type),
-      tracks: info.tracks.length,
-      handler: trak.mdia.hdlr.handler,
-      codec: track.codec,
-      width: track.video?.width,
-      height: track.video?.height,
-      movieSeconds: info.duration / info.timescale,
-      headerSeconds: trak.tkhd.duration / info.timescale,
-      mediaSeconds: track.duration / track.timescale,
-      samplesSeconds: samples.reduce((sum, sample) => sum + sample.duration, 0) / track.timescale,
-      samples
-    }
-  })
+const parse = (path: string) => Effect.promise(async () => parseMp4(await fs.readFile(path)))
 
 describe("glyphs", () => {
   it("draws every printable ASCII character in its own way", () => {
