@@ -354,14 +354,12 @@ export class OperationUnsupportedError extends Schema.TaggedError<OperationUnsup
 )("OperationUnsupportedError", {
   ...answered,
   /** Method and path, such as `POST /videos/extensions`. */
-  route: Schema.String,
-  /** Scheme, host and port of the server. */
-  origin: Schema.String
+  route: Schema.String
 }) {
   readonly isTransient = false
   override get message() {
     return (
-      said(this, `${this.origin} does not serve ${this.route}`) +
+      said(this, `${this.origin ?? "the server"} does not serve ${this.route}`) +
       ". Check the base URL, or use a server that has this operation."
     )
   }

@@ -329,6 +329,7 @@ export interface VideosUpload {
  * @category models
  */
 export interface VideosResponse extends ResponseMeta {
+  /** Every configured secret has been taken out, should the server have repeated one. */
   readonly body: unknown
 }
 
@@ -347,8 +348,6 @@ export interface VideosByteResponse extends ResponseMeta {
  * @category models
  */
 export interface VideosHttpService {
-  /** The origin of the base URL, for messages. */
-  readonly origin: string
   /** Sends a request and reads its JSON answer. Retries by the configuration's schedules, as the call's kind allows. */
   readonly execute: (call: VideosCall) => Effect.Effect<VideosResponse, VideosHttpError>
   /** `execute` for a request that carries a file. */
@@ -358,8 +357,6 @@ export interface VideosHttpService {
   ) => Effect.Effect<VideosResponse, VideosHttpError | Errors.UploadError>
   /** Sends a request and hands over its bytes. The request ends when the stream does. */
   readonly stream: (call: VideosCall) => Effect.Effect<VideosByteResponse, VideosHttpError>
-  /** The first 2 KiB of a text, every configured secret taken out of it: what an error may show of a body. */
-  readonly excerpt: (text: string) => string
 }
 
 /**

@@ -196,7 +196,7 @@ const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
 export const make = (http: VideosHttpService): VideosService => {
   const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
     Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
-      Effect.flatMap(http.execute(call), (response) => routes.retrieveResponse(call, response, http.excerpt, id))
+      Effect.flatMap(http.execute(call), (response) => routes.retrieveResponse(call, response, id))
     )
 
   /** Decodes the answer of a submission; a failure that may have made a job says so. */
@@ -207,7 +207,7 @@ export const make = (http: VideosHttpService): VideosService => {
     const uncertain = (reason: Errors.SubmissionUncertainError["reason"]) =>
       new Errors.SubmissionUncertainError({ operation: call.operation, idempotencyKey, reason, candidates: [] })
     return Effect.mapError(
-      Effect.flatMap(exchange, (response) => routes.submitResponse(call, response, http.excerpt)),
+      Effect.flatMap(exchange, (response) => routes.submitResponse(call, response)),
       (error) => {
         if (error._tag === "RequestTimeoutError" || error._tag === "ResponseDecodeError") return uncertain(error)
         return (error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error)
@@ -244,8 +244,7 @@ export const make = (http: VideosHttpService): VideosService => {
   const settle = (error: Errors.VideoNotFoundError, path: string) =>
     Effect.matchEffect(retrieveAs("extendVideo", error.videoId, { retry: false }), {
       onFailure: () => Effect.fail(error),
-      onSuccess: () =>
-        Effect.fail(new Errors.OperationUnsupportedError({ ...error, route: `POST ${path}`, origin: http.origin }))
+      onSuccess: () => Effect.fail(new Errors.OperationUnsupportedError({ ...error, route: `POST ${path}` }))
     })
 
   const retrieve: VideosService["retrieve"] = (id, options) =>

@@ -33,6 +33,8 @@ export const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
 /** What every error has that the server itself gave as an answer. */
 export const answered = {
   operation: Operation,
+  /** Scheme, host and port of the server. */
+  origin: nullable(Schema.String),
   /** The HTTP status. */
   status: Schema.Number,
   /** The server's name for the exchange (`x-request-id`), for its support. */

@@ -67,7 +67,8 @@ const fromText = (body: string, depth: number): ErrorBody => {
   if (trimmed.startsWith("{") || trimmed.startsWith("[")) {
     try {
       const inner = fromValue(JSON.parse(trimmed), depth - 1)
-      if (inner.message !== "") return inner
+      // A code without words still tells the error; the body itself is then the message.
+      return inner.message === "" ? { ...inner, message: trimmed } : inner
     } catch {
       // Not JSON after all: it is a sentence that begins with a bracket.
     }

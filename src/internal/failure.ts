@@ -12,6 +12,8 @@ export interface Asked {
   readonly origin: string
   /** The job that the request is about, where there is one. */
   readonly videoId: string | null
+  /** Takes every configured secret out of a text. */
+  readonly scrub: (text: string) => string
 }
 
 /** The answer, its body as text. */
@@ -110,16 +112,18 @@ export const toError = (asked: Asked, answer: Answer, now: number): StatusError 
   const shouldRetry = headers["x-should-retry"]
   const fields = {
     operation: asked.operation,
+    origin: asked.origin,
     status,
     requestId: requestIdOf(headers),
-    code: body.code ?? body.type,
-    detail: body.message,
+    code: asked.scrub(body.code ?? body.type ?? "") || null,
+    // Once more: a message may hold JSON within JSON, spelled in its own way.
+    detail: asked.scrub(body.message),
     retryAfter: retryAfter(headers, now),
     shouldRetry: shouldRetry === "true" ? true : shouldRetry === "false" ? false : null
   }
   const words = `${body.code ?? ""} ${body.type ?? ""}`
   if (isMissingRoute(asked, status, body)) {
-    return new Errors.OperationUnsupportedError({ ...fields, route: asked.route, origin: asked.origin })
+    return new Errors.OperationUnsupportedError({ ...fields, route: asked.route })
   }
   if (status < 500) {
     if (status === 402 || quota.test(words) || (status === 429 && quotaMessage.test(body.message))) {

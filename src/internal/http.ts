@@ -53,6 +53,21 @@ const scrubber = (config: VideosConfigService): ((text: string) => string) => {
   return (text) => wanted.reduce((clean, word) => clean.replaceAll(word, "<redacted>"), text)
 }
 
+/** JSON may spell any character as `\\uXXXX`: such a text is respelled, so that nothing hides in it. */
+const respell = (text: string): string => {
+  if (!text.includes("\\u")) return text
+  const body = parse(text)
+  return Option.isSome(body) ? JSON.stringify(body.value) : text
+}
+
+const parse = (text: string): Option.Option<unknown> => {
+  try {
+    return Option.some(JSON.parse(text))
+  } catch {
+    return Option.none()
+  }
+}
+
 const headersOf = (config: VideosConfigService): Headers.Headers =>
   Headers.fromInput({
     accept: "application/json",
@@ -87,8 +102,8 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const traced = HttpClient.withTracerPropagation(httpClient, false)
   const untraced = HttpClient.withTracerDisabledWhen(httpClient, () => true)
 
-  // Cleaned before it is cut, so that no half of a secret stays.
-  const excerpt = (text: string): string => scrub(text.slice(0, 4 * maxDetail)).slice(0, maxDetail)
+  /** What a server sent, less any secret that it repeated: nothing that is made of it can leak one. */
+  const clean = (text: string): string => scrub(respell(text))
 
   const exchangeBroke = (call: VideosCall, cause: unknown): Errors.TransportError => {
     const { detail, reason } = diagnose(cause)
@@ -185,6 +200,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     operation: call.operation,
     route: `${call.request.method} ${call.request.url}`,
     origin,
+    scrub,
     videoId: call.videoId ?? null
   })
 
@@ -194,7 +210,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   }
 
   const unreadable = (call: VideosCall, status: number, headers: Headers.Headers, text: string) => {
-    const body = excerpt(text)
+    const body = text.slice(0, maxDetail)
     const what =
       text === "" ? "it is empty" : looksLikeHtml(text) ? "it is an HTML page; is the base URL right?" : "it is no JSON"
     return new Errors.ResponseDecodeError({
@@ -205,14 +221,6 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       detail: `${what} (${text.length} characters)`,
       body
     })
-  }
-
-  const parse = (text: string): Option.Option<unknown> => {
-    try {
-      return Option.some(JSON.parse(text))
-    } catch {
-      return Option.none()
-    }
   }
 
   /** At most `maxErrorBody` bytes of a failing answer, whatever its length; a body that breaks off is read as far as it came. */
@@ -229,7 +237,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
         })
       ).pipe(
         Effect.ignore,
-        Effect.map(() => text)
+        Effect.map(() => clean(text))
       )
     })
 
@@ -239,9 +247,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     headers: Headers.Headers,
     body: string
   ): Effect.Effect<never, VideosHttpError> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.fail(toError(asked(call), { status, headers, body: scrub(body) }, now))
-    )
+    Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(toError(asked(call), { status, headers, body }, now)))
 
   const open = (call: VideosCall): Effect.Effect<HttpClientResponse.HttpClientResponse, VideosHttpError> =>
     Effect.suspend(() => {
@@ -258,7 +264,8 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     if (status >= 200 && status < 300) {
       return Effect.flatMap(
         Effect.mapError(response.text, (error) => exchangeBroke(call, error.cause ?? error)),
-        (text) => {
+        (received) => {
+          const text = clean(received)
           const body = parse(text)
           const result = Option.isSome(body)
             ? Effect.succeed(answer(body.value))
@@ -297,8 +304,6 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const exchange = (call: VideosCall) => Effect.flatMap(open(call), (response) => readJson(call, response))
 
   return {
-    origin,
-    excerpt,
     execute: (call) => bounded(call, exchange(call)),
     upload: (call, { body, failure }) =>
       Effect.mapError(

@@ -12,7 +12,7 @@ import * as Schema from "../Schema.js"
 import type { VideoFile } from "../VideoFile.js"
 import { isVideoFile } from "../VideoFile.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../Videos.js"
-import { readErrorBody } from "./errorBody.js"
+import { maxDetail, readErrorBody } from "./errorBody.js"
 import { randomId } from "./randomId.js"
 import { checkKey, encodeRequest, idSegment, jsonText } from "./request.js"
 import * as wire from "./wire.js"
@@ -154,12 +154,7 @@ const isVideo = (body: unknown): boolean =>
 
 const decodeVideo = ParseResult.decodeUnknownEither(Schema.VideoResource)
 
-const undecodable = (
-  call: VideosCall,
-  response: VideosResponse,
-  excerpt: (text: string) => string,
-  detail: string
-): Errors.ResponseDecodeError =>
+const undecodable = (call: VideosCall, response: VideosResponse, detail: string): Errors.ResponseDecodeError =>
   new Errors.ResponseDecodeError({
     operation: call.operation,
     route: `${call.request.method} ${call.request.url}`,
@@ -167,7 +162,7 @@ const undecodable = (
     requestId: response.requestId,
     reason: "shape",
     detail,
-    body: excerpt(JSON.stringify(response.body) ?? "")
+    body: (JSON.stringify(response.body) ?? "").slice(0, maxDetail)
   })
 
 const kindOf = (body: unknown): string =>
@@ -184,32 +179,28 @@ const whyNot = (body: wire.JsonObject, otherwise: string): string => {
 /** The answer of a submission: without an id, nobody could ever ask for the job. */
 export const submitResponse = (
   call: VideosCall,
-  response: VideosResponse,
-  excerpt: (text: string) => string
+  response: VideosResponse
 ): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
   const { body } = response
-  const fail = (detail: string) => Either.left(undecodable(call, response, excerpt, detail))
+  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
   if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
   if (typeof body.id !== "string" || body.id === "") return fail(whyNot(body, "it has no `id`"))
-  return Either.mapLeft(decodeVideo(body), () =>
-    undecodable(call, response, excerpt, "its `id` cannot be used in a URL")
-  )
+  return Either.mapLeft(decodeVideo(body), () => undecodable(call, response, "its `id` cannot be used in a URL"))
 }
 
 /** The answer of a look at a job. The id that was asked for is the job's id for good: servers change or blank it. */
 export const retrieveResponse = (
   call: VideosCall,
   response: VideosResponse,
-  excerpt: (text: string) => string,
   id: string
 ): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
   const { body } = response
-  const fail = (detail: string) => Either.left(undecodable(call, response, excerpt, detail))
+  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
   if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
   if (typeof body.status !== "string" && typeof body.status !== "number" && body.object !== "video") {
     return fail(whyNot(body, "it has no `status`"))
   }
   return Either.mapLeft(decodeVideo(body.id === id ? body : { ...body, id }), () =>
-    undecodable(call, response, excerpt, "it is no video")
+    undecodable(call, response, "it is no video")
   )
 }

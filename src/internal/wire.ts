@@ -38,7 +38,7 @@ export const number = (value: unknown): number | null => {
 /** A length in seconds. The protocol writes it as a string; `"0"` is what SGLang makes of a rounded short clip. */
 export const seconds = (value: unknown): number | null => {
   const parsed = number(typeof value === "string" ? value.replace(/s$/i, "") : value)
-  return parsed !== null && parsed >= 0 ? parsed : null
+  return parsed !== null && parsed >= 0 && parsed <= Number.MAX_SAFE_INTEGER ? parsed : null
 }
 
 /** A percentage: integer, float (Bifrost) or `"30%"` (new-api's old dialect), clamped to 0..100. */

@@ -1,0 +1,110 @@
+/**
+ * CPU per `GET /videos/{id}`, one call at a time, beside the `openai` package, bare `fetch` and bare undici, all in one run
+ * against one server in a process of its own. Ratios are what to quote: machines differ.
+ *
+ *   npm run bench
+ */
+import { fork } from "node:child_process"
+import { once } from "node:events"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { fileURLToPath } from "node:url"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Undici from "@effect/platform-node/Undici"
+import { Layer, ManagedRuntime } from "effect"
+import { retrieveVideo, Videos } from "effect-videos"
+import OpenAI from "openai"
+
+const body = JSON.stringify({
+  id: "video_1",
+  object: "video",
+  model: "sora-2",
+  status: "in_progress",
+  progress: 42,
+  created_at: 1_790_000_000,
+  completed_at: null,
+  expires_at: null,
+  prompt: "a lighthouse at dusk, waves below",
+  size: "1280x720",
+  seconds: "12",
+  remixed_from_video_id: null,
+  error: null
+})
+
+const serve = () => {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { "content-type": "application/json" }).end(body)
+  })
+  server.listen(0, "127.0.0.1", () => process.send?.((server.address() as AddressInfo).port))
+  process.once("disconnect", () => process.exit(0))
+}
+
+/** Microseconds of CPU per call, user and system, of this process. */
+const cost = async (calls: number, call: () => Promise<unknown>): Promise<number> => {
+  const before = process.cpuUsage()
+  for (let index = 0; index < calls; index++) await call()
+  const { system, user } = process.cpuUsage(before)
+  return (system + user) / calls
+}
+
+const median = (values: ReadonlyArray<number>): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
+
+const run = async () => {
+  const server = fork(fileURLToPath(import.meta.url), ["serve"], { execArgv: process.execArgv })
+  const [port] = await once(server, "message")
+  const baseUrl = `http://127.0.0.1:${port}/v1`
+  const url = `${baseUrl}/videos/video_1`
+
+  const openai = new OpenAI({ apiKey: "none", baseURL: baseUrl })
+  const over = (client: typeof FetchHttpClient.layer) => {
+    const runtime = ManagedRuntime.make(Videos.layerWith({ baseUrl }).pipe(Layer.provide(client)))
+    return { runtime, call: () => runtime.runPromise(retrieveVideo("video_1")) }
+  }
+  const onFetch = over(FetchHttpClient.layer)
+  const onUndici = over(NodeHttpClient.layerUndici)
+  const agent = new Undici.Agent()
+
+  const calls: Record<string, () => Promise<unknown>> = {
+    "bare undici": async () =>
+      JSON.parse(
+        await (
+          await agent.request({ origin: baseUrl.slice(0, -3), path: "/v1/videos/video_1", method: "GET" })
+        ).body.text()
+      ),
+    "bare fetch": async () => (await fetch(url)).json(),
+    openai: () => openai.videos.retrieve("video_1"),
+    "effect-videos on fetch": onFetch.call,
+    "effect-videos on undici": onUndici.call
+  }
+  const figures: Record<string, Array<number>> = {}
+  for (const [name, call] of Object.entries(calls)) {
+    figures[name] = []
+    await cost(500, call)
+  }
+  // In turn, so that a machine whose speed drifts drifts for all.
+  for (let round = 0; round < 7; round++) {
+    for (const [name, call] of Object.entries(calls)) figures[name]?.push(await cost(1000, call))
+  }
+  const of = (name: string) => median(figures[name] ?? [])
+  console.log("\nCPU per retrieve, median of 7 rounds of 1,000 calls\n")
+  console.table(
+    Object.fromEntries(
+      Object.keys(calls).map((name) => [
+        name,
+        {
+          µs: Math.round(of(name)),
+          "× undici": Number((of(name) / of("bare undici")).toFixed(2)),
+          "× fetch": Number((of(name) / of("bare fetch")).toFixed(2)),
+          "× openai": Number((of(name) / of("openai")).toFixed(2))
+        }
+      ])
+    )
+  )
+  await Promise.all([onFetch.runtime.dispose(), onUndici.runtime.dispose(), agent.destroy()])
+  server.disconnect()
+}
+
+if (process.argv[2] === "serve") serve()
+else await run()

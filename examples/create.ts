@@ -1,0 +1,20 @@
+import { Console, Effect } from "effect"
+import { createVideo } from "effect-videos"
+import { VideosServer } from "effect-videos/server"
+
+const program = createVideo({
+  prompt: "a lighthouse at dusk",
+  seconds: 4,
+  size: "1280x720",
+  // A server's own parameters; merged in last.
+  extraBody: { seed: 7 }
+}).pipe(
+  Effect.tap((job) => Console.log(job.status, job.size)),
+  Effect.catchTags({
+    ModerationBlockedError: (error) => Console.log("another prompt, please:", error.detail),
+    // The job may exist and be billed: look before sending it again.
+    SubmissionUncertainError: (error) => Console.log("look for it:", error.idempotencyKey)
+  })
+)
+
+Effect.runPromise(program.pipe(Effect.provide(VideosServer.layerTest())))

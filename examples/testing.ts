@@ -1,0 +1,42 @@
+import { Headers, HttpClient, HttpClientResponse } from "@effect/platform"
+import { Console, Effect, Layer, Schema } from "effect"
+import { retrieveVideo, VideoResource, Videos, VideosConfig, VideosHttp } from "effect-videos"
+import { VideosServer } from "effect-videos/server"
+
+// What is tested.
+const isDone = (id: string) => Effect.map(retrieveVideo(id), (video) => video.status === "completed")
+
+const body = { id: "video_1", object: "video", status: "completed" }
+
+// 1. `Videos`: canned resources. A method that is not given is a defect that names it.
+const canned = Layer.mock(Videos, { retrieve: () => Effect.orDie(Schema.decodeUnknown(VideoResource)(body)) })
+
+// 2. `VideosHttp`: canned answers. Requests are still made and validated, answers still decoded.
+const answers = Layer.mock(VideosHttp, {
+  execute: () => Effect.succeed({ status: 200, headers: Headers.empty, requestId: null, body })
+})
+
+// 3. `HttpClient`: canned HTTP. Everything of this library runs, retries and errors included.
+const http = Layer.succeed(
+  HttpClient.HttpClient,
+  HttpClient.make((request) => Effect.succeed(HttpClientResponse.fromWeb(request, Response.json(body))))
+)
+
+// 4. The embedded server: in-process (it moves by the test's `TestClock`), or `VideosServer.layer()` on a real socket.
+const server = VideosServer.layerTest({ queueTime: 0, runTime: 0 })
+
+const program = isDone("video_1")
+
+Effect.runPromise(
+  Effect.gen(function* () {
+    yield* Console.log(yield* Effect.provide(program, canned))
+    yield* Console.log(yield* Effect.provide(program, Layer.provide(Videos.layer, answers)))
+    const over = Videos.layer.pipe(
+      Layer.provide(VideosHttp.layer),
+      Layer.provide(VideosConfig.layer({ baseUrl: "http://videos.invalid/v1" })),
+      Layer.provide(http)
+    )
+    yield* Console.log(yield* Effect.provide(program, over))
+    yield* Console.log(yield* Effect.flip(Effect.provide(program, server)).pipe(Effect.map(({ _tag }) => _tag)))
+  })
+)

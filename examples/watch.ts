@@ -1,0 +1,24 @@
+import { Console, Effect, Schedule, Stream } from "effect"
+import { createVideo, watchVideo } from "effect-videos"
+import { VideosServer } from "effect-videos/server"
+
+const program = Effect.gen(function* () {
+  const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4 })
+
+  yield* watchVideo(job, {
+    poll: Schedule.spaced("500 millis"),
+    timeout: "2 seconds",
+    stallTimeout: "1 minute"
+  }).pipe(
+    // The job goes on after a time-out, and so can the watch: from the last snapshot, repeating nothing.
+    Stream.catchTag("WatchTimeoutError", (error) =>
+      Stream.concat(
+        Stream.fromEffect(Effect.as(Console.log("still going"), job)).pipe(Stream.drain),
+        watchVideo(error.lastSnapshot ?? error.videoId)
+      )
+    ),
+    Stream.runForEach((video) => Console.log(video.status, video.progress))
+  )
+})
+
+Effect.runPromise(program.pipe(Effect.provide(VideosServer.layerTest())))
