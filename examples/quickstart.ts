@@ -3,9 +3,8 @@ import { awaitVideo, createVideo, extendAndWatch } from "effect-videos"
 import { VideosServer } from "effect-videos/server"
 
 const program = Effect.gen(function* () {
-  const clip = yield* Effect.flatMap(createVideo({ prompt: "a lighthouse at dusk", seconds: 4 }), (job) =>
-    awaitVideo(job)
-  )
+  const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4 })
+  const clip = yield* awaitVideo(job)
   yield* extendAndWatch({ video: clip, prompt: "the light comes on", seconds: 8 }).pipe(
     Stream.runForEach((video) => Console.log(video.status, `${video.progress} %`, `${video.seconds} s`))
   )

@@ -1,0 +1,117 @@
+import { spawn } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { VideosServer } from "effect-videos/server"
+import ts from "typescript"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const read = (path: string) => readFileSync(`${root}${path}`, "utf8")
+const list = (folder: string) => readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" })
+
+const examples = list("examples").filter((name) => name.endsWith(".ts"))
+
+/** What a run of each example prints, where that does not depend on how fast the machine is. */
+const prints: { readonly [name: string]: RegExp } = {
+  "create.ts": /^queued 1280x720\n$/,
+  "download.ts": /^wait: queued\na clip\n$/,
+  "errors.ts": /^`seconds` must be 4, 8, 12, 16 or 20 .*\n$/,
+  "extend.ts": /^12 s\n8 s\n$/,
+  "live.ts": /^video_\w+ queued\n$/,
+  "quickstart.ts": /^queued 0 % 12 s\n(in_progress \d+ % 12 s\n)+completed 100 % 12 s\n$/,
+  "testing.ts": /^true\ntrue\ntrue\nVideoNotFoundError\n$/,
+  "watch.ts": /^in_progress \d+\n(.*\n)*still going\n(.*\n)*completed 100\n$/
+}
+
+const run = (name: string, environment: { readonly [name: string]: string }) =>
+  Effect.async<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resume) => {
+    const child = spawn(process.execPath, ["--import", "tsx", `examples/${name}`], {
+      cwd: root,
+      env: { ...process.env, ...environment }
+    })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.on("data", (chunk) => (stdout += chunk))
+    child.stderr.on("data", (chunk) => (stderr += chunk))
+    child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
+    return Effect.sync(() => child.kill())
+  })
+
+describe.concurrent("examples", () => {
+  it.live.each(examples)(
+    "%s runs and prints what it says",
+    (name) =>
+      Effect.gen(function* () {
+        const { baseUrl } = yield* VideosServer
+        const { code, stderr, stdout } = yield* run(name, { OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: "sk-none" })
+        assert.strictEqual(code, 0, stderr)
+        assert.match(stdout, prints[name] ?? /^$/)
+      }).pipe(Effect.provide(VideosServer.layer())),
+    60_000
+  )
+})
+
+describe("README", () => {
+  const blocks = [...read("README.md").matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code)
+
+  it("shows examples that are files, to the letter", () => {
+    const files = examples.map((name) => read(`examples/${name}`))
+    assert.isAbove(blocks.length, 0)
+    for (const block of blocks) assert.include(files, block)
+  })
+
+  it("begins with a program of at most 15 lines", () => {
+    assert.strictEqual(blocks[0], read("examples/quickstart.ts"))
+    assert.isAtMost(blocks[0]?.trim().split("\n").length ?? 0, 15)
+  })
+
+  it("lists every error tag, and no other", () => {
+    const tags = [...read("src/Errors.ts").matchAll(/^export class (\w+Error)/gm)].map(([, tag]) => tag)
+    const table = [...read("README.md").matchAll(/^\| `(\w+Error)`/gm)].map(([, tag]) => tag)
+    assert.sameMembers(table, tags)
+  })
+})
+
+describe("docstrings", () => {
+  it("have examples that compile", { timeout: 60_000 }, () => {
+    const sources = new Map(
+      list("src")
+        .filter((name) => name.endsWith(".ts"))
+        .flatMap((name) =>
+          [...read(`src/${name}`).matchAll(/^ *\* @example\n((?: *\*(?! @).*\n)*?)(?= *\* @| *\*\/)/gm)].map(
+            ([, block = ""], index) => {
+              const code = block.replace(/^ *\* ?/gm, "")
+              // Beside the file it comes from, so that relative imports mean the same.
+              const path = `${root}src/${name.replace(/[^/]*$/, "")}example-${name.replace(/\W/g, "-")}-${index}.ts`
+              return [path, `${code}\nexport {}\n`] as const
+            }
+          )
+        )
+    )
+    assert.isAbove(sources.size, 10)
+    const config = ts.getParsedCommandLineOfConfigFile(
+      `${root}tsconfig.json`,
+      {},
+      {
+        ...ts.sys,
+        onUnRecoverableConfigFileDiagnostic: () => assert.fail("tsconfig.json cannot be read")
+      }
+    )
+    const options = { ...config?.options, noUnusedLocals: false, noEmit: true }
+    const host = ts.createCompilerHost(options)
+    const { fileExists, getSourceFile } = host
+    host.fileExists = (path) => sources.has(path) || fileExists(path)
+    host.getSourceFile = (path, version, ...rest) => {
+      const code = sources.get(path)
+      return code === undefined
+        ? getSourceFile.call(host, path, version, ...rest)
+        : ts.createSourceFile(path, code, version)
+    }
+    const program = ts.createProgram([...sources.keys()], options, host)
+    const problems = ts
+      .getPreEmitDiagnostics(program)
+      .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`)
+    assert.deepStrictEqual(problems, [])
+  })
+})
