@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { VideosServer } from "effect-videos/server"
-import ts from "typescript"
+import { compile } from "./support/compile.js"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (path: string) => readFileSync(`${root}${path}`, "utf8")
@@ -90,28 +90,7 @@ describe("docstrings", () => {
         )
     )
     assert.isAbove(sources.size, 10)
-    const config = ts.getParsedCommandLineOfConfigFile(
-      `${root}tsconfig.json`,
-      {},
-      {
-        ...ts.sys,
-        onUnRecoverableConfigFileDiagnostic: () => assert.fail("tsconfig.json cannot be read")
-      }
-    )
-    const options = { ...config?.options, noUnusedLocals: false, noEmit: true }
-    const host = ts.createCompilerHost(options)
-    const { fileExists, getSourceFile } = host
-    host.fileExists = (path) => sources.has(path) || fileExists(path)
-    host.getSourceFile = (path, version, ...rest) => {
-      const code = sources.get(path)
-      return code === undefined
-        ? getSourceFile.call(host, path, version, ...rest)
-        : ts.createSourceFile(path, code, version)
-    }
-    const program = ts.createProgram([...sources.keys()], options, host)
-    const problems = ts
-      .getPreEmitDiagnostics(program)
-      .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`)
+    const problems = compile(sources).map(({ message, path }) => `${path}: ${message}`)
     assert.deepStrictEqual(problems, [])
   })
 })

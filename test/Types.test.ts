@@ -1,0 +1,125 @@
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import type { Effect, Stream } from "effect"
+import type {
+  AwaitVideoError,
+  awaitVideo,
+  CreateVideoError,
+  createVideo,
+  DownloadVideoError,
+  downloadVideo,
+  ExtendAndWatchError,
+  ExtendVideoError,
+  extendAndWatch,
+  extendVideo,
+  RetrieveVideoError,
+  retrieveVideo,
+  VideoResource,
+  Videos,
+  WatchVideoError,
+  watchVideo
+} from "effect-videos"
+import { compile, root } from "./support/compile.js"
+
+const prelude = `
+import { Effect, Layer, Schedule, Stream } from "effect"
+import { createVideo, extendVideo, isTransient, retrieveVideo, Videos, watchVideo, VideosConfig } from "effect-videos"
+const request = { video: "video_1", prompt: "on", seconds: 8 } as const
+`
+
+/** Programs that a mistake in them keeps from compiling, and what the compiler says. */
+const mistakes: { readonly [mistake: string]: readonly [code: string, message: RegExp] } = {
+  "seconds of 5": [
+    `extendVideo({ video: "video_1", prompt: "on", seconds: 5 })`,
+    /Type '5' is not assignable to type 'VideoSeconds'/
+  ],
+  "seconds as a text": [
+    `extendVideo({ video: "video_1", prompt: "on", seconds: "8" })`,
+    /Type 'string' is not assignable to type 'VideoSeconds'|Type '"8"' is not assignable to type 'VideoSeconds'/
+  ],
+  "an extension without a source": [`extendVideo({ prompt: "on", seconds: 8 })`, /Property 'video' is missing/],
+  "a field that there is not": [
+    `createVideo({ prompt: "on", second: 8 })`,
+    /'second' does not exist in type 'CreateVideoRequest'/
+  ],
+  "both a picture's URL and its file id": [
+    `createVideo({ prompt: "on", inputReference: { imageUrl: "https://x", fileId: "y" } })`,
+    /is not assignable to type/
+  ],
+  "a missing service": [`Effect.runPromise(extendVideo(request))`, /Type 'Videos' is not assignable to type 'never'/],
+  "a layer whose client is missing": [
+    `Effect.runPromise(Effect.provide(extendVideo(request), Videos.layerConfig))`,
+    /Type 'HttpClient' is not assignable to type 'never'/
+  ],
+  "an unhandled error": [
+    `const safe: Effect.Effect<unknown, never, Videos> = Effect.catchTag(extendVideo(request), "QuotaExceededError", () => Effect.void)`,
+    /is not assignable to type 'never'/
+  ],
+  "a tag that cannot occur": [
+    `Effect.catchTags(retrieveVideo("video_1"), { SubmissionUncertainError: () => Effect.void })`,
+    /SubmissionUncertainError/
+  ],
+  "a poll schedule that wants another input": [
+    `watchVideo("video_1", { poll: Schedule.recurWhile((n: number) => n > 1) })`,
+    /is not assignable to type/
+  ],
+  "a time without a unit in words": [`watchVideo("video_1", { timeout: "15 parsecs" })`, /is not assignable to type/],
+  "a key in the clear": [
+    `VideosConfig.layer({ apiKey: "sk-1" })`,
+    /Type 'string' is not assignable to type 'Redacted<string>'/
+  ]
+}
+
+describe("types", () => {
+  it("keep mistakes from compiling, each for its own reason", { timeout: 60_000 }, () => {
+    const path = (name: string) => `${root}test/mistake-${name.replace(/\W+/g, "-")}.ts`
+    const programs = Object.entries(mistakes).map(([name, [code]]) => [path(name), `${prelude}${code}\n`] as const)
+    const sound = [path("none"), `${prelude}extendVideo(request)\n`] as const
+    const problems = compile(new Map([sound, ...programs]))
+    for (const [name, [, message]] of Object.entries(mistakes)) {
+      const found = problems.filter((problem) => problem.path === path(name))
+      assert.strictEqual(found.length, 1, name)
+      assert.match(found[0]?.message ?? "", message, name)
+    }
+    assert.strictEqual(problems.length, programs.length, "the program without a mistake compiles")
+  })
+
+  it("name one union per operation, and the service alone", () => {
+    type Of<F extends (...args: never) => unknown> = ReturnType<F>
+    expectTypeOf<Of<typeof createVideo>>().toEqualTypeOf<Effect.Effect<VideoResource, CreateVideoError, Videos>>()
+    expectTypeOf<Of<typeof extendVideo>>().toEqualTypeOf<Effect.Effect<VideoResource, ExtendVideoError, Videos>>()
+    expectTypeOf<Of<typeof retrieveVideo>>().toEqualTypeOf<Effect.Effect<VideoResource, RetrieveVideoError, Videos>>()
+    expectTypeOf<Of<typeof awaitVideo>>().toEqualTypeOf<Effect.Effect<VideoResource, AwaitVideoError, Videos>>()
+    expectTypeOf<Of<typeof downloadVideo>>().toEqualTypeOf<Stream.Stream<Uint8Array, DownloadVideoError, Videos>>()
+    expectTypeOf<Of<typeof watchVideo>>().toEqualTypeOf<Stream.Stream<VideoResource, WatchVideoError, Videos>>()
+    expectTypeOf<Of<typeof extendAndWatch>>().toEqualTypeOf<Stream.Stream<VideoResource, ExtendAndWatchError, Videos>>()
+  })
+
+  it("leave out what an operation cannot fail with", () => {
+    type Tags<E extends { readonly _tag: string }> = E["_tag"]
+    type Answered =
+      | "AuthenticationError"
+      | "PermissionDeniedError"
+      | "RateLimitedError"
+      | "QuotaExceededError"
+      | "BadRequestError"
+      | "ConflictError"
+      | "ServerError"
+      | "OperationUnsupportedError"
+    type Any = Answered | "InvalidRequestError" | "TransportError" | "RedirectError"
+    type Submit = Any | "ModerationBlockedError" | "SubmissionUncertainError"
+    type Read = Any | "RequestTimeoutError" | "ResponseDecodeError" | "VideoNotFoundError"
+    expectTypeOf<Tags<CreateVideoError>>().toEqualTypeOf<Submit>()
+    expectTypeOf<Tags<ExtendVideoError>>().toEqualTypeOf<Submit | "VideoNotFoundError" | "UploadError">()
+    expectTypeOf<Tags<RetrieveVideoError>>().toEqualTypeOf<Read>()
+    expectTypeOf<Tags<WatchVideoError>>().toEqualTypeOf<Read | "WatchTimeoutError" | "VideoStalledError">()
+    expectTypeOf<Tags<DownloadVideoError>>().toEqualTypeOf<
+      Read | "VideoNotReadyError" | "VideoFailedError" | "VideoExpiredError"
+    >()
+  })
+
+  it("know the protocol's words for a status, and take any other", () => {
+    expectTypeOf<"queued">().toExtend<VideoResource["status"]>()
+    expectTypeOf<string>().toExtend<VideoResource["status"]>()
+    expectTypeOf<VideoResource["status"]>().not.toBeAny()
+  })
+})
