@@ -56,7 +56,7 @@ const mistakes: { readonly [mistake: string]: readonly [code: string, message: R
   ],
   "a tag that cannot occur": [
     `Effect.catchTags(retrieveVideo("video_1"), { SubmissionUncertainError: () => Effect.void })`,
-    /SubmissionUncertainError/
+    /is not assignable to type 'never'/
   ],
   "a poll schedule that wants another input": [
     `watchVideo("video_1", { poll: Schedule.recurWhile((n: number) => n > 1) })`,
