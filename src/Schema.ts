@@ -241,7 +241,10 @@ const known: ReadonlySet<string> = new Set(
   )
 )
 
-const Extra = Schema.Record({ key: Schema.String, value: Schema.Unknown }).annotations({
+// Declared and no `Schema.Record`: that one copies key by key, so that a `__proto__` key would change the copy's prototype.
+const JsonObject = Schema.declare(wire.isObject, { identifier: "JsonObject", jsonSchema: { type: "object" } })
+
+const Extra = JsonObject.annotations({
   arbitrary: () => (fc) =>
     fc
       .dictionary(
@@ -291,7 +294,7 @@ const fromWire = (body: VideoResourceEncoded): VideoResource => {
     status: typeof status === "number" ? String(status) : (read("status", wire.text) ?? "unknown"),
     progress: read("progress", wire.percent),
     // Dynamo says `created`.
-    createdAt: read("created_at", time) ?? time(body.created),
+    createdAt: read("created_at", (value) => time(value) ?? time(body.created)),
     completedAt: read("completed_at", time),
     expiresAt: read("expires_at", time),
     prompt: read("prompt", wire.text),
@@ -308,14 +311,14 @@ const unixSeconds = (value: DateTime.Utc | null): number | null => (value === nu
 
 const toWire = (video: VideoResource): VideoResourceEncoded => {
   // A field that could not be read is in `extra` under its wire name: it goes back as it came.
-  const field = (name: string, value: unknown) =>
-    value === null && Object.hasOwn(video.extra, name) ? video.extra[name] : value
+  const field = (name: string, value: unknown, unread: unknown = null) =>
+    value === unread && Object.hasOwn(video.extra, name) ? video.extra[name] : value
   return {
     ...video.extra,
     id: video.id,
-    object: video.object,
+    object: field("object", video.object, "video"),
     model: field("model", video.model),
-    status: video.status,
+    status: field("status", video.status, "unknown"),
     progress: field("progress", video.progress),
     created_at: field("created_at", unixSeconds(video.createdAt)),
     completed_at: field("completed_at", unixSeconds(video.completedAt)),
@@ -338,7 +341,7 @@ const toWire = (video: VideoResource): VideoResourceEncoded => {
  * @category schemas
  */
 export const VideoResource = Schema.standardSchemaV1(
-  Schema.transform(Schema.Record({ key: Schema.String, value: Schema.Unknown }), VideoResourceFromSelf, {
+  Schema.transform(JsonObject, VideoResourceFromSelf, {
     strict: true,
     decode: (body) => fromWire(body),
     encode: (video) => toWire(video)

@@ -15,7 +15,8 @@ export interface ErrorBody {
 /** Longest part of a body that is kept in an error. */
 export const maxDetail = 2048
 
-const clip = (value: string): string => (value.length > maxDetail ? `${value.slice(0, maxDetail)}…` : value)
+/** @internal */
+export const clip = (value: string): string => (value.length > maxDetail ? `${value.slice(0, maxDetail)}…` : value)
 
 const word = (value: unknown): string | null => (typeof value === "number" ? String(value) : wire.text(value))
 
@@ -85,8 +86,5 @@ const fromHtml = (body: string): string => {
   return words === "" ? "an HTML page" : `an HTML page: ${words.slice(0, 200)}`
 }
 
-/** @internal */
-export const readErrorBody = (body: string): ErrorBody => {
-  const read = fromText(body.slice(0, 64 * 1024), 5)
-  return { ...read, message: clip(read.message) }
-}
+/** The message is as long as the server made it. */
+export const readErrorBody = (body: string): ErrorBody => fromText(body.slice(0, 64 * 1024), 5)

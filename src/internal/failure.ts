@@ -1,7 +1,7 @@
 /** From an HTTP answer that says no to the error that tells why: one pure function, one table of tests. */
 import * as Duration from "effect/Duration"
 import * as Errors from "../Errors.js"
-import { type ErrorBody, readErrorBody } from "./errorBody.js"
+import { clip, type ErrorBody, readErrorBody } from "./errorBody.js"
 
 /** What was asked, as far as an error speaks of it. */
 export interface Asked {
@@ -116,8 +116,8 @@ export const toError = (asked: Asked, answer: Answer, now: number): StatusError 
     status,
     requestId: requestIdOf(headers),
     code: asked.scrub(body.code ?? body.type ?? "") || null,
-    // Once more: a message may hold JSON within JSON, spelled in its own way.
-    detail: asked.scrub(body.message),
+    // Cleaned after it was read, whatever its spelling, and before it is cut, so that no half of a secret stays.
+    detail: clip(asked.scrub(body.message)),
     retryAfter: retryAfter(headers, now),
     shouldRetry: shouldRetry === "true" ? true : shouldRetry === "false" ? false : null
   }
@@ -149,7 +149,7 @@ export const toError = (asked: Asked, answer: Answer, now: number): StatusError 
     default:
       return status >= 500
         ? new Errors.ServerError(fields)
-        : new Errors.BadRequestError({ ...fields, param: body.param })
+        : new Errors.BadRequestError({ ...fields, param: body.param === null ? null : asked.scrub(body.param) })
   }
 }
 

@@ -2,7 +2,7 @@
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
@@ -25,6 +25,7 @@ import { withDeadline } from "./deadline.js"
 import { looksLikeHtml, maxDetail } from "./errorBody.js"
 import { type Asked, mayHaveMadeAJob, requestIdOf, toError } from "./failure.js"
 import { retrying } from "./retry.js"
+import { makeSecrets, parseJson } from "./secrets.js"
 import { isListenedTo } from "./tracing.js"
 import { diagnose } from "./transport.js"
 import { version } from "./version.js"
@@ -37,36 +38,6 @@ const maxRedirects = 5
 
 const isRedirect = (status: number): boolean =>
   status === 0 || status === 301 || status === 302 || status === 303 || status === 307 || status === 308
-
-const scrubber = (config: VideosConfigService): ((text: string) => string) => {
-  const secrets = [
-    ...Option.toArray(config.apiKey),
-    ...Object.values(config.headers).filter((value) => Redacted.isRedacted(value))
-  ].map((secret) => Redacted.value(secret))
-  const spellings = secrets.flatMap((secret) => [
-    secret,
-    encodeURIComponent(secret),
-    JSON.stringify(secret).slice(1, -1)
-  ])
-  // The longest first, so that none is cut by a shorter one inside it.
-  const wanted = [...new Set(spellings)].filter((word) => word !== "").sort((a, b) => b.length - a.length)
-  return (text) => wanted.reduce((clean, word) => clean.replaceAll(word, "<redacted>"), text)
-}
-
-/** JSON may spell any character as `\\uXXXX`: such a text is respelled, so that nothing hides in it. */
-const respell = (text: string): string => {
-  if (!text.includes("\\u")) return text
-  const body = parse(text)
-  return Option.isSome(body) ? JSON.stringify(body.value) : text
-}
-
-const parse = (text: string): Option.Option<unknown> => {
-  try {
-    return Option.some(JSON.parse(text))
-  } catch {
-    return Option.none()
-  }
-}
 
 const headersOf = (config: VideosConfigService): Headers.Headers =>
   Headers.fromInput({
@@ -95,26 +66,29 @@ const anonymous = (request: HttpClientRequest.HttpClientRequest): HttpClientRequ
 /** @internal */
 export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.HttpClient): VideosHttpService => {
   const origin = new URL(config.baseUrl).origin
-  const scrub = scrubber(config)
+  const { clean, scrub } = makeSecrets(config)
   const identity = headersOf(config)
-  const redactedNames = [...Object.keys(config.headers), "openai-organization", "openai-project", "idempotency-key"]
+  const redactedNames = [
+    ...Object.keys(config.headers),
+    "openai-organization",
+    "openai-project",
+    "idempotency-key",
+    "location"
+  ]
 
   const traced = HttpClient.withTracerPropagation(httpClient, false)
   const untraced = HttpClient.withTracerDisabledWhen(httpClient, () => true)
 
-  /** What a server sent, less any secret that it repeated: nothing that is made of it can leak one. */
-  const clean = (text: string): string => scrub(respell(text))
-
   const exchangeBroke = (call: VideosCall, cause: unknown): Errors.TransportError => {
     const { detail, reason } = diagnose(cause)
-    const clean = scrub(detail)
+    const told = scrub(detail)
     return new Errors.TransportError({
       operation: call.operation,
       reason,
       origin,
-      detail: clean,
-      // A cause that names the key stays behind.
-      ...(cause instanceof Error && clean === detail ? { cause } : {})
+      detail: told,
+      // A cause that names the key stays behind, and so does a client's own error: it holds the request, headers and all.
+      ...(cause instanceof Error && told === detail && !HttpClientError.isHttpClientError(cause) ? { cause } : {})
     })
   }
 
@@ -132,14 +106,16 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       })
     )
 
+  /** A redirect's URL is often signed, so that who has it has the clip: a hop has no span of its own. */
   const transmit = (
     call: VideosCall,
-    request: HttpClientRequest.HttpClientRequest
+    request: HttpClientRequest.HttpClientRequest,
+    isHop: boolean
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, VideosHttpError> =>
     Effect.withFiberRuntime<HttpClientResponse.HttpClientResponse, VideosHttpError>((fiber) =>
       Effect.mapError(
         manual(
-          isListenedTo(fiber)
+          !isHop && isListenedTo(fiber)
             ? Effect.locallyWith(traced.execute(request), Headers.currentRedactedNames, (names) => [
                 ...names,
                 ...redactedNames
@@ -185,7 +161,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     const next = to.origin === at.origin ? moved : anonymous(moved)
     return Effect.zipRight(
       discard(response),
-      Effect.flatMap(transmit(call, next), (answer) => follow(call, next, answer, hops + 1))
+      Effect.flatMap(transmit(call, next, true), (answer) => follow(call, next, answer, hops + 1))
     )
   }
 
@@ -210,7 +186,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   }
 
   const unreadable = (call: VideosCall, status: number, headers: Headers.Headers, text: string) => {
-    const body = text.slice(0, maxDetail)
+    const body = scrub(text).slice(0, maxDetail)
     const what =
       text === "" ? "it is empty" : looksLikeHtml(text) ? "it is an HTML page; is the base URL right?" : "it is no JSON"
     return new Errors.ResponseDecodeError({
@@ -237,7 +213,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
         })
       ).pipe(
         Effect.ignore,
-        Effect.map(() => clean(text))
+        Effect.map(() => text)
       )
     })
 
@@ -252,7 +228,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const open = (call: VideosCall): Effect.Effect<HttpClientResponse.HttpClientResponse, VideosHttpError> =>
     Effect.suspend(() => {
       const request = prepare(call)
-      return Effect.flatMap(transmit(call, request), (response) => follow(call, request, response, 0))
+      return Effect.flatMap(transmit(call, request, false), (response) => follow(call, request, response, 0))
     })
 
   const readJson = (
@@ -264,28 +240,28 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     if (status >= 200 && status < 300) {
       return Effect.flatMap(
         Effect.mapError(response.text, (error) => exchangeBroke(call, error.cause ?? error)),
-        (received) => {
-          const text = clean(received)
-          const body = parse(text)
+        (text) => {
+          const body = parseJson(text)
           const result = Option.isSome(body)
-            ? Effect.succeed(answer(body.value))
+            ? Effect.succeed(answer(clean(text, body.value)))
             : Effect.fail(unreadable(call, status, headers, text))
           return Effect.zipRight(seen(call, { status, headers }), result)
         }
       )
     }
     return Effect.flatMap(errorText(response), (text) => {
-      const body = call.isAnswer === undefined ? Option.none() : Option.filter(parse(text), call.isAnswer)
+      const body = call.isAnswer === undefined ? Option.none() : Option.filter(parseJson(text), call.isAnswer)
       return Effect.zipRight(
         seen(call, { status, headers }),
-        Option.isSome(body) ? Effect.succeed(answer(body.value)) : refused(call, status, headers, text)
+        Option.isSome(body) ? Effect.succeed(answer(clean(text, body.value))) : refused(call, status, headers, text)
       )
     })
   }
 
   const bounded = <A>(
     call: VideosCall,
-    attempt: Effect.Effect<A, VideosHttpError>
+    attempt: Effect.Effect<A, VideosHttpError>,
+    mayRetry: (error: VideosHttpError) => boolean = call.kind === "submit" ? maySendAgain : Errors.isTransient
   ): Effect.Effect<A, VideosHttpError> => {
     const timeout = call.options?.timeout === undefined ? config.requestTimeout : Duration.decode(call.options.timeout)
     const timed = withDeadline(
@@ -296,7 +272,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     if (call.options?.retry === false) return timed
     return retrying(timed, {
       schedule: call.kind === "submit" ? config.submitRetry : config.readRetry,
-      while: call.kind === "submit" ? maySendAgain : Errors.isTransient,
+      while: mayRetry,
       maxRetryAfter: config.maxRetryAfter
     })
   }
@@ -307,8 +283,12 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     execute: (call) => bounded(call, exchange(call)),
     upload: (call, { body, failure }) =>
       Effect.mapError(
-        bounded(call, exchange({ ...call, request: HttpClientRequest.setBody(call.request, body) })),
-        // A file that fails to read looks like a connection that broke, which is not retried.
+        bounded(
+          call,
+          exchange({ ...call, request: HttpClientRequest.setBody(call.request, body) }),
+          // A file that fails to read looks like a connection that broke, or, by its code, like one that was never made.
+          (error) => failure() === null && maySendAgain(error)
+        ),
         (error) => failure() ?? error
       ),
     stream: (call) =>

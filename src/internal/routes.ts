@@ -12,7 +12,7 @@ import * as Schema from "../Schema.js"
 import type { VideoFile } from "../VideoFile.js"
 import { isVideoFile } from "../VideoFile.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../Videos.js"
-import { maxDetail, readErrorBody } from "./errorBody.js"
+import { clip, maxDetail, readErrorBody } from "./errorBody.js"
 import { randomId } from "./randomId.js"
 import { checkKey, encodeRequest, idSegment, jsonText } from "./request.js"
 import * as wire from "./wire.js"
@@ -173,7 +173,9 @@ const whyNot = (body: wire.JsonObject, otherwise: string): string => {
     return "it has a `request_id` and no `id`: this server speaks another protocol on the same paths (xAI's does)"
   }
   const { message } = readErrorBody(JSON.stringify(body))
-  return "error" in body || "detail" in body || "message" in body ? `${otherwise}, but says: ${message}` : otherwise
+  return "error" in body || "detail" in body || "message" in body
+    ? `${otherwise}, but says: ${clip(message)}`
+    : otherwise
 }
 
 /** The answer of a submission: without an id, nobody could ever ask for the job. */

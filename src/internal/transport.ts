@@ -43,6 +43,8 @@ export const diagnose = (cause: unknown): Broken => {
     if (typeof code === "string") {
       if (connectCodes.has(code) || (code === "ETIMEDOUT" && read(current, "syscall") === "connect")) reason = "connect"
     }
+    // `fetch` refuses some ports before it connects (https://fetch.spec.whatwg.org/#bad-port).
+    if (message === "bad port") reason = "connect"
     const word = typeof message === "string" && message !== "" ? message : typeof code === "string" ? code : ""
     if (word !== "" && !words.includes(word)) words.push(word)
     // An `AggregateError` is one failed attempt per address of a host.

@@ -1,0 +1,75 @@
+/** Keeps the configured secrets out of whatever is made of a server's answer, should the server have repeated one. */
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { VideosConfigService } from "../Http.js"
+import * as wire from "./wire.js"
+
+/** @internal */
+export interface Secrets {
+  /** A text for an error, less every secret. */
+  readonly scrub: (text: string) => string
+  /** What a server sent, and what `JSON.parse` made of it: its texts less every secret, its structure untouched. */
+  readonly clean: (sent: string, body: unknown) => unknown
+}
+
+/** "EMPTY", "none", "x": what is given to a server that wants any key. Taken out of a job, it would spoil its fields. */
+const placeholder = /^(.{0,5}|[a-z]{0,11})$/i
+
+/** So much of a secret at the end of a text that was cut gives it away. */
+const telling = 8
+
+/** @internal */
+export const parseJson = (text: string): Option.Option<unknown> => {
+  try {
+    return Option.some(JSON.parse(text))
+  } catch {
+    return Option.none()
+  }
+}
+
+const remover = (secrets: ReadonlyArray<string>): ((text: string) => string) => {
+  const spellings = secrets.flatMap((secret) => [
+    secret,
+    encodeURIComponent(secret),
+    JSON.stringify(secret).slice(1, -1)
+  ])
+  // The longest first, so that none is cut by a shorter one inside it.
+  const wanted = [...new Set(spellings)].filter((word) => word !== "").sort((a, b) => b.length - a.length)
+  return (text) => {
+    const clean = wanted.reduce((rest, word) => rest.replaceAll(word, "<redacted>"), text)
+    for (const word of wanted) {
+      for (let length = word.length - 1; length >= telling; length--) {
+        if (clean.endsWith(word.slice(0, length))) return `${clean.slice(0, -length)}<redacted>`
+      }
+    }
+    return clean
+  }
+}
+
+/** @internal */
+export const makeSecrets = (config: VideosConfigService): Secrets => {
+  const secrets = [
+    ...Option.toArray(config.apiKey),
+    ...Object.values(config.headers).filter((value) => Redacted.isRedacted(value))
+  ].map((secret) => Redacted.value(secret))
+  const remove = remover(secrets.filter((secret) => !placeholder.test(secret)))
+
+  /** A text may be JSON again, in which any character may be spelled `\uXXXX`. */
+  const cleanText = (text: string): string => {
+    const respelled = text.includes("\\") ? Option.map(parseJson(text), (body) => JSON.stringify(body)) : Option.none()
+    const inner = Option.getOrElse(respelled, () => text)
+    const clean = remove(inner)
+    return clean === inner ? text : clean
+  }
+  const cleanValue = (value: unknown): unknown => {
+    if (typeof value === "string") return cleanText(value)
+    if (Array.isArray(value)) return value.map(cleanValue)
+    if (!wire.isObject(value)) return value
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [cleanText(key), cleanValue(inner)]))
+  }
+
+  return {
+    scrub: remover(secrets),
+    clean: (sent, body) => (sent.includes("\\") || remove(sent) !== sent ? cleanValue(body) : body)
+  }
+}

@@ -1,0 +1,198 @@
+import { readFileSync } from "node:fs"
+import { inspect } from "node:util"
+import { describe, expect, it } from "@effect/vitest"
+import { ConfigProvider, Context, Duration, Effect, Layer, Option, Redacted, Stream } from "effect"
+import { createVideo, downloadVideo, retrieveVideo, VideosConfig, type VideosConfigOptions } from "effect-videos"
+import { json, serve } from "./support/server.js"
+import { clients, job, videosOver } from "./support/videos.js"
+
+const build = (layer: Layer.Layer<VideosConfig, unknown>) =>
+  Effect.scoped(Effect.map(Layer.build(layer), (context) => Context.get(context, VideosConfig)))
+
+const fromEnvironment = (variables: { readonly [name: string]: string }) =>
+  build(VideosConfig.layerConfig).pipe(
+    Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+  )
+
+/** The failure in every form in which it could be printed. */
+const printed = (effect: Effect.Effect<unknown, unknown>) =>
+  Effect.map(Effect.flip(effect), (error) => `${error}\n${JSON.stringify(error)}\n${inspect(error, { depth: 10 })}`)
+
+const secret = "sk-very-secret-0123456789"
+
+describe("configuration from the environment", () => {
+  it.effect("needs a key for the protocol's home, and names the variable", () =>
+    Effect.gen(function* () {
+      for (const base of [
+        {},
+        { OPENAI_BASE_URL: "https://api.openai.com/v1/" },
+        { OPENAI_BASE_URL: "https://API.openai.com" }
+      ]) {
+        expect(yield* printed(fromEnvironment(base))).toMatch(/OPENAI_API_KEY/)
+      }
+    })
+  )
+
+  it.effect("needs none for a server of one's own", () =>
+    Effect.gen(function* () {
+      const config = yield* fromEnvironment({ OPENAI_BASE_URL: "http://127.0.0.1:8091/v1" })
+      expect(config.baseUrl).toBe("http://127.0.0.1:8091/v1")
+      expect(Option.isNone(config.apiKey)).toBe(true)
+    })
+  )
+
+  it.effect("takes every variable", () =>
+    Effect.gen(function* () {
+      const config = yield* fromEnvironment({
+        OPENAI_BASE_URL: "https://videos.example/api/v1///",
+        OPENAI_API_KEY: secret,
+        OPENAI_ORG_ID: "org-1",
+        OPENAI_PROJECT_ID: "proj_1",
+        VIDEOS_REQUEST_TIMEOUT: "30 seconds",
+        VIDEOS_MAX_RETRY_AFTER: "5 minutes"
+      })
+      expect(config.baseUrl).toBe("https://videos.example/api/v1")
+      expect(Option.map(config.apiKey, Redacted.value)).toEqual(Option.some(secret))
+      expect(config.organization).toEqual(Option.some("org-1"))
+      expect(config.project).toEqual(Option.some("proj_1"))
+      expect(Duration.toMillis(config.requestTimeout)).toBe(30_000)
+      expect(Duration.toMillis(config.maxRetryAfter)).toBe(300_000)
+      expect(inspect(config, { depth: 10 })).not.toContain(secret)
+      expect(JSON.stringify(config)).not.toContain(secret)
+    })
+  )
+
+  it.effect("has defaults for the rest", () =>
+    Effect.gen(function* () {
+      const config = yield* fromEnvironment({ OPENAI_API_KEY: secret })
+      expect(config.baseUrl).toBe("https://api.openai.com/v1")
+      expect(Duration.toMillis(config.requestTimeout)).toBe(60_000)
+      expect(Duration.toMillis(config.maxRetryAfter)).toBe(60_000)
+      expect(config.headers).toEqual({})
+    })
+  )
+
+  it.effect.each([
+    ["OPENAI_BASE_URL", `https://host/v1?key=${secret}`, /with a query/],
+    ["OPENAI_BASE_URL", "https://host/v1?", /with a query/],
+    ["OPENAI_BASE_URL", `https://user:${secret}@host/v1`, /with credentials/],
+    ["OPENAI_BASE_URL", `https://${secret}@host/v1`, /with credentials/],
+    ["OPENAI_BASE_URL", `https://host/v1#${secret}`, /with a fragment/],
+    ["OPENAI_BASE_URL", "https://host/v1#", /with a fragment/],
+    ["OPENAI_BASE_URL", `ftp://host/${secret}`, /a ftp: URL/],
+    ["OPENAI_BASE_URL", `not a url ${secret}`, /no URL/],
+    ["OPENAI_BASE_URL", "/v1", /no URL/],
+    ["OPENAI_BASE_URL", "", /no URL/],
+    ["OPENAI_BASE_URL", "localhost:8000/v1", /a localhost: URL/],
+    ["OPENAI_API_KEY", `${secret}\n`, /a line break/],
+    ["OPENAI_API_KEY", `${secret}\r\nx-evil: 1`, /a line break/],
+    ["OPENAI_API_KEY", `Bearer ${secret}`, /white space/],
+    ["OPENAI_API_KEY", `${secret}ключ`, /non-ASCII/],
+    ["OPENAI_API_KEY", `${secret}\u0000`, /control/],
+    ["OPENAI_API_KEY", "", /empty/],
+    ["OPENAI_ORG_ID", `${secret}\n`, /a line break/],
+    ["OPENAI_PROJECT_ID", "", /empty/],
+    ["VIDEOS_REQUEST_TIMEOUT", "soon", /VIDEOS_REQUEST_TIMEOUT/],
+    ["VIDEOS_REQUEST_TIMEOUT", "60", /VIDEOS_REQUEST_TIMEOUT/],
+    ["VIDEOS_MAX_RETRY_AFTER", "", /VIDEOS_MAX_RETRY_AFTER/]
+  ] as const)("names %s where it is %j, and shows no secret", ([name, value, problem]) =>
+    Effect.gen(function* () {
+      const variables = { OPENAI_API_KEY: secret, OPENAI_BASE_URL: "http://127.0.0.1:1/v1", [name]: value }
+      const text = yield* printed(fromEnvironment(variables))
+      expect(text).toContain(name)
+      expect(text).toMatch(problem)
+      expect(text).not.toContain(secret)
+    })
+  )
+})
+
+describe("configuration from values", () => {
+  const options: ReadonlyArray<readonly [string, VideosConfigOptions, RegExp]> = [
+    ["baseUrl", { baseUrl: `https://u:${secret}@host` }, /with credentials/],
+    ["baseUrl", { baseUrl: secret }, /no URL/],
+    ["apiKey", { apiKey: Redacted.make("") }, /empty/],
+    ["apiKey", { apiKey: Redacted.make(`${secret}\n`) }, /a line break/],
+    ["organization", { organization: "org 1" }, /white space/],
+    ["project", { project: "проект" }, /non-ASCII/],
+    ["headers.x-key", { headers: { "x-key": Redacted.make(`${secret}\r\nx: 1`) } }, /printable ASCII/],
+    ["headers.x key", { headers: { "x key": "1" } }, /no HTTP header name/],
+    ["headers.", { headers: { "": "1" } }, /no HTTP header name/]
+  ]
+  it.effect.each(options)("names %s", ([name, given, problem]) =>
+    Effect.gen(function* () {
+      const text = yield* printed(build(VideosConfig.layer({ baseUrl: "http://127.0.0.1:1", ...given })))
+      expect(text).toContain(name)
+      expect(text).toMatch(problem)
+      expect(text).not.toContain(secret)
+    })
+  )
+
+  it.effect.each([
+    ["http://h/v1", "http://h/v1"],
+    ["http://h/v1/", "http://h/v1"],
+    ["http://h/v1///", "http://h/v1"],
+    ["http://h", "http://h"],
+    ["http://h/", "http://h"],
+    ["HTTPS://H.example:8443/A/b/", "https://h.example:8443/A/b"]
+  ] as const)("reads the base URL %s as %s", ([given, read]) =>
+    Effect.map(build(VideosConfig.layer({ baseUrl: given })), (config) => expect(config.baseUrl).toBe(read))
+  )
+})
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  readonly version: string
+}
+
+describe("what every request carries", () => {
+  it.scopedLive.each(clients)(
+    "is the key, the user agent, the account and the configured headers ($client)",
+    ({ layer }) =>
+      Effect.gen(function* () {
+        const server = yield* serve(json(200, job()))
+        const videos = videosOver(
+          { baseUrl: `${server.baseUrl}//` },
+          {
+            apiKey: Redacted.make(secret),
+            organization: "org-1",
+            project: "proj_1",
+            headers: { "X-Team": "film", "x-litellm-api-key": Redacted.make("sk-2") }
+          },
+          layer
+        )
+        yield* retrieveVideo("video_1").pipe(Effect.provide(videos))
+        yield* createVideo({ prompt: "x" }).pipe(Effect.provide(videos))
+        yield* Stream.runDrain(downloadVideo("video_1")).pipe(Effect.provide(videos))
+        const common = {
+          authorization: `Bearer ${secret}`,
+          "user-agent": `effect-videos/${version}`,
+          "openai-organization": "org-1",
+          "openai-project": "proj_1",
+          "x-team": "film",
+          "x-litellm-api-key": "sk-2"
+        }
+        const [retrieve, create, content] = server.requests
+        expect(retrieve).toMatchObject({ method: "GET", url: "/v1/videos/video_1", headers: common })
+        expect(create).toMatchObject({ method: "POST", url: "/v1/videos", headers: common })
+        expect(content).toMatchObject({ method: "GET", url: "/v1/videos/video_1/content", headers: common })
+        expect(retrieve?.headers.accept).toBe("application/json")
+        expect(content?.headers.accept).toBe("*/*")
+        expect(create?.headers["content-type"]).toBe("application/json")
+        expect(server.requests.map(({ headers }) => headers.traceparent ?? headers.b3)).toEqual([
+          undefined,
+          undefined,
+          undefined
+        ])
+      })
+  )
+
+  it.scopedLive.each(clients)("is nothing that was not configured ($client)", ({ layer }) =>
+    Effect.gen(function* () {
+      const server = yield* serve(json(200, job()))
+      yield* retrieveVideo("video_1").pipe(Effect.provide(videosOver(server, {}, layer)))
+      const names = Object.keys(server.requests[0]?.headers ?? {})
+      for (const name of ["authorization", "openai-organization", "openai-project", "cookie", "idempotency-key"]) {
+        expect(names).not.toContain(name)
+      }
+    })
+  )
+})
