@@ -74,7 +74,7 @@ const failures: {
   "a page with status 200": (key) => respond(200, `<html><title>Bad ${key}</title></html>`),
   "plain words, at the cut": (key) => respond(500, `${"x".repeat(2040)}${key}`),
   "nothing but the key, again and again": (key) => respond(500, key.repeat(20_000 / key.length)),
-  "more of it than is read": (key) => respond(500, `y${key.repeat(80_000 / key.length)}`),
+  "more of it than is read": (key) => respond(500, `y${key.repeat(80_000 / key.length + 1)}`),
   "the same with status 200": (key) => respond(200, `y${key.repeat(80_000 / key.length)}`),
   "percent-encoding": (key) => respond(400, `?key=${encodeURIComponent(key)}`),
   "an answer without an id": (key) => said({ error: { message: `key ${key}` }, key }, 200),
@@ -156,6 +156,11 @@ describe("a key", () => {
     ([key]) => check(key, { headers: { "x-litellm-key": Redacted.make(key) } }),
     { fastCheck: { numRuns: 3 } }
   )
+
+  it.effect("that is as long as a signed token is in no error, no span and no half of it", () => {
+    const token = `eyJ${Array.from({ length: 300 }, (_, index) => (index * 7919).toString(36)).join("")}`
+    return check(token, { apiKey: Redacted.make(token) })
+  })
 
   it.effect("that is short is in no error and no span", () => check("sk-test", { apiKey: Redacted.make("sk-test") }))
 

@@ -1,3 +1,4 @@
+import * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
@@ -11,6 +12,13 @@ import { atOnce, clients, job, videosOver } from "./support/videos.js"
 /** 600 kB that are no text and hold what could be taken for a boundary. */
 const bytes = Uint8Array.from({ length: 600_000 }, (_, index) => (index * 31 + (index >> 8)) & 0xff)
 bytes.set(Buffer.from("\r\n--effect-videos-\r\n\r\n--"), 1000)
+
+const gone = new PlatformError.SystemError({
+  reason: "Unknown",
+  module: "FileSystem",
+  method: "read",
+  description: "EIO: disk gone"
+})
 
 /** The same bytes, in uneven pieces. */
 const pieces = (all: Uint8Array): Stream.Stream<Uint8Array> =>
@@ -79,7 +87,7 @@ for (const { client, layer } of clients) {
         /ended after 600000 of 600001 bytes/
       ],
       "cannot be read": [
-        VideoFile.fromStream(Stream.concat(pieces(bytes), Stream.fail(new Error("EIO: disk gone"))), { name: "a.mp4" }),
+        VideoFile.fromStream(Stream.concat(pieces(bytes), Stream.fail(gone)), { name: "a.mp4" }),
         /EIO: disk gone/
       ],
       "fails at once": [VideoFile.fromStream(Stream.fail({ code: "ECONNREFUSED" }), { name: "a.mp4", size: 9 }), /./]

@@ -1,5 +1,5 @@
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Layer, Redacted, Schema, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, Redacted, Schema, Stream } from "effect"
 import {
   type CreateVideoRequest,
   createVideo,
@@ -278,15 +278,18 @@ for (const { client, layer } of clients) {
   describe(`the content, over ${client}`, () => {
     it.scopedLive("arrives as it is sent: the first bytes are here before the last are there", () =>
       Effect.gen(function* () {
-        const first = yield* Deferred.make<void>()
+        let release = () => {}
+        const consumed = new Promise<void>((resolve) => {
+          release = resolve
+        })
         const server = yield* serve((response) => {
           response.writeHead(200, { "content-type": "video/mp4", "content-length": "6" })
           response.write("one")
           // If the client gathered the whole, it would wait for this, and this for it.
-          Effect.runFork(Effect.andThen(Deferred.await(first), () => response.end("two")))
+          consumed.then(() => response.end("two"))
         })
         const gathered = yield* downloadVideo("video_1").pipe(
-          Stream.tap(() => Deferred.succeed(first, undefined)),
+          Stream.tap(() => Effect.sync(release)),
           Stream.runFold("", (all, chunk) => all + Buffer.from(chunk).toString()),
           Effect.provide(videosOver(server, {}, layer))
         )

@@ -36,9 +36,11 @@ export type StatusError =
   | Errors.OperationUnsupportedError
   | Errors.VideoNotFoundError
 
-/** @internal */
-export const requestIdOf = (headers: Answer["headers"]): string | null =>
-  headers["x-request-id"] ?? headers["request-id"] ?? headers["x-oneapi-request-id"] ?? headers["cf-ray"] ?? null
+/** The server's name for the exchange; what a header says is no more to be trusted than a body. */
+export const requestIdOf = (headers: Answer["headers"], scrub: (text: string) => string): string | null => {
+  const id = headers["x-request-id"] ?? headers["request-id"] ?? headers["x-oneapi-request-id"] ?? headers["cf-ray"]
+  return id === undefined ? null : scrub(id)
+}
 
 /** Longer than any server means; keeps a hostile header from becoming an infinite or overflowing duration. */
 const maxDelayMillis = 366 * 24 * 60 * 60 * 1000
@@ -114,7 +116,7 @@ export const toError = (asked: Asked, answer: Answer, now: number): StatusError 
     operation: asked.operation,
     origin: asked.origin,
     status,
-    requestId: requestIdOf(headers),
+    requestId: requestIdOf(headers, asked.scrub),
     code: asked.scrub(body.code ?? body.type ?? "") || null,
     // Cleaned after it was read, whatever its spelling, and before it is cut, so that no half of a secret stays.
     detail: clip(asked.scrub(body.message)),

@@ -67,6 +67,7 @@ const anonymous = (request: HttpClientRequest.HttpClientRequest): HttpClientRequ
 export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.HttpClient): VideosHttpService => {
   const origin = new URL(config.baseUrl).origin
   const { clean, scrub } = makeSecrets(config)
+  const requestId = (headers: Headers.Headers) => requestIdOf(headers, scrub)
   const identity = headersOf(config)
   const redactedNames = [
     ...Object.keys(config.headers),
@@ -182,7 +183,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
 
   const seen = (call: VideosCall, meta: { readonly status: number; readonly headers: Headers.Headers }) => {
     const onResponse = call.options?.onResponse
-    return onResponse === undefined ? Effect.void : onResponse({ ...meta, requestId: requestIdOf(meta.headers) })
+    return onResponse === undefined ? Effect.void : onResponse({ ...meta, requestId: requestId(meta.headers) })
   }
 
   const unreadable = (call: VideosCall, status: number, headers: Headers.Headers, text: string) => {
@@ -192,7 +193,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     return new Errors.ResponseDecodeError({
       ...asked(call),
       status,
-      requestId: requestIdOf(headers),
+      requestId: requestId(headers),
       reason: "syntax",
       detail: `${what} (${text.length} characters)`,
       body
@@ -236,7 +237,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     response: HttpClientResponse.HttpClientResponse
   ): Effect.Effect<VideosResponse, VideosHttpError> => {
     const { headers, status } = response
-    const answer = (body: unknown): VideosResponse => ({ status, headers, requestId: requestIdOf(headers), body })
+    const answer = (body: unknown): VideosResponse => ({ status, headers, requestId: requestId(headers), body })
     if (status >= 200 && status < 300) {
       return Effect.flatMap(
         Effect.mapError(response.text, (error) => exchangeBroke(call, error.cause ?? error)),
@@ -304,7 +305,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
           return Effect.as(seen(call, { status, headers }), {
             status,
             headers,
-            requestId: requestIdOf(headers),
+            requestId: requestId(headers),
             stream: Stream.mapError(response.stream, (error) => exchangeBroke(call, error.cause ?? error))
           })
         })

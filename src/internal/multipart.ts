@@ -53,7 +53,6 @@ export const upload = (
     }))
   // A file that grew or shrank since it was measured would break the request's framing: it is refused as such.
   const counted = Stream.suspend(() => {
-    failure = null
     let sent = 0
     const grown = Stream.mapEffect(content, (chunk) => {
       sent += chunk.byteLength

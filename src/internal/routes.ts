@@ -186,8 +186,12 @@ export const submitResponse = (
   const { body } = response
   const fail = (detail: string) => Either.left(undecodable(call, response, detail))
   if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
-  if (typeof body.id !== "string" || body.id === "") return fail(whyNot(body, "it has no `id`"))
-  return Either.mapLeft(decodeVideo(body), () => undecodable(call, response, "its `id` cannot be used in a URL"))
+  // An id is a text; one that is a number still names the job that was paid for.
+  const id = typeof body.id === "number" ? String(body.id) : body.id
+  if (typeof id !== "string" || id === "") return fail(whyNot(body, "it has no `id`"))
+  return Either.mapLeft(decodeVideo({ ...body, id }), () =>
+    undecodable(call, response, "its `id` cannot be used in a URL")
+  )
 }
 
 /** The answer of a look at a job. The id that was asked for is the job's id for good: servers change or blank it. */

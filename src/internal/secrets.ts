@@ -27,7 +27,13 @@ export const parseJson = (text: string): Option.Option<unknown> => {
   }
 }
 
-const remover = (secrets: ReadonlyArray<string>): ((text: string) => string) => {
+interface Remover {
+  readonly whole: (text: string) => string
+  /** Also what is left of a secret at the end of a text that was cut. */
+  readonly cut: (text: string) => string
+}
+
+const remover = (secrets: ReadonlyArray<string>): Remover => {
   const spellings = secrets.flatMap((secret) => [
     secret,
     encodeURIComponent(secret),
@@ -35,14 +41,18 @@ const remover = (secrets: ReadonlyArray<string>): ((text: string) => string) => 
   ])
   // The longest first, so that none is cut by a shorter one inside it.
   const wanted = [...new Set(spellings)].filter((word) => word !== "").sort((a, b) => b.length - a.length)
-  return (text) => {
-    const clean = wanted.reduce((rest, word) => rest.replaceAll(word, "<redacted>"), text)
-    for (const word of wanted) {
-      for (let length = word.length - 1; length >= telling; length--) {
-        if (clean.endsWith(word.slice(0, length))) return `${clean.slice(0, -length)}<redacted>`
+  const whole = (text: string) => wanted.reduce((rest, word) => rest.replaceAll(word, "<redacted>"), text)
+  return {
+    whole,
+    cut: (text) => {
+      const clean = whole(text)
+      for (const word of wanted) {
+        for (let length = word.length - 1; length >= telling; length--) {
+          if (clean.endsWith(word.slice(0, length))) return `${clean.slice(0, -length)}<redacted>`
+        }
       }
+      return clean
     }
-    return clean
   }
 }
 
@@ -52,7 +62,7 @@ export const makeSecrets = (config: VideosConfigService): Secrets => {
     ...Option.toArray(config.apiKey),
     ...Object.values(config.headers).filter((value) => Redacted.isRedacted(value))
   ].map((secret) => Redacted.value(secret))
-  const remove = remover(secrets.filter((secret) => !placeholder.test(secret)))
+  const remove = remover(secrets.filter((secret) => !placeholder.test(secret))).whole
 
   /** A text may be JSON again, in which any character may be spelled `\uXXXX`. */
   const cleanText = (text: string): string => {
@@ -69,7 +79,7 @@ export const makeSecrets = (config: VideosConfigService): Secrets => {
   }
 
   return {
-    scrub: remover(secrets),
+    scrub: remover(secrets).cut,
     clean: (sent, body) => (sent.includes("\\") || remove(sent) !== sent ? cleanValue(body) : body)
   }
 }
