@@ -276,6 +276,10 @@ export interface CallOptions {
   readonly timeout?: Duration.DurationInput | undefined
   /** `false` turns this layer's own retries off, for a caller that has a schedule of its own, as a watch has. */
   readonly retry?: boolean | undefined
+  /** Sent beside this library's own, and instead of them where the name is the same; to the server's own origin alone. */
+  readonly extraHeaders?: { readonly [name: string]: string } | undefined
+  /** Added to the URL's query. */
+  readonly extraQuery?: { readonly [name: string]: string } | undefined
   /** Run with every answer of the server, errors included, before it is decoded: request ids, rate-limit headers. */
   readonly onResponse?: ((response: ResponseMeta) => Effect.Effect<void>) | undefined
 }

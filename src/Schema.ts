@@ -429,6 +429,14 @@ export const VideoSeconds: Schema.Schema<VideoSeconds, "4" | "8" | "12" | "16" |
  */
 export type VideoSize = "720x1280" | "1280x720" | "1024x1792" | "1792x1024" | (string & {})
 
+/**
+ * The files of a job: the clip, a picture of it, and a sheet of small ones.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoVariant = "video" | "thumbnail" | "spritesheet"
+
 const Named = Schema.NonEmptyString.annotations(accepts("a text that is not empty"))
 
 /**

@@ -30,18 +30,12 @@ import {
   type VideosHttpService,
   type VideosResponse
 } from "./Http.js"
-import { leavesOpen, mayHaveMadeAJob } from "./internal/failure.js"
+import { makeContent } from "./internal/content.js"
+import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./internal/failure.js"
 import { upload } from "./internal/multipart.js"
 import * as routes from "./internal/routes.js"
-import { withSpan } from "./internal/tracing.js"
-import {
-  type ImageReference,
-  type Json,
-  phaseOf,
-  type VideoResource,
-  type VideoSeconds,
-  type VideoSize
-} from "./Schema.js"
+import { spanOf, withSpan } from "./internal/tracing.js"
+import type { ImageReference, Json, VideoResource, VideoSeconds, VideoSize, VideoVariant } from "./Schema.js"
 import type { VideoFile } from "./VideoFile.js"
 
 // -----------------------------------------------------------------------------
@@ -84,6 +78,17 @@ export interface ExtendVideoRequest {
   readonly seconds: VideoSeconds
   /** The server's own parameters. They are merged in last and may override. */
   readonly extraBody?: { readonly [name: string]: Json } | undefined
+}
+
+/**
+ * Options of a download.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ContentOptions extends CallOptions {
+  /** Which file of the job. None is sent unless asked for: SGLang takes any for an output's index and answers 404. */
+  readonly variant?: VideoVariant | undefined
 }
 
 // -----------------------------------------------------------------------------
@@ -151,7 +156,7 @@ export interface VideosService {
   /** `GET /videos/{id}`. */
   readonly retrieve: (id: string, options?: CallOptions) => Effect.Effect<VideoResource, RetrieveVideoError>
   /** `GET /videos/{id}/content`. */
-  readonly content: (id: string, options?: CallOptions) => Stream.Stream<Uint8Array, DownloadVideoError>
+  readonly content: (id: string, options?: ContentOptions) => Stream.Stream<Uint8Array, DownloadVideoError>
 }
 
 /**
@@ -254,54 +259,8 @@ export const make = (http: VideosHttpService): VideosService => {
       () => spanOf("retrieve_video", { "video.id": id })
     )
 
-  /** "No content" has four reasons, and servers say them with 400, 404, 409, 410 or 422: the job itself knows. */
-  const whyNoContent = (
-    id: string,
-    error: Errors.VideoNotFoundError | Errors.BadRequestError | Errors.ConflictError | Errors.ServerError
-  ): Effect.Effect<never, DownloadVideoError> => {
-    if (error._tag === "ServerError" && error.status !== 425) return Effect.fail(error)
-    return Effect.matchEffect(retrieveAs("downloadVideo", id, { retry: false }), {
-      onFailure: (failure) => Effect.fail(failure._tag === "VideoNotFoundError" ? failure : error),
-      onSuccess: (video): Effect.Effect<never, DownloadVideoError> => {
-        const fields = { operation: "downloadVideo", video } as const
-        switch (phaseOf(video)) {
-          case "waiting":
-          case "running":
-            return Effect.fail(new Errors.VideoNotReadyError(fields))
-          case "failed":
-            return Effect.fail(new Errors.VideoFailedError(fields))
-          case "succeeded":
-            return Effect.fail(error._tag === "VideoNotFoundError" ? new Errors.VideoExpiredError(fields) : error)
-        }
-      }
-    })
-  }
-
-  const content: VideosService["content"] = (id, options) =>
-    Stream.unwrap(
-      Effect.flatMap(routes.contentRequest(id, options), http.stream).pipe(
-        Effect.map(({ stream }) => stream),
-        Effect.catchTag("ModerationBlockedError", asBadRequest),
-        Effect.catchTag("VideoNotFoundError", "BadRequestError", "ConflictError", "ServerError", (error) =>
-          whyNoContent(id, error)
-        ),
-        (self) => withSpan(self, "Videos.content", () => spanOf("download_video", { "video.id": id }))
-      )
-    )
-
-  return { create, extend, retrieve, content }
+  return { create, extend, retrieve, content: makeContent(http, retrieveAs) }
 }
-
-/** Tags that a route cannot mean: a gateway in between said so, and it is a refusal like any other. */
-const asBadRequest = (error: Errors.VideoNotFoundError | Errors.ModerationBlockedError) =>
-  Effect.fail(new Errors.BadRequestError({ ...error }))
-
-// OpenTelemetry's GenAI conventions, https://opentelemetry.io/docs/specs/semconv/gen-ai/; never the prompt.
-const spanOf = (operation: string, attributes: Record<string, unknown>): Record<string, unknown> => ({
-  "gen_ai.operation.name": operation,
-  "gen_ai.provider.name": "openai",
-  ...attributes
-})
 
 // -----------------------------------------------------------------------------
 // functions
@@ -383,6 +342,6 @@ export const retrieveVideo = (
  */
 export const downloadVideo = (
   video: string | { readonly id: string },
-  options?: CallOptions
+  options?: ContentOptions
 ): Stream.Stream<Uint8Array, DownloadVideoError, Videos> =>
   Stream.unwrap(Effect.map(Videos, (videos) => videos.content(typeof video === "string" ? video : video.id, options)))

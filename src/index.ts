@@ -34,11 +34,13 @@ export {
   type VideoResourceEncoded,
   VideoSeconds,
   type VideoSize,
-  type VideoStatus
+  type VideoStatus,
+  type VideoVariant
 } from "./Schema.js"
 export * from "./Stream.js"
 export * as VideoFile from "./VideoFile.js"
 export {
+  type ContentOptions,
   type CreateVideoError,
   type CreateVideoRequest,
   createVideo,

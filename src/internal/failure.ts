@@ -1,5 +1,6 @@
 /** From an HTTP answer that says no to the error that tells why: one pure function, one table of tests. */
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Errors from "../Errors.js"
 import { clip, type ErrorBody, readErrorBody } from "./errorBody.js"
 
@@ -169,3 +170,7 @@ export const mayHaveMadeAJob = (error: Errors.TransportError | Errors.ServerErro
   const { retryAfter, shouldRetry, status } = error
   return shouldRetry !== true && !neverReached.has(status) && !(status === 503 && retryAfter !== null)
 }
+
+/** Tags that a route cannot mean: a gateway in between said so, and it is a refusal like any other. */
+export const asBadRequest = (error: Errors.VideoNotFoundError | Errors.ModerationBlockedError) =>
+  Effect.fail(new Errors.BadRequestError({ ...error }))

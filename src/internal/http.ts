@@ -167,10 +167,12 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   }
 
   const prepare = (call: VideosCall): HttpClientRequest.HttpClientRequest => {
-    const { request } = call
-    return HttpClientRequest.modify(HttpClientRequest.setUrl(request, config.baseUrl + request.url), {
-      headers: Headers.merge(identity, request.headers)
+    const { options, request } = call
+    const headers = Headers.merge(identity, request.headers)
+    const prepared = HttpClientRequest.modify(HttpClientRequest.setUrl(request, config.baseUrl + request.url), {
+      headers: options?.extraHeaders === undefined ? headers : Headers.setAll(headers, options.extraHeaders)
     })
+    return options?.extraQuery === undefined ? prepared : HttpClientRequest.setUrlParams(prepared, options.extraQuery)
   }
 
   const asked = (call: VideosCall): Asked => ({

@@ -4,8 +4,9 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as Errors from "../Errors.js"
+import type { SubmitOptions } from "../Http.js"
 import { VideoId } from "../Schema.js"
-import { checkHeaderValue } from "./configuration.js"
+import { checkHeader, checkHeaderValue } from "./configuration.js"
 
 /** The shape of a value, in words that give nothing of a text away. */
 export const shapeOf = (value: unknown): string => {
@@ -81,11 +82,19 @@ export const jsonText = (
     catch: () => invalid(operation, "extraBody", extraBody, "a JSON object (no cycles, no bigint)")
   })
 
-/** @internal */
-export const checkKey = (
+/** What a call adds to its request has to fit into headers. */
+export const checkOptions = (
   operation: Errors.Operation,
-  key: string | undefined
-): Effect.Effect<void, Errors.InvalidRequestError> =>
-  key === undefined || checkHeaderValue(key) === null
-    ? Effect.void
-    : Effect.fail(invalid(operation, "idempotencyKey", key, "visible ASCII characters alone"))
+  options: SubmitOptions | undefined
+): Either.Either<void, Errors.InvalidRequestError> => {
+  const key = options?.idempotencyKey
+  if (key !== undefined && checkHeaderValue(key) !== null) {
+    return Either.left(invalid(operation, "idempotencyKey", key, "visible ASCII characters alone"))
+  }
+  for (const [name, value] of Object.entries(options?.extraHeaders ?? {})) {
+    if (checkHeader(name, value) !== null) {
+      return Either.left(invalid(operation, `extraHeaders.${name}`, value, "a header's name, and printable ASCII"))
+    }
+  }
+  return Either.right(undefined)
+}

@@ -11,10 +11,10 @@ import type { CallOptions, SubmitOptions, VideosCall, VideosResponse } from "../
 import * as Schema from "../Schema.js"
 import type { VideoFile } from "../VideoFile.js"
 import { isVideoFile } from "../VideoFile.js"
-import type { CreateVideoRequest, ExtendVideoRequest } from "../Videos.js"
+import type { ContentOptions, CreateVideoRequest, ExtendVideoRequest } from "../Videos.js"
 import { clip, maxDetail, readErrorBody } from "./errorBody.js"
 import { randomId } from "./randomId.js"
-import { checkKey, encodeRequest, idSegment, jsonText } from "./request.js"
+import { checkOptions, encodeRequest, idSegment, jsonText } from "./request.js"
 import * as wire from "./wire.js"
 
 // -----------------------------------------------------------------------------
@@ -66,7 +66,7 @@ export const createRequest = (
 ): Effect.Effect<Submission, Errors.InvalidRequestError> => {
   const { extraBody, ...fields } = request
   return Effect.gen(function* () {
-    yield* checkKey("createVideo", options?.idempotencyKey)
+    yield* checkOptions("createVideo", options)
     const body = yield* encodeCreate(defined(fields))
     const json = yield* jsonText("createVideo", body, extraBody)
     return withJson(submission("createVideo", "/videos", options), json)
@@ -91,7 +91,7 @@ export const extendRequest = (
   const { extraBody, video, ...fields } = request
   const path = "/videos/extensions"
   return Effect.gen(function* () {
-    yield* checkKey("extendVideo", options?.idempotencyKey)
+    yield* checkOptions("extendVideo", options)
     if (isVideoFile(video)) {
       const form = yield* encodeExtendForm(defined(fields))
       const json = yield* jsonText("extendVideo", form, extraBody)
@@ -116,32 +116,32 @@ const formFields = (body: wire.JsonObject): { readonly [name: string]: string } 
     Object.entries(body).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)])
   )
 
-/** `GET /videos/{id}`. */
-export const retrieveRequest = (
+const withId = (
   operation: Errors.Operation,
   id: string,
-  options: CallOptions | undefined
+  options: CallOptions | undefined,
+  call: (segment: string) => Omit<VideosCall, "operation" | "videoId" | "options">
 ): Either.Either<VideosCall, Errors.InvalidRequestError> =>
-  Either.map(idSegment(operation, "id", id), (segment) => ({
-    operation,
+  Either.flatMap(checkOptions(operation, options), () =>
+    Either.map(idSegment(operation, "id", id), (segment) => ({ ...call(segment), operation, videoId: id, options }))
+  )
+
+/** `GET /videos/{id}`. */
+export const retrieveRequest = (operation: Errors.Operation, id: string, options: CallOptions | undefined) =>
+  withId(operation, id, options, (segment) => ({
     kind: "read",
     request: HttpClientRequest.get(`/videos/${segment}`),
-    videoId: id,
-    isAnswer: isVideo,
-    options
+    isAnswer: isVideo
   }))
 
-/** `GET /videos/{id}/content`. No `variant` is sent: SGLang takes it for an output's index and answers 404. */
-export const contentRequest = (
-  id: string,
-  options: CallOptions | undefined
-): Either.Either<VideosCall, Errors.InvalidRequestError> =>
-  Either.map(idSegment("downloadVideo", "id", id), (segment) => ({
-    operation: "downloadVideo",
+/** `GET /videos/{id}/content`. */
+export const contentRequest = (id: string, options: ContentOptions | undefined) =>
+  withId("downloadVideo", id, options, (segment) => ({
     kind: "read",
-    request: HttpClientRequest.get(`/videos/${segment}/content`, { headers: { accept: "*/*" } }),
-    videoId: id,
-    options
+    request: HttpClientRequest.get(`/videos/${segment}/content`, {
+      headers: { accept: "*/*" },
+      ...(options?.variant === undefined ? {} : { urlParams: { variant: options.variant } })
+    })
   }))
 
 // -----------------------------------------------------------------------------

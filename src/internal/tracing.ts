@@ -39,3 +39,10 @@ export const withStreamSpan = <A, E, R>(
       )
     )
   )
+
+/** OpenTelemetry's GenAI conventions, https://opentelemetry.io/docs/specs/semconv/gen-ai/; never the prompt. */
+export const spanOf = (operation: string, attributes: Record<string, unknown>): Record<string, unknown> => ({
+  "gen_ai.operation.name": operation,
+  "gen_ai.provider.name": "openai",
+  ...attributes
+})
