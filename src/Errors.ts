@@ -389,6 +389,23 @@ export class VideoNotFoundError extends Schema.TaggedError<VideoNotFoundError>("
 }
 
 /**
+ * The server knows no such character.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CharacterNotFoundError extends Schema.TaggedError<CharacterNotFoundError>(
+  "effect-videos/CharacterNotFoundError"
+)("CharacterNotFoundError", { ...answered, characterId: Schema.String }) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? false
+  }
+  override get message() {
+    return said(this, `no character ${this.characterId}`)
+  }
+}
+
+/**
  * The job has not ended yet, so it has no content. `watchVideo` or `awaitVideo` first.
  *
  * @since 0.1.0

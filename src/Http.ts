@@ -35,6 +35,7 @@ import type * as Errors from "./Errors.js"
 import { checkHeader, checkHeaderValue, readBaseUrl } from "./internal/configuration.js"
 import { makeHttp } from "./internal/http.js"
 import { backoff } from "./internal/retry.js"
+import { isPresetName, type PresetName, presets, type ServerPreset } from "./Presets.js"
 
 // -----------------------------------------------------------------------------
 // configuration
@@ -57,6 +58,8 @@ export interface VideosConfigService {
   readonly project: Option.Option<string>
   /** Sent with every request to the server's own origin, and to no other. A `Redacted` value is kept out of all errors. */
   readonly headers: { readonly [name: string]: string | Redacted.Redacted }
+  /** How the server wants to be spoken to. */
+  readonly preset: ServerPreset
   /** For one try, from the first byte sent to the last byte of a JSON answer, or to a download's first byte. */
   readonly requestTimeout: Duration.Duration
   /** When a read (`GET`) that failed with a transient error is tried again. */
@@ -80,6 +83,8 @@ export interface VideosConfigOptions {
   readonly organization?: string | undefined
   readonly project?: string | undefined
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
+  /** One of the presets by name, or a value: `{ ...presets.sglang, encoding: "form" }`. Default: `openai`. */
+  readonly preset?: PresetName | ServerPreset | undefined
   /** Default: 60 seconds. */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /** Default: `defaultReadRetry`. */
@@ -118,6 +123,8 @@ const home = "https://api.openai.com/v1"
 const invalid = (name: string, problem: string) =>
   Either.left(ConfigError.InvalidData([name], `\`${name}\` ${problem}`))
 
+const wantedPreset = `must be one of ${Object.keys(presets).join(", ")}`
+
 const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigService, ConfigError.ConfigError> => {
   const base = readBaseUrl(options.baseUrl ?? home)
   if ("problem" in base) return invalid("baseUrl", base.problem)
@@ -127,6 +134,8 @@ const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigSer
     const problem = checkHeaderValue(typeof given === "string" ? given : Redacted.value(given))
     if (problem !== null) return invalid(name, problem)
   }
+  const preset = options.preset ?? "openai"
+  if (typeof preset === "string" && !isPresetName(preset)) return invalid("preset", wantedPreset)
   const headers = options.headers ?? {}
   for (const [name, given] of Object.entries(headers)) {
     const problem = checkHeader(name, typeof given === "string" ? given : Redacted.value(given))
@@ -138,6 +147,7 @@ const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigSer
     organization: Option.fromNullable(options.organization),
     project: Option.fromNullable(options.project),
     headers,
+    preset: typeof preset === "string" ? presets[preset] : preset,
     requestTimeout: Duration.decode(options.requestTimeout ?? "60 seconds"),
     readRetry: options.readRetry ?? defaultReadRetry,
     submitRetry: options.submitRetry ?? defaultSubmitRetry,
@@ -182,6 +192,13 @@ const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
   apiKey: optional(Config.map(header("OPENAI_API_KEY"), Redacted.make<string>)),
   organization: optional(header("OPENAI_ORG_ID")),
   project: optional(header("OPENAI_PROJECT_ID")),
+  preset: optional(
+    Config.string("VIDEOS_PRESET").pipe(
+      Config.mapOrFail((name) =>
+        isPresetName(name) ? Either.right(name) : invalidVariable("VIDEOS_PRESET", wantedPreset)
+      )
+    )
+  ),
   requestTimeout: optional(duration("VIDEOS_REQUEST_TIMEOUT")),
   maxRetryAfter: optional(duration("VIDEOS_MAX_RETRY_AFTER"))
 }).pipe(
@@ -217,7 +234,7 @@ export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<Vide
 
   /**
    * From the environment (any `ConfigProvider`): `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_ORG_ID`,
-   * `OPENAI_PROJECT_ID`, `VIDEOS_REQUEST_TIMEOUT` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`). The key may be
+   * `OPENAI_PROJECT_ID`, `VIDEOS_PRESET`, `VIDEOS_REQUEST_TIMEOUT` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`). The key may be
    * missing only where the base URL is not the protocol's home.
    */
   static readonly layerConfig: Layer.Layer<VideosConfig, ConfigError.ConfigError> = Layer.effect(
@@ -307,6 +324,10 @@ export interface VideosCall {
   readonly kind: "read" | "submit" | "remove"
   /** With a path relative to the base URL, such as `/videos/video_1`. */
   readonly request: HttpClientRequest.HttpClientRequest
+  /** Where a job says that its bytes are: followed instead, like a redirect; a read alone may. */
+  readonly location?: string | undefined
+  /** The body's fields, in the protocol's own words; written as the preset says. */
+  readonly body?: { readonly [name: string]: unknown } | undefined
   /** The job that the request is about. */
   readonly videoId?: string | undefined
   /** Whether a JSON body that came with a failing status is the answer all the same. Decided before any retry. */
@@ -345,6 +366,8 @@ export interface VideosResponse extends ResponseMeta {
  */
 export interface VideosByteResponse extends ResponseMeta {
   readonly stream: Stream.Stream<Uint8Array, Errors.TransportError>
+  /** Takes every configured secret out of a text of this answer, should it go into an error. */
+  readonly scrub: (text: string) => string
 }
 
 /**

@@ -13,8 +13,9 @@
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
-import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { accepts } from "./internal/accepts.js"
+import * as resource from "./internal/resource.js"
 import * as wire from "./internal/wire.js"
 
 /**
@@ -24,8 +25,6 @@ import * as wire from "./internal/wire.js"
  * @category models
  */
 export type Json = wire.Json
-
-const accepts = (message: string) => ({ message: () => ({ message, override: true }) })
 
 // -----------------------------------------------------------------------------
 // ids
@@ -234,13 +233,6 @@ const quantity = (max: number) =>
 
 const Text = Schema.NullOr(Schema.NonEmptyString)
 
-// The protocol's own names. The rest of a body is `extra`.
-const known: ReadonlySet<string> = new Set(
-  "id object model status progress created_at completed_at expires_at prompt size seconds remixed_from_video_id error".split(
-    " "
-  )
-)
-
 // Declared and no `Schema.Record`: that one copies key by key, so that a `__proto__` key would change the copy's prototype.
 const JsonObject = Schema.declare(wire.isObject, { identifier: "JsonObject", jsonSchema: { type: "object" } })
 
@@ -248,7 +240,7 @@ const Extra = JsonObject.annotations({
   arbitrary: () => (fc) =>
     fc
       .dictionary(
-        fc.string().filter((key) => !known.has(key) && key !== "created" && key !== "__proto__"),
+        fc.string().filter((key) => !resource.known.has(key) && key !== "created" && key !== "__proto__"),
         fc.jsonValue()
       )
       .map((extra) => JSON.parse(JSON.stringify(extra)) as { readonly [key: string]: unknown })
@@ -271,66 +263,6 @@ const VideoResourceFromSelf: Schema.Schema<VideoResource> = Schema.Struct({
   extra: Extra
 })
 
-const time = (value: unknown): DateTime.Utc | null => {
-  const millis = wire.unixMillis(value)
-  return millis === null ? null : DateTime.unsafeMake(millis)
-}
-
-// The one place where an answer's accent is undone. An unreadable value stays in `extra` under its wire name.
-const fromWire = (body: VideoResourceEncoded): VideoResource => {
-  const extra: Array<readonly [string, unknown]> = []
-  for (const key of Object.keys(body)) if (!known.has(key)) extra.push([key, body[key]])
-  const read = <A>(key: string, reader: (value: unknown) => A | null): A | null => {
-    const raw = body[key]
-    const value = reader(raw)
-    if (value === null && raw !== null && raw !== undefined && raw !== "" && raw !== 0) extra.push([key, raw])
-    return value
-  }
-  const { status } = body
-  return {
-    id: body.id as VideoId,
-    object: read("object", wire.text) ?? "video",
-    model: read("model", wire.text),
-    status: typeof status === "number" ? String(status) : (read("status", wire.text) ?? "unknown"),
-    progress: read("progress", wire.percent),
-    // Dynamo says `created`.
-    createdAt: read("created_at", (value) => time(value) ?? time(body.created)),
-    completedAt: read("completed_at", time),
-    expiresAt: read("expires_at", time),
-    prompt: read("prompt", wire.text),
-    size: read("size", wire.text),
-    seconds: read("seconds", wire.seconds),
-    remixedFromVideoId: read("remixed_from_video_id", wire.text),
-    error: read("error", wire.fault),
-    // `fromEntries` defines properties, so that a `__proto__` key is data and changes no prototype.
-    extra: Object.fromEntries(extra)
-  }
-}
-
-const unixSeconds = (value: DateTime.Utc | null): number | null => (value === null ? null : value.epochMillis / 1000)
-
-const toWire = (video: VideoResource): VideoResourceEncoded => {
-  // A field that could not be read is in `extra` under its wire name: it goes back as it came.
-  const field = (name: string, value: unknown, unread: unknown = null) =>
-    value === unread && Object.hasOwn(video.extra, name) ? video.extra[name] : value
-  return {
-    ...video.extra,
-    id: video.id,
-    object: field("object", video.object, "video"),
-    model: field("model", video.model),
-    status: field("status", video.status, "unknown"),
-    progress: field("progress", video.progress),
-    created_at: field("created_at", unixSeconds(video.createdAt)),
-    completed_at: field("completed_at", unixSeconds(video.completedAt)),
-    expires_at: field("expires_at", unixSeconds(video.expiresAt)),
-    prompt: field("prompt", video.prompt),
-    size: field("size", video.size),
-    seconds: field("seconds", video.seconds === null ? null : String(video.seconds)),
-    remixed_from_video_id: field("remixed_from_video_id", video.remixedFromVideoId),
-    error: field("error", video.error)
-  }
-}
-
 /**
  * The codec between the wire's JSON and `VideoResource`. Its encoded form is the protocol's own JSON, so that a
  * snapshot can be stored, sent, and given back to `watchVideo` later.
@@ -343,8 +275,8 @@ const toWire = (video: VideoResource): VideoResourceEncoded => {
 export const VideoResource = Schema.standardSchemaV1(
   Schema.transform(JsonObject, VideoResourceFromSelf, {
     strict: true,
-    decode: (body) => fromWire(body),
-    encode: (video) => toWire(video)
+    decode: (body) => resource.fromWire(body),
+    encode: (video) => resource.toWire(video)
   }).annotations({ identifier: "VideoResource", title: "VideoResource" })
 )
 
@@ -354,148 +286,68 @@ export const VideoResource = Schema.standardSchemaV1(
  * @since 0.1.0
  * @category predicates
  */
-export const isSameSnapshot = (a: VideoResource, b: VideoResource): boolean =>
-  a.status === b.status &&
-  a.progress === b.progress &&
-  a.id === b.id &&
-  a.object === b.object &&
-  a.model === b.model &&
-  sameTime(a.createdAt, b.createdAt) &&
-  sameTime(a.completedAt, b.completedAt) &&
-  sameTime(a.expiresAt, b.expiresAt) &&
-  a.prompt === b.prompt &&
-  a.size === b.size &&
-  a.seconds === b.seconds &&
-  a.remixedFromVideoId === b.remixedFromVideoId &&
-  wire.sameJson(a.error, b.error) &&
-  wire.sameJson(a.extra, b.extra)
-
-const sameTime = (a: DateTime.Utc | null, b: DateTime.Utc | null): boolean =>
-  a === b || (a !== null && b !== null && a.epochMillis === b.epochMillis)
-
-// -----------------------------------------------------------------------------
-// requests
-// -----------------------------------------------------------------------------
-
-/** The protocol's limit, in Unicode characters: `maxLength` of JSON Schema counts code points, not UTF-16 units. */
-const maxPromptLength = 32_000
-
-const isPrompt = (prompt: string): boolean =>
-  prompt.length > 0 &&
-  (prompt.length <= maxPromptLength || (prompt.length <= 2 * maxPromptLength && [...prompt].length <= maxPromptLength))
+export const isSameSnapshot = (a: VideoResource, b: VideoResource): boolean => resource.isSame(a, b)
 
 /**
- * What to make: 1 to 32,000 characters.
+ * A character: somebody or something taken out of a clip, to be named in later prompts. What the server leaves out is
+ * `null`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideoCharacter {
+  readonly id: string | null
+  readonly name: string | null
+  readonly createdAt: DateTime.Utc | null
+  /** Everything else the server said, under its own names. */
+  readonly extra: { readonly [key: string]: unknown }
+}
+
+/**
+ * The codec between the wire's JSON and `VideoCharacter`.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Prompt = Schema.String.pipe(
-  Schema.filter(isPrompt, {
-    ...accepts("a text of 1 to 32,000 characters"),
-    identifier: "Prompt",
-    arbitrary: () => (fc) => fc.string({ minLength: 1, maxLength: 200 })
-  })
+export const VideoCharacter = Schema.standardSchemaV1(
+  Schema.transform(
+    JsonObject,
+    Schema.Struct({ id: Text, name: Text, createdAt: Time, extra: Extra }) satisfies Schema.Schema<VideoCharacter>,
+    {
+      strict: true,
+      decode: ({ created_at, id, name, ...extra }) => ({
+        id: wire.text(id),
+        name: wire.text(name),
+        createdAt: resource.time(created_at),
+        extra
+      }),
+      encode: ({ createdAt, extra, id, name }) => ({ ...extra, id, name, created_at: resource.unixSeconds(createdAt) })
+    }
+  ).annotations({ identifier: "VideoCharacter", title: "VideoCharacter" })
 )
 
 /**
- * Length of the clip to make, in seconds: for an extension, of the new segment alone. The published
- * specification's enum stops at 12 although its text says 4 to 20; the text is right.
+ * One page of a list.
  *
  * @since 0.1.0
  * @category models
  */
-export type VideoSeconds = 4 | 8 | 12 | 16 | 20
+export interface VideoPage {
+  readonly videos: ReadonlyArray<VideoResource>
+  /** What the server says; `null` where it says nothing (SGLang). It may be wrong (TeleFuser). */
+  readonly hasMore: boolean | null
+}
 
 /**
- * `VideoSeconds` on the wire is a string, such as `"8"`.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const VideoSeconds: Schema.Schema<VideoSeconds, "4" | "8" | "12" | "16" | "20"> = Schema.transformLiterals(
-  ["4", 4],
-  ["8", 8],
-  ["12", 12],
-  ["16", 16],
-  ["20", 20]
-).annotations({ ...accepts("4, 8, 12, 16 or 20 (a number of seconds)"), identifier: "VideoSeconds" })
-
-/**
- * Width x height. The four of the protocol, and whatever another server takes.
+ * What a deletion came to.
  *
  * @since 0.1.0
  * @category models
  */
-export type VideoSize = "720x1280" | "1280x720" | "1024x1792" | "1792x1024" | (string & {})
-
-/**
- * The files of a job: the clip, a picture of it, and a sheet of small ones.
- *
- * @since 0.1.0
- * @category models
- */
-export type VideoVariant = "video" | "thumbnail" | "spritesheet"
-
-const Named = Schema.NonEmptyString.annotations(accepts("a text that is not empty"))
-
-/**
- * A job whose clip is the source of another.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const VideoReference = Schema.Struct({ id: VideoId }).annotations({
-  identifier: "VideoReference",
-  message: () => "a job's id, a reference `{ id }` or a VideoFile"
-})
-
-/**
- * A picture that guides generation: exactly one of a URL (`https:` or `data:`) or the id of an uploaded file.
- *
- * @since 0.1.0
- * @category models
- */
-export type ImageReference =
-  | { readonly imageUrl: string; readonly fileId?: never }
-  | { readonly fileId: string; readonly imageUrl?: never }
-
-const ImageReference = Schema.Union(
-  Schema.Struct({ imageUrl: Schema.propertySignature(Named).pipe(Schema.fromKey("image_url")) }),
-  Schema.Struct({ fileId: Schema.propertySignature(Named).pipe(Schema.fromKey("file_id")) })
-).annotations({ ...accepts("exactly one of `imageUrl` and `fileId`"), parseOptions: { onExcessProperty: "error" } })
-
-/**
- * The body of `POST /videos`, without a file.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const CreateVideoBody = Schema.Struct({
-  prompt: Prompt,
-  model: Schema.optionalWith(Named, { exact: true }),
-  seconds: Schema.optionalWith(VideoSeconds, { exact: true }),
-  size: Schema.optionalWith(Named, { exact: true }),
-  inputReference: Schema.optionalWith(ImageReference, { exact: true }).pipe(Schema.fromKey("input_reference"))
-}).annotations({ identifier: "CreateVideoBody" })
-
-/**
- * The body of `POST /videos/extensions` with a reference.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const ExtendVideoBody = Schema.Struct({
-  video: VideoReference,
-  prompt: Prompt,
-  seconds: VideoSeconds
-}).annotations({ identifier: "ExtendVideoBody" })
-
-/**
- * The fields of `POST /videos/extensions` that travel beside an uploaded file.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const ExtendVideoForm = ExtendVideoBody.omit("video").annotations({ identifier: "ExtendVideoForm" })
-export const decodeVideoUnknown = ParseResult.decodeUnknownEither(VideoResource)
+export interface DeletedVideo {
+  readonly id: VideoId
+  /** Whether the job is gone. */
+  readonly deleted: boolean
+  /** The job as it was last, from a server that answers with it (SGLang, TeleFuser). */
+  readonly video: VideoResource | null
+}

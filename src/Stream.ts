@@ -25,12 +25,11 @@ import { pollAfter } from "./internal/failure.js"
 import { backoff } from "./internal/retry.js"
 import { withStreamSpan } from "./internal/tracing.js"
 import { makeWatch, type Plan } from "./internal/watch.js"
+import type { CreateVideoRequest, ExtendVideoRequest } from "./Requests.js"
 import { isTerminal, phaseOf, type VideoResource } from "./Schema.js"
 import {
   type CreateVideoError,
-  type CreateVideoRequest,
   type ExtendVideoError,
-  type ExtendVideoRequest,
   type RetrieveVideoError,
   Videos,
   type VideosService

@@ -19,7 +19,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Errors from "./Errors.js"
+import type * as Errors from "./Errors.js"
 import {
   type CallOptions,
   type SubmitOptions,
@@ -27,69 +27,19 @@ import {
   type VideosConfigOptions,
   VideosHttp,
   type VideosHttpError,
-  type VideosHttpService,
-  type VideosResponse
+  type VideosHttpService
 } from "./Http.js"
-import { makeContent } from "./internal/content.js"
-import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./internal/failure.js"
-import { upload } from "./internal/multipart.js"
-import * as routes from "./internal/routes.js"
-import { spanOf, withSpan } from "./internal/tracing.js"
-import type { ImageReference, Json, VideoResource, VideoSeconds, VideoSize, VideoVariant } from "./Schema.js"
-import type { VideoFile } from "./VideoFile.js"
-
-// -----------------------------------------------------------------------------
-// requests
-// -----------------------------------------------------------------------------
-
-/**
- * A new clip.
- *
- * @since 0.1.0
- * @category models
- */
-export interface CreateVideoRequest {
-  /** What to show: 1 to 32,000 characters. */
-  readonly prompt: string
-  /** The server's name for a model. Left out, the server chooses; new-api wants one. */
-  readonly model?: string | undefined
-  /** Length of the clip. Left out, the server's default: 4 in the protocol. */
-  readonly seconds?: VideoSeconds | undefined
-  /** Left out, the server's default: `720x1280` in the protocol. */
-  readonly size?: VideoSize | undefined
-  /** A picture to start from. */
-  readonly inputReference?: ImageReference | undefined
-  /** The server's own parameters (`seed`, `fps`, `num_frames`, …). They are merged in last and may override. */
-  readonly extraBody?: { readonly [name: string]: Json } | undefined
-}
-
-/**
- * A longer clip: the source, and `seconds` more of it.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ExtendVideoRequest {
-  /** The completed job to extend, by id, reference or snapshot; or a file, which is uploaded. */
-  readonly video: string | { readonly id: string } | VideoFile
-  /** What happens next: 1 to 32,000 characters. */
-  readonly prompt: string
-  /** Length of the new segment alone. The answer's `seconds` is the stitched whole. */
-  readonly seconds: VideoSeconds
-  /** The server's own parameters. They are merged in last and may override. */
-  readonly extraBody?: { readonly [name: string]: Json } | undefined
-}
-
-/**
- * Options of a download.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ContentOptions extends CallOptions {
-  /** Which file of the job. None is sent unless asked for: SGLang takes any for an output's index and answers 404. */
-  readonly variant?: VideoVariant | undefined
-}
+import { makeVideos } from "./internal/videos.js"
+import type {
+  ContentOptions,
+  CreateCharacterRequest,
+  CreateVideoRequest,
+  EditVideoRequest,
+  ExtendVideoRequest,
+  ListVideosOptions,
+  RemixVideoRequest
+} from "./Requests.js"
+import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./Schema.js"
 
 // -----------------------------------------------------------------------------
 // errors
@@ -110,13 +60,49 @@ export type SubmitVideoError =
  * @since 0.1.0
  * @category errors
  */
-export type CreateVideoError = SubmitVideoError
+export type CreateVideoError = SubmitVideoError | Errors.UploadError
 
 /**
  * @since 0.1.0
  * @category errors
  */
 export type ExtendVideoError = SubmitVideoError | Errors.VideoNotFoundError | Errors.UploadError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type EditVideoError = ExtendVideoError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type RemixVideoError = SubmitVideoError | Errors.VideoNotFoundError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type CreateCharacterError = SubmitVideoError | Errors.UploadError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type RetrieveCharacterError = ListVideosError | Errors.CharacterNotFoundError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type ListVideosError = Exclude<RetrieveVideoError, Errors.VideoNotFoundError>
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type DeleteVideoError = RetrieveVideoError
 
 /**
  * @since 0.1.0
@@ -153,6 +139,24 @@ export interface VideosService {
     request: ExtendVideoRequest,
     options?: SubmitOptions
   ) => Effect.Effect<VideoResource, ExtendVideoError>
+  /** `POST /videos/edits`. */
+  readonly edit: (request: EditVideoRequest, options?: SubmitOptions) => Effect.Effect<VideoResource, EditVideoError>
+  /** `POST /videos/{id}/remix`. */
+  readonly remix: (request: RemixVideoRequest, options?: SubmitOptions) => Effect.Effect<VideoResource, RemixVideoError>
+  /** `POST /videos/characters`. */
+  readonly createCharacter: (
+    request: CreateCharacterRequest,
+    options?: SubmitOptions
+  ) => Effect.Effect<VideoCharacter, CreateCharacterError>
+  /** `GET /videos/characters/{id}`. */
+  readonly retrieveCharacter: (
+    id: string,
+    options?: CallOptions
+  ) => Effect.Effect<VideoCharacter, RetrieveCharacterError>
+  /** `GET /videos`, page after page. */
+  readonly listPages: (options?: ListVideosOptions) => Stream.Stream<VideoPage, ListVideosError>
+  /** `DELETE /videos/{id}`. */
+  readonly delete: (id: string, options?: CallOptions) => Effect.Effect<DeletedVideo, DeleteVideoError>
   /** `GET /videos/{id}`. */
   readonly retrieve: (id: string, options?: CallOptions) => Effect.Effect<VideoResource, RetrieveVideoError>
   /** `GET /videos/{id}/content`. */
@@ -198,69 +202,7 @@ const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
  * @since 0.1.0
  * @category constructors
  */
-export const make = (http: VideosHttpService): VideosService => {
-  const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
-    Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
-      Effect.flatMap(http.execute(call), (response) => routes.retrieveResponse(call, response, id))
-    )
-
-  /** Decodes the answer of a submission; a failure that may have made a job says so. */
-  const submitted = <E extends Errors.UploadError>(
-    { call, idempotencyKey }: routes.Submission,
-    exchange: Effect.Effect<VideosResponse, VideosHttpError | E>
-  ) => {
-    const uncertain = (reason: Errors.SubmissionUncertainError["reason"]) =>
-      new Errors.SubmissionUncertainError({ operation: call.operation, idempotencyKey, reason, candidates: [] })
-    return Effect.mapError(
-      Effect.flatMap(exchange, (response) => routes.submitResponse(call, response)),
-      (error) => {
-        if (error._tag === "RequestTimeoutError" || error._tag === "ResponseDecodeError") return uncertain(error)
-        return (error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error)
-          ? uncertain(error)
-          : error
-      }
-    )
-  }
-
-  const create: VideosService["create"] = (request, options) =>
-    Effect.flatMap(routes.createRequest(request, options), (submission) =>
-      submitted<never>(submission, http.execute(submission.call))
-    ).pipe(Effect.catchTag("VideoNotFoundError", asBadRequest), (self) =>
-      withSpan(self, "Videos.create", () => spanOf("create_video", { "gen_ai.request.model": request.model }))
-    )
-
-  const extend: VideosService["extend"] = (request, options) =>
-    Effect.flatMap(routes.extendRequest(request, options), (prepared) => {
-      const { submission } = prepared
-      if (prepared._tag === "File") {
-        const { fields, file } = prepared
-        return submitted(submission, http.upload(submission.call, upload("extendVideo", fields, "video", file)))
-      }
-      return submitted(submission, http.execute(submission.call)).pipe(
-        Effect.catchTag("VideoNotFoundError", (error) =>
-          leavesOpen(error) ? settle(error, submission.call.request.url) : Effect.fail(error)
-        )
-      )
-    }).pipe((self) =>
-      withSpan(self, "Videos.extend", () => spanOf("extend_video", { "video.extension.seconds": request.seconds }))
-    )
-
-  /** A 404 that may mean the source or the route: if the source is there, the route is what is missing. */
-  const settle = (error: Errors.VideoNotFoundError, path: string) =>
-    Effect.matchEffect(retrieveAs("extendVideo", error.videoId, { retry: false }), {
-      onFailure: () => Effect.fail(error),
-      onSuccess: () => Effect.fail(new Errors.OperationUnsupportedError({ ...error, route: `POST ${path}` }))
-    })
-
-  const retrieve: VideosService["retrieve"] = (id, options) =>
-    withSpan(
-      Effect.catchTag(retrieveAs("retrieveVideo", id, options), "ModerationBlockedError", asBadRequest),
-      "Videos.retrieve",
-      () => spanOf("retrieve_video", { "video.id": id })
-    )
-
-  return { create, extend, retrieve, content: makeContent(http, retrieveAs) }
-}
+export const make: (http: VideosHttpService) => VideosService = makeVideos
 
 // -----------------------------------------------------------------------------
 // functions
@@ -345,3 +287,125 @@ export const downloadVideo = (
   options?: ContentOptions
 ): Stream.Stream<Uint8Array, DownloadVideoError, Videos> =>
   Stream.unwrap(Effect.map(Videos, (videos) => videos.content(typeof video === "string" ? video : video.id, options)))
+
+/**
+ * Submits an edit: a clip made anew from a completed job's, or from an uploaded file, by a prompt. One
+ * `POST /videos/edits`; sent again, and refused, as `extendVideo` is.
+ *
+ * @example
+ * import { editVideo } from "effect-videos"
+ *
+ * const job = editVideo({ video: "video_1", prompt: "make it winter" })
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const editVideo = (
+  request: EditVideoRequest,
+  options?: SubmitOptions
+): Effect.Effect<VideoResource, EditVideoError, Videos> =>
+  Effect.flatMap(Videos, (videos) => videos.edit(request, options))
+
+/**
+ * Submits a remix: a completed job's clip again, with another prompt. One `POST /videos/{id}/remix`; sent again, and
+ * refused, as `extendVideo` is.
+ *
+ * @example
+ * import { remixVideo } from "effect-videos"
+ *
+ * const job = remixVideo({ video: "video_1", prompt: "the same, at night" })
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const remixVideo = (
+  request: RemixVideoRequest,
+  options?: SubmitOptions
+): Effect.Effect<VideoResource, RemixVideoError, Videos> =>
+  Effect.flatMap(Videos, (videos) => videos.remix(request, options))
+
+/**
+ * All jobs, page after page, each page read when its first job is wanted. A job that two pages show is emitted once.
+ *
+ * It ends where the server says so, with an empty page, or with a page that has nothing new. A server that answers the
+ * same page for ever and says that there is more fails it with `ResponseDecodeError`.
+ *
+ * @example
+ * import { Stream } from "effect"
+ * import { listVideos } from "effect-videos"
+ *
+ * const newest = listVideos({ limit: 20 }).pipe(Stream.take(5), Stream.runCollect)
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const listVideos = (options?: ListVideosOptions): Stream.Stream<VideoResource, ListVideosError, Videos> =>
+  Stream.flattenIterables(Stream.map(listPages(options), ({ videos }) => videos))
+
+/**
+ * The pages of `listVideos`, as they come.
+ *
+ * @example
+ * import { Stream } from "effect"
+ * import { listPages } from "effect-videos"
+ *
+ * const sizes = listPages({ limit: 100, order: "asc" }).pipe(Stream.map(({ videos }) => videos.length))
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const listPages = (options?: ListVideosOptions): Stream.Stream<VideoPage, ListVideosError, Videos> =>
+  Stream.unwrap(Effect.map(Videos, (videos) => videos.listPages(options)))
+
+/**
+ * Deletes a job and its files; some servers cancel a running one by it. One `DELETE /videos/{id}`, tried again as a read is;
+ * a deletion whose answer was lost, and that then finds nothing, has succeeded.
+ *
+ * @example
+ * import { deleteVideo } from "effect-videos"
+ *
+ * const gone = deleteVideo("video_1")
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const deleteVideo = (
+  video: string | { readonly id: string },
+  options?: CallOptions
+): Effect.Effect<DeletedVideo, DeleteVideoError, Videos> =>
+  Effect.flatMap(Videos, (videos) => videos.delete(typeof video === "string" ? video : video.id, options))
+
+/**
+ * Makes a character out of a clip. One `POST /videos/characters`, multipart; sent again as `createVideo` is.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { createCharacter, VideoFile } from "effect-videos"
+ *
+ * const program = Effect.flatMap(VideoFile.fromPath("cat.mp4"), (video) => createCharacter({ video, name: "Tom" }))
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const createCharacter = (
+  request: CreateCharacterRequest,
+  options?: SubmitOptions
+): Effect.Effect<VideoCharacter, CreateCharacterError, Videos> =>
+  Effect.flatMap(Videos, (videos) => videos.createCharacter(request, options))
+
+/**
+ * Looks at a character. One `GET /videos/characters/{id}`.
+ *
+ * @example
+ * import { retrieveCharacter } from "effect-videos"
+ *
+ * const tom = retrieveCharacter("char_1")
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const retrieveCharacter = (
+  id: string,
+  options?: CallOptions
+): Effect.Effect<VideoCharacter, RetrieveCharacterError, Videos> =>
+  Effect.flatMap(Videos, (videos) => videos.retrieveCharacter(id, options))

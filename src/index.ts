@@ -21,35 +21,58 @@ export {
   type VideosResponse,
   type VideosUpload
 } from "./Http.js"
+export { type PresetName, presets, type ServerPreset } from "./Presets.js"
 export {
+  type ContentOptions,
+  type CreateCharacterRequest,
+  type CreateVideoRequest,
+  type EditVideoRequest,
+  type ExtendVideoRequest,
   type ImageReference,
+  type ListVideosOptions,
+  type RemixVideoRequest,
+  VideoSeconds,
+  type VideoSize,
+  type VideoVariant
+} from "./Requests.js"
+export {
+  type DeletedVideo,
   isSameSnapshot,
   isTerminal,
   type Json,
   phaseOf,
+  VideoCharacter,
   type VideoFault,
   VideoId,
+  type VideoPage,
   type VideoPhase,
   VideoResource,
   type VideoResourceEncoded,
-  VideoSeconds,
-  type VideoSize,
-  type VideoStatus,
-  type VideoVariant
+  type VideoStatus
 } from "./Schema.js"
 export * from "./Stream.js"
 export * as VideoFile from "./VideoFile.js"
 export {
-  type ContentOptions,
+  type CreateCharacterError,
   type CreateVideoError,
-  type CreateVideoRequest,
+  createCharacter,
   createVideo,
+  type DeleteVideoError,
   type DownloadVideoError,
+  deleteVideo,
   downloadVideo,
+  type EditVideoError,
   type ExtendVideoError,
-  type ExtendVideoRequest,
+  editVideo,
   extendVideo,
+  type ListVideosError,
+  listPages,
+  listVideos,
+  type RemixVideoError,
+  type RetrieveCharacterError,
   type RetrieveVideoError,
+  remixVideo,
+  retrieveCharacter,
   retrieveVideo,
   type SubmitVideoError,
   Videos,

@@ -99,6 +99,7 @@ const samples: ReadonlyArray<
     /http:\/\/h:1 does not serve POST \/videos\/extensions/
   ],
   [new Errors.VideoNotFoundError({ ...answered, videoId: "video_1" }), false, /no video video_1/],
+  [new Errors.CharacterNotFoundError({ ...answered, characterId: "char_1" }), false, /no character char_1/],
   [new Errors.VideoNotReadyError({ operation: "downloadVideo", video }), true, /video_1 is not ready \(queued, 0 %\)/],
   [new Errors.VideoExpiredError({ operation: "downloadVideo", video }), false, /content of video video_1 is gone/],
   [new Errors.VideoFailedError({ operation: "awaitVideo", video }), false, /ended as queued: no reason given/],
@@ -159,7 +160,8 @@ describe("the server's x-should-retry", () => {
         new Errors.BadRequestError(given),
         new Errors.ConflictError(given),
         new Errors.ServerError(given),
-        new Errors.VideoNotFoundError({ ...given, videoId: "video_1" })
+        new Errors.VideoNotFoundError({ ...given, videoId: "video_1" }),
+        new Errors.CharacterNotFoundError({ ...given, characterId: "char_1" })
       ]
       expect(errors.map(Errors.isTransient)).toEqual(errors.map(() => given.shouldRetry))
     }
@@ -253,6 +255,7 @@ describe("round trips", () => {
   comesBack(Errors.ServerError, "ServerError")
   comesBack(Errors.OperationUnsupportedError, "OperationUnsupportedError")
   comesBack(Errors.VideoNotFoundError, "VideoNotFoundError")
+  comesBack(Errors.CharacterNotFoundError, "CharacterNotFoundError")
   comesBack(Errors.VideoNotReadyError, "VideoNotReadyError")
   comesBack(Errors.VideoExpiredError, "VideoExpiredError")
   comesBack(Errors.VideoFailedError, "VideoFailedError")

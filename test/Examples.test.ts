@@ -21,6 +21,7 @@ const prints: { readonly [name: string]: RegExp } = {
   "live.ts": /^video_\w+ queued\n$/,
   "quickstart.ts": /^queued 0 % 12 s\n(in_progress \d+ % 12 s\n)+completed 100 % 12 s\n$/,
   "testing.ts": /^true\ntrue\ntrue\nVideoNotFoundError\n$/,
+  "webhook.ts": /^401 forged\nvideo_1 is done\n204 genuine\n204 the same again\n$/,
   "watch.ts": /^in_progress \d+\n(.*\n)*still going\n(.*\n)*completed 100\n$/
 }
 

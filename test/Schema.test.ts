@@ -1,18 +1,18 @@
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
 import { Arbitrary, DateTime, Either, FastCheck, ParseResult, Schema } from "effect"
 import {
+  CharacterBody,
   CreateVideoBody,
+  EditVideoBody,
   ExtendVideoBody,
   ExtendVideoForm,
-  isSameSnapshot,
-  isTerminal,
+  ListQuery,
   Prompt,
-  phaseOf,
-  VideoId,
+  PromptBody,
   VideoReference,
-  VideoResource,
   VideoSeconds
-} from "effect-videos/Schema"
+} from "effect-videos/Requests"
+import { isSameSnapshot, isTerminal, phaseOf, VideoCharacter, VideoId, VideoResource } from "effect-videos/Schema"
 import { job } from "./support/videos.js"
 
 addEqualityTesters()
@@ -41,6 +41,11 @@ describe("round trips", () => {
   comesBack("ExtendVideoBody", ExtendVideoBody)
   comesBack("ExtendVideoForm", ExtendVideoForm)
   comesBack("VideoReference", VideoReference)
+  comesBack("EditVideoBody", EditVideoBody)
+  comesBack("PromptBody", PromptBody)
+  comesBack("CharacterBody", CharacterBody)
+  comesBack("ListQuery", ListQuery)
+  comesBack("VideoCharacter", VideoCharacter)
 
   it("generates resources whose fields differ, so that the properties above mean something", () => {
     const sample = FastCheck.sample(Arbitrary.make(VideoResource), 300)

@@ -108,7 +108,7 @@ describe("types", () => {
     type Any = Answered | "InvalidRequestError" | "TransportError" | "RedirectError"
     type Submit = Any | "ModerationBlockedError" | "SubmissionUncertainError"
     type Read = Any | "RequestTimeoutError" | "ResponseDecodeError" | "VideoNotFoundError"
-    expectTypeOf<Tags<CreateVideoError>>().toEqualTypeOf<Submit>()
+    expectTypeOf<Tags<CreateVideoError>>().toEqualTypeOf<Submit | "UploadError">()
     expectTypeOf<Tags<ExtendVideoError>>().toEqualTypeOf<Submit | "VideoNotFoundError" | "UploadError">()
     expectTypeOf<Tags<RetrieveVideoError>>().toEqualTypeOf<Read>()
     expectTypeOf<Tags<WatchVideoError>>().toEqualTypeOf<Read | "WatchTimeoutError" | "VideoStalledError">()

@@ -11,7 +11,13 @@ import * as Schema from "effect/Schema"
 export const Operation = Schema.Literal(
   "createVideo",
   "extendVideo",
+  "editVideo",
+  "remixVideo",
   "retrieveVideo",
+  "listVideos",
+  "deleteVideo",
+  "createCharacter",
+  "retrieveCharacter",
   "downloadVideo",
   "watchVideo",
   "awaitVideo"
@@ -35,7 +41,7 @@ export const answered = {
   operation: Operation,
   /** Scheme, host and port of the server. */
   origin: nullable(Schema.String),
-  /** The HTTP status. */
+  /** The HTTP status; 0 where nothing was sent. */
   status: Schema.Number,
   /** The server's name for the exchange (`x-request-id`), for its support. */
   requestId: nullable(Schema.String),
@@ -56,8 +62,10 @@ export interface Answered {
   readonly detail: string
 }
 
+const answerOf = ({ requestId, status }: Answered): string =>
+  status === 0 ? "nothing was sent" : `HTTP ${status}${requestId === null ? "" : `, request ${requestId}`}`
+
 export const said = (error: Answered, what: string): string =>
-  `${error.operation}: ${what} (HTTP ${error.status}${error.requestId === null ? "" : `, request ${error.requestId}`})` +
-  (error.detail === "" ? "" : `: ${error.detail}`)
+  `${error.operation}: ${what} (${answerOf(error)})${error.detail === "" ? "" : `: ${error.detail}`}`
 
 export const seconds = (duration: Duration.Duration): string => `${Duration.toMillis(duration) / 1000} s`

@@ -22,6 +22,7 @@ import type {
   VideosResponse
 } from "../Http.js"
 import { withDeadline } from "./deadline.js"
+import { encodeBody } from "./encode.js"
 import { looksLikeHtml, maxDetail } from "./errorBody.js"
 import { type Asked, mayHaveMadeAJob, requestIdOf, toError } from "./failure.js"
 import { retrying } from "./retry.js"
@@ -45,7 +46,10 @@ const headersOf = (config: VideosConfigService): Headers.Headers =>
     "user-agent": `effect-videos/${version}`,
     ...Option.match(config.apiKey, {
       onNone: () => ({}),
-      onSome: (key) => ({ authorization: `Bearer ${Redacted.value(key)}` })
+      onSome: (key): Record<string, string> =>
+        config.preset.authHeader === "api-key"
+          ? { "api-key": Redacted.value(key) }
+          : { authorization: `Bearer ${Redacted.value(key)}` }
     }),
     ...Option.match(config.organization, { onNone: () => ({}), onSome: (id) => ({ "openai-organization": id }) }),
     ...Option.match(config.project, { onNone: () => ({}), onSome: (id) => ({ "openai-project": id }) }),
@@ -57,10 +61,19 @@ const headersOf = (config: VideosConfigService): Headers.Headers =>
     )
   })
 
+/** What is wanted of a body, and nothing about who wants it. */
+const impersonal = ["accept-encoding", "range", "if-range"] as const
+
 /** The same request, anywhere else: nothing that tells who asks goes along. */
 const anonymous = (request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest =>
   HttpClientRequest.modify(HttpClientRequest.get(request.url), {
-    headers: { accept: request.headers.accept ?? "*/*", "user-agent": `effect-videos/${version}` }
+    headers: {
+      accept: request.headers.accept ?? "*/*",
+      "user-agent": `effect-videos/${version}`,
+      ...Object.fromEntries(
+        impersonal.flatMap((name) => (request.headers[name] === undefined ? [] : [[name, request.headers[name]]]))
+      )
+    }
   })
 
 /** @internal */
@@ -74,6 +87,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     "openai-organization",
     "openai-project",
     "idempotency-key",
+    "api-key",
     "location"
   ]
 
@@ -140,11 +154,18 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     const { status } = response
     const location = response.headers.location
     if (!isRedirect(status) || (location === undefined && status !== 0)) return Effect.succeed(response)
+    return Effect.zipRight(discard(response), hop(call, from, { status, location }, hops))
+  }
+
+  /** To where an answer points: a redirect's `Location`, or a URL in the job. */
+  const hop = (
+    call: VideosCall,
+    from: HttpClientRequest.HttpClientRequest,
+    { location, status }: { readonly status: number; readonly location: string | undefined },
+    hops: number
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, VideosHttpError> => {
     const refuse = (reason: Errors.RedirectError["reason"], to: string) =>
-      Effect.zipRight(
-        discard(response),
-        Effect.fail(new Errors.RedirectError({ operation: call.operation, status, reason, location: scrub(to) }))
-      )
+      Effect.fail(new Errors.RedirectError({ operation: call.operation, status, reason, location: scrub(to) }))
     if (location === undefined) return refuse("opaque", "an unknown place")
     const at = new URL(from.url)
     let to: URL
@@ -158,12 +179,10 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     if (to.protocol !== "http:" && to.protocol !== "https:") return refuse("scheme", to.protocol)
     if (at.protocol === "https:" && to.protocol === "http:") return refuse("downgrade", shown)
     if (hops >= maxRedirects) return refuse("loop", shown)
-    const moved = HttpClientRequest.setUrl(from, to.href)
+    // Its query is the location's own: what was asked for before is not added to it.
+    const moved = HttpClientRequest.setHeaders(HttpClientRequest.get(to.href), from.headers)
     const next = to.origin === at.origin ? moved : anonymous(moved)
-    return Effect.zipRight(
-      discard(response),
-      Effect.flatMap(transmit(call, next, true), (answer) => follow(call, next, answer, hops + 1))
-    )
+    return Effect.flatMap(transmit(call, next, true), (answer) => follow(call, next, answer, hops + 1))
   }
 
   const prepare = (call: VideosCall): HttpClientRequest.HttpClientRequest => {
@@ -172,7 +191,9 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     const prepared = HttpClientRequest.modify(HttpClientRequest.setUrl(request, config.baseUrl + request.url), {
       headers: options?.extraHeaders === undefined ? headers : Headers.setAll(headers, options.extraHeaders)
     })
-    return options?.extraQuery === undefined ? prepared : HttpClientRequest.setUrlParams(prepared, options.extraQuery)
+    const asked =
+      options?.extraQuery === undefined ? prepared : HttpClientRequest.setUrlParams(prepared, options.extraQuery)
+    return call.body === undefined ? asked : HttpClientRequest.setBody(asked, encodeBody(call.body, config.preset))
   }
 
   const asked = (call: VideosCall): Asked => ({
@@ -231,6 +252,8 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const open = (call: VideosCall): Effect.Effect<HttpClientResponse.HttpClientResponse, VideosHttpError> =>
     Effect.suspend(() => {
       const request = prepare(call)
+      // A URL in a job is followed like a redirect; the job itself came with a 200.
+      if (call.location !== undefined) return hop(call, request, { status: 200, location: call.location }, 0)
       return Effect.flatMap(transmit(call, request, false), (response) => follow(call, request, response, 0))
     })
 
@@ -261,6 +284,38 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     })
   }
 
+  /** What the preset says the server does not serve is not asked for. */
+  const served = <A, E>(call: VideosCall, self: Effect.Effect<A, E>): Effect.Effect<A, E | VideosHttpError> =>
+    config.preset.operations.includes(call.operation)
+      ? self
+      : Effect.fail(
+          new Errors.OperationUnsupportedError({
+            ...asked(call),
+            status: 0,
+            detail: `the preset \`${config.preset.name}\` leaves it out`
+          })
+        )
+
+  /** A deletion whose answer was lost, and that then finds nothing to delete, has been done. */
+  const remove = (call: VideosCall, attempt: Effect.Effect<VideosResponse, VideosHttpError>) =>
+    Effect.suspend(() => {
+      let lost = false
+      return bounded(
+        call,
+        Effect.tapError(attempt, (error) =>
+          Effect.sync(() => {
+            lost ||= error._tag === "RequestTimeoutError" || error._tag === "ResponseDecodeError" || mayHaveActed(error)
+          })
+        )
+      ).pipe(
+        Effect.catchTag("VideoNotFoundError", (error) =>
+          lost
+            ? Effect.succeed({ status: error.status, headers: Headers.empty, requestId: error.requestId, body: null })
+            : Effect.fail(error)
+        )
+      )
+    })
+
   const bounded = <A>(
     call: VideosCall,
     attempt: Effect.Effect<A, VideosHttpError>,
@@ -283,37 +338,48 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const exchange = (call: VideosCall) => Effect.flatMap(open(call), (response) => readJson(call, response))
 
   return {
-    execute: (call) => bounded(call, exchange(call)),
+    execute: (call) =>
+      served(call, call.kind === "remove" ? remove(call, exchange(call)) : bounded(call, exchange(call))),
     upload: (call, { body, failure }) =>
-      Effect.mapError(
-        bounded(
-          call,
-          exchange({ ...call, request: HttpClientRequest.setBody(call.request, body) }),
-          // A file that fails to read looks like a connection that broke, or, by its code, like one that was never made.
-          (error) => failure() === null && maySendAgain(error)
-        ),
-        (error) => failure() ?? error
+      served(
+        call,
+        Effect.mapError(
+          bounded(
+            call,
+            exchange({ ...call, request: HttpClientRequest.setBody(call.request, body) }),
+            // A file that fails to read looks like a connection that broke, or, by its code, like one that was never made.
+            (error) => failure() === null && maySendAgain(error)
+          ),
+          (error) => failure() ?? error
+        )
       ),
     stream: (call) =>
-      bounded(
+      served(
         call,
-        Effect.flatMap(open(call), (response): Effect.Effect<VideosByteResponse, VideosHttpError> => {
-          const { headers, status } = response
-          if (status < 200 || status >= 300) {
-            return Effect.flatMap(errorText(response), (text) =>
-              Effect.zipRight(seen(call, { status, headers }), refused(call, status, headers, text))
-            )
-          }
-          return Effect.as(seen(call, { status, headers }), {
-            status,
-            headers,
-            requestId: requestId(headers),
-            stream: Stream.mapError(response.stream, (error) => exchangeBroke(call, error.cause ?? error))
+        bounded(
+          call,
+          Effect.flatMap(open(call), (response): Effect.Effect<VideosByteResponse, VideosHttpError> => {
+            const { headers, status } = response
+            if (status < 200 || status >= 300) {
+              return Effect.flatMap(errorText(response), (text) =>
+                Effect.zipRight(seen(call, { status, headers }), refused(call, status, headers, text))
+              )
+            }
+            return Effect.as(seen(call, { status, headers }), {
+              status,
+              headers,
+              requestId: requestId(headers),
+              scrub,
+              stream: Stream.mapError(response.stream, (error) => exchangeBroke(call, error.cause ?? error))
+            })
           })
-        })
+        )
       )
   }
 }
+
+const mayHaveActed = (error: VideosHttpError): boolean =>
+  (error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error)
 
 /** Only what certainly had no effect; a 409 may be the server saying that it has the first try already. */
 const maySendAgain = (error: VideosHttpError): boolean => {

@@ -10,7 +10,7 @@ import { randomId } from "./randomId.js"
 const encoder = new TextEncoder()
 
 /** Quoting of names as browsers do it (WHATWG "multipart/form-data encoding algorithm"). */
-const quoted = (name: string): string => `"${name.replace(/\r\n|\r|\n/g, "%0D%0A").replace(/"/g, "%22")}"`
+export const quoted = (name: string): string => `"${name.replace(/\r\n|\r|\n/g, "%0D%0A").replace(/"/g, "%22")}"`
 
 const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0))

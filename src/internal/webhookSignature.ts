@@ -28,7 +28,9 @@ export const checkSecret = (secret: string): string | null => {
   return base64.test(encoded) ? null : "must be base64 after `whsec_`, padding included"
 }
 
-/** `whsec_` and base64, or, without that prefix, the text's own UTF-8. A secret that `checkSecret` refuses is a defect. */
+/**
+ * `whsec_` and base64, or, without that prefix, the text's own UTF-8. A secret that `checkSecret` refuses is a defect.
+ */
 export const importKey = (secret: Redacted.Redacted): Effect.Effect<CryptoKey> =>
   Effect.suspend(() => {
     const value = Redacted.value(secret)
@@ -59,8 +61,8 @@ export const content = ({ body, id, timestamp }: Message): Uint8Array<ArrayBuffe
 }
 
 /**
- * The value of `webhook-signature` for one message: `v1,<base64>`. During a rotation a sender joins several with a space.
- * A malformed secret is a defect.
+ * The value of `webhook-signature` for one message: `v1,<base64>`. During a rotation a sender joins several with a
+ * space. A malformed secret is a defect.
  */
 export const sign = (
   options: Message & {

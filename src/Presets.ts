@@ -1,0 +1,118 @@
+/**
+ * The servers that people run, as data: how each wants a request written, what it serves, and how far its list can be
+ * trusted. As read in their sources and documents in November 2026; a preset is a plain value, so that what has changed since
+ * can be overridden field by field.
+ *
+ * @example
+ * import { Videos } from "effect-videos"
+ * import { presets } from "effect-videos/Presets"
+ *
+ * const live = Videos.layerWith({
+ *   baseUrl: "http://127.0.0.1:30000/v1",
+ *   preset: { ...presets.sglang, encoding: "form" }
+ * })
+ *
+ * @since 0.1.0
+ */
+import type { Operation } from "./Errors.js"
+
+/**
+ * How one kind of server wants to be spoken to. What it answers is decoded tolerantly whatever the preset is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerPreset {
+  /** For messages. */
+  readonly name: string
+  /** How a body without a file is written: as JSON, or as a form (`multipart/form-data`). With a file it is a form. */
+  readonly encoding: "json" | "form"
+  /** The header that carries the key: `Authorization: Bearer …`, or `api-key: …`. */
+  readonly authHeader: "authorization" | "api-key"
+  /** What is served; anything else is an `OperationUnsupportedError` before a request goes out. */
+  readonly operations: ReadonlyArray<Operation>
+  /**
+   * How a picture that is no file is named: `input_reference` with an object (`{ image_url }` or `{ file_id }`), the same
+   * with the URL as a text, or `image_reference` with the object as JSON text.
+   */
+  readonly imageReference: "object" | "url" | "image_reference"
+  /** Whether `GET /videos` has every job, newest first, so that a page can stand for single reads. */
+  readonly listTrusted: boolean
+}
+
+/**
+ * The names of the presets.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PresetName = "openai" | "azure" | "litellm" | "vllm-omni" | "sglang" | "new-api"
+
+// Watching is reading.
+const reads = ["retrieveVideo", "downloadVideo", "watchVideo", "awaitVideo"] as const
+
+const protocol: ServerPreset = {
+  name: "openai",
+  encoding: "json",
+  authHeader: "authorization",
+  operations: [
+    ...reads,
+    "createVideo",
+    "extendVideo",
+    "editVideo",
+    "remixVideo",
+    "listVideos",
+    "deleteVideo",
+    "createCharacter",
+    "retrieveCharacter"
+  ],
+  imageReference: "object",
+  listTrusted: true
+}
+
+const withoutDerivation = [...reads, "createVideo", "listVideos", "deleteVideo"] as const
+
+/**
+ * The presets. `openai` is the protocol itself, and the default.
+ *
+ * @since 0.1.0
+ * @category presets
+ */
+export const presets: { readonly [name in PresetName]: ServerPreset } = {
+  openai: protocol,
+  // The same protocol under `{resource}/openai/v1`, with Azure's own header.
+  azure: { ...protocol, name: "azure", authHeader: "api-key" },
+  // No DELETE route; most providers behind it raise NotImplementedError for the list.
+  litellm: {
+    ...protocol,
+    name: "litellm",
+    operations: protocol.operations.filter((operation) => operation !== "deleteVideo"),
+    listTrusted: false
+  },
+  // Form only (FastAPI's `Form(...)`); `input_reference` is a file there, and an object is dropped without a word.
+  "vllm-omni": {
+    ...protocol,
+    name: "vllm-omni",
+    encoding: "form",
+    operations: withoutDerivation,
+    imageReference: "image_reference"
+  },
+  // `input_reference` must be a text; the list has neither `has_more` nor cursors.
+  sglang: { ...protocol, name: "sglang", operations: withoutDerivation, imageReference: "url", listTrusted: false },
+  // No list, delete, edit, extension or characters.
+  "new-api": {
+    ...protocol,
+    name: "new-api",
+    operations: [...reads, "createVideo", "remixVideo"],
+    imageReference: "url",
+    listTrusted: false
+  }
+}
+
+/**
+ * Whether a text names a preset.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isPresetName = (name: string): name is PresetName => Object.hasOwn(presets, name)

@@ -1,0 +1,298 @@
+/**
+ * What programs ask for, and how that is written: as strict as answers are tolerant, because a mistake here costs money.
+ * What the protocol does not allow is an `InvalidRequestError` before anything is sent.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import type { CallOptions } from "./Http.js"
+import { accepts } from "./internal/accepts.js"
+import { type Json, VideoId } from "./Schema.js"
+import type { VideoFile } from "./VideoFile.js"
+
+// -----------------------------------------------------------------------------
+// fields
+// -----------------------------------------------------------------------------
+
+/** The protocol's limit, in Unicode characters: `maxLength` of JSON Schema counts code points, not UTF-16 units. */
+const maxPromptLength = 32_000
+
+const isPrompt = (prompt: string): boolean =>
+  prompt.length > 0 &&
+  (prompt.length <= maxPromptLength || (prompt.length <= 2 * maxPromptLength && [...prompt].length <= maxPromptLength))
+
+/**
+ * What to make: 1 to 32,000 characters.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Prompt = Schema.String.pipe(
+  Schema.filter(isPrompt, {
+    ...accepts("a text of 1 to 32,000 characters"),
+    identifier: "Prompt",
+    arbitrary: () => (fc) => fc.string({ minLength: 1, maxLength: 200 })
+  })
+)
+
+/**
+ * Length of the clip to make, in seconds: for an extension, of the new segment alone. The published
+ * specification's enum stops at 12 although its text says 4 to 20; the text is right.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoSeconds = 4 | 8 | 12 | 16 | 20
+
+/**
+ * `VideoSeconds` on the wire is a string, such as `"8"`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const VideoSeconds: Schema.Schema<VideoSeconds, "4" | "8" | "12" | "16" | "20"> = Schema.transformLiterals(
+  ["4", 4],
+  ["8", 8],
+  ["12", 12],
+  ["16", 16],
+  ["20", 20]
+).annotations({ ...accepts("4, 8, 12, 16 or 20 (a number of seconds)"), identifier: "VideoSeconds" })
+
+/**
+ * Width x height. The four of the protocol, and whatever another server takes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoSize = "720x1280" | "1280x720" | "1024x1792" | "1792x1024" | (string & {})
+
+/**
+ * The files of a job: the clip, a picture of it, and a sheet of small ones.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoVariant = "video" | "thumbnail" | "spritesheet"
+
+const Named = Schema.NonEmptyString.annotations(accepts("a text that is not empty"))
+
+/**
+ * A job whose clip is the source of another.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const VideoReference = Schema.Struct({ id: VideoId }).annotations({
+  identifier: "VideoReference",
+  message: () => "a job's id, a reference `{ id }` or a VideoFile"
+})
+
+/**
+ * A picture that guides generation: exactly one of a URL (`https:` or `data:`) or the id of an uploaded file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ImageReference =
+  | { readonly imageUrl: string; readonly fileId?: never }
+  | { readonly fileId: string; readonly imageUrl?: never }
+
+const ImageReference = Schema.Union(
+  Schema.Struct({ imageUrl: Schema.propertySignature(Named).pipe(Schema.fromKey("image_url")) }),
+  Schema.Struct({ fileId: Schema.propertySignature(Named).pipe(Schema.fromKey("file_id")) })
+).annotations({ ...accepts("exactly one of `imageUrl` and `fileId`"), parseOptions: { onExcessProperty: "error" } })
+
+/**
+ * The body of `POST /videos`, without a file.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CreateVideoBody = Schema.Struct({
+  prompt: Prompt,
+  model: Schema.optionalWith(Named, { exact: true }),
+  seconds: Schema.optionalWith(VideoSeconds, { exact: true }),
+  size: Schema.optionalWith(Named, { exact: true }),
+  inputReference: Schema.optionalWith(ImageReference, { exact: true }).pipe(Schema.fromKey("input_reference"))
+}).annotations({ identifier: "CreateVideoBody" })
+
+/**
+ * The body of `POST /videos/extensions` with a reference.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ExtendVideoBody = Schema.Struct({
+  video: VideoReference,
+  prompt: Prompt,
+  seconds: VideoSeconds
+}).annotations({ identifier: "ExtendVideoBody" })
+
+/**
+ * The fields of `POST /videos/extensions` that travel beside an uploaded file.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ExtendVideoForm = ExtendVideoBody.omit("video").annotations({ identifier: "ExtendVideoForm" })
+
+/**
+ * The body of `POST /videos/edits` with a reference.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const EditVideoBody = ExtendVideoBody.omit("seconds").annotations({ identifier: "EditVideoBody" })
+
+/**
+ * The body of `POST /videos/{id}/remix`, and what travels beside the file of an edit.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const PromptBody = Schema.Struct({ prompt: Prompt }).annotations({ identifier: "PromptBody" })
+
+/**
+ * What travels beside the file of `POST /videos/characters`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CharacterBody = Schema.Struct({
+  name: Schema.String.pipe(
+    Schema.filter((name) => name.length > 0 && [...name].length <= 80, {
+      ...accepts("a text of 1 to 80 characters"),
+      arbitrary: () => (fc) => fc.string({ minLength: 1, maxLength: 80 })
+    })
+  )
+}).annotations({ identifier: "CharacterBody" })
+
+/**
+ * The query of `GET /videos`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ListQuery = Schema.Struct({
+  limit: Schema.optionalWith(
+    Schema.Number.pipe(
+      Schema.filter((limit) => Number.isInteger(limit) && limit >= 1 && limit <= 100, {
+        ...accepts("a whole number from 1 to 100"),
+        arbitrary: () => (fc) => fc.integer({ min: 1, max: 100 })
+      })
+    ),
+    { exact: true }
+  ),
+  order: Schema.optionalWith(Schema.Literal("asc", "desc").annotations(accepts("`asc` or `desc`")), { exact: true }),
+  after: Schema.optionalWith(VideoId, { exact: true })
+}).annotations({ identifier: "ListQuery" })
+
+// -----------------------------------------------------------------------------
+// requests
+// -----------------------------------------------------------------------------
+
+/**
+ * A new clip.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CreateVideoRequest {
+  /** What to show: 1 to 32,000 characters. */
+  readonly prompt: string
+  /** The server's name for a model. Left out, the server chooses; new-api wants one. */
+  readonly model?: string | undefined
+  /** Length of the clip. Left out, the server's default: 4 in the protocol. */
+  readonly seconds?: VideoSeconds | undefined
+  /** Left out, the server's default: `720x1280` in the protocol. */
+  readonly size?: VideoSize | undefined
+  /** A picture to start from: by URL, data URL or file id, or a file, which is uploaded. */
+  readonly inputReference?: ImageReference | VideoFile | undefined
+  /** The server's own parameters (`seed`, `fps`, `num_frames`, …). They are merged in last and may override. */
+  readonly extraBody?: { readonly [name: string]: Json } | undefined
+}
+
+/**
+ * A longer clip: the source, and `seconds` more of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ExtendVideoRequest {
+  /** The completed job to extend, by id, reference or snapshot; or a file, which is uploaded. */
+  readonly video: string | { readonly id: string } | VideoFile
+  /** What happens next: 1 to 32,000 characters. */
+  readonly prompt: string
+  /** Length of the new segment alone. The answer's `seconds` is the stitched whole. */
+  readonly seconds: VideoSeconds
+  /** The server's own parameters. They are merged in last and may override. */
+  readonly extraBody?: { readonly [name: string]: Json } | undefined
+}
+
+/**
+ * A clip made anew from another, by a prompt that says what changes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EditVideoRequest {
+  /** The completed job to edit, by id, reference or snapshot; or a file, which is uploaded. */
+  readonly video: string | { readonly id: string } | VideoFile
+  /** What changes: 1 to 32,000 characters. */
+  readonly prompt: string
+  /** The server's own parameters. They are merged in last and may override. */
+  readonly extraBody?: { readonly [name: string]: Json } | undefined
+}
+
+/**
+ * A job's clip again, with another prompt.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RemixVideoRequest {
+  /** The completed job to remix, by id, reference or snapshot. */
+  readonly video: string | { readonly id: string }
+  /** The new prompt: 1 to 32,000 characters. */
+  readonly prompt: string
+  /** The server's own parameters. They are merged in last and may override. */
+  readonly extraBody?: { readonly [name: string]: Json } | undefined
+}
+
+/**
+ * A character, out of a clip.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CreateCharacterRequest {
+  readonly video: VideoFile
+  /** What later prompts call it: 1 to 80 characters. */
+  readonly name: string
+}
+
+/**
+ * Options of a list.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListVideosOptions extends CallOptions {
+  /** Jobs per page, 1 to 100. Left out, the server's default. */
+  readonly limit?: number | undefined
+  /** By the time of creation. Left out, the server's default: newest first in the protocol. */
+  readonly order?: "asc" | "desc" | undefined
+  /** The id of the job after which to begin. */
+  readonly after?: string | undefined
+}
+
+/**
+ * Options of a download.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ContentOptions extends CallOptions {
+  /** Which file of the job. None is sent unless asked for: SGLang takes any for an output's index and answers 404. */
+  readonly variant?: VideoVariant | undefined
+}

@@ -1,0 +1,426 @@
+/**
+ * Push: the events that a server sends when a job has ended, by the Standard Webhooks rules. A delivery is verified,
+ * taken once, decoded, and handed to a handler: by an `HttpApp` to mount, or by functions for any other framework. Only
+ * WebCrypto is needed, so that it runs in workers and browsers, too.
+ *
+ * @example
+ * import { Effect, Layer } from "effect"
+ * import { httpApp, Webhooks } from "effect-videos/Webhook"
+ *
+ * // Mount it with `HttpRouter.mountApp("/webhooks", endpoint)`, or make it a `fetch` with `HttpApp.toWebHandler`.
+ * const endpoint = httpApp((event) =>
+ *   event._tag === "VideoCompleted" ? Effect.log(`${event.videoId} is done`) : Effect.void
+ * )
+ *
+ * // Reads OPENAI_WEBHOOK_SECRET.
+ * const live = Layer.orDie(Webhooks.layerConfig)
+ *
+ * @since 0.1.0
+ */
+import type * as HttpApp from "@effect/platform/HttpApp"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import type * as Queue from "effect/Queue"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { withSpan } from "./internal/tracing.js"
+import {
+  WebhookDecodeError,
+  WebhookReplayError,
+  WebhookSignatureError,
+  WebhookStoreError,
+  WebhookTimestampError
+} from "./internal/webhookErrors.js"
+import {
+  type UnknownEvent,
+  type VideoCompletedEvent,
+  VideoEvent,
+  type VideoEventEncoded,
+  type VideoFailedEvent
+} from "./internal/webhookEvent.js"
+import { makeHttpApp } from "./internal/webhookHttp.js"
+import {
+  makeMemory,
+  type WebhookClaim,
+  type WebhookReplayOptions,
+  WebhookReplayStore,
+  type WebhookReplayStoreService
+} from "./internal/webhookReplay.js"
+import * as signature from "./internal/webhookSignature.js"
+import { makeVerifier } from "./internal/webhookVerify.js"
+
+export {
+  type UnknownEvent,
+  type VideoCompletedEvent,
+  VideoEvent,
+  type VideoEventEncoded,
+  type VideoFailedEvent,
+  type WebhookClaim,
+  WebhookDecodeError,
+  WebhookReplayError,
+  type WebhookReplayOptions,
+  WebhookReplayStore,
+  type WebhookReplayStoreService,
+  WebhookSignatureError,
+  WebhookStoreError,
+  WebhookTimestampError
+}
+
+// -----------------------------------------------------------------------------
+// errors
+// -----------------------------------------------------------------------------
+
+/**
+ * What `verify` fails with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type WebhookVerifyError = WebhookSignatureError | WebhookTimestampError | WebhookDecodeError
+
+/**
+ * Everything that can be wrong with a delivery.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type WebhookError = WebhookVerifyError | WebhookReplayError | WebhookStoreError
+
+// -----------------------------------------------------------------------------
+// verification
+// -----------------------------------------------------------------------------
+
+/**
+ * The headers of a delivery, as any framework has them: a plain record with names in any case, the web's `Headers`, or
+ * those of `@effect/platform`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type WebhookHeaders =
+  | { readonly [name: string]: string | ReadonlyArray<string> | undefined }
+  | { readonly get: (name: string) => string | null }
+
+/**
+ * One delivery.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebhookRequest {
+  readonly headers: WebhookHeaders
+  /** The raw body. JSON that was parsed and written again is another text, and no signature fits it. */
+  readonly body: Uint8Array | string
+}
+
+/**
+ * How to verify.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebhookVerifyOptions {
+  /**
+   * `whsec_` and base64, or any other text, which is taken as UTF-8. Several during a rotation, the newest first; each
+   * is tried with each signature.
+   */
+  readonly secrets: Redacted.Redacted | NonEmptyReadonlyArray<Redacted.Redacted>
+  /** How far `webhook-timestamp` may be from now, before or after, itself included. Default: 300 seconds. */
+  readonly tolerance?: Duration.DurationInput | undefined
+}
+
+/**
+ * A delivery that is genuine and fresh.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VerifiedWebhook {
+  readonly event: VideoEvent
+  /** The `webhook-id`: the same for all deliveries of one message. */
+  readonly messageId: string
+  /** When this delivery was signed. */
+  readonly timestamp: DateTime.Utc
+  /** Which of the secrets fitted. Once it is always 0, the old ones can go. */
+  readonly secretIndex: number
+}
+
+/**
+ * Whether a delivery is genuine and fresh, and what it says. The raw function, for frameworks of any kind: it keeps no
+ * record of what it has seen, so that a delivery is good as often as it comes within the tolerance. `Webhooks` does.
+ *
+ * Fails with the first that applies: `WebhookSignatureError` for a header that is missing or repeated,
+ * `WebhookTimestampError`, `WebhookSignatureError` for the signature itself, `WebhookDecodeError`. A malformed secret
+ * is a `ConfigError` that names it by its place and shows nothing of it.
+ *
+ * @example
+ * import { Effect, Redacted } from "effect"
+ * import { verify } from "effect-videos/Webhook"
+ *
+ * const secrets = Redacted.make("whsec_bXkgc2lnbmluZyBzZWNyZXQ=")
+ *
+ * // A worker's `fetch`.
+ * const fetch = async (request: Request): Promise<Response> => {
+ *   const body = await request.text()
+ *   return Effect.runPromise(
+ *     verify({ headers: request.headers, body }, { secrets }).pipe(
+ *       Effect.match({
+ *         onFailure: () => new Response(null, { status: 401 }),
+ *         onSuccess: () => new Response(null, { status: 204 })
+ *       })
+ *     )
+ *   )
+ * }
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const verify = (
+  request: WebhookRequest,
+  options: WebhookVerifyOptions
+): Effect.Effect<VerifiedWebhook, WebhookVerifyError | ConfigError.ConfigError> =>
+  Effect.flatMap(makeVerifier(options), (verifier) => verifier(request))
+
+/**
+ * The value of `webhook-signature` for a message, as its sender makes it: for tests, and for servers. The timestamp is
+ * in whole Unix seconds. A malformed secret is a defect.
+ *
+ * @example
+ * import { Effect, Redacted } from "effect"
+ * import { sign } from "effect-videos/Webhook"
+ *
+ * const program = sign({ id: "msg_1", timestamp: 1_795_000_000, body: "{}", secret: Redacted.make("a secret") }).pipe(
+ *   Effect.map((signature) => ({
+ *     "webhook-id": "msg_1",
+ *     "webhook-timestamp": "1795000000",
+ *     "webhook-signature": signature
+ *   }))
+ * )
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const sign: (message: {
+  readonly id: string
+  readonly timestamp: number
+  readonly body: Uint8Array | string
+  readonly secret: Redacted.Redacted
+}) => Effect.Effect<string> = signature.sign
+
+// -----------------------------------------------------------------------------
+// the service
+// -----------------------------------------------------------------------------
+
+/**
+ * Deliveries, each message taken once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebhooksService {
+  /** `verify` with the configured secrets. Takes nothing: the same delivery passes again. */
+  readonly verify: (request: WebhookRequest) => Effect.Effect<VerifiedWebhook, WebhookVerifyError>
+  /**
+   * Verifies a delivery and takes its message for good. For a program that cannot fail to handle it, or uses `events`.
+   */
+  readonly receive: (request: WebhookRequest) => Effect.Effect<VideoEvent, WebhookError>
+  /**
+   * Verifies a delivery, takes its message, and runs the handler. The message is used up when the handler has
+   * succeeded; when it failed, died or was interrupted, it is given back, so that the sender's next delivery is taken.
+   */
+  readonly handle: <A, E, R>(
+    request: WebhookRequest,
+    handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | WebhookError, R>
+  /**
+   * Every event from the moment the stream is run, as soon as its message is taken and before its handler runs: a
+   * message that is given back and delivered again is seen again. Nothing waits for a slow reader; one that falls
+   * behind by more than `WebhooksOptions.buffer` events loses the oldest. Ends with the layer.
+   */
+  readonly events: Stream.Stream<VideoEvent>
+  /**
+   * `events` as a queue that is there when this returns, so that nothing is missed between it and what is done next.
+   */
+  readonly subscribe: Effect.Effect<Queue.Dequeue<VideoEvent>, never, Scope.Scope>
+}
+
+/**
+ * How to verify and pass on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebhooksOptions extends WebhookVerifyOptions {
+  /** How many events are kept for each reader of `events`. Default: 256. */
+  readonly buffer?: number | undefined
+}
+
+const make = (options: WebhooksOptions): Effect.Effect<WebhooksService, ConfigError.ConfigError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const verifier = yield* makeVerifier(options)
+    const store = yield* Effect.flatMap(
+      Effect.serviceOption(WebhookReplayStore),
+      Option.match({ onNone: () => makeMemory({}), onSome: Effect.succeed })
+    )
+    const events = yield* Effect.acquireRelease(
+      PubSub.sliding<VideoEvent>(Math.max(1, options.buffer ?? 256)),
+      PubSub.shutdown
+    )
+
+    const claim = (message: VerifiedWebhook) =>
+      Effect.flatMap(store.claim(message.messageId), (claimed) =>
+        claimed === "claimed"
+          ? Effect.void
+          : new WebhookReplayError({ reason: claimed, messageId: message.messageId, eventId: message.event.id })
+      )
+    // What the handler did is done: a store that fails now changes nothing about it.
+    const settle = (messageId: string, exit: Exit.Exit<unknown, unknown>) =>
+      (Exit.isSuccess(exit) ? store.complete(messageId) : store.release(messageId)).pipe(
+        Effect.catchAll((error) => Effect.logWarning(error.message))
+      )
+
+    const handle: WebhooksService["handle"] = (request, handler) =>
+      verifier(request).pipe(
+        Effect.flatMap((message) =>
+          Effect.acquireUseRelease(
+            claim(message),
+            () => Effect.zipRight(PubSub.publish(events, message.event), handler(message.event, message)),
+            (_, exit) => settle(message.messageId, exit)
+          )
+        ),
+        (self) => withSpan(self, "Webhooks.handle", () => ({}))
+      )
+
+    return {
+      verify: verifier,
+      receive: (request) => handle(request, Effect.succeed),
+      handle,
+      events: Stream.fromPubSub(events),
+      subscribe: PubSub.subscribe(events)
+    }
+  })
+
+const variable = "OPENAI_WEBHOOK_SECRET"
+
+const fromEnvironment: Config.Config<WebhooksOptions> = Config.redacted(variable).pipe(
+  Config.mapOrFail((value) => {
+    const [first = "", ...others] = Redacted.value(value)
+      .split(",")
+      .map((secret) => secret.trim())
+    for (const secret of [first, ...others]) {
+      const problem = signature.checkSecret(secret)
+      // `Config` adds the path by itself.
+      if (problem !== null) return Either.left(ConfigError.InvalidData([], `\`${variable}\` ${problem}`))
+    }
+    return Either.right({ secrets: [Redacted.make(first), ...others.map((secret) => Redacted.make(secret))] as const })
+  })
+)
+
+/**
+ * The service. Which messages were taken is kept by the `WebhookReplayStore` that the layer is given, or else in
+ * memory, for this layer alone.
+ *
+ * @example
+ * import { Effect, Layer, Redacted, Stream } from "effect"
+ * import { Webhooks, WebhookReplayStore } from "effect-videos/Webhook"
+ *
+ * const live = Webhooks.layer({ secrets: [Redacted.make("the new secret"), Redacted.make("the old one")] }).pipe(
+ *   Layer.provide(WebhookReplayStore.layerMemory({ capacity: 1_000 }))
+ * )
+ *
+ * const program = Effect.flatMap(Webhooks, ({ events }) =>
+ *   Stream.runForEach(events, (event) => Effect.log(event.type, event.videoId))
+ * ).pipe(Effect.provide(live))
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Webhooks extends Context.Tag("effect-videos/Webhooks")<Webhooks, WebhooksService>() {
+  /** From values. A malformed secret fails with a `ConfigError` that names it by its place and shows nothing of it. */
+  static readonly layer = (options: WebhooksOptions): Layer.Layer<Webhooks, ConfigError.ConfigError> =>
+    Layer.scoped(
+      Webhooks,
+      Effect.suspend(() => make(options))
+    )
+
+  /**
+   * From the environment (any `ConfigProvider`): `OPENAI_WEBHOOK_SECRET`, during a rotation several with commas
+   * between, the newest first. A secret that is no base64 and has a comma in it goes to `layer`.
+   */
+  static readonly layerConfig: Layer.Layer<Webhooks, ConfigError.ConfigError> = Layer.scoped(
+    Webhooks,
+    Effect.flatMap(fromEnvironment, make)
+  )
+}
+
+/**
+ * Verifies one delivery, takes its message for good, and gives its event. See `WebhooksService.receive`.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const receiveWebhook = (request: WebhookRequest): Effect.Effect<VideoEvent, WebhookError, Webhooks> =>
+  Effect.flatMap(Webhooks, (webhooks) => webhooks.receive(request))
+
+/**
+ * Verifies one delivery and runs the handler with its event, once for each message. See `WebhooksService.handle`.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const handleWebhook = <A, E, R>(
+  request: WebhookRequest,
+  handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | WebhookError, R | Webhooks> =>
+  Effect.flatMap(Webhooks, (webhooks) => webhooks.handle(request, handler))
+
+// -----------------------------------------------------------------------------
+// HTTP
+// -----------------------------------------------------------------------------
+
+/**
+ * The endpoint, to mount in any `@effect/platform` server, or to make a `fetch` handler of with `HttpApp.toWebHandler`.
+ * The answer comes after the handler, so that a slow one should hand its work on: senders wait some seconds.
+ *
+ * | Status | When |
+ * | --- | --- |
+ * | 204 | handled, now or before |
+ * | 400 | genuine, but no event; or no body |
+ * | 401 | any fault of the signature or its time; the answer does not say which |
+ * | 405 | not a POST |
+ * | 409 | the same message is being handled at this moment |
+ * | 413 | longer than `maxBodySize` |
+ * | 500 | the handler failed: logged, and the sender delivers again |
+ * | 503 | the replay store failed |
+ *
+ * @example
+ * import { HttpRouter } from "@effect/platform"
+ * import { Effect } from "effect"
+ * import { httpApp } from "effect-videos/Webhook"
+ *
+ * const router = HttpRouter.empty.pipe(
+ *   HttpRouter.mountApp("/webhooks", httpApp((event) => Effect.log(event.type, event.videoId)))
+ * )
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const httpApp = <E, R>(
+  handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<unknown, E, R>,
+  options?: {
+    /** In bytes. Default: 256 KiB. An event is some hundred. */
+    readonly maxBodySize?: number | undefined
+  }
+): HttpApp.Default<never, R | Webhooks> =>
+  Effect.flatMap(Webhooks, (webhooks) => makeHttpApp(webhooks, handler, options?.maxBodySize ?? 256 * 1024))

@@ -1,0 +1,125 @@
+/** Answers: a response in, the resource out, or why it is none. */
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Errors from "../Errors.js"
+import type { VideosCall, VideosResponse } from "../Http.js"
+import * as Schema from "../Schema.js"
+import { clip, maxDetail, readErrorBody } from "./errorBody.js"
+import * as wire from "./wire.js"
+
+const decodeVideo = ParseResult.decodeUnknownEither(Schema.VideoResource)
+
+/** An answer that is no such resource. */
+export const undecodable = (call: VideosCall, response: VideosResponse, detail: string): Errors.ResponseDecodeError =>
+  new Errors.ResponseDecodeError({
+    operation: call.operation,
+    route: `${call.request.method} ${call.request.url}`,
+    status: response.status,
+    requestId: response.requestId,
+    reason: "shape",
+    detail,
+    body: (JSON.stringify(response.body) ?? "").slice(0, maxDetail)
+  })
+
+const kindOf = (body: unknown): string =>
+  body === null ? "null" : Array.isArray(body) ? `an array of ${body.length}` : `a ${typeof body}`
+
+const whyNot = (body: wire.JsonObject, otherwise: string): string => {
+  if (typeof body.request_id === "string") {
+    return "it has a `request_id` and no `id`: this server speaks another protocol on the same paths (xAI's does)"
+  }
+  const { message } = readErrorBody(JSON.stringify(body))
+  return "error" in body || "detail" in body || "message" in body
+    ? `${otherwise}, but says: ${clip(message)}`
+    : otherwise
+}
+
+/** The answer of a submission: without an id, nobody could ever ask for the job. */
+export const submitResponse = (
+  call: VideosCall,
+  response: VideosResponse
+): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
+  if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
+  // An id is a text; one that is a number still names the job that was paid for.
+  const id = typeof body.id === "number" ? String(body.id) : body.id
+  if (typeof id !== "string" || id === "") return fail(whyNot(body, "it has no `id`"))
+  return Either.mapLeft(decodeVideo({ ...body, id }), () =>
+    undecodable(call, response, "its `id` cannot be used in a URL")
+  )
+}
+
+/** The answer of a look at a job. The id that was asked for is the job's id for good: servers change or blank it. */
+export const retrieveResponse = (
+  call: VideosCall,
+  response: VideosResponse,
+  id: string
+): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
+  if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
+  if (typeof body.status !== "string" && typeof body.status !== "number" && body.object !== "video") {
+    return fail(whyNot(body, "it has no `status`"))
+  }
+  return Either.mapLeft(decodeVideo(body.id === id ? body : { ...body, id }), () =>
+    undecodable(call, response, "it is no video")
+  )
+}
+
+const decodeCharacter = ParseResult.decodeUnknownEither(Schema.VideoCharacter)
+
+/** A character, made or looked at. */
+export const characterResponse = (
+  call: VideosCall,
+  response: VideosResponse
+): Either.Either<Schema.VideoCharacter, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
+  if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a character`)
+  if (typeof body.id !== "string" && typeof body.name !== "string") return fail(whyNot(body, "it has no `id`"))
+  return Either.mapLeft(decodeCharacter(body), () => undecodable(call, response, "it is no character"))
+}
+
+/** A page: the protocol's `{ data, has_more }`, less whatever a server leaves out, or a bare array. */
+export const listResponse = (
+  call: VideosCall,
+  response: VideosResponse
+): Either.Either<Schema.VideoPage, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const items = Array.isArray(body) ? body : wire.isObject(body) ? body.data : undefined
+  if (!Array.isArray(items)) {
+    const what = wire.isObject(body) ? whyNot(body, "it has no `data`") : `it is ${kindOf(body)}, not a list`
+    return Either.left(undecodable(call, response, what))
+  }
+  const videos: Array<Schema.VideoResource> = []
+  for (const [index, item] of items.entries()) {
+    const video = decodeVideo(item)
+    if (Either.isLeft(video))
+      return Either.left(undecodable(call, response, `its item ${index} is no video with an \`id\``))
+    videos.push(video.right)
+  }
+  return Either.right({
+    videos,
+    hasMore: wire.isObject(body) && typeof body.has_more === "boolean" ? body.has_more : null
+  })
+}
+
+/** What a deletion came to: `{ deleted }`, the job itself (SGLang, TeleFuser), or nothing at all (204). */
+export const deleteResponse = (
+  call: VideosCall,
+  response: VideosResponse,
+  id: string
+): Either.Either<Schema.DeletedVideo, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const deleted = { id: id as Schema.VideoId, deleted: true, video: null }
+  if (body === null) return Either.right(deleted)
+  if (!wire.isObject(body)) return Either.left(undecodable(call, response, `it is ${kindOf(body)}, not a deletion`))
+  if (typeof body.deleted === "boolean") return Either.right({ ...deleted, deleted: body.deleted })
+  if (typeof body.status !== "string") return Either.left(undecodable(call, response, whyNot(body, "it says nothing")))
+  return Either.map(retrieveResponse(call, response, id), (video) => ({
+    ...deleted,
+    deleted: Schema.phaseOf(video) === "failed",
+    video
+  }))
+}

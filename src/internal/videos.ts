@@ -1,0 +1,162 @@
+/** The live `Videos`: each operation joins its request, the exchange and its response. */
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Errors from "../Errors.js"
+import type { CallOptions, VideosCall, VideosHttpError, VideosHttpService, VideosResponse } from "../Http.js"
+import type { VideoPage, VideoResource } from "../Schema.js"
+import type { ListVideosError, SubmitVideoError, VideosService } from "../Videos.js"
+import { makeContent } from "./content.js"
+import { formFields } from "./encode.js"
+import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
+import { upload } from "./multipart.js"
+import * as responses from "./responses.js"
+import * as routes from "./routes.js"
+import * as submissions from "./submissions.js"
+import { spanOf, withSpan } from "./tracing.js"
+
+/** @internal */
+export const makeVideos = (http: VideosHttpService): VideosService => {
+  const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
+    Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) => responses.retrieveResponse(call, response, id))
+    )
+
+  /** Sends a submission and decodes its answer; a failure that may have made something says so. */
+  const submit = <A, E extends Errors.UploadError>(
+    { call, idempotencyKey }: submissions.Submission,
+    exchange: Effect.Effect<VideosResponse, VideosHttpError | E>,
+    decode: (call: VideosCall, response: VideosResponse) => Either.Either<A, Errors.ResponseDecodeError>
+  ): Effect.Effect<A, SubmitVideoError | Errors.VideoNotFoundError | E> => {
+    const uncertain = (reason: Errors.SubmissionUncertainError["reason"]) =>
+      new Errors.SubmissionUncertainError({ operation: call.operation, idempotencyKey, reason, candidates: [] })
+    return Effect.flatMap(exchange, (response) => decode(call, response)).pipe(
+      Effect.mapError((error) => {
+        if (error._tag === "RequestTimeoutError" || error._tag === "ResponseDecodeError") return uncertain(error)
+        return (error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error)
+          ? uncertain(error)
+          : error
+      }),
+      Effect.catchTag("VideoNotFoundError", (error) => (leavesOpen(error) ? settle(error, call) : Effect.fail(error)))
+    )
+  }
+
+  /** A 404 that may mean the source or the route: if the source is there, the route is what is missing. */
+  const settle = (error: Errors.VideoNotFoundError, { operation, request }: VideosCall) =>
+    Effect.matchEffect(retrieveAs(operation, error.videoId, { retry: false }), {
+      onFailure: () => Effect.fail(error),
+      onSuccess: () =>
+        Effect.fail(new Errors.OperationUnsupportedError({ ...error, route: `${request.method} ${request.url}` }))
+    })
+
+  const send = ({ call, file }: submissions.Submission) => {
+    const { body, ...bare } = call
+    return file === null
+      ? http.execute(call)
+      : http.upload(bare, upload(call.operation, formFields(body), file.field, file.file))
+  }
+
+  const submitJob = (submission: submissions.Submission) =>
+    submit(submission, send(submission), responses.submitResponse)
+
+  const create: VideosService["create"] = (request, options) =>
+    Effect.flatMap(submissions.createRequest(request, options), submitJob).pipe(
+      Effect.catchTag("VideoNotFoundError", asBadRequest),
+      (self) => withSpan(self, "Videos.create", () => spanOf("create_video", { "gen_ai.request.model": request.model }))
+    )
+
+  const extend: VideosService["extend"] = (request, options) =>
+    withSpan(Effect.flatMap(submissions.extendRequest(request, options), submitJob), "Videos.extend", () =>
+      spanOf("extend_video", { "video.extension.seconds": request.seconds })
+    )
+
+  const edit: VideosService["edit"] = (request, options) =>
+    withSpan(Effect.flatMap(submissions.editRequest(request, options), submitJob), "Videos.edit", () =>
+      spanOf("edit_video", {})
+    )
+
+  const remix: VideosService["remix"] = (request, options) =>
+    withSpan(
+      Effect.flatMap(submissions.remixRequest(request, options), (submission) =>
+        submit<VideoResource, never>(submission, http.execute(submission.call), responses.submitResponse)
+      ),
+      "Videos.remix",
+      () => spanOf("remix_video", {})
+    )
+
+  const createCharacter: VideosService["createCharacter"] = (request, options) =>
+    Effect.flatMap(submissions.characterRequest(request, options), (submission) =>
+      submit(submission, send(submission), responses.characterResponse)
+    ).pipe(Effect.catchTag("VideoNotFoundError", asBadRequest), (self) =>
+      withSpan(self, "Videos.createCharacter", () => spanOf("create_character", {}))
+    )
+
+  const retrieveCharacter: VideosService["retrieveCharacter"] = (id, options) =>
+    Effect.flatMap(routes.characterRequest(id, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) => responses.characterResponse(call, response))
+    ).pipe(
+      Effect.catchTags({
+        ModerationBlockedError: asBadRequest,
+        VideoNotFoundError: (error) => Effect.fail(new Errors.CharacterNotFoundError({ ...error, characterId: id }))
+      }),
+      (self) => withSpan(self, "Videos.retrieveCharacter", () => spanOf("retrieve_character", {}))
+    )
+
+  const retrieve: VideosService["retrieve"] = (id, options) =>
+    withSpan(
+      Effect.catchTag(retrieveAs("retrieveVideo", id, options), "ModerationBlockedError", asBadRequest),
+      "Videos.retrieve",
+      () => spanOf("retrieve_video", { "video.id": id })
+    )
+
+  const remove: VideosService["delete"] = (id, options) =>
+    Effect.flatMap(routes.deleteRequest(id, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) => responses.deleteResponse(call, response, id))
+    ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
+      withSpan(self, "Videos.delete", () => spanOf("delete_video", { "video.id": id }))
+    )
+
+  /** One page, less the jobs that were seen before, and where the next one begins. */
+  const readPage = (
+    after: string | undefined,
+    seen: Set<string>,
+    options: Parameters<VideosService["listPages"]>[0]
+  ): Effect.Effect<readonly [VideoPage, Option.Option<string>], ListVideosError> =>
+    Effect.flatMap(routes.listRequest({ ...options, after }, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) =>
+        Effect.flatMap(responses.listResponse(call, response), (page) => {
+          const fresh = page.videos.filter(({ id }) => !seen.has(id))
+          for (const { id } of fresh) seen.add(id)
+          // TeleFuser says that there is more and then has nothing; SGLang says nothing and answers everything again.
+          if (fresh.length > 0 || page.videos.length === 0 || page.hasMore !== true) {
+            const last = fresh.length === 0 || page.hasMore === false ? undefined : page.videos.at(-1)?.id
+            return Effect.succeed([{ ...page, videos: fresh }, Option.fromNullable(last)] as const)
+          }
+          const detail = `the same page again after ${seen.size} jobs, and it says that there is more: the server ignores \`after\``
+          return Effect.fail(responses.undecodable(call, response, detail))
+        })
+      )
+    ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
+
+  const listPages: VideosService["listPages"] = (options) =>
+    Stream.suspend(() => {
+      const seen = new Set<string>()
+      return Stream.paginateEffect(options?.after, (after) =>
+        withSpan(readPage(after, seen, options), "Videos.list", () => spanOf("list_videos", {}))
+      )
+    }).pipe(Stream.filter(({ videos }) => videos.length > 0))
+
+  return {
+    create,
+    extend,
+    edit,
+    remix,
+    createCharacter,
+    retrieveCharacter,
+    retrieve,
+    listPages,
+    delete: remove,
+    content: makeContent(http, retrieveAs)
+  }
+}
