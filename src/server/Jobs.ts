@@ -1,16 +1,14 @@
 /**
  * The server's jobs. A job is a few facts; what it is at any moment follows from them and the time of the `Clock`, so that
- * ten thousand jobs cost no fiber, and a `TestClock` drives them. Its file is made when somebody first asks for it.
+ * ten thousand jobs cost no fiber, and a `TestClock` drives them.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
-import { randomId } from "../internal/randomId.js"
 import type { VideoFault } from "../Schema.js"
-import { extendClip, inspect, type MediaError, renderClip } from "./media/Media.js"
 import { type Refusal, refuse, type UploadedFile } from "./protocol.js"
+import { drawn, extended, type Recipe, redrawn, uploaded } from "./recipe.js"
+import type { Studio } from "./studio.js"
 
 /**
  * What a job was asked for, as `outcome` sees it.
@@ -19,10 +17,10 @@ import { type Refusal, refuse, type UploadedFile } from "./protocol.js"
  * @category models
  */
 export interface JobRequest {
-  readonly operation: "create" | "extend"
+  readonly operation: "create" | "extend" | "remix" | "edit"
   readonly prompt: string
   readonly model: string
-  /** Length of the segment to make. */
+  /** Length of what is to be made: of an extension's new segment, else of the clip. */
   readonly seconds: number
 }
 
@@ -39,209 +37,211 @@ export interface JobOptions {
   readonly runTime?: Duration.DurationInput | undefined
   /** Why a job is to fail at the end of its run, or `null` to let it succeed. Default: all succeed. */
   readonly outcome?: ((request: JobRequest) => VideoFault | null) | undefined
+  /**
+   * How long after its end a job's files can be had; `expires_at` says so from then on. Afterwards `/content` answers
+   * 404, and the job can be looked at, but nothing can be made from it. Default: for as long as the server runs.
+   */
+  readonly expiresAfter?: Duration.DurationInput | undefined
 }
-
-type Source =
-  | { readonly _tag: "Prompt" }
-  | { readonly _tag: "Job"; readonly id: string }
-  | { readonly _tag: "File"; readonly path: string }
 
 /** @internal */
 export interface Job {
+  /** What the answer to the submission says. */
   readonly id: string
+  /** What the answers to looks say: the same, but for servers that change it. */
+  readonly lookId: string
+  readonly operation: JobRequest["operation"]
   readonly model: string
   readonly prompt: string
-  readonly width: number
-  readonly height: number
-  /** Of the part that this job makes. */
-  readonly segmentSeconds: number
-  /** Of the whole file. */
-  readonly totalSeconds: number
-  readonly source: Source
+  /** As it was asked for; `null` where it was not. */
+  readonly size: string | null
+  readonly remixedFrom: string | null
+  readonly recipe: Recipe
   readonly createdAt: number
   readonly startsAt: number
   readonly endsAt: number
+  /** When the files go away. */
+  readonly expiresAt: number | null
   readonly fault: VideoFault | null
 }
 
 /** @internal */
-export type Jobs = Effect.Effect.Success<ReturnType<typeof makeJobs>>
+export interface JobState {
+  readonly phase: "queued" | "in_progress" | "completed" | "failed"
+  readonly progress: number
+}
 
 /** What a job is at a moment. */
-export const stateOf = (job: Job, now: number): { readonly status: string; readonly progress: number } => {
-  if (now < job.startsAt) return { status: "queued", progress: 0 }
+export const stateOf = (job: Job, now: number): JobState => {
+  if (now < job.startsAt) return { phase: "queued", progress: 0 }
   if (now < job.endsAt) {
     const done = (now - job.startsAt) / (job.endsAt - job.startsAt)
-    return { status: "in_progress", progress: Math.min(99, Math.floor(done * 100)) }
+    return { phase: "in_progress", progress: Math.min(99, Math.floor(done * 100)) }
   }
-  return job.fault === null ? { status: "completed", progress: 100 } : { status: "failed", progress: 99 }
+  return job.fault === null ? { phase: "completed", progress: 100 } : { phase: "failed", progress: 99 }
 }
 
-const unix = (millis: number): number => Math.floor(millis / 1000)
+/** Whether the files of a completed job are gone. */
+export const isExpired = (job: Job, now: number): boolean => job.expiresAt !== null && now >= job.expiresAt
 
-/** The job as the protocol's `VideoResource`. */
-export const resourceOf = (job: Job, now: number) => {
-  const { progress, status } = stateOf(job, now)
-  return {
-    id: job.id,
-    object: "video",
-    model: job.model,
-    status,
-    progress,
-    created_at: unix(job.createdAt),
-    completed_at: status === "completed" ? unix(job.endsAt) : null,
-    expires_at: null,
-    prompt: job.prompt,
-    size: `${job.width}x${job.height}`,
-    // A file's length may be any; milliseconds are finer than any frame.
-    seconds: String(Math.round(job.totalSeconds * 1000) / 1000),
-    remixed_from_video_id: null,
-    error: status === "failed" ? job.fault : null
-  } as const
+/** Names of a job: for the answer to its submission, and for those to looks. */
+export interface JobIds {
+  readonly id: string
+  readonly lookId: string
 }
 
-const notMp4 = (reason: string): Refusal =>
-  refuse(400, `Invalid file for 'video': it is not an MP4 video (${reason}).`, { param: "video", code: "invalid_file" })
+/** @internal */
+export interface JobsConfig extends JobOptions {
+  readonly newIds: () => JobIds
+  /** Whether a job that has not ended can be deleted, which cancels it. */
+  readonly cancels: boolean
+  /** Told of every job as it is made, with a way to learn whether it is still there. */
+  readonly onCreated: (job: Job, isThere: Effect.Effect<boolean>) => Effect.Effect<void>
+}
 
-/** Jobs and their files, which live in a temporary folder for as long as the scope does. */
-export const makeJobs = (
-  options: JobOptions
-): Effect.Effect<
-  {
-    readonly create: (
-      request: Omit<JobRequest, "operation"> & { readonly width: number; readonly height: number }
-    ) => Effect.Effect<Job>
-    readonly extend: (request: {
-      readonly prompt: string
-      readonly seconds: number
-      readonly source: string | UploadedFile
-    }) => Effect.Effect<Job, Refusal>
-    readonly get: (id: string) => Effect.Effect<Job, Refusal>
-    readonly all: Effect.Effect<ReadonlyArray<Job>>
-    /** The path of the job's finished file. */
-    readonly content: (job: Job) => Effect.Effect<string, Refusal>
-  },
-  never,
-  FileSystem.FileSystem | Scope.Scope
-> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const folder = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "effect-videos-" }))
-    const jobs = new Map<string, Job>()
-    // One clip is made at a time: encoding is work for the processor, and two at once are only slower.
-    const studio = yield* Effect.makeSemaphore(1)
-    const queueTime = Duration.toMillis(options.queueTime ?? "500 millis")
-    const runTime = Duration.toMillis(options.runTime ?? "3 seconds")
+/** A submission that starts from a film. */
+export interface DerivedRequest {
+  readonly prompt: string
+  /** A job by its id, or a file. */
+  readonly source: string | UploadedFile
+}
 
-    const add = (
-      operation: JobRequest["operation"],
-      facts: Omit<Job, "id" | "createdAt" | "startsAt" | "endsAt" | "fault">,
-      id = newId()
-    ): Effect.Effect<Job> =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        const { model, prompt, segmentSeconds } = facts
-        const fault = options.outcome?.({ operation, model, prompt, seconds: segmentSeconds }) ?? null
-        const startsAt = now + queueTime
-        const job = { ...facts, id, createdAt: now, startsAt, endsAt: startsAt + runTime, fault }
-        jobs.set(id, job)
-        return job
-      })
+/** @internal */
+export interface Jobs {
+  readonly create: (
+    request: Omit<JobRequest, "operation"> & {
+      readonly width: number
+      readonly height: number
+      readonly size: string | null
+      readonly label: string | undefined
+    }
+  ) => Effect.Effect<Job>
+  readonly extend: (request: DerivedRequest & { readonly seconds: number }) => Effect.Effect<Job, Refusal>
+  readonly remix: (request: { readonly prompt: string; readonly source: string }) => Effect.Effect<Job, Refusal>
+  readonly edit: (request: DerivedRequest) => Effect.Effect<Job, Refusal>
+  readonly get: (id: string) => Effect.Effect<Job, Refusal>
+  /** Removes the job and its files, and gives it back. */
+  readonly remove: (id: string) => Effect.Effect<Job, Refusal>
+  /** In the order in which they were made. */
+  readonly all: Effect.Effect<ReadonlyArray<Job>>
+}
 
-    const newId = () => `video_${randomId()}`
+const defaultModel = "sora-2"
 
-    const get = (id: string): Effect.Effect<Job, Refusal> => {
-      const job = jobs.get(id)
+/** What a derived clip says it comes from: as much of an id as finds room. */
+const nameOf = (id: string): string => (id.length > 20 ? `${id.slice(0, 16)}...` : id)
+
+/** @internal */
+export const makeJobs = (config: JobsConfig, studio: Studio): Jobs => {
+  const jobs = new Map<string, Job>()
+  const otherIds = new Map<string, string>()
+  const queueTime = Duration.toMillis(config.queueTime ?? "500 millis")
+  const runTime = Duration.toMillis(config.runTime ?? "3 seconds")
+  const keepTime = config.expiresAfter === undefined ? null : Duration.toMillis(config.expiresAfter)
+
+  const add = (
+    facts: Pick<Job, "operation" | "model" | "prompt" | "recipe"> & Partial<Pick<Job, "size" | "remixedFrom">>,
+    seconds: number
+  ): Effect.Effect<Job> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const { model, operation, prompt } = facts
+      const fault = config.outcome?.({ operation, model, prompt, seconds }) ?? null
+      const ids = config.newIds()
+      const startsAt = now + queueTime
+      const endsAt = startsAt + runTime
+      const job: Job = {
+        size: null,
+        remixedFrom: null,
+        ...facts,
+        ...ids,
+        createdAt: now,
+        startsAt,
+        endsAt,
+        expiresAt: fault === null && keepTime !== null && Number.isFinite(keepTime) ? endsAt + keepTime : null,
+        fault
+      }
+      studio.retain(job.recipe)
+      jobs.set(job.id, job)
+      if (ids.lookId !== ids.id) otherIds.set(ids.lookId, ids.id)
+      const isThere = Effect.sync(() => jobs.has(job.id))
+      return Effect.as(config.onCreated(job, isThere), job)
+    })
+
+  const get = (id: string): Effect.Effect<Job, Refusal> =>
+    Effect.suspend(() => {
+      const job = jobs.get(otherIds.get(id) ?? id)
       return job === undefined
         ? Effect.fail(refuse(404, `No video with the id '${id}'.`, { param: "video_id", code: "video_not_found" }))
         : Effect.succeed(job)
-    }
+    })
 
-    const completed = (id: string): Effect.Effect<Job, Refusal> =>
-      Effect.flatMap(Effect.zip(get(id), Clock.currentTimeMillis), ([job, now]) => {
-        const { status } = stateOf(job, now)
-        return status === "completed"
-          ? Effect.succeed(job)
-          : Effect.fail(
-              refuse(400, `Video '${id}' is ${status}; only a completed video can be extended.`, {
-                param: "video",
-                code: "video_not_completed"
-              })
-            )
-      })
-
-    const keep = (file: UploadedFile, id: string) =>
-      Effect.gen(function* () {
-        const facts = yield* Effect.catchAll(inspect(file.path), (error) =>
-          error._tag === "NotMp4Error" ? Effect.fail(notMp4(error.reason)) : brokenStudio(error)
-        )
-        // The upload's own copy goes away with its request.
-        const path = `${folder}/${id}.source.mp4`
-        yield* Effect.orElse(fs.rename(file.path, path), () => fs.copyFile(file.path, path)).pipe(Effect.orDie)
-        return { path, facts }
-      })
-
-    const fileOf = (job: Job): string => `${folder}/${job.id}.mp4`
-
-    const produce = (job: Job): Effect.Effect<string, Refusal> =>
-      Effect.gen(function* (): Effect.fn.Return<string, Refusal> {
-        const path = fileOf(job)
-        if (yield* Effect.orDie(fs.exists(path))) return path
-        const { height, id, prompt, segmentSeconds: seconds, source, width } = job
-        if (source._tag === "Prompt") {
-          yield* Effect.catchAll(renderClip({ id, prompt, seconds, width, height }, path), brokenStudio)
-        } else {
-          const from = source._tag === "File" ? source.path : yield* Effect.flatMap(get(source.id), produce)
-          yield* Effect.catchAll(extendClip(from, { id, prompt, seconds }, path), brokenStudio)
-        }
-        return path
-      })
-
-    return {
-      create: ({ height, model, prompt, seconds, width }) =>
-        add("create", {
-          model,
-          prompt,
-          width,
-          height,
-          segmentSeconds: seconds,
-          totalSeconds: seconds,
-          source: { _tag: "Prompt" }
-        }),
-      extend: ({ prompt, seconds, source }) =>
-        Effect.gen(function* () {
-          if (typeof source === "string") {
-            const { height, id, model, totalSeconds, width } = yield* completed(source)
-            return yield* add("extend", {
-              model,
-              prompt,
-              width,
-              height,
-              segmentSeconds: seconds,
-              totalSeconds: totalSeconds + seconds,
-              source: { _tag: "Job", id }
+  /** A job that something can be made from. */
+  const completed = (id: string, verb: string): Effect.Effect<Job, Refusal> =>
+    Effect.flatMap(Effect.zip(get(id), Clock.currentTimeMillis), ([job, now]) => {
+      const { phase } = stateOf(job, now)
+      if (phase !== "completed") {
+        const message = `Video '${id}' is ${phase}; only a completed video can be ${verb}.`
+        return Effect.fail(refuse(400, message, { param: "video", code: "video_not_completed", phase }))
+      }
+      return isExpired(job, now)
+        ? Effect.fail(
+            refuse(400, `The files of video '${id}' have expired; it cannot be ${verb}.`, {
+              param: "video",
+              code: "video_expired"
             })
-          }
-          const id = newId()
-          const { facts, path } = yield* keep(source, id)
-          return yield* add(
-            "extend",
-            {
-              model: "sora-2",
-              prompt,
-              width: facts.width,
-              height: facts.height,
-              segmentSeconds: seconds,
-              totalSeconds: facts.durationSeconds + seconds,
-              source: { _tag: "File", path }
-            },
-            id
           )
-        }),
-      get,
-      all: Effect.sync(() => [...jobs.values()]),
-      content: (job) => studio.withPermits(1)(produce(job))
-    }
-  })
+        : Effect.succeed(job)
+    })
 
-/** The clip cannot be made: an optional package is missing, or the disk is full. Said in words, as a server would. */
-const brokenStudio = (error: MediaError): Effect.Effect<never, Refusal> => Effect.fail(refuse(500, error.message))
+  return {
+    create: ({ height, label, model, prompt, seconds, size, width }) =>
+      add(
+        { operation: "create", model, prompt, size, recipe: drawn({ width, height, seconds, prompt, label }) },
+        seconds
+      ),
+    extend: ({ prompt, seconds, source }) =>
+      Effect.gen(function* () {
+        const { model, recipe } =
+          typeof source === "string"
+            ? yield* completed(source, "extended")
+            : { model: defaultModel, recipe: yield* studio.keep(source) }
+        return yield* add({ operation: "extend", model, prompt, recipe: extended(recipe, prompt, seconds) }, seconds)
+      }),
+    remix: ({ prompt, source }) =>
+      Effect.gen(function* () {
+        const { id, model, recipe: original } = yield* completed(source, "remixed")
+        const recipe = redrawn(original, prompt, `remix of ${nameOf(id)}`)
+        return yield* add({ operation: "remix", model, prompt, recipe, remixedFrom: id }, recipe.seconds)
+      }),
+    edit: ({ prompt, source }) =>
+      Effect.gen(function* () {
+        if (typeof source === "string") {
+          const { id, model, recipe: original } = yield* completed(source, "edited")
+          const recipe = redrawn(original, prompt, `edit of ${nameOf(id)}`)
+          return yield* add({ operation: "edit", model, prompt, recipe }, recipe.seconds)
+        }
+        // Drawn all over again, so that the file need not be kept.
+        const original = uploaded(source.path, yield* studio.examine(source))
+        const recipe = redrawn(original, prompt, "edit of an uploaded clip")
+        return yield* add({ operation: "edit", model: defaultModel, prompt, recipe }, recipe.seconds)
+      }),
+    get,
+    remove: (id) =>
+      Effect.gen(function* () {
+        const job = yield* get(id)
+        const { phase } = stateOf(job, yield* Clock.currentTimeMillis)
+        if (!config.cancels && (phase === "queued" || phase === "in_progress")) {
+          return yield* refuse(409, `Video '${id}' is ${phase}; only a completed or failed video can be deleted.`, {
+            param: "video_id",
+            code: "video_not_finished"
+          })
+        }
+        // Of two requests at once, one finds it gone.
+        if (!jobs.delete(job.id)) return yield* get(id)
+        otherIds.delete(job.lookId)
+        yield* studio.release(job.recipe)
+        return job
+      }).pipe(Effect.uninterruptible),
+    all: Effect.sync(() => [...jobs.values()])
+  }
+}

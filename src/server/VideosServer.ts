@@ -11,21 +11,48 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { VideoResource } from "../Schema.js"
 import { Videos } from "../Videos.js"
-import { type JobOptions, makeJobs, resourceOf } from "./Jobs.js"
+import { accentOf, type ServerPreset } from "./accents.js"
+import { makeCharacters } from "./characters.js"
+import { type JobOptions, makeJobs } from "./Jobs.js"
 import { loadHttpServer, platformServices } from "./platform.js"
 import { makeApp } from "./routes.js"
+import { protocolVideo } from "./shapes.js"
+import { makeStudio } from "./studio.js"
+import { makeAnnounce, type WebhookOptions } from "./webhooks.js"
 
 /**
- * Where the server listens, and how its jobs behave.
+ * How a server behaves, wherever it is.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ServerOptions extends JobOptions {
+export interface InProcessOptions extends JobOptions {
+  /** Which server to answer like. Default: `openai`, the protocol itself. */
+  readonly preset?: ServerPreset | undefined
+  /**
+   * The keys that let a request pass, as `Authorization: Bearer` (`azure`: or as `api-key`; `litellm`: or as
+   * `x-litellm-api-key`); others are refused with 401. Default: no key is needed. An empty list lets nobody pass.
+   */
+  readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
+  /**
+   * Where to push an event, `video.completed` or `video.failed`, when a job ends; none for a job that was deleted before.
+   * An effect is asked at every event, so that the receiver may be started after the server. Default: no events.
+   */
+  readonly webhook?: WebhookOptions | Effect.Effect<WebhookOptions> | undefined
+}
+
+/**
+ * How a server behaves, and where it listens.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerOptions extends InProcessOptions {
   /** Default: 0, a free one that the system chooses. */
   readonly port?: number | undefined
   /** Default: `127.0.0.1`. */
@@ -39,21 +66,36 @@ export interface ServerOptions extends JobOptions {
  * @category models
  */
 export interface VideosServerService {
-  /** Up to and including `/v1`. */
+  /** Up to and including `/v1` (`azure`: `/openai/v1`). */
   readonly baseUrl: string
   /** The server without a socket: for an `HttpClient` layer, or any client that takes a `fetch`. */
   readonly fetch: typeof globalThis.fetch
-  /** Every job that the server has made, oldest first: what a test of "paid once" counts. */
+  /**
+   * Every job that the server has made and nobody deleted, oldest first, as the protocol has them whatever the preset: what
+   * a test of "paid once" counts.
+   */
   readonly jobs: Effect.Effect<ReadonlyArray<VideoResource>>
 }
 
 /**
- * A server that speaks the Videos protocol, with no key, no GPU and no network: validation with the protocol's error bodies,
- * jobs that move by Effect's `Clock` (so that `TestClock` drives them), and content that plays: H.264 in MP4 of
- * exactly the promised length, an extension's file being its source's frames followed by new ones.
+ * A server that speaks the Videos protocol, with no key, no GPU and no network: all ten operations, validation with the
+ * protocol's error bodies, jobs that move by Effect's `Clock` (so that `TestClock` drives them), and content that plays:
+ * H.264 in MP4 of exactly the promised length.
  *
- * Serves `POST /v1/videos`, `POST /v1/videos/extensions`, `GET /v1/videos/{id}` and `GET /v1/videos/{id}/content`.
- * Needs the optional peers `@effect/platform-node`, and for content `h264-mp4-encoder` and `mediabunny`.
+ * - Derived clips are derived: an extension's file is its source's pictures followed by new ones; a remix or an edit has
+ *   its source's size, length and motion in other colours, and says in a corner what it comes from. (An uploaded film is
+ *   not decoded: it is copied where it is extended, and has a drawn stand-in elsewhere.)
+ * - Content: `variant=thumbnail` is a PNG of the middle frame, `variant=spritesheet` a PNG of small frames, ten to a row.
+ *   Single ranges, `ETag`, `If-Range`, `If-None-Match` and `HEAD` work. Files are made when first asked for.
+ * - Lists go by cursor, newest first; a cursor that names no job is refused with 400. A job that has not ended cannot be
+ *   deleted (409). An `input_reference` is validated and named in the clip's corner; no URL is fetched.
+ * - `preset` makes it answer as another server does, where that one departs from the protocol.
+ * - A job costs no fiber, unless `webhook` is set: then each waits for its end in one.
+ *
+ * Not served: servers' own routes outside the protocol, and bodies of `application/x-www-form-urlencoded`.
+ *
+ * Needs the optional peers `@effect/platform-node`, for films `h264-mp4-encoder` and `mediabunny`, and for pictures
+ * `fast-png`.
  *
  * @example
  * import { Effect } from "effect"
@@ -77,22 +119,22 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
         const server = http.createServer()
         const { host = "127.0.0.1", port = 0 } = options
         const httpServer = yield* NodeHttpServer.make(() => server, { host, port })
-        const { app, service } = yield* makeServer(options)
-        yield* Effect.provideService(HttpServer.serveEffect(app), HttpServer.HttpServer, httpServer)
-        // A client's idle connections would hold the stop up until they time out.
-        yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
         const { address } = httpServer
         const authority =
           address._tag === "TcpAddress" ? `${host.includes(":") ? `[${host}]` : host}:${address.port}` : "localhost"
-        return VideosServer.of({ ...service, baseUrl: `http://${authority}/v1` })
+        const { app, service } = yield* makeServer(options, `http://${authority}`)
+        yield* Effect.provideService(HttpServer.serveEffect(app), HttpServer.HttpServer, httpServer)
+        // A client's idle connections would hold the stop up until they time out.
+        yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
+        return VideosServer.of(service)
       }).pipe(Effect.provide(platformServices))
     )
 
   /** No socket: requests reach the server through `fetch` alone, so that a `TestClock` needs no real time to pass. */
-  static readonly layerInProcess = (options: JobOptions = {}): Layer.Layer<VideosServer> =>
+  static readonly layerInProcess = (options: InProcessOptions = {}): Layer.Layer<VideosServer> =>
     Layer.scoped(
       VideosServer,
-      Effect.map(makeServer(options), ({ service }) => service).pipe(Effect.provide(platformServices))
+      Effect.map(makeServer(options, inProcessOrigin), ({ service }) => service).pipe(Effect.provide(platformServices))
     )
 
   /** An `HttpClient` that reaches the server in-process, whatever the URL's host. */
@@ -107,34 +149,44 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
     )
   )
 
-  /** `Videos` against this server, over whatever `HttpClient` there is. */
+  /** `Videos` against this server, over whatever `HttpClient` there is. With no key: one is for `Videos.layerWith`. */
   static readonly layerVideos: Layer.Layer<Videos, ConfigError.ConfigError, VideosServer | HttpClient.HttpClient> =
     Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl }) => Videos.layerWith({ baseUrl })))
 
-  /** Everything that a test of a program needs: the server in-process, and `Videos` against it. */
-  static readonly layerTest = (options?: JobOptions): Layer.Layer<Videos | VideosServer, ConfigError.ConfigError> =>
-    VideosServer.layerVideos.pipe(
-      Layer.provide(VideosServer.layerHttpClient),
-      Layer.provideMerge(VideosServer.layerInProcess(options))
-    )
+  /**
+   * Everything that a test of a program needs: the server in-process, and `Videos` against it, with the first of the keys
+   * where there are any.
+   */
+  static readonly layerTest = (
+    options?: InProcessOptions
+  ): Layer.Layer<Videos | VideosServer, ConfigError.ConfigError> =>
+    Layer.unwrapEffect(
+      Effect.map(VideosServer, ({ baseUrl }) => Videos.layerWith({ baseUrl, apiKey: options?.apiKeys?.[0] }))
+    ).pipe(Layer.provide(VideosServer.layerHttpClient), Layer.provideMerge(VideosServer.layerInProcess(options)))
 }
 
 /** Where an in-process server is said to be; `.invalid` never resolves (RFC 2606), so no request can leave by mistake. */
-const inProcessUrl = "http://videos.invalid/v1"
+const inProcessOrigin = "http://videos.invalid"
 
-const makeServer = (options: JobOptions) =>
+const makeServer = (options: InProcessOptions, origin: string) =>
   Effect.gen(function* () {
-    const jobs = yield* makeJobs(options)
-    const app = makeApp(jobs)
+    const accent = accentOf(options.preset)
+    const baseUrl = `${origin}${accent.bases[0]}`
+    const studio = yield* makeStudio
+    const onCreated = yield* makeAnnounce(options.webhook)
+    const { cancels, newIds } = accent
+    const jobs = makeJobs({ ...options, cancels, newIds, onCreated }, studio)
+    const { apiKeys } = options
+    const app = makeApp({ accent, jobs, characters: makeCharacters(), studio, apiKeys, baseUrl })
     // The handler runs with this runtime, its `Clock` included.
     const runtime = yield* Effect.runtime<FileSystem.FileSystem | Path.Path | Scope.Scope>()
     const handler = HttpApp.toWebHandlerRuntime(runtime)(app)
     const decode = Schema.decodeUnknown(VideoResource)
     const service: VideosServerService = {
-      baseUrl: inProcessUrl,
+      baseUrl,
       fetch: (input, init) => handler(new Request(input, init)),
       jobs: Effect.flatMap(Effect.zip(jobs.all, Clock.currentTimeMillis), ([all, now]) =>
-        Effect.orDie(Effect.forEach(all, (job) => decode(resourceOf(job, now))))
+        Effect.orDie(Effect.forEach(all, (job) => decode(protocolVideo(job, { now }))))
       )
     }
     return { app, service }

@@ -1,134 +1,190 @@
-/** The routes: what a request asks of the jobs, and what it is answered. */
+/** The server's application: what each request asks of the jobs, and what it is answered. */
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as Multipart from "@effect/platform/Multipart"
 import type * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { type Job, type Jobs, resourceOf, stateOf } from "./Jobs.js"
+import { type Accent, restated } from "./accents.js"
+import { isForm, readBody } from "./body.js"
+import type { Characters } from "./characters.js"
+import { serveContent } from "./content.js"
+import { type Job, type Jobs, stateOf } from "./Jobs.js"
+import { keyCheck } from "./keys.js"
+import { pageOf } from "./list.js"
+import { type Operation, operationOf } from "./operations.js"
 import {
-  type Fields,
-  Refusal,
+  type Refusal,
+  readFilm,
   readModel,
+  readName,
   readPrompt,
   readSeconds,
   readSize,
   readSource,
-  refusalResponse,
   refuse,
-  required,
-  UploadedFile
+  required
 } from "./protocol.js"
+import { readReference } from "./reference.js"
+import type { Occasion, Refused } from "./shapes.js"
+import type { Studio } from "./studio.js"
+
+/** What the application works with. */
+export interface AppParts {
+  readonly accent: Accent
+  readonly jobs: Jobs
+  readonly characters: Characters
+  readonly studio: Studio
+  readonly apiKeys: ReadonlyArray<Redacted.Redacted> | undefined
+  /** Up to and including `/v1`, for the links in answers. */
+  readonly baseUrl: string
+}
 
 /** Room for a clip; the platform's own limit is 10 MB. */
 const maxBodySize = FileSystem.Size(4 * 1024 * 1024 * 1024)
 
-const badBody = (message: string) => refuse(400, message, { code: "invalid_body" })
-
-const readForm = (form: Multipart.Persisted): Fields =>
-  Object.fromEntries(
-    Object.entries(form).map(([name, value]) => {
-      const first = typeof value === "string" ? value : value[0]
-      return [name, Multipart.isPersistedFile(first) ? new UploadedFile(first.path, first.name) : first]
-    })
-  )
-
-/** The body's fields, from JSON or from a form. */
-const readBody: Effect.Effect<
-  Fields,
+type Handler = (
+  id: string,
+  query: URLSearchParams
+) => Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
   Refusal,
-  HttpServerRequest.HttpServerRequest | Scope.Scope | FileSystem.FileSystem | Path.Path
-> = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-  const type = request.headers["content-type"] ?? ""
-  if (type.startsWith("multipart/form-data")) {
-    return Effect.mapBoth(request.multipart, {
-      onFailure: (error) => badBody(`The form could not be read: ${error.reason}.`),
-      onSuccess: readForm
-    })
-  }
-  if (!type.startsWith("application/json")) {
-    return Effect.fail(
-      refuse(415, "Expected a body of type 'application/json' or 'multipart/form-data'.", {
-        code: "unsupported_media_type"
-      })
-    )
-  }
-  return Effect.flatMap(
-    Effect.mapError(request.json, () => badBody("The body could not be read as JSON.")),
-    (body) =>
-      typeof body === "object" && body !== null && !Array.isArray(body)
-        ? Effect.succeed(body as Fields)
-        : Effect.fail(badBody("Expected a JSON object as the body."))
-  )
-})
+  HttpServerRequest.HttpServerRequest | FileSystem.FileSystem | Path.Path | Scope.Scope
+>
 
-const answer = (job: Job): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
-  Effect.map(Clock.currentTimeMillis, (now) => HttpServerResponse.unsafeJson(resourceOf(job, now)))
-
-const videoId = Effect.map(HttpRouter.params, (params) => params.video_id ?? "")
-
-/** The server's application, over the jobs. */
-export const makeApp = (jobs: Jobs): HttpApp.Default<never, FileSystem.FileSystem | Path.Path | Scope.Scope> => {
-  const create = Effect.gen(function* () {
-    const fields = yield* readBody
-    const prompt = yield* readPrompt(fields)
-    const seconds = (yield* readSeconds(fields)) ?? 4
-    const { height, width } = yield* readSize(fields)
-    const model = yield* readModel(fields)
-    return yield* answer(yield* jobs.create({ prompt, seconds, width, height, model }))
-  })
-
-  const extend = Effect.gen(function* () {
-    const fields = yield* readBody
-    const prompt = yield* readPrompt(fields)
-    const seconds = yield* Effect.flatMap(readSeconds(fields), required("seconds"))
-    const source = yield* readSource(fields)
-    return yield* answer(yield* jobs.extend({ prompt, seconds, source }))
-  })
-
-  const retrieve = Effect.flatMap(Effect.flatMap(videoId, jobs.get), answer)
-
-  const content = Effect.gen(function* () {
-    const job = yield* Effect.flatMap(videoId, jobs.get)
-    const { status } = stateOf(job, yield* Clock.currentTimeMillis)
-    if (status === "failed") {
-      return yield* Effect.fail(
-        refuse(404, `Video '${job.id}' has failed and has no content.`, { code: "video_failed" })
+/** @internal */
+export const makeApp = (parts: AppParts): HttpApp.Default<never, FileSystem.FileSystem | Path.Path | Scope.Scope> => {
+  const { accent } = parts
+  const handlers = makeHandlers(parts)
+  const authorize = keyCheck(parts.apiKeys, accent.keyHeaders)
+  const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const { method, url } = request
+    const asked = operationOf(accent.serves, accent.bases, method, url)
+    const refused: Refused = {
+      operation: asked._tag === "Operation" ? asked.operation : null,
+      form: isForm(request)
+    }
+    const answer = Effect.suspend(() => {
+      if (asked._tag === "Operation") return handlers[asked.operation](asked.id, queryOf(url))
+      return Effect.fail(
+        asked._tag === "OtherMethods" && accent.otherMethod === 405
+          ? refuse(405, `${method} is not allowed here.`, {
+              code: "method_not_allowed",
+              headers: { allow: asked.methods.join(", ") }
+            })
+          : refuse(404, `Invalid URL (${method} ${url.replace(/\?.*$/s, "")})`, { code: "unknown_url" })
       )
-    }
-    if (status !== "completed") {
-      // OpenAI's own answer to an early request is a 404 too.
-      return yield* Effect.fail(refuse(404, `Video is not ready yet: it is ${status}.`, { code: "video_not_ready" }))
-    }
-    const path = yield* jobs.content(job)
-    const fs = yield* FileSystem.FileSystem
-    const { size } = yield* Effect.orDie(fs.stat(path))
-    return HttpServerResponse.stream(fs.stream(path, { chunkSize: 64 * 1024 }), {
-      contentType: "video/mp4",
-      contentLength: Number(size),
-      headers: { "content-disposition": `attachment; filename="${job.id}.mp4"` }
     })
+    return authorize(request).pipe(
+      Effect.zipRight(answer),
+      // The platform runs an application so that nothing stops it; a client that goes away stops its request here.
+      Effect.interruptible,
+      Effect.catchAll((refusal) => Effect.succeed(refusalResponse(accent, refusal, refused)))
+    )
   })
-
-  return HttpRouter.empty.pipe(
-    HttpRouter.post("/v1/videos", create),
-    HttpRouter.post("/v1/videos/extensions", extend),
-    HttpRouter.get("/v1/videos/:video_id", retrieve),
-    HttpRouter.get("/v1/videos/:video_id/content", content),
-    HttpRouter.all("*", unknownRoute),
-    Effect.catchAll((refusal) =>
-      refusal instanceof Refusal ? Effect.succeed(refusalResponse(refusal)) : Effect.die(refusal)
-    ),
-    HttpIncomingMessage.withMaxBodySize(Option.some(maxBodySize))
-  )
+  return HttpIncomingMessage.withMaxBodySize(app, Option.some(maxBodySize))
 }
 
-const unknownRoute = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) =>
-  Effect.fail(refuse(404, `Invalid URL (${method} ${url.replace(/\?.*$/, "")})`, { code: "unknown_url" }))
-)
+// internal
+
+const queryOf = (url: string): URLSearchParams => {
+  const at = url.indexOf("?")
+  return new URLSearchParams(at === -1 ? "" : url.slice(at + 1))
+}
+
+const refusalResponse = (accent: Accent, original: Refusal, refused: Refused) => {
+  const refusal = restated(accent, original, refused)
+  const body = accent.refusal(refusal, refused)
+  if (accent.disguisesErrors && refused.operation === "content" && refusal.status !== 401) {
+    return HttpServerResponse.text(JSON.stringify(body), { contentType: "video/mp4" })
+  }
+  return HttpServerResponse.unsafeJson(body, { status: refusal.status, headers: refusal.headers ?? {} })
+}
+
+const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Handler } => {
+  const { accent, baseUrl, characters, jobs, studio } = parts
+
+  const show = (job: Job, occasion: Occasion) =>
+    Effect.map(Clock.currentTimeMillis, (now) => accent.video(job, { now, occasion, baseUrl }))
+
+  const submitted = (job: Job) => Effect.map(show(job, "submission"), (body) => HttpServerResponse.unsafeJson(body))
+
+  const bodyOf = (operation: Operation) => readBody(accent.bodies(operation))
+
+  return {
+    create: () =>
+      Effect.gen(function* () {
+        const fields = yield* bodyOf("create")
+        const prompt = yield* readPrompt(fields)
+        const seconds = (yield* readSeconds(fields, accent.leeway)) ?? 4
+        const size = yield* readSize(fields, accent.leeway)
+        const label = yield* readReference(fields, accent.reference)
+        const model = yield* readModel(fields)
+        if (model === null && accent.modelRequired) {
+          return yield* refuse(400, "The field 'model' is required.", { param: "model", code: "missing_model" })
+        }
+        return yield* submitted(yield* jobs.create({ prompt, seconds, ...size, label, model: model ?? "sora-2" }))
+      }),
+
+    list: (_, query) =>
+      Effect.gen(function* () {
+        const page = yield* pageOf(yield* jobs.all, query, accent.list)
+        const data = yield* Effect.forEach(page.jobs, (job) => show(job, "list"))
+        return HttpServerResponse.unsafeJson(accent.page(data, page))
+      }),
+
+    retrieve: (id) =>
+      Effect.gen(function* () {
+        const job = yield* jobs.get(id)
+        const status = accent.lookStatus(job, stateOf(job, yield* Clock.currentTimeMillis))
+        return HttpServerResponse.unsafeJson(yield* show(job, "look"), { status })
+      }),
+
+    delete: (id) =>
+      Effect.gen(function* () {
+        const job = yield* jobs.remove(id)
+        const now = yield* Clock.currentTimeMillis
+        return HttpServerResponse.unsafeJson(accent.deleted(job, { now, occasion: "deletion", baseUrl }))
+      }),
+
+    content: (id, query) => Effect.flatMap(jobs.get(id), (job) => serveContent(job, query, accent, studio)),
+
+    remix: (source) =>
+      Effect.gen(function* () {
+        const prompt = yield* readPrompt(yield* bodyOf("remix"))
+        return yield* submitted(yield* jobs.remix({ prompt, source }))
+      }),
+
+    edit: () =>
+      Effect.gen(function* () {
+        const fields = yield* bodyOf("edit")
+        const prompt = yield* readPrompt(fields)
+        const source = yield* readSource(fields)
+        return yield* submitted(yield* jobs.edit({ prompt, source }))
+      }),
+
+    extend: () =>
+      Effect.gen(function* () {
+        const fields = yield* bodyOf("extend")
+        const prompt = yield* readPrompt(fields)
+        const seconds = yield* Effect.flatMap(readSeconds(fields, accent.leeway), required("seconds"))
+        const source = yield* readSource(fields)
+        return yield* submitted(yield* jobs.extend({ prompt, seconds, source }))
+      }),
+
+    createCharacter: () =>
+      Effect.gen(function* () {
+        const fields = yield* bodyOf("createCharacter")
+        const name = yield* readName(fields)
+        yield* studio.examine(yield* readFilm(fields))
+        return HttpServerResponse.unsafeJson(yield* characters.create(name))
+      }),
+
+    retrieveCharacter: (id) => Effect.map(characters.get(id), (character) => HttpServerResponse.unsafeJson(character))
+  }
+}

@@ -2,7 +2,8 @@
  * The video files of the embedded server: real H.264 in MP4, drawn and encoded without a GPU or a system package.
  *
  * Paths in, paths out. Every function writes to a temporary name first, so a file that exists is complete. The two
- * packages that do the work, `h264-mp4-encoder` and `mediabunny`, are optional and loaded with the first clip.
+ * packages that do the work, `h264-mp4-encoder` and `mediabunny`, are optional and loaded with the first clip; so is
+ * `fast-png`, with the first still picture.
  *
  * Work is done in the caller's thread, one frame per turn of the event loop and per clip. How many clips are made at
  * once is for the caller to limit.
@@ -24,10 +25,13 @@ import * as Effect from "effect/Effect"
 import { encodeClip } from "./encode.js"
 import type { MediaError, MediaFileError, MediaPackageError, MediaRenderError, NotMp4Error } from "./errors.js"
 import { openMp4, writeMp4 } from "./mp4.js"
+import { framesOf, type Reel, reelPainter } from "./reel.js"
 import { addClip, appendSegment, DEFAULT_FPS, decoderOf, type SegmentSpec, type SourcePictures } from "./stitch.js"
 
 export { type MediaError, MediaFileError, MediaPackageError, MediaRenderError, NotMp4Error } from "./errors.js"
-export type { SegmentSpec, SourcePictures } from "./stitch.js"
+export type { Reel, Shot } from "./reel.js"
+export { renderSpritesheet, renderThumbnail } from "./still.js"
+export { DEFAULT_FPS, encodable, type SegmentSpec, type SourcePictures } from "./stitch.js"
 
 /**
  * A clip to make from nothing.
@@ -99,8 +103,27 @@ export const renderClip: (
 )(function* (spec: ClipSpec, outPath: string) {
   const { fps = DEFAULT_FPS, height, id, label, onProgress, prompt, width } = spec
   const frames = Math.round(spec.seconds * fps)
+  const scene = { width, height, fps, prompt, id, label, startSecond: 0, totalSeconds: frames / fps }
+  return yield* renderReel([{ scene, frames }], outPath, onProgress)
+})
+
+/**
+ * Makes a clip of shots, one after the other, all of one size and of one number of frames per second. As `renderClip`.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const renderReel: (
+  reel: Reel,
+  outPath: string,
+  onProgress?: SegmentSpec["onProgress"]
+) => Effect.Effect<ClipFacts, MediaRenderError | MediaPackageError | MediaFileError | NotMp4Error> = Effect.fn(
+  "Media.renderReel"
+)(function* (reel: Reel, outPath: string, onProgress?: SegmentSpec["onProgress"]) {
+  const frames = framesOf(reel)
   const clip = yield* encodeClip({
-    scene: { width, height, fps, prompt, id, label, startSecond: 0, totalSeconds: frames / fps },
+    scene: reel[0].scene,
+    painter: reelPainter(reel),
     frames,
     onFrame: onProgress === undefined ? undefined : (done) => onProgress(done / frames)
   })

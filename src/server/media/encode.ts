@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { H264MP4Encoder } from "h264-mp4-encoder"
 import { type AvcConfig, parseAvcConfig } from "./avc.js"
 import { type MediaPackageError, MediaRenderError, reasonOf } from "./errors.js"
-import { makePainter, type Scene } from "./frames.js"
+import { makePainter, type Painter, type Scene } from "./frames.js"
 import { loadEncoder, loadMediabunny } from "./packages.js"
 
 /**
@@ -34,6 +34,8 @@ export interface Orientation {
 export interface ClipPlan {
   /** Width and height as seen on the screen. */
   readonly scene: Scene
+  /** Draws the frames; default: one of the scene. */
+  readonly painter?: Painter | undefined
   /** Number of frames, at least 1. */
   readonly frames: number
   /** The turn that the file's track will make; frames are encoded turned the other way. */
@@ -134,7 +136,7 @@ const encodeFile = (plan: ClipPlan): Effect.Effect<Uint8Array, MediaRenderError 
       encoder.initialize()
       state.open = true
     })
-    const painter = makePainter(scene)
+    const painter = plan.painter ?? makePainter(scene)
     const turn = turner(scene.width, scene.height, orientation)
     for (let index = 0; index < plan.frames; index++) {
       yield* attempt(() => encoder.addFrameYuv(turn(painter.paint(index))))

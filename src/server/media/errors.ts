@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 
 /**
- * An optional package that makes the clips could not be loaded. Nothing else is wrong: install it and go on.
+ * An optional package that makes clips or still pictures could not be loaded. Nothing else is wrong: install it and go on.
  *
  * @since 0.1.0
  * @category errors
@@ -22,7 +22,7 @@ export class MediaPackageError extends Schema.TaggedError<MediaPackageError>("ef
   }
 ) {
   override get message() {
-    const need = `the embedded server needs the optional package ${this.packageName} to make clips`
+    const need = `the embedded server needs the optional package ${this.packageName} to make its files`
     return `${need}: run \`${this.install}\` (${this.reason})`
   }
 }

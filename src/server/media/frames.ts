@@ -40,6 +40,8 @@ export interface Scene {
   readonly totalSeconds: number
   /** A few words for the top left corner. */
   readonly label?: string | undefined
+  /** Scenes of one motion move alike, whatever their prompts and colours. Default: the id and the prompt. */
+  readonly motion?: string | undefined
 }
 
 /**
@@ -61,7 +63,8 @@ export interface Painter {
  */
 export const makePainter = (scene: Scene): Painter => {
   const { fps, height, startSecond, totalSeconds, width } = scene
-  const hash = fnv1a(`${scene.id}\n${scene.prompt}`)
+  const hash = fnv1a(motionOf({ id: scene.id, prompt: scene.prompt }))
+  const gait = scene.motion === undefined ? hash : fnv1a(scene.motion)
   const hue = hash % 360
   const turn = (hash >>> 9) % 2 === 0 ? 150 : 210
   const colours = {
@@ -76,7 +79,7 @@ export const makePainter = (scene: Scene): Painter => {
 
   const { stage } = layout
   const radius = Math.max(2, Math.floor(Math.min(width, stage) / 7))
-  const phase = (hash >>> 16) / 65536
+  const phase = (gait >>> 16) / 65536
   const barCount = Math.max(3, Math.min(12, Math.floor(width / 8)))
   const barPitch = width / barCount
 
@@ -103,6 +106,15 @@ export const makePainter = (scene: Scene): Painter => {
     }
   }
 }
+
+/**
+ * The motion of a scene, for scenes that are to move as it does.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const motionOf = (scene: Pick<Scene, "id" | "prompt" | "motion">): string =>
+  scene.motion ?? `${scene.id}\n${scene.prompt}`
 
 // internal
 

@@ -1,11 +1,12 @@
 /**
- * Loads the two packages that make clips. They are optional peers: nothing is loaded before the first clip, and
- * without them only the clips are missing.
+ * Loads the packages that make clips and still pictures. They are optional peers: nothing is loaded before the first
+ * clip or picture, and without them only those are missing.
  *
  * @since 0.1.0
  */
 import { createRequire } from "node:module"
 import * as Effect from "effect/Effect"
+import type * as FastPng from "fast-png"
 import type * as Encoder from "h264-mp4-encoder"
 import type * as Mediabunny from "mediabunny"
 import { MediaPackageError, reasonOf } from "./errors.js"
@@ -45,6 +46,17 @@ export const loadEncoder: Effect.Effect<typeof Encoder, MediaPackageError> = Eff
 export const loadMediabunny: Effect.Effect<typeof Mediabunny, MediaPackageError> = Effect.tryPromise({
   try: () => import("mediabunny"),
   catch: (thrown) => packageError("mediabunny", "^1.61.0", thrown)
+})
+
+/**
+ * The PNG writer, for thumbnails and spritesheets.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const loadFastPng: Effect.Effect<typeof FastPng, MediaPackageError> = Effect.tryPromise({
+  try: () => import("fast-png"),
+  catch: (thrown) => packageError("fast-png", "^6.4.0", thrown)
 })
 
 // internal

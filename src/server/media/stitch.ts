@@ -146,8 +146,13 @@ const hex = (byte: number): string => byte.toString(16).padStart(2, "0")
 const avcConfigOf = ({ decoder }: OpenMp4): AvcConfig | undefined =>
   decoder?.description === undefined ? undefined : parseAvcConfig(asBytes(decoder.description))
 
-/** The encoder works in multiples of 2 from 16 on; a source of another size gets the nearest that holds it. */
-const encodable = (size: number): number => Math.max(16, Math.ceil(size / 2) * 2)
+/**
+ * The encoder works in multiples of 2 from 16 on; a source of another size gets the nearest that holds it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const encodable = (size: number): number => Math.max(16, Math.ceil(size / 2) * 2)
 
 const encodeSegment = (
   source: OpenMp4,

@@ -1,0 +1,75 @@
+/** `GET /videos/{id}/content`: the film of a job, or a still picture of it, or why there is none. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { Accent } from "./accents.js"
+import { serveFile } from "./files.js"
+import { isExpired, type Job, stateOf } from "./Jobs.js"
+import { type Refusal, refuse } from "./protocol.js"
+import { type Studio, type Variant, variants } from "./studio.js"
+
+const isVariant = (name: string): name is Variant => Object.hasOwn(variants, name)
+
+const readVariant = (rule: Accent["variant"], given: string | null): Effect.Effect<Variant, Refusal> => {
+  if (given === null || rule === "ignored") return Effect.succeed("video")
+  if (rule === "number") {
+    return given === "0"
+      ? Effect.succeed("video")
+      : Effect.fail(refuse(404, `Video variant ${given} not found`, { param: "variant", code: "variant_not_found" }))
+  }
+  return isVariant(given)
+    ? Effect.succeed(given)
+    : Effect.fail(
+        refuse(400, "Invalid value for 'variant'. Supported values are: 'video', 'thumbnail', and 'spritesheet'.", {
+          param: "variant",
+          code: "invalid_value"
+        })
+      )
+}
+
+/**
+ * What is not there is 404: OpenAI's own answer to an early request is one, and an expired file is answered alike, with
+ * another code.
+ */
+const available = (job: Job, studio: Studio): Effect.Effect<void, Refusal> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const { phase } = stateOf(job, now)
+    if (phase === "failed") {
+      const message = `Video '${job.id}' has failed and has no content.`
+      return Effect.fail(refuse(404, message, { code: "video_failed", phase }))
+    }
+    if (phase !== "completed") {
+      return Effect.fail(refuse(404, `Video is not ready yet: it is ${phase}.`, { code: "video_not_ready", phase }))
+    }
+    return isExpired(job, now)
+      ? Effect.zipRight(
+          studio.clear(job.recipe),
+          Effect.fail(refuse(404, `The files of video '${job.id}' have expired.`, { code: "video_expired", phase }))
+        )
+      : Effect.void
+  })
+
+/** @internal */
+export const serveContent = (
+  job: Job,
+  query: URLSearchParams,
+  accent: Accent,
+  studio: Studio
+): Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  Refusal,
+  FileSystem.FileSystem | HttpServerRequest.HttpServerRequest
+> =>
+  Effect.gen(function* () {
+    const variant = yield* readVariant(accent.variant, query.get("variant"))
+    yield* available(job, studio)
+    const path = yield* studio.file(job.recipe, variant)
+    const { contentType, suffix } = variants[variant]
+    const { contentHeaders: headers, ranges } = accent
+    // An id may have characters that no file name can.
+    const filename = `${job.id.replace(/[^\w.-]/g, "_")}${suffix}`
+    // Equal recipes make equal files, so that the recipe names the bytes.
+    return yield* serveFile({ path, contentType, filename, tag: `${job.recipe.key}-${variant}`, ranges, headers })
+  })
