@@ -14,9 +14,10 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { PresetName } from "../Presets.js"
 import { VideoResource } from "../Schema.js"
 import { Videos } from "../Videos.js"
-import { accentOf, type ServerPreset } from "./accents.js"
+import { accentOf } from "./accents.js"
 import { makeCharacters } from "./characters.js"
 import { type JobOptions, makeJobs } from "./Jobs.js"
 import { loadHttpServer, platformServices } from "./platform.js"
@@ -33,7 +34,7 @@ import { makeAnnounce, type WebhookOptions } from "./webhooks.js"
  */
 export interface InProcessOptions extends JobOptions {
   /** Which server to answer like. Default: `openai`, the protocol itself. */
-  readonly preset?: ServerPreset | undefined
+  readonly preset?: PresetName | undefined
   /**
    * The keys that let a request pass, as `Authorization: Bearer` (`azure`: or as `api-key`; `litellm`: or as
    * `x-litellm-api-key`); others are refused with 401. Default: no key is needed. An empty list lets nobody pass.
@@ -68,6 +69,8 @@ export interface ServerOptions extends InProcessOptions {
 export interface VideosServerService {
   /** Up to and including `/v1` (`azure`: `/openai/v1`). */
   readonly baseUrl: string
+  /** The accent that it speaks with. */
+  readonly preset: PresetName
   /** The server without a socket: for an `HttpClient` layer, or any client that takes a `fetch`. */
   readonly fetch: typeof globalThis.fetch
   /**
@@ -149,9 +152,12 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
     )
   )
 
-  /** `Videos` against this server, over whatever `HttpClient` there is. With no key: one is for `Videos.layerWith`. */
+  /**
+   * `Videos` against this server and with its preset, over whatever `HttpClient` there is. With no key: one is for
+   * `Videos.layerWith`.
+   */
   static readonly layerVideos: Layer.Layer<Videos, ConfigError.ConfigError, VideosServer | HttpClient.HttpClient> =
-    Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl }) => Videos.layerWith({ baseUrl })))
+    Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl, preset }) => Videos.layerWith({ baseUrl, preset })))
 
   /**
    * Everything that a test of a program needs: the server in-process, and `Videos` against it, with the first of the keys
@@ -161,7 +167,9 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
     options?: InProcessOptions
   ): Layer.Layer<Videos | VideosServer, ConfigError.ConfigError> =>
     Layer.unwrapEffect(
-      Effect.map(VideosServer, ({ baseUrl }) => Videos.layerWith({ baseUrl, apiKey: options?.apiKeys?.[0] }))
+      Effect.map(VideosServer, ({ baseUrl, preset }) =>
+        Videos.layerWith({ baseUrl, preset, apiKey: options?.apiKeys?.[0] })
+      )
     ).pipe(Layer.provide(VideosServer.layerHttpClient), Layer.provideMerge(VideosServer.layerInProcess(options)))
 }
 
@@ -184,6 +192,7 @@ const makeServer = (options: InProcessOptions, origin: string) =>
     const decode = Schema.decodeUnknown(VideoResource)
     const service: VideosServerService = {
       baseUrl,
+      preset: options.preset ?? "openai",
       fetch: (input, init) => handler(new Request(input, init)),
       jobs: Effect.flatMap(Effect.zip(jobs.all, Clock.currentTimeMillis), ([all, now]) =>
         Effect.orDie(Effect.forEach(all, (job) => decode(protocolVideo(job, { now }))))

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto"
 import { randomId } from "../internal/randomId.js"
+import type { PresetName } from "../Presets.js"
 import type { BodyRule } from "./body.js"
 import type { Job, JobIds, JobState } from "./Jobs.js"
 import { type ListRule, type Page, protocolList } from "./list.js"
@@ -28,24 +29,6 @@ import {
   vllmError,
   vllmVideo
 } from "./shapes.js"
-
-/**
- * The servers that this one can answer like.
- *
- * - `openai`: the protocol itself. `azure`: the same below `/openai/v1`, with keys in `api-key` too.
- * - `litellm`: a proxy in front of an adapter that knows little: ids with `+`, `/` and `=` that differ between the
- *   submission and the looks, `processing`, mostly empty looks, no `DELETE`, an early download that is JSON called
- *   `video/mp4` with status 200, no ranges. Also below the bare origin.
- * - `vllm-omni`: forms only; create, list, retrieve, delete (which cancels) and content; a look at a failed job is an HTTP
- *   error with the whole job as its body.
- * - `sglang`: the same routes; never `in_progress`; no prompt; a list without cursors; `variant` is an output's number.
- * - `new-api`: create, retrieve, content and remix; `unknown` first; empty fields absent; `completed_at` while it runs;
- *   errors as `{ code, message, data }`, 400 for an unknown job.
- *
- * @since 0.1.0
- * @category models
- */
-export type ServerPreset = "openai" | "azure" | "litellm" | "vllm-omni" | "sglang" | "new-api"
 
 /** Another status and other words for a refusal of the protocol. */
 export interface Restated {
@@ -132,7 +115,20 @@ const notCompleted = ({ phase }: Refusal): string => {
   return `Task is not completed yet, current status: ${words[phase ?? ""] ?? "IN_PROGRESS"}`
 }
 
-const accents: { readonly [preset in ServerPreset]: Accent } = {
+/**
+ * The servers that this one can answer like.
+ *
+ * - `openai`: the protocol itself. `azure`: the same below `/openai/v1`, with keys in `api-key` too.
+ * - `litellm`: a proxy in front of an adapter that knows little: ids with `+`, `/` and `=` that differ between the
+ *   submission and the looks, `processing`, mostly empty looks, no `DELETE`, an early download that is JSON called
+ *   `video/mp4` with status 200, no ranges. Also below the bare origin.
+ * - `vllm-omni`: forms only; create, list, retrieve, delete (which cancels) and content; a look at a failed job is an HTTP
+ *   error with the whole job as its body.
+ * - `sglang`: the same routes; never `in_progress`; no prompt; a list without cursors; `variant` is an output's number.
+ * - `new-api`: create, retrieve, content and remix; `unknown` first; empty fields absent; `completed_at` while it runs;
+ *   errors as `{ code, message, data }`, 400 for an unknown job.
+ */
+const accents: { readonly [preset in PresetName]: Accent } = {
   openai,
   azure: { ...openai, bases: ["/openai/v1"], keyHeaders: ["api-key"] },
   litellm: {
@@ -226,4 +222,4 @@ export const restated = (accent: Accent, refusal: Refusal, { form, operation }: 
 }
 
 /** @internal */
-export const accentOf = (preset: ServerPreset = "openai"): Accent => accents[preset]
+export const accentOf = (preset: PresetName = "openai"): Accent => accents[preset]

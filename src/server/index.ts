@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-export type { ServerPreset } from "./accents.js"
 export type { JobOptions, JobRequest } from "./Jobs.js"
 export { type InProcessOptions, type ServerOptions, VideosServer, type VideosServerService } from "./VideosServer.js"
 export { DeliveryError, deliverySchedule, type WebhookOptions } from "./webhooks.js"

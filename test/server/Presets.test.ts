@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, TestClock } from "effect"
-import { type ServerPreset, VideosServer } from "effect-videos/server"
+import type { PresetName } from "effect-videos"
+import { VideosServer } from "effect-videos/server"
 import { type Answer, idOf, idsOf, instant, type Json, post, postForm, remove, segment, send } from "./support.js"
 
 type Options = Parameters<typeof VideosServer.layerInProcess>[0]
 
-const as = (preset: ServerPreset, options: Options = {}) => VideosServer.layerInProcess({ ...options, preset })
+const as = (preset: PresetName, options: Options = {}) => VideosServer.layerInProcess({ ...options, preset })
 
 /** A body that every one of the servers takes. */
 const fields = { prompt: "a boat", model: "wan", size: "64x64", seconds: "4" }
@@ -16,12 +17,12 @@ const look = (id: string) => send(`/videos/${segment(id)}`)
 
 const contentOf = (id: string, query = "") => send(`/videos/${segment(id)}/content${query}`)
 
-const all: ReadonlyArray<ServerPreset> = ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api"]
+const all: ReadonlyArray<PresetName> = ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api"]
 
 const uuid = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/
 
 describe("every server", () => {
-  const ids: { readonly [preset in ServerPreset]: RegExp } = {
+  const ids: { readonly [preset in PresetName]: RegExp } = {
     openai: /^video_[\da-f]{32}$/,
     azure: /^video_[\da-f]{32}$/,
     litellm: /^video_\+\/\/\+[A-Za-z\d+/]+=*$/,
@@ -45,7 +46,7 @@ describe("every server", () => {
     }).pipe(Effect.provide(as(preset, instant)))
   )
 
-  const words: { readonly [preset in ServerPreset]: ReadonlyArray<string> } = {
+  const words: { readonly [preset in PresetName]: ReadonlyArray<string> } = {
     openai: ["queued", "queued", "in_progress", "completed"],
     azure: ["queued", "queued", "in_progress", "completed"],
     litellm: ["queued", "queued", "processing", "completed"],
@@ -74,7 +75,7 @@ describe("what a server does not serve", () => {
   const notAllowed = { detail: "Method Not Allowed" }
   const notFound = { detail: "Not Found" }
 
-  it.effect.each<readonly [ServerPreset, string, string, number, Json]>([
+  it.effect.each<readonly [PresetName, string, string, number, Json]>([
     ["openai", "POST", "/videos/v/frames", 404, invalidUrl("POST /v1/videos/v/frames", openai)],
     ["openai", "PATCH", "/videos/v", 404, invalidUrl("PATCH /v1/videos/v", openai)],
     ["azure", "GET", "/images", 404, invalidUrl("GET /openai/v1/images", openai)],
@@ -104,7 +105,7 @@ describe("why not", () => {
   const key = { apiKeys: [Redacted.make("sk-1")] }
   const missing = "/videos/video_0"
 
-  it.effect.each<readonly [ServerPreset, string, Options, Effect.Effect<Answer, never, VideosServer>, number, Json]>([
+  it.effect.each<readonly [PresetName, string, Options, Effect.Effect<Answer, never, VideosServer>, number, Json]>([
     [
       "litellm",
       "an unknown job",
@@ -239,7 +240,7 @@ describe("why not", () => {
     }).pipe(Effect.provide(as(preset, options)))
   )
 
-  it.effect.each<readonly [ServerPreset, number, string, number]>([
+  it.effect.each<readonly [PresetName, number, string, number]>([
     ["openai", 404, "Video is not ready yet", 404],
     ["litellm", 200, "Video is not ready yet", 200],
     ["vllm-omni", 404, "Generation is still in-progress", 422],
@@ -262,7 +263,7 @@ describe("why not", () => {
 })
 
 describe("a job that failed", () => {
-  it.effect.each<readonly [ServerPreset, string, number, unknown]>([
+  it.effect.each<readonly [PresetName, string, number, unknown]>([
     ["openai", "oom", 200, { code: "oom", message: "m" }],
     ["litellm", "oom", 200, { code: "oom", message: "m" }],
     ["vllm-omni", "oom", 500, { code: 500, message: "m" }],
