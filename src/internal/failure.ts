@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Errors from "../Errors.js"
+import type { VideosHttpError } from "../Http.js"
 import { clip, type ErrorBody, readErrorBody } from "./errorBody.js"
 
 /** What was asked, as far as an error speaks of it. */
@@ -24,18 +25,11 @@ export interface Answer {
   readonly body: string
 }
 
-/** @internal */
-export type StatusError =
-  | Errors.AuthenticationError
-  | Errors.PermissionDeniedError
-  | Errors.RateLimitedError
-  | Errors.QuotaExceededError
-  | Errors.ModerationBlockedError
-  | Errors.BadRequestError
-  | Errors.ConflictError
-  | Errors.ServerError
-  | Errors.OperationUnsupportedError
-  | Errors.VideoNotFoundError
+/** What an HTTP status and its body come to; the rest of `VideosHttpError` is no answer at all. */
+export type StatusError = Exclude<
+  VideosHttpError,
+  Errors.TransportError | Errors.RequestTimeoutError | Errors.RedirectError | Errors.ResponseDecodeError
+>
 
 /** The server's name for the exchange; what a header says is no more to be trusted than a body. */
 export const requestIdOf = (headers: Answer["headers"], scrub: (text: string) => string): string | null => {

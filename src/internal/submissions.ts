@@ -85,37 +85,25 @@ const referenceOf = (video: unknown): unknown =>
 const sourceId = (reference: unknown): string | undefined =>
   wire.isObject(reference) && typeof reference.id === "string" ? reference.id : undefined
 
-/** `POST /videos/extensions`. */
-export const extendRequest = (request: Requests.ExtendVideoRequest, options: SubmitOptions | undefined) => {
-  const { extraBody, video, ...fields } = request
-  const common = { operation: "extendVideo", path: "/videos/extensions", extraBody, options } as const
-  if (isVideoFile(video)) {
-    return prepare({ ...common, encode: encodeExtendForm, fields, file: { field: "video", file: video } })
+/** A clip out of another: of a job by reference, or of a file beside the fields. */
+const derivation =
+  (operation: "extendVideo" | "editVideo", path: string, encode: Encode, encodeForm: Encode) =>
+  (request: Requests.ExtendVideoRequest | Requests.EditVideoRequest, options: SubmitOptions | undefined) => {
+    const { extraBody, video, ...fields } = request
+    if (isVideoFile(video)) {
+      const file = { field: "video", file: video }
+      return prepare({ operation, path, encode: encodeForm, fields, extraBody, options, file })
+    }
+    const reference = referenceOf(video)
+    const source = sourceId(reference)
+    return prepare({ operation, path, encode, fields: { ...fields, video: reference }, extraBody, options, source })
   }
-  const reference = referenceOf(video)
-  return prepare({
-    ...common,
-    encode: encodeExtend,
-    fields: { ...fields, video: reference },
-    source: sourceId(reference)
-  })
-}
+
+/** `POST /videos/extensions`. */
+export const extendRequest = derivation("extendVideo", "/videos/extensions", encodeExtend, encodeExtendForm)
 
 /** `POST /videos/edits`. */
-export const editRequest = (request: Requests.EditVideoRequest, options: SubmitOptions | undefined) => {
-  const { extraBody, video, ...fields } = request
-  const common = { operation: "editVideo", path: "/videos/edits", extraBody, options } as const
-  if (isVideoFile(video)) {
-    return prepare({ ...common, encode: encodeEditForm, fields, file: { field: "video", file: video } })
-  }
-  const reference = referenceOf(video)
-  return prepare({
-    ...common,
-    encode: encodeEdit,
-    fields: { ...fields, video: reference },
-    source: sourceId(reference)
-  })
-}
+export const editRequest = derivation("editVideo", "/videos/edits", encodeEdit, encodeEditForm)
 
 /** `POST /videos/{id}/remix`. */
 export const remixRequest = (request: Requests.RemixVideoRequest, options: SubmitOptions | undefined) => {
