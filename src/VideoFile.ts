@@ -15,9 +15,14 @@
  */
 import * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
+import { listen, type TransferProgress } from "./internal/transferProgress.js"
+
+export type { TransferProgress }
 
 /**
  * @since 0.1.0
@@ -78,6 +83,9 @@ const types: { readonly [ending: string]: string } = {
   avi: "video/vnd.avi"
 }
 
+// Measured by `bench/transfer.ts`: smaller reads take longer, larger ones or more of them at once take more memory.
+const reading = { chunkSize: 256 * 1024, bufferSize: 1 }
+
 const make = (
   content: VideoFile["content"],
   size: number | null,
@@ -103,9 +111,7 @@ export const fromPath = (
   Effect.flatMap(FileSystem.FileSystem, (fs) =>
     Effect.flatMap(fs.stat(path), (info) =>
       info.type === "File"
-        ? Effect.succeed(
-            make(fs.stream(path, { chunkSize: 256 * 1024 }), Number(info.size), options, path.replace(/^.*[\\/]/, ""))
-          )
+        ? Effect.succeed(make(fs.stream(path, reading), Number(info.size), options, path.replace(/^.*[\\/]/, "")))
         : Effect.fail(
             new PlatformError.BadArgument({
               module: "FileSystem",
@@ -136,3 +142,63 @@ export const fromStream = <E>(
  */
 export const fromBytes = (bytes: Uint8Array, options?: Options): VideoFile =>
   make(bytes, bytes.byteLength, options, "video.mp4")
+
+/** Pieces in which bytes in memory are sent where their progress is told. */
+const pieceSize = 256 * 1024
+
+const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
+  Stream.unfold(0, (from) =>
+    from < bytes.byteLength
+      ? Option.some([bytes.subarray(from, from + pieceSize), from + pieceSize] as const)
+      : Option.none()
+  )
+
+/**
+ * The same file, telling how much of it has been handed to the connection: per try, so that a request that is sent again
+ * begins at 0 again. The handler gets the newest report and the upload does not wait for it, but for the last one, which is
+ * `done`; a try that breaks off has no last one.
+ *
+ * @example
+ * import { Console, Effect } from "effect"
+ * import { extendVideo, VideoFile } from "effect-videos"
+ *
+ * const program = Effect.gen(function*() {
+ *   const video = VideoFile.withProgress(yield* VideoFile.fromPath("clip.mp4"), ({ total, transferred }) =>
+ *     Console.log(`${transferred} of ${total ?? "?"}`)
+ *   )
+ *   return yield* extendVideo({ video, prompt: "the camera pulls back", seconds: 8 })
+ * })
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withProgress = (
+  file: VideoFile,
+  onProgress: (progress: TransferProgress) => Effect.Effect<void>,
+  options?: {
+    /** The least time between two reports; the first and the last are always told. Default: 100 milliseconds. */
+    readonly interval?: Duration.DurationInput | undefined
+  }
+): VideoFile => ({
+  ...file,
+  content: Stream.unwrapScoped(
+    Effect.map(listen(onProgress, options?.interval), ({ flush, report }) => {
+      let transferred = 0
+      const tell = (done: boolean) => report({ transferred, total: file.size, resumedFrom: 0, done })
+      const content = file.content instanceof Uint8Array ? pieces(file.content) : file.content
+      const told = Stream.mapChunks(content, (chunks) => {
+        for (const { byteLength } of chunks) transferred += byteLength
+        tell(false)
+        return chunks
+      })
+      tell(false)
+      const last = Stream.execute(
+        Effect.suspend(() => {
+          tell(true)
+          return flush
+        })
+      )
+      return Stream.concat(told, last)
+    })
+  )
+})

@@ -51,6 +51,7 @@ export {
   type VideoStatus
 } from "./Schema.js"
 export * from "./Stream.js"
+export * from "./Transfer.js"
 export * as VideoFile from "./VideoFile.js"
 export {
   type CreateCharacterError,
@@ -78,3 +79,4 @@ export {
   Videos,
   type VideosService
 } from "./Videos.js"
+export * as Webhook from "./Webhook.js"

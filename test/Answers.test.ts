@@ -206,7 +206,9 @@ describe("onResponse", () => {
       const server = yield* serve(
         inTurn(
           json(503, {}, { "x-request-id": "req_1" }),
-          json(200, job(), { "x-request-id": "req_2", "x-ratelimit-remaining": "7" })
+          json(200, job(), { "x-request-id": "req_2", "x-ratelimit-remaining": "7" }),
+          json(200, job(), { "x-request-id": "req_3" }),
+          text(200, "the bytes of a clip", { "x-request-id": "req_4", "content-type": "video/mp4" })
         )
       )
       const seen = yield* Ref.make<ReadonlyArray<ResponseMeta>>([])
@@ -219,8 +221,8 @@ describe("onResponse", () => {
       expect(metas.map(({ requestId, status }) => [status, requestId])).toEqual([
         [503, "req_1"],
         [200, "req_2"],
-        [200, "req_2"],
-        [200, "req_2"]
+        [200, "req_3"],
+        [200, "req_4"]
       ])
       expect(metas[1]?.headers["x-ratelimit-remaining"]).toBe("7")
     })

@@ -5,10 +5,16 @@ import addFormats from "ajv-formats"
 import { Effect, Schema, Stream } from "effect"
 import {
   type CreateVideoRequest,
+  createCharacter,
   createVideo,
+  deleteVideo,
   downloadVideo,
   type ExtendVideoRequest,
+  editVideo,
   extendVideo,
+  listVideos,
+  remixVideo,
+  retrieveCharacter,
   retrieveVideo,
   VideoFile,
   VideoResource,
@@ -16,7 +22,7 @@ import {
   type Videos
 } from "effect-videos"
 import { parseMultipart } from "./support/multipart.js"
-import { json, type Recorded, serve } from "./support/server.js"
+import { json, type Recorded, serve, text } from "./support/server.js"
 import { job, videosOver } from "./support/videos.js"
 
 interface Route {
@@ -52,7 +58,14 @@ type Program = Effect.Effect<unknown, unknown, Videos>
 /** The requests that a program made. */
 const sent = (program: Program) =>
   Effect.gen(function* () {
-    const server = yield* serve(json(200, job({ status: "completed" })))
+    const server = yield* serve((response, request, index) => {
+      const answer = /\/content$/.test(request.url.replace(/\?.*$/, ""))
+        ? text(200, "the bytes of a clip", { "content-type": "video/mp4" })
+        : request.method === "GET" && /\/videos(\?|$)/.test(request.url)
+          ? json(200, { object: "list", data: [], has_more: false })
+          : json(200, job({ status: "completed", deleted: true }))
+      answer(response, request, index)
+    })
     yield* program.pipe(Effect.provide(videosOver(server)))
     return server.requests
   })
@@ -215,7 +228,15 @@ describe("the specification", () => {
         extendVideo: extendVideo({ video: "video_1", prompt: "x", seconds: 16 }),
         extendVideoWithFile: extendVideo({ video: file, prompt: "x", seconds: 4 }),
         retrieveVideo: retrieveVideo("video_1"),
-        downloadVideo: Stream.runDrain(downloadVideo("video_1"))
+        editVideo: editVideo({ video: "video_1", prompt: "x" }),
+        editVideoWithFile: editVideo({ video: file, prompt: "x" }),
+        remixVideo: remixVideo({ video: "video_1", prompt: "x" }),
+        createVideoWithFile: createVideo({ prompt: "x", seconds: 4, inputReference: file }),
+        createCharacter: createCharacter({ video: file, name: "Tom" }),
+        retrieveCharacter: retrieveCharacter("video_1"),
+        listVideos: Stream.runDrain(listVideos({ limit: 10, order: "asc", after: "video_0" })),
+        deleteVideo: deleteVideo("video_1"),
+        downloadVideo: Stream.runDrain(downloadVideo("video_1", { variant: "thumbnail" }))
       }
       expect(Object.keys(calls).sort()).toEqual(Object.keys(protocol.routes).sort())
       for (const [name, call] of Object.entries<Program>(calls)) {
@@ -223,7 +244,7 @@ describe("the specification", () => {
         const [only] = yield* sent(call)
         const url = new URL(only?.url ?? "", "http://host")
         expect(`${only?.method} ${url.pathname}`).toBe(
-          `${route?.method} /v1${route?.path.replace("{video_id}", "video_1")}`
+          `${route?.method} /v1${route?.path.replace(/\{\w+\}/, "video_1")}`
         )
         for (const parameter of url.searchParams.keys()) expect(route?.query).toContain(parameter)
         if (route?.body !== undefined) expect(wrong(route.body, bodyOf(only))).toEqual([])

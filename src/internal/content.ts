@@ -44,8 +44,9 @@ export const makeContent = (http: VideosHttpService, retrieveAs: RetrieveAs): Vi
     error: NoContent
   ): Effect.Effect<Bytes, DownloadVideoError> => {
     if (error._tag === "ServerError" && error.status !== 425) return Effect.fail(error)
-    // 416 is about the range that was asked for, not about the job.
+    // 416 is about the range that was asked for, and a page comes from something that knows no jobs.
     if (error._tag === "BadRequestError" && error.status === 416) return Effect.fail(error)
+    if (error._tag === "OperationUnsupportedError" && error.detail.startsWith("an HTML page")) return Effect.fail(error)
     return Effect.matchEffect(retrieveAs("downloadVideo", id, asideOf(options)), {
       onFailure: (failure) =>
         Effect.fail(
@@ -190,10 +191,11 @@ const inspected = (
   >
   const unread = (held: Chunk.Chunk<Uint8Array>): Step =>
     Channel.unwrap(
-      Effect.map(
-        Effect.suspend(() => otherwise(notAClip(call, response, textOf(held), type))),
-        Stream.toChannel
-      )
+      Effect.suspend(() => {
+        const text = textOf(held)
+        const isPage = looksLikeHtml(text) || type.includes("html")
+        return Effect.map(otherwise(notAClip(call, response, text, isPage), isPage), Stream.toChannel)
+      })
     )
   const gather = (held: Chunk.Chunk<Uint8Array>, bytes: number): Step =>
     bytes >= maxDocument
@@ -243,11 +245,8 @@ const notAClip = (
 ): Errors.ResponseDecodeError => {
   const isJson = Option.isSome(parseJson(text))
   const { message } = readErrorBody(text)
-  const what = isJson
-    ? "it is JSON and no clip"
-    : isPage
-      ? "it is an HTML page and no clip"
-      : "it is a text and no clip"
+  const kind = isJson ? "JSON" : isPage ? "an HTML page" : text === "" ? "empty" : "a text"
+  const what = `it is ${kind} and no clip`
   return new Errors.ResponseDecodeError({
     operation: call.operation,
     route: `${call.request.method} ${call.request.url}`,

@@ -1,0 +1,232 @@
+/**
+ * Clips to files: downloads that survive what happens to long transfers. What breaks is resumed, what cannot be resumed
+ * starts over, and a file is under its final name whole or not at all. Needs a `FileSystem` and a `Path`; the bytes
+ * themselves, without a file, are `downloadVideo`.
+ *
+ * @example
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Console, Effect } from "effect"
+ * import { downloadVideoToFile } from "effect-videos/Transfer"
+ *
+ * const program = downloadVideoToFile("video_1", "clip.mp4").pipe(
+ *   Effect.flatMap(({ bytes, path }) => Console.log(`${bytes} bytes in ${path}`)),
+ *   Effect.provide(NodeContext.layer)
+ * )
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Mailbox from "effect/Mailbox"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { CallOptions } from "./Http.js"
+import { backoff } from "./internal/retry.js"
+import { spanOf, withSpan } from "./internal/tracing.js"
+import { type Downloaded, type DownloadToFileError as Failure, runTransfer } from "./internal/transfer.js"
+import { exclusively, resolveTarget } from "./internal/transferFile.js"
+import { listen, makeMailbox, type Report, type TransferProgress } from "./internal/transferProgress.js"
+import type { VideoVariant } from "./Requests.js"
+import { Videos } from "./Videos.js"
+
+export * from "./internal/transferErrors.js"
+export type { TransferProgress }
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+/**
+ * A clip on disk.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DownloadedFile {
+  /** Absolute. */
+  readonly path: string
+  /** Its length. */
+  readonly bytes: number
+  readonly videoId: string
+  /** How many of them an earlier call had left, which were not transferred again. */
+  readonly resumedFrom: number
+  /** The server's name for this version of the content, where it gave one. */
+  readonly etag: string | null
+}
+
+/**
+ * Options of a download to a file. Those of a call hold for each of its requests.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DownloadToFileOptions extends Omit<CallOptions, "retry"> {
+  /** Which file of the job. None is sent unless asked for. */
+  readonly variant?: VideoVariant | undefined
+  /**
+   * The path must then be relative and stay inside this directory, symbolic links inside it included: `InvalidPathError`
+   * otherwise. For names that come from elsewhere. It is not made.
+   */
+  readonly directory?: string | undefined
+  /** Whether a file that is there is replaced. Default: `false`, and `FileExistsError`. */
+  readonly overwrite?: boolean | undefined
+  /** Whether to go on with the `name.part` of an earlier call. Default: `true`. */
+  readonly resume?: boolean | undefined
+  /** When to try again after a break. Starts anew whenever a try got further than any before. Default: `defaultDownloadRetry`. */
+  readonly retry?: Schedule.Schedule<unknown, DownloadToFileError> | undefined
+  /** A `Retry-After` longer than this ends the download with the error that carries it. Default: 5 minutes. */
+  readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /** For how long a connection may bring nothing before it counts as broken. Default: 60 seconds. */
+  readonly stallTimeout?: Duration.DurationInput | undefined
+  /**
+   * Told how far it is, the newest only: the transfer does not wait for it, but for the last one, which is `done`. A
+   * download that fails has no last one.
+   */
+  readonly onProgress?: ((progress: TransferProgress) => Effect.Effect<void>) | undefined
+  /** The least time between two reports; the first, the last and a start-over are always told. Default: 100 milliseconds. */
+  readonly progressInterval?: Duration.DurationInput | undefined
+}
+
+/**
+ * What a download to a file may fail with: whatever `downloadVideo` may, and what files add to that.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type DownloadToFileError = Failure
+
+// -----------------------------------------------------------------------------
+// schedules
+// -----------------------------------------------------------------------------
+
+/**
+ * Eight more tries in a row that get no further, after 0 to 0.5 s, 0 to 1 s, … up to 0 to 30 s.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.intersect(
+  backoff({ base: "500 millis", cap: "30 seconds" }),
+  Schedule.recurs(8)
+)
+
+// -----------------------------------------------------------------------------
+// downloads
+// -----------------------------------------------------------------------------
+
+/**
+ * A job's clip in a file. Written to `name.part`, which becomes `name` by a rename once it is whole: of the length that the
+ * server gave (`Content-Length`, `Content-Range`), and synced to disk. A clip of no bytes is no clip.
+ *
+ * - After a break it goes on with `Range` and `If-Range`, in this call (`retry`) or in a later one: an interruption, a crash
+ *   and every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of.
+ * - It starts over where a part cannot be trusted to be of the same version: the server gives no strong entity tag (nor a
+ *   date old enough), ignores `Range`, answers with another tag, length or range, or with 416.
+ * - Fails before any request with `InvalidPathError`, `FileExistsError`, `TransferInProgressError` (another download of this
+ *   process writes there; other processes are not seen) or `FileWriteError` (no such directory); with `FileWriteError`, not
+ *   tried again, when the disk is full; with `IncompleteDownloadError` once `retry` has given up and some of the clip is
+ *   there; else as `downloadVideo`.
+ * - A part that is whole already is given its name without a request.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { downloadVideoToFile } from "effect-videos/Transfer"
+ *
+ * const program = downloadVideoToFile("video_1", "clip.mp4", {
+ *   directory: "clips",
+ *   onProgress: ({ total, transferred }) => Effect.log(`${transferred} of ${total ?? "?"}`)
+ * }).pipe(
+ *   Effect.catchTags({
+ *     VideoNotReadyError: (error) => Effect.logWarning(`wait for it: ${error.video.status}`),
+ *     FileExistsError: (error) => Effect.logWarning(`${error.path} is there already`)
+ *   })
+ * )
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const downloadVideoToFile = (
+  video: string | { readonly id: string },
+  path: string,
+  options: DownloadToFileOptions = {}
+): Effect.Effect<DownloadedFile, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> => {
+  const { onProgress, progressInterval } = options
+  if (onProgress === undefined) return run(video, path, options, () => {})
+  return Effect.scoped(
+    Effect.gen(function* () {
+      const { flush, report } = yield* listen(onProgress, progressInterval)
+      const file = yield* run(video, path, options, report)
+      yield* flush
+      return file
+    })
+  )
+}
+
+/**
+ * `downloadVideoToFile` as a Stream of its progress. The last element is `done`: the file is in place. The transfer does not
+ * wait for a slow consumer, who misses old news but never the last. A consumer that leaves early interrupts the transfer,
+ * and the next call goes on from there.
+ *
+ * @example
+ * import { Console, Stream } from "effect"
+ * import { downloadVideoToFileWithProgress } from "effect-videos/Transfer"
+ *
+ * const program = downloadVideoToFileWithProgress("video_1", "clip.mp4").pipe(
+ *   Stream.runForEach(({ done, total, transferred }) => Console.log(transferred, total, done))
+ * )
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const downloadVideoToFileWithProgress = (
+  video: string | { readonly id: string },
+  path: string,
+  options: Omit<DownloadToFileOptions, "onProgress"> = {}
+): Stream.Stream<TransferProgress, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      const { mailbox, report } = yield* makeMailbox<DownloadToFileError>(options.progressInterval)
+      yield* Effect.forkScoped(
+        Effect.onExit(run(video, path, options, report), (exit) => mailbox.done(Exit.asVoid(exit)))
+      )
+      return Mailbox.toStream(mailbox)
+    })
+  )
+
+// internal
+
+const run = (
+  video: string | { readonly id: string },
+  name: string,
+  options: DownloadToFileOptions,
+  report: Report
+): Effect.Effect<Downloaded, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const videos = yield* Videos
+    const clock = yield* Effect.clock
+    const { extraHeaders, extraQuery, onResponse, timeout, variant } = options
+    const id = typeof video === "string" ? video : video.id
+    const target = yield* resolveTarget(fs, path, name, options.directory)
+    const transfer = runTransfer(
+      { videos, fs, path, clock },
+      {
+        id,
+        target,
+        overwrite: options.overwrite ?? false,
+        resume: options.resume ?? true,
+        content: { extraHeaders, extraQuery, onResponse, timeout, variant },
+        retry: options.retry ?? defaultDownloadRetry,
+        maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
+        stallTimeout: Duration.decode(options.stallTimeout ?? "60 seconds")
+      },
+      report
+    )
+    return yield* withSpan(exclusively(target, transfer), "Videos.downloadToFile", () =>
+      spanOf("download_video", { "video.id": id })
+    )
+  })

@@ -1,0 +1,333 @@
+/** A download to a file that breaks, resumes or starts over until it is whole: one loop over `Videos.content`. */
+import type { PlatformError } from "@effect/platform/Error"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import type * as Chunk from "effect/Chunk"
+import type * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Errors from "../Errors.js"
+import type { ResponseMeta } from "../Http.js"
+import type { ContentOptions } from "../Requests.js"
+import type { DownloadVideoError, VideosService } from "../Videos.js"
+import { seconds } from "./answered.js"
+import { nextDelay, stepper } from "./retry.js"
+import {
+  type FileExistsError,
+  type FileWriteError,
+  IncompleteDownloadError,
+  type InvalidPathError,
+  type TransferInProgressError
+} from "./transferErrors.js"
+import { checkFree, publish, readPart, removeNote, type Target, writeError, writeNote } from "./transferFile.js"
+import { makePart, type Part } from "./transferPart.js"
+import type { Report } from "./transferProgress.js"
+import { type AnswerHeaders, lengthOf, rangeOf, sameVersion, unsatisfied, validatorOf } from "./transferRange.js"
+
+/** What `downloadVideoToFile` may fail with. */
+export type DownloadToFileError =
+  | DownloadVideoError
+  | InvalidPathError
+  | FileExistsError
+  | TransferInProgressError
+  | FileWriteError
+  | IncompleteDownloadError
+
+/** One download, every choice made. */
+export interface Plan {
+  readonly id: string
+  readonly target: Target
+  readonly overwrite: boolean
+  readonly resume: boolean
+  readonly content: ContentOptions
+  readonly retry: Schedule.Schedule<unknown, DownloadToFileError>
+  readonly maxRetryAfter: Duration.Duration
+  readonly stallTimeout: Duration.Duration
+}
+
+/** What a program gets for its clip. */
+export interface Downloaded {
+  readonly path: string
+  readonly bytes: number
+  readonly videoId: string
+  readonly resumedFrom: number
+  readonly etag: string | null
+}
+
+/** What comes slowly is in the file after so many milliseconds, should the process be killed. */
+const flushInterval = 1000
+
+/** The part cannot be gone on with: the next request asks for everything. */
+class StartOver extends Data.TaggedError("StartOver") {}
+
+/** The part was whole before this request. */
+class Whole extends Data.TaggedError("Whole") {}
+
+/** Runs a plan, its target being this program's alone for that time. */
+export const runTransfer = (
+  services: {
+    readonly videos: VideosService
+    readonly fs: FileSystem.FileSystem
+    readonly path: Path.Path
+    readonly clock: Clock.Clock
+  },
+  plan: Plan,
+  report: Report
+): Effect.Effect<Downloaded, DownloadToFileError> =>
+  Effect.gen(function* () {
+    const { clock, fs, path, videos } = services
+    const { content, id, target } = plan
+    const named = { videoId: id, variant: content.variant ?? "" }
+    yield* checkFree(fs, target, plan.overwrite)
+    const left = plan.resume ? yield* readPart(fs, target, named) : Option.none()
+
+    let part: Part | null = null
+    /** Bytes that have come of the version that `validator` names; after an attempt, those that are in the file. */
+    let offset = Option.match(left, { onNone: () => 0, onSome: ({ size }) => size })
+    let validator = Option.match(left, { onNone: () => null, onSome: ({ note }) => note.validator })
+    let etag = Option.match(left, { onNone: () => null, onSome: ({ note }) => note.etag })
+    let total = Option.match(left, { onNone: () => null, onSome: ({ note }) => note.total })
+    let resumedFrom = offset
+    /** The most that was ever there: only what goes beyond is progress. */
+    let highest = offset
+    /** Since when nothing has come; `null` while nothing is waited for. */
+    let idleSince: number | null = null
+    let flushedAt = clock.unsafeCurrentTimeMillis()
+
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const tell = (done = false) => report({ transferred: offset, total, resumedFrom, done })
+    const incomplete = (detail: string, cause?: DownloadVideoError) =>
+      new IncompleteDownloadError({
+        operation: "downloadVideo",
+        videoId: id,
+        part: target.part,
+        received: offset,
+        total,
+        detail,
+        ...(cause === undefined ? {} : { cause })
+      })
+    const failed = writeError(target.part)
+
+    /** The part, open for the rest of the transfer, and so far as it is of use. */
+    const openAt = (scope: Scope.Scope, position: number) =>
+      Effect.gen(function* () {
+        part ??= makePart(
+          yield* Effect.mapError(
+            Scope.extend(fs.open(target.part, { flag: position === 0 ? "w" : "r+" }), scope),
+            failed
+          )
+        )
+        yield* Effect.mapError(part.rewind(position), failed)
+        return part
+      })
+
+    /** Nothing of what is there is of this version. Until the note is written, the part is of no version at all. */
+    const startOver = (scope: Scope.Scope, headers: AnswerHeaders, length: number | null) =>
+      Effect.gen(function* () {
+        yield* removeNote(fs, target)
+        const opened = yield* openAt(scope, 0)
+        offset = 0
+        resumedFrom = 0
+        total = length
+        etag = headers["etag"] ?? null
+        validator = validatorOf(headers)
+        if (validator !== null) yield* writeNote(fs, target, { ...named, validator, etag, total })
+        return opened
+      })
+
+    /** Decides by the answer's head where its bytes go. */
+    const accept = (scope: Scope.Scope, asked: number | null, answer: ResponseMeta | null) =>
+      Effect.gen(function* () {
+        const headers: AnswerHeaders = answer?.headers ?? {}
+        if (answer?.status !== 206) return yield* startOver(scope, headers, lengthOf(headers))
+        const range = rangeOf(headers)
+        if (range === null || range.start !== (asked ?? 0)) {
+          return yield* asked === null
+            ? incomplete(`it sent ${headers["content-range"] ?? "a part that is not named"}, asked for everything`)
+            : new StartOver()
+        }
+        if (asked === null) return yield* startOver(scope, headers, range.total)
+        const isOther = total !== null && range.total !== null && total !== range.total
+        if (isOther || !sameVersion(headers, validator, total !== null && total === range.total)) {
+          return yield* new StartOver()
+        }
+        total ??= range.total
+        return yield* openAt(scope, offset)
+      })
+
+    /** Between two of these nothing is waited for but the disk. */
+    const store = (
+      to: Part,
+      chunks: Chunk.Chunk<Uint8Array>
+    ): Effect.Effect<void, FileWriteError | IncompleteDownloadError> => {
+      idleSince = null
+      let writes: Effect.Effect<void, PlatformError> = Effect.void
+      for (const bytes of chunks) {
+        if (total !== null && offset + bytes.byteLength > total) {
+          validator = null
+          return Effect.fail(incomplete(`more has come than the ${total} bytes of the whole`))
+        }
+        offset += bytes.byteLength
+        writes =
+          writes === Effect.void
+            ? to.write(bytes)
+            : Effect.zipRight(
+                writes,
+                Effect.suspend(() => to.write(bytes))
+              )
+      }
+      const time = now()
+      if (time - flushedAt >= flushInterval) {
+        flushedAt = time
+        writes = Effect.zipRight(writes, to.flush)
+      }
+      return Effect.matchEffect(writes, {
+        onFailure: (cause) => Effect.fail(failed(cause)),
+        onSuccess: () => {
+          idleSince = now()
+          tell()
+          return Effect.void
+        }
+      })
+    }
+
+    /** However it ends, what has come is kept. */
+    const flushed = <E>(self: Effect.Effect<void, E>): Effect.Effect<void, E | FileWriteError> =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(Effect.exit(restore(self)), (exit) => {
+          if (part === null) return exit
+          const { flush, position } = part
+          return Effect.zipRight(
+            Effect.ensuring(
+              Effect.mapError(flush, failed),
+              Effect.sync(() => (offset = position()))
+            ),
+            exit
+          )
+        })
+      )
+
+    /** One request, and what it brings. */
+    const attempt = (scope: Scope.Scope) =>
+      Effect.suspend(() => {
+        const asked = offset > 0 && validator !== null ? offset : null
+        let answer: ResponseMeta | null = null
+        let to: Part | null = null
+        const begin = Effect.suspend(() =>
+          Effect.map(accept(scope, asked, answer), (opened) => {
+            to = opened
+            tell()
+            return opened
+          })
+        )
+        const options: ContentOptions = {
+          ...content,
+          retry: false,
+          extraHeaders: {
+            // A length is of what is sent: compressed, it would be of something else.
+            "accept-encoding": "identity",
+            ...content.extraHeaders,
+            ...(asked === null || validator === null ? {} : { range: `bytes=${asked}-`, "if-range": validator })
+          },
+          onResponse: (response) => {
+            answer = response
+            idleSince = response.status < 300 ? now() : null
+            return content.onResponse === undefined ? Effect.void : content.onResponse(response)
+          }
+        }
+        const ended = Effect.suspend(() => {
+          if (total !== null && offset < total) return Effect.fail(incomplete(`it ended after ${offset} bytes`))
+          return offset === 0 ? Effect.fail(incomplete("it is empty")) : Effect.void
+        })
+        const pump = Stream.runForEachChunk(videos.content(id, options), (chunks) =>
+          to === null ? Effect.flatMap(begin, (opened) => store(opened, chunks)) : store(to, chunks)
+        ).pipe(
+          Effect.zipRight(Effect.suspend(() => (to === null ? Effect.asVoid(begin) : Effect.void))),
+          Effect.zipRight(ended)
+        )
+        return Effect.catchTag(
+          flushed(watched(pump)),
+          "BadRequestError",
+          (error): Effect.Effect<never, Errors.BadRequestError | StartOver | Whole> => {
+            if (asked === null) return Effect.fail(error)
+            const isWhole =
+              error.status === 416 &&
+              unsatisfied(answer?.headers) === offset &&
+              sameVersion(answer?.headers ?? {}, validator, false)
+            return Effect.fail(isWhole ? new Whole() : new StartOver())
+          }
+        )
+      })
+
+    /** Fails when nothing has come for too long: a connection that is open and silent never ends by itself. */
+    const watched = <E>(pump: Effect.Effect<void, E>): Effect.Effect<void, E | IncompleteDownloadError> => {
+      const patience = Duration.toMillis(plan.stallTimeout)
+      if (!Number.isFinite(patience)) return pump
+      const watch: Effect.Effect<never, IncompleteDownloadError> = Effect.suspend(() => {
+        const left = idleSince === null ? patience : idleSince + patience - now()
+        return left > 0
+          ? Effect.zipRight(Effect.sleep(left), watch)
+          : Effect.fail(incomplete(`nothing came for ${seconds(plan.stallTimeout)}`))
+      })
+      return Effect.raceFirst(pump, watch)
+    }
+
+    const download = (scope: Scope.Scope) =>
+      Effect.suspend(() => {
+        let step = stepper(plan.retry)
+        let mark = highest
+        const loop: Effect.Effect<void, DownloadToFileError> = Effect.suspend(() =>
+          Effect.catchAll(attempt(scope), (error): Effect.Effect<void, DownloadToFileError> => {
+            idleSince = null
+            if (error._tag === "Whole") return Effect.void
+            if (error._tag === "StartOver") {
+              validator = null
+              return loop
+            }
+            highest = Math.max(highest, offset)
+            if (!isBreak(error)) return Effect.fail(error)
+            if (highest > mark) {
+              mark = highest
+              step = stepper(plan.retry)
+            }
+            return Effect.flatMap(nextDelay(step, error, plan.maxRetryAfter), (millis) =>
+              millis !== null
+                ? Effect.zipRight(Effect.sleep(millis), loop)
+                : Effect.fail(
+                    highest === 0 || error._tag === "IncompleteDownloadError" ? error : incomplete(error.message, error)
+                  )
+            )
+          })
+        )
+        return loop
+      })
+
+    /** On disk, and as long there as it was here: another program may have had its hands in it. */
+    const settle = (scope: Scope.Scope) =>
+      Effect.gen(function* () {
+        const size = yield* Effect.mapError((part ?? (yield* openAt(scope, offset))).sync, failed)
+        if (size !== offset) return yield* incomplete(`the file has ${size} bytes, ${offset} were written to it`)
+      })
+
+    const isWhole = total !== null && offset === total
+    yield* Effect.scopedWith((scope) => Effect.zipRight(isWhole ? Effect.void : download(scope), settle(scope))).pipe(
+      // A part without a byte is no use to anybody.
+      Effect.onError(() =>
+        part !== null && offset === 0
+          ? Effect.zipRight(Effect.ignore(removeNote(fs, target)), Effect.ignore(fs.remove(target.part)))
+          : Effect.void
+      )
+    )
+    yield* publish(fs, path, target, plan.overwrite)
+    tell(true)
+    return { path: target.path, bytes: offset, videoId: id, resumedFrom, etag }
+  })
+
+/** What another try may mend. A job that is not ready is waited for by a watch. */
+const isBreak = (error: DownloadToFileError): error is IncompleteDownloadError | DownloadVideoError =>
+  Errors.isTransient(error) && error._tag !== "VideoNotReadyError"

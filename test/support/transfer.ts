@@ -1,0 +1,79 @@
+/** Clips, servers that send them well or badly, and directories to put them in. */
+import * as FileSystem from "@effect/platform/FileSystem"
+import { Effect } from "effect"
+import type { Reply } from "./server.js"
+
+const make = (seed: number, length: number): Buffer => {
+  const bytes = Buffer.from(Uint8Array.from({ length }, (_, index) => (index * seed + (index >> 8)) & 0xff))
+  bytes.set(Buffer.from("\u0000\u0000\u0000\u0020ftypisom"))
+  return bytes
+}
+
+export const clip = make(31, 300_000)
+
+/** Another version of the same job's clip. */
+export const other = make(47, 250_000)
+
+type Headers = { readonly [name: string]: string }
+
+export const tagged: Headers = { etag: '"v1"' }
+
+/** The byte that a request wants to begin with; `null` where it wants everything. */
+export const startOf = (range: string | undefined): number | null => {
+  const from = /^bytes=(\d+)-$/.exec(range ?? "")?.[1]
+  return from === undefined ? null : Number(from)
+}
+
+const begin = (length: number, status: number, headers: Headers): Headers => ({
+  "content-type": "video/mp4",
+  ...(status === 200 ? { "content-length": String(length) } : {}),
+  ...headers
+})
+
+/** All of it, whatever range was asked for. */
+export const whole =
+  (bytes: Uint8Array, headers: Headers = {}): Reply =>
+  (response) => {
+    response.writeHead(200, begin(bytes.byteLength, 200, headers)).end(bytes)
+  }
+
+/** What was asked for, as RFC 9110 has it: 206, or 200 where `If-Range` names another version. */
+export const ranged =
+  (bytes: Uint8Array, headers: Headers = tagged): Reply =>
+  (response, request, index) => {
+    const start = startOf(request.headers.range)
+    const validator = request.headers["if-range"]
+    if (start === null || (validator !== undefined && validator !== (headers["etag"] ?? headers["last-modified"]))) {
+      return whole(bytes, headers)(response, request, index)
+    }
+    const range = `bytes ${start}-${bytes.byteLength - 1}/${bytes.byteLength}`
+    response
+      .writeHead(206, { "content-type": "video/mp4", "content-range": range, ...headers })
+      .end(bytes.subarray(start))
+  }
+
+/** The same, but `length` bytes into it the connection breaks. */
+export const cut =
+  (bytes: Uint8Array, length: number, headers: Headers = tagged): Reply =>
+  (response, request) => {
+    const start = startOf(request.headers.range) ?? 0
+    const end = Math.min(bytes.byteLength, start + length)
+    const range = { "content-range": `bytes ${start}-${bytes.byteLength - 1}/${bytes.byteLength}` }
+    response.writeHead(
+      start === 0 ? 200 : 206,
+      start === 0 ? begin(bytes.byteLength, 200, headers) : { "content-type": "video/mp4", ...range, ...headers }
+    )
+    // The rest is left out only once the client has had time to read what there is.
+    response.write(bytes.subarray(start, end), () => setTimeout(() => response.socket?.destroy(), 20))
+  }
+
+/** A directory of the test's own, and what is in it. */
+export const makeFolder = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const folder = yield* fs.makeTempDirectoryScoped()
+  return {
+    folder,
+    list: Effect.map(fs.readDirectory(folder), (names) => [...names].sort()),
+    read: (name: string) => Effect.map(fs.readFile(`${folder}/${name}`), Buffer.from)
+  }
+})
