@@ -4,6 +4,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import {
   Cause,
+  Data,
   Deferred,
   Effect,
   Exit,
@@ -187,16 +188,17 @@ describe("the endpoint", () => {
 })
 
 describe("a handler that fails", () => {
-  class Broken extends Error {}
+  class Broken extends Data.TaggedError("Broken")<{ readonly message: string }> {}
 
-  it.effect.each([
-    ["with an error of its own", Effect.fail(new Broken("the disk at /var is full"))],
-    ["with a defect", Effect.die(new Broken("the disk at /var is full"))],
+  const failures: ReadonlyArray<readonly [how: string, failure: Effect.Effect<never, Broken | WebhookReplayError>]> = [
+    ["with an error of its own", Effect.fail(new Broken({ message: "the disk at /var is full" }))],
+    ["with a defect", Effect.die(new Broken({ message: "the disk at /var is full" }))],
     [
       "with one of this module's errors",
       Effect.fail(new WebhookReplayError({ reason: "seen", messageId: "the disk at /var is full", eventId: "" }))
     ]
-  ] as const)("%s is answered by 500, logged, and run again for the next delivery", ([, failure]) =>
+  ]
+  it.effect.each(failures)("%s is answered by 500, logged, and run again for the next delivery", ([, failure]) =>
     Effect.gen(function* () {
       const runs = yield* Ref.make(0)
       const logs: Array<string> = []

@@ -253,13 +253,13 @@ describe("a KeyValueStore", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(handleWebhook(yield* delivery(), () => Effect.die("handled")))
       expect(error).toMatchObject({ _tag: "WebhookStoreError", isTransient: true })
-    }).pipe(atNow, Effect.provide(shared), Effect.provide(failing("get", 0)))
+    }).pipe(atNow, Effect.provide(Layer.provide(shared, failing("get", 0))))
   )
 
   it.effect("that fails after the message was handled changes nothing about that", () =>
     Effect.gen(function* () {
       expect(yield* handleWebhook(yield* delivery(), () => Effect.succeed("handled"))).toBe("handled")
-    }).pipe(atNow, Effect.provide(shared), Effect.provide(failing("set", 1)))
+    }).pipe(atNow, Effect.provide(Layer.provide(shared, failing("set", 1))))
   )
 })
 

@@ -291,6 +291,8 @@ export const runTransfer = (
             }
             highest = Math.max(highest, offset)
             if (!isBreak(error)) return Effect.fail(error)
+            // It broke after the last byte.
+            if (validator !== null && offset > 0 && offset === total) return Effect.void
             if (highest > mark) {
               mark = highest
               step = stepper(plan.retry)

@@ -77,3 +77,11 @@ export const makeFolder = Effect.gen(function* () {
     read: (name: string) => Effect.map(fs.readFile(`${folder}/${name}`), Buffer.from)
   }
 })
+
+/** As if no range had been asked for. */
+export const unranged =
+  (reply: Reply): Reply =>
+  (response, request, index) => {
+    const { range: _, ...headers } = request.headers
+    reply(response, { ...request, headers }, index)
+  }
