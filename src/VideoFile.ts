@@ -73,14 +73,18 @@ export interface Options {
  */
 export const isVideoFile = (value: unknown): value is VideoFile => Predicate.hasProperty(value, TypeId)
 
-// The types of https://www.iana.org/assignments/media-types that video servers write.
+// The types of https://www.iana.org/assignments/media-types that video servers write, and take for a picture.
 const types: { readonly [ending: string]: string } = {
   mp4: "video/mp4",
   m4v: "video/mp4",
   mov: "video/quicktime",
   webm: "video/webm",
   mkv: "video/matroska",
-  avi: "video/vnd.avi"
+  avi: "video/vnd.avi",
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  webp: "image/webp"
 }
 
 // Measured by `bench/transfer.ts`: smaller reads take longer, larger ones or more of them at once take more memory.

@@ -21,10 +21,7 @@ import { inTurn, json, type Recorded, reset, routes, serve, text } from "./suppo
 import { atOnce, clients, job, videosOver } from "./support/videos.js"
 
 const clip = VideoFile.fromBytes(new TextEncoder().encode("the bytes of a clip"), { name: "clip.mp4" })
-const picture = VideoFile.fromBytes(new TextEncoder().encode("the bytes of a picture"), {
-  name: "first.png",
-  contentType: "image/png"
-})
+const picture = VideoFile.fromBytes(new TextEncoder().encode("the bytes of a picture"), { name: "first.png" })
 
 const bodyOf = (request: Recorded | undefined): unknown => JSON.parse(request?.body.toString() ?? "")
 const partsOf = (request: Recorded | undefined) =>
@@ -77,6 +74,7 @@ describe("requests", () => {
         ["seconds", "4"],
         ["input_reference", "first.png"]
       ])
+      assert.include(upload.request?.body.toString(), "content-type: image/png")
       const byUrl = yield* asked(
         createVideo({ prompt: "on", inputReference: { imageUrl: "data:image/png;base64,AA==" } })
       )
