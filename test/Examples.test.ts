@@ -15,9 +15,11 @@ const examples = list("examples").filter((name) => name.endsWith(".ts"))
 /** What a run of each example prints, where that does not depend on how fast the machine is. */
 const prints: { readonly [name: string]: RegExp } = {
   "create.ts": /^queued 1280x720\n$/,
+  "download-to-file.ts": /^a clip\ndone\n\.\.\/clip\.mp4 is outside\n$/,
   "download.ts": /^wait: queued\na clip\n$/,
   "errors.ts": /^`seconds` must be 4, 8, 12, 16 or 20 .*\n$/,
   "extend.ts": /^12 s\n8 s\n$/,
+  "list.ts": /^true\nthe same, at night\na lighthouse at dusk\ntrue\n$/,
   "live.ts": /^video_\w+ queued\n$/,
   "quickstart.ts": /^queued 0 % 12 s\n(in_progress \d+ % 12 s\n)+completed 100 % 12 s\n$/,
   "testing.ts": /^true\ntrue\ntrue\nVideoNotFoundError\n$/,

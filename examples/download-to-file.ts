@@ -1,0 +1,23 @@
+import { FileSystem } from "@effect/platform"
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Stream } from "effect"
+import { awaitVideo, createVideo } from "effect-videos"
+import { VideosServer } from "effect-videos/server"
+import { downloadVideoToFile, downloadVideoToFileWithProgress } from "effect-videos/Transfer"
+
+const program = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const directory = yield* fs.makeTempDirectoryScoped()
+  const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
+  yield* awaitVideo(job)
+
+  // Written to clip.mp4.part; what breaks is resumed, and clip.mp4 is there whole or not at all.
+  const { bytes, path } = yield* downloadVideoToFile(job, "clip.mp4", { directory })
+  yield* Console.log(bytes === Number((yield* fs.stat(path)).size) ? "a clip" : "half a clip")
+
+  const last = yield* Stream.runLast(downloadVideoToFileWithProgress(job, "again.mp4", { directory }))
+  yield* Console.log(last._tag === "Some" && last.value.done ? "done" : "not done")
+  yield* downloadVideoToFile(job, "../clip.mp4", { directory })
+}).pipe(Effect.catchTag("InvalidPathError", ({ path, reason }) => Console.log(path, "is", reason)))
+
+program.pipe(Effect.scoped, Effect.provide([VideosServer.layerTest(), NodeContext.layer]), NodeRuntime.runMain)
