@@ -253,6 +253,24 @@ for (const { client, layer } of clients) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
+    it.scopedLive("from where the job says goes on there after a break, by nobody in particular", () =>
+      Effect.gen(function* () {
+        const { folder, read } = yield* makeFolder
+        const storage = yield* serve(inTurn(cut(clip, 100_000), ranged(clip)))
+        const look = json(200, job({ status: "completed", url: `${storage.origin}/clip.mp4?sig=1` }))
+        const server = yield* serve(
+          routes({ "GET /v1/videos/video_1/content": json(404, {}), "GET /v1/videos/video_1": look })
+        )
+        yield* downloadVideoToFile("video_1", `${folder}/clip.mp4`, { retry, extraHeaders: { "x-mine": "1" } }).pipe(
+          Effect.provide(over(server))
+        )
+        expect((yield* read("clip.mp4")).equals(clip)).toBe(true)
+        expect(storage.requests.map(({ url }) => url)).toEqual(["/clip.mp4?sig=1", "/clip.mp4?sig=1"])
+        expect(storage.requests.map(({ headers }) => startOf(headers.range))).toEqual([null, 100_000])
+        expect(storage.requests.flatMap(({ headers }) => Object.keys(headers))).not.toContain("x-mine")
+      }).pipe(Effect.provide(NodeContext.layer))
+    )
+
     it.scopedLive("that is interrupted is gone on with by the next call", () =>
       Effect.gen(function* () {
         const { folder, list, read } = yield* makeFolder
