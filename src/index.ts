@@ -79,4 +79,3 @@ export {
   Videos,
   type VideosService
 } from "./Videos.js"
-export * as Webhook from "./Webhook.js"

@@ -192,6 +192,16 @@ for (const { client, layer } of clients) {
         { received: 0, total: 10 }
       ],
       [
+        "brings more than the whole, once the whole is there",
+        (response) => {
+          response.writeHead(206, { "content-range": "bytes 0-999/1000", ...tagged })
+          response.write(clip.subarray(0, 1000), () => setTimeout(() => response.end("more"), 20))
+        },
+        "more has come than the 1000 bytes of the whole",
+        ["clip.mp4.part"],
+        { total: 1000 }
+      ],
+      [
         "begins in the middle, unasked",
         (response) => {
           response.writeHead(206, { "content-range": "bytes 5-9/10" }).end("56789")

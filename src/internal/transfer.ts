@@ -169,8 +169,12 @@ export const runTransfer = (
       let writes: Effect.Effect<void, PlatformError> = Effect.void
       for (const bytes of chunks) {
         if (total !== null && offset + bytes.byteLength > total) {
+          // What is there may be of anything.
           validator = null
-          return Effect.fail(incomplete(`more has come than the ${total} bytes of the whole`))
+          return Effect.zipRight(
+            removeNote(fs, target),
+            Effect.fail(incomplete(`more has come than the ${total} bytes of the whole`))
+          )
         }
         offset += bytes.byteLength
         writes =
