@@ -195,8 +195,7 @@ describe("a disk", () => {
       }))
       const error = yield* Effect.flip(
         downloadVideoToFile("video_1", `${folder}/a.mp4`, { retry: atOnce(3) }).pipe(
-          Effect.provide(small),
-          Effect.provide(over(server))
+          Effect.provide(Layer.merge(over(server), small))
         )
       )
       expect(error).toMatchObject({ _tag: "FileWriteError", path: `${folder}/a.mp4.part`, cause: full })
@@ -232,8 +231,7 @@ describe("a disk", () => {
       const server = yield* serve(ranged(clip))
       const error = yield* Effect.flip(
         downloadVideoToFile("video_1", `${folder}/a.mp4`).pipe(
-          Effect.provide(filesWith(change)),
-          Effect.provide(over(server))
+          Effect.provide(Layer.merge(over(server), filesWith(change)))
         )
       )
       expect(error).toMatchObject({ _tag: "FileWriteError", cause: denied })
@@ -255,10 +253,7 @@ describe("a disk", () => {
         rename: (from, to) => note("rename", fs.rename(from, to)),
         remove: (path, options) => note(`remove ${path.slice(folder.length + 1)}`, fs.remove(path, options))
       }))
-      yield* downloadVideoToFile("video_1", `${folder}/a.mp4`).pipe(
-        Effect.provide(watched),
-        Effect.provide(over(server))
-      )
+      yield* downloadVideoToFile("video_1", `${folder}/a.mp4`).pipe(Effect.provide(Layer.merge(over(server), watched)))
       expect(done.slice(-4)).toEqual(["sync", "rename", "directory", "remove a.mp4.part.json"])
     }).pipe(Effect.provide(NodeContext.layer))
   )
