@@ -240,7 +240,9 @@ const Extra = JsonObject.annotations({
   arbitrary: () => (fc) =>
     fc
       .dictionary(
-        fc.string().filter((key) => !resource.known.has(key) && key !== "created" && key !== "__proto__"),
+        fc
+          .string()
+          .filter((key) => !resource.known.has(key) && key !== "created" && key !== "name" && key !== "__proto__"),
         fc.jsonValue()
       )
       .map((extra) => JSON.parse(JSON.stringify(extra)) as { readonly [key: string]: unknown })
@@ -315,13 +317,8 @@ export const VideoCharacter = Schema.standardSchemaV1(
     Schema.Struct({ id: Text, name: Text, createdAt: Time, extra: Extra }) satisfies Schema.Schema<VideoCharacter>,
     {
       strict: true,
-      decode: ({ created_at, id, name, ...extra }) => ({
-        id: wire.text(id),
-        name: wire.text(name),
-        createdAt: resource.time(created_at),
-        extra
-      }),
-      encode: ({ createdAt, extra, id, name }) => ({ ...extra, id, name, created_at: resource.unixSeconds(createdAt) })
+      decode: (body) => resource.characterFromWire(body),
+      encode: (character) => resource.characterToWire(character)
     }
   ).annotations({ identifier: "VideoCharacter", title: "VideoCharacter" })
 )

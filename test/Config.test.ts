@@ -3,7 +3,7 @@ import { inspect } from "node:util"
 import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Context, Duration, Effect, Layer, Option, Redacted, Stream } from "effect"
 import { createVideo, downloadVideo, retrieveVideo, VideosConfig, type VideosConfigOptions } from "effect-videos"
-import { json, serve } from "./support/server.js"
+import { inTurn, json, serve, text } from "./support/server.js"
 import { clients, job, videosOver } from "./support/videos.js"
 
 const build = (layer: Layer.Layer<VideosConfig, unknown>) =>
@@ -148,7 +148,7 @@ describe("what every request carries", () => {
     "is the key, the user agent, the account and the configured headers ($client)",
     ({ layer }) =>
       Effect.gen(function* () {
-        const server = yield* serve(json(200, job()))
+        const server = yield* serve(inTurn(json(200, job()), json(200, job()), text(200, "the bytes of a clip")))
         const videos = videosOver(
           { baseUrl: `${server.baseUrl}//` },
           {

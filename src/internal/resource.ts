@@ -1,6 +1,6 @@
 /** The one place where an answer's accent is undone: the wire's JSON to a `VideoResource`, and back. */
 import * as DateTime from "effect/DateTime"
-import type { VideoId, VideoResource, VideoResourceEncoded } from "../Schema.js"
+import type { VideoCharacter, VideoId, VideoResource, VideoResourceEncoded } from "../Schema.js"
 import * as wire from "./wire.js"
 
 // The protocol's own names. The rest of a body is `extra`.
@@ -15,16 +15,26 @@ export const time = (value: unknown): DateTime.Utc | null => {
   return millis === null ? null : DateTime.unsafeMake(millis)
 }
 
-// An unreadable value stays in `extra` under its wire name.
-export const fromWire = (body: VideoResourceEncoded): VideoResource => {
-  const extra: Array<readonly [string, unknown]> = []
-  for (const key of Object.keys(body)) if (!known.has(key)) extra.push([key, body[key]])
-  const read = <A>(key: string, reader: (value: unknown) => A | null): A | null => {
-    const raw = body[key]
-    const value = reader(raw)
-    if (value === null && raw !== null && raw !== undefined && raw !== "" && raw !== 0) extra.push([key, raw])
-    return value
+/**
+ * Reads a body field by field. What is not a field, and what could not be read as one, is `extra`, under its wire name.
+ */
+const reading = (body: VideoResourceEncoded, fields: ReadonlySet<string>) => {
+  const rest: Array<readonly [string, unknown]> = []
+  for (const key of Object.keys(body)) if (!fields.has(key)) rest.push([key, body[key]])
+  return {
+    read: <A>(key: string, reader: (value: unknown) => A | null): A | null => {
+      const raw = body[key]
+      const value = reader(raw)
+      if (value === null && raw !== null && raw !== undefined && raw !== "" && raw !== 0) rest.push([key, raw])
+      return value
+    },
+    // `fromEntries` defines properties, so that a `__proto__` key is data and changes no prototype.
+    extra: () => Object.fromEntries(rest)
   }
+}
+
+export const fromWire = (body: VideoResourceEncoded): VideoResource => {
+  const { extra, read } = reading(body, known)
   const { status } = body
   return {
     id: body.id as VideoId,
@@ -41,8 +51,7 @@ export const fromWire = (body: VideoResourceEncoded): VideoResource => {
     seconds: read("seconds", wire.seconds),
     remixedFromVideoId: read("remixed_from_video_id", wire.text),
     error: read("error", wire.fault),
-    // `fromEntries` defines properties, so that a `__proto__` key is data and changes no prototype.
-    extra: Object.fromEntries(extra)
+    extra: extra()
   }
 }
 
@@ -90,3 +99,23 @@ export const isSame = (a: VideoResource, b: VideoResource): boolean =>
 
 const sameTime = (a: DateTime.Utc | null, b: DateTime.Utc | null): boolean =>
   a === b || (a !== null && b !== null && a.epochMillis === b.epochMillis)
+
+const characterFields: ReadonlySet<string> = new Set(["id", "name", "created_at"])
+
+/** @internal */
+export const characterFromWire = (body: VideoResourceEncoded): VideoCharacter => {
+  const { extra, read } = reading(body, characterFields)
+  return {
+    id: read("id", wire.text),
+    name: read("name", wire.text),
+    createdAt: read("created_at", time),
+    extra: extra()
+  }
+}
+
+/** @internal */
+export const characterToWire = ({ createdAt, extra, id, name }: VideoCharacter): VideoResourceEncoded => {
+  const fields = { id, name, created_at: unixSeconds(createdAt) }
+  const read = Object.entries(fields).filter(([key, value]) => value !== null || !Object.hasOwn(extra, key))
+  return { ...extra, ...Object.fromEntries(read) }
+}
