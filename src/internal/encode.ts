@@ -1,8 +1,7 @@
 /** A request's fields, in the protocol's own words, as the body that a server takes. */
 import * as HttpBody from "@effect/platform/HttpBody"
 import type { ServerPreset } from "../Presets.js"
-import { quoted } from "./multipart.js"
-import { randomId } from "./randomId.js"
+import { newForm, textParts } from "./multipart.js"
 import * as wire from "./wire.js"
 
 const encoder = new TextEncoder()
@@ -28,14 +27,9 @@ export const formFields = (fields: wire.JsonObject): { readonly [name: string]: 
   )
 
 const form = (fields: wire.JsonObject): HttpBody.HttpBody => {
-  const boundary = `effect-videos-${randomId()}`
-  const parts = Object.entries(formFields(fields)).map(
-    ([name, value]) => `--${boundary}\r\ncontent-disposition: form-data; name=${quoted(name)}\r\n\r\n${value}\r\n`
-  )
-  return HttpBody.uint8Array(
-    encoder.encode(`${parts.join("")}--${boundary}--\r\n`),
-    `multipart/form-data; boundary=${boundary}`
-  )
+  const { boundary, contentType } = newForm()
+  const body = `${textParts(formFields(fields), boundary)}--${boundary}--\r\n`
+  return HttpBody.uint8Array(encoder.encode(body), contentType)
 }
 
 /** @internal */

@@ -9,8 +9,20 @@ import { randomId } from "./randomId.js"
 
 const encoder = new TextEncoder()
 
+/** A boundary that no body holds by chance, and the media type that names it. */
+export const newForm = (): { readonly boundary: string; readonly contentType: string } => {
+  const boundary = `effect-videos-${randomId()}`
+  return { boundary, contentType: `multipart/form-data; boundary=${boundary}` }
+}
+
+/** The parts of the text fields. */
+export const textParts = (fields: { readonly [name: string]: string }, boundary: string): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `--${boundary}\r\ncontent-disposition: form-data; name=${quoted(name)}\r\n\r\n${value}\r\n`)
+    .join("")
+
 /** Quoting of names as browsers do it (WHATWG "multipart/form-data encoding algorithm"). */
-export const quoted = (name: string): string => `"${name.replace(/\r\n|\r|\n/g, "%0D%0A").replace(/"/g, "%22")}"`
+const quoted = (name: string): string => `"${name.replace(/\r\n|\r|\n/g, "%0D%0A").replace(/"/g, "%22")}"`
 
 const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0))
@@ -29,16 +41,12 @@ export const upload = (
   field: string,
   file: VideoFile
 ): VideosUpload => {
-  const boundary = `effect-videos-${randomId()}`
-  const texts = Object.entries(fields).map(
-    ([name, value]) => `--${boundary}\r\ncontent-disposition: form-data; name=${quoted(name)}\r\n\r\n${value}\r\n`
-  )
+  const { boundary, contentType } = newForm()
   const type = file.contentType.replace(/[\r\n]/g, "")
   const head = encoder.encode(
-    `${texts.join("")}--${boundary}\r\ncontent-disposition: form-data; name=${quoted(field)}; filename=${quoted(file.name)}\r\ncontent-type: ${type}\r\n\r\n`
+    `${textParts(fields, boundary)}--${boundary}\r\ncontent-disposition: form-data; name=${quoted(field)}; filename=${quoted(file.name)}\r\ncontent-type: ${type}\r\n\r\n`
   )
   const tail = encoder.encode(`\r\n--${boundary}--\r\n`)
-  const contentType = `multipart/form-data; boundary=${boundary}`
   const { content, size } = file
   if (content instanceof Uint8Array) {
     return { body: HttpBody.uint8Array(concat([head, content, tail]), contentType), failure: () => null }
