@@ -84,6 +84,10 @@ export const stateOf = (job: Job, now: number): JobState => {
 /** Whether the files of a completed job are gone. */
 export const isExpired = (job: Job, now: number): boolean => job.expiresAt !== null && now >= job.expiresAt
 
+/** @internal */
+export const noSuchVideo = (id: string): Refusal =>
+  refuse(404, `No video with the id '${id}'.`, { param: "video_id", code: "video_not_found" })
+
 /** Names of a job: for the answer to its submission, and for those to looks. */
 export interface JobIds {
   readonly id: string
@@ -122,6 +126,8 @@ export interface Jobs {
   readonly get: (id: string) => Effect.Effect<Job, Refusal>
   /** Removes the job and its files, and gives it back. */
   readonly remove: (id: string) => Effect.Effect<Job, Refusal>
+  /** The files of the job, if it is there, are gone from now on. */
+  readonly expire: (id: string) => Effect.Effect<void>
   /** In the order in which they were made. */
   readonly all: Effect.Effect<ReadonlyArray<Job>>
 }
@@ -170,9 +176,7 @@ export const makeJobs = (config: JobsConfig, studio: Studio): Jobs => {
   const get = (id: string): Effect.Effect<Job, Refusal> =>
     Effect.suspend(() => {
       const job = jobs.get(otherIds.get(id) ?? id)
-      return job === undefined
-        ? Effect.fail(refuse(404, `No video with the id '${id}'.`, { param: "video_id", code: "video_not_found" }))
-        : Effect.succeed(job)
+      return job === undefined ? Effect.fail(noSuchVideo(id)) : Effect.succeed(job)
     })
 
   /** A job that something can be made from. */
@@ -242,6 +246,11 @@ export const makeJobs = (config: JobsConfig, studio: Studio): Jobs => {
         yield* studio.release(job.recipe)
         return job
       }).pipe(Effect.uninterruptible),
+    expire: (id) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const job = jobs.get(otherIds.get(id) ?? id)
+        if (job !== undefined) jobs.set(job.id, { ...job, expiresAt: now })
+      }),
     all: Effect.sync(() => [...jobs.values()])
   }
 }

@@ -5,6 +5,7 @@ import * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpServer from "@effect/platform/HttpServer"
 import type { ServeError } from "@effect/platform/HttpServerError"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import type * as ConfigError from "effect/ConfigError"
@@ -19,9 +20,16 @@ import { VideoResource } from "../Schema.js"
 import { Videos } from "../Videos.js"
 import { accentOf } from "./accents.js"
 import { makeCharacters } from "./characters.js"
+import { withCors } from "./cors.js"
+import { faultControl, isControl } from "./faults/control.js"
+import { faulty } from "./faults/inject.js"
+import type { Rule } from "./faults/model.js"
+import { type FaultsService, makeFaults } from "./faults/rules.js"
+import { inProcess, onSocket, Wire } from "./faults/wire.js"
+import { makeIdempotency } from "./idempotency.js"
 import { type JobOptions, makeJobs } from "./Jobs.js"
+import { keyCheck } from "./keys.js"
 import { loadHttpServer, platformServices } from "./platform.js"
-import { makeApp } from "./routes.js"
 import { protocolVideo } from "./shapes.js"
 import { makeStudio } from "./studio.js"
 import { makeAnnounce, type WebhookOptions } from "./webhooks.js"
@@ -45,6 +53,27 @@ export interface InProcessOptions extends JobOptions {
    * An effect is asked at every event, so that the receiver may be started after the server. Default: no events.
    */
   readonly webhook?: WebhookOptions | Effect.Effect<WebhookOptions> | undefined
+  /**
+   * What goes wrong from the start, as the module `Fault` has it; `VideosServerService.faults` changes it. A rule that makes
+   * no sense is a defect. Default: nothing.
+   */
+  readonly faults?: ReadonlyArray<Rule> | undefined
+  /**
+   * Serves the rules at `/_faults`, outside `/v1`: `GET` answers `{ rules, log }`, `PUT` with `{ rules }` sets them, `DELETE`
+   * clears them. Wants a key where there are keys. Whoever reaches it can break the server: default `false`.
+   */
+  readonly faultControl?: boolean | undefined
+  /**
+   * What an `Idempotency-Key` does. `ignore` (default): nothing, as the protocol promises nothing. `honour`: the same key with
+   * the same request answers the job that it made before, with `Idempotent-Replayed: true`; with another request it is
+   * refused with 409, `idempotency_key_reused`.
+   */
+  readonly idempotency?: "honour" | "ignore" | undefined
+  /**
+   * Which pages may call the server from other origins, with any headers: those of these origins, such as
+   * `http://localhost:5173`, all (`true`, default), or none (`false`). Cookies are never asked for.
+   */
+  readonly cors?: boolean | ReadonlyArray<string> | undefined
 }
 
 /**
@@ -78,6 +107,8 @@ export interface VideosServerService {
    * a test of "paid once" counts.
    */
   readonly jobs: Effect.Effect<ReadonlyArray<VideoResource>>
+  /** What goes wrong, and what has: `Fault` has the values. */
+  readonly faults: FaultsService
 }
 
 /**
@@ -94,6 +125,7 @@ export interface VideosServerService {
  *   deleted (409). An `input_reference` is validated and named in the clip's corner; no URL is fetched.
  * - `preset` makes it answer as another server does, where that one departs from the protocol.
  * - A job costs no fiber, unless `webhook` is set: then each waits for its end in one.
+ * - `faults` makes it fail as servers and networks do: the module `Fault` says how. `jobs` is the truth throughout.
  *
  * Not served: servers' own routes outside the protocol, and bodies of `application/x-www-form-urlencoded`.
  *
@@ -118,7 +150,7 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
     Layer.scoped(
       VideosServer,
       Effect.gen(function* () {
-        const [http, NodeHttpServer] = yield* loadHttpServer
+        const [http, NodeHttpServer, { toServerResponse }] = yield* loadHttpServer
         const server = http.createServer()
         const { host = "127.0.0.1", port = 0 } = options
         const httpServer = yield* NodeHttpServer.make(() => server, { host, port })
@@ -126,7 +158,8 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
         const authority =
           address._tag === "TcpAddress" ? `${host.includes(":") ? `[${host}]` : host}:${address.port}` : "localhost"
         const { app, service } = yield* makeServer(options, `http://${authority}`)
-        yield* Effect.provideService(HttpServer.serveEffect(app), HttpServer.HttpServer, httpServer)
+        const wired = Effect.provideServiceEffect(app, Wire, onSocket(toServerResponse))
+        yield* Effect.provideService(HttpServer.serveEffect(wired), HttpServer.HttpServer, httpServer)
         // A client's idle connections would hold the stop up until they time out.
         yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
         return VideosServer.of(service)
@@ -185,18 +218,33 @@ const makeServer = (options: InProcessOptions, origin: string) =>
     const { cancels, newIds } = accent
     const jobs = makeJobs({ ...options, cancels, newIds, onCreated }, studio)
     const { apiKeys } = options
-    const app = makeApp({ accent, jobs, characters: makeCharacters(), studio, apiKeys, baseUrl })
+    const once = makeIdempotency(options.idempotency ?? "ignore")
+    const faults = yield* makeFaults(options.faults)
+    const protocol = faulty({ accent, jobs, characters: makeCharacters(), studio, once, apiKeys, baseUrl }, faults)
+    const control = faultControl(faults, keyCheck(apiKeys, accent.keyHeaders))
+    const app = withCors(options.cors ?? true)(
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+        options.faultControl === true && isControl(url) ? control : protocol
+      )
+    )
     // The handler runs with this runtime, its `Clock` included.
     const runtime = yield* Effect.runtime<FileSystem.FileSystem | Path.Path | Scope.Scope>()
-    const handler = HttpApp.toWebHandlerRuntime(runtime)(app)
+    const handlerOf = HttpApp.toWebHandlerRuntime(runtime)
     const decode = Schema.decodeUnknown(VideoResource)
     const service: VideosServerService = {
       baseUrl,
       preset: options.preset ?? "openai",
-      fetch: (input, init) => handler(new Request(input, init)),
+      fetch: (input, init) =>
+        new Promise((resolve, reject) => {
+          const request = new Request(input, init)
+          request.signal.throwIfAborted()
+          const wired = Effect.provideService(app, Wire, inProcess(reject, request.signal))
+          handlerOf(wired)(request).then(resolve, reject)
+        }),
       jobs: Effect.flatMap(Effect.zip(jobs.all, Clock.currentTimeMillis), ([all, now]) =>
         Effect.orDie(Effect.forEach(all, (job) => decode(protocolVideo(job, { now }))))
-      )
+      ),
+      faults
     }
     return { app, service }
   })

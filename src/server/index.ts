@@ -4,6 +4,9 @@
  *
  * @since 0.1.0
  */
+export * as Fault from "./Fault.js"
+export type { FaultsService } from "./faults/rules.js"
 export type { JobOptions, JobRequest } from "./Jobs.js"
+export type { Operation } from "./operations.js"
 export { type InProcessOptions, type ServerOptions, VideosServer, type VideosServerService } from "./VideosServer.js"
 export { DeliveryError, deliverySchedule, type WebhookOptions } from "./webhooks.js"

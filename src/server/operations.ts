@@ -1,6 +1,11 @@
 /** The protocol's ten operations, and which of them a request asks for. */
 
-/** @internal */
+/**
+ * The protocol's operations, as the server names them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Operation =
   | "create"
   | "list"

@@ -21,8 +21,9 @@ export const platformServices = Layer.unwrapEffect(
   )
 )
 
-/** A server on a socket. */
-export const loadHttpServer = Effect.zip(
+/** A server on a socket, and what Node has under each of its requests. */
+export const loadHttpServer = Effect.all([
   load(() => import("node:http")),
-  load(() => import("@effect/platform-node/NodeHttpServer"))
-)
+  load(() => import("@effect/platform-node/NodeHttpServer")),
+  load(() => import("@effect/platform-node/NodeHttpServerRequest"))
+])

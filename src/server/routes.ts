@@ -14,11 +14,13 @@ import { type Accent, restated } from "./accents.js"
 import { isForm, readBody } from "./body.js"
 import type { Characters } from "./characters.js"
 import { serveContent } from "./content.js"
+import type { Once } from "./idempotency.js"
 import { type Job, type Jobs, stateOf } from "./Jobs.js"
 import { keyCheck } from "./keys.js"
 import { pageOf } from "./list.js"
 import { type Operation, operationOf } from "./operations.js"
 import {
+  type Fields,
   type Refusal,
   readFilm,
   readModel,
@@ -40,6 +42,8 @@ export interface AppParts {
   readonly jobs: Jobs
   readonly characters: Characters
   readonly studio: Studio
+  /** What is made of a submission whose key has come before. */
+  readonly once: Once
   readonly apiKeys: ReadonlyArray<Redacted.Redacted> | undefined
   /** Up to and including `/v1`, for the links in answers. */
   readonly baseUrl: string
@@ -107,19 +111,26 @@ const refusalResponse = (accent: Accent, original: Refusal, refused: Refused) =>
 }
 
 const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Handler } => {
-  const { accent, baseUrl, characters, jobs, studio } = parts
+  const { accent, baseUrl, characters, jobs, once, studio } = parts
 
   const show = (job: Job, occasion: Occasion) =>
     Effect.map(Clock.currentTimeMillis, (now) => accent.video(job, { now, occasion, baseUrl }))
 
-  const submitted = (job: Job) => Effect.map(show(job, "submission"), (body) => HttpServerResponse.unsafeJson(body))
-
   const bodyOf = (operation: Operation) => readBody(accent.bodies(operation))
 
-  return {
-    create: () =>
+  const submission =
+    <R>(operation: Operation, make: (fields: Fields, source: string) => Effect.Effect<Job, Refusal, R>) =>
+    (source: string) =>
       Effect.gen(function* () {
-        const fields = yield* bodyOf("create")
+        const fields = yield* bodyOf(operation)
+        const { job, replayed } = yield* once(`${operation} ${source}`, fields, make(fields, source))
+        const body = yield* show(job, "submission")
+        return HttpServerResponse.unsafeJson(body, { headers: replayed ? { "idempotent-replayed": "true" } : {} })
+      })
+
+  return {
+    create: submission("create", (fields) =>
+      Effect.gen(function* () {
         const prompt = yield* readPrompt(fields)
         const seconds = (yield* readSeconds(fields, accent.leeway)) ?? 4
         const size = yield* readSize(fields, accent.leeway)
@@ -128,8 +139,9 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
         if (model === null && accent.modelRequired) {
           return yield* refuse(400, "The field 'model' is required.", { param: "model", code: "missing_model" })
         }
-        return yield* submitted(yield* jobs.create({ prompt, seconds, ...size, label, model: model ?? "sora-2" }))
-      }),
+        return yield* jobs.create({ prompt, seconds, ...size, label, model: model ?? "sora-2" })
+      })
+    ),
 
     list: (_, query) =>
       Effect.gen(function* () {
@@ -154,28 +166,26 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
 
     content: (id, query) => Effect.flatMap(jobs.get(id), (job) => serveContent(job, query, accent, studio)),
 
-    remix: (source) =>
-      Effect.gen(function* () {
-        const prompt = yield* readPrompt(yield* bodyOf("remix"))
-        return yield* submitted(yield* jobs.remix({ prompt, source }))
-      }),
+    remix: submission("remix", (fields, source) =>
+      Effect.flatMap(readPrompt(fields), (prompt) => jobs.remix({ prompt, source }))
+    ),
 
-    edit: () =>
+    edit: submission("edit", (fields) =>
       Effect.gen(function* () {
-        const fields = yield* bodyOf("edit")
         const prompt = yield* readPrompt(fields)
         const source = yield* readSource(fields)
-        return yield* submitted(yield* jobs.edit({ prompt, source }))
-      }),
+        return yield* jobs.edit({ prompt, source })
+      })
+    ),
 
-    extend: () =>
+    extend: submission("extend", (fields) =>
       Effect.gen(function* () {
-        const fields = yield* bodyOf("extend")
         const prompt = yield* readPrompt(fields)
         const seconds = yield* Effect.flatMap(readSeconds(fields, accent.leeway), required("seconds"))
         const source = yield* readSource(fields)
-        return yield* submitted(yield* jobs.extend({ prompt, seconds, source }))
-      }),
+        return yield* jobs.extend({ prompt, seconds, source })
+      })
+    ),
 
     createCharacter: () =>
       Effect.gen(function* () {
