@@ -12,19 +12,19 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
-import * as Schedule from "effect/Schedule"
-import * as ScheduleDecision from "effect/ScheduleDecision"
-import * as ScheduleInterval from "effect/ScheduleInterval"
+import * as Either from "effect/Either"
+import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Errors from "./Errors.js"
 import type { SubmitOptions } from "./Http.js"
 import { pollAfter } from "./internal/failure.js"
-import { backoff } from "./internal/retry.js"
-import { withStreamSpan } from "./internal/tracing.js"
-import { makeWatch, type Plan } from "./internal/watch.js"
+import { withSpan, withStreamSpan } from "./internal/tracing.js"
+import type { Plan, Start } from "./internal/watch.js"
+import { awaitOne, type Told, watchMany, watchOne } from "./internal/watchStream.js"
+import { defaultPollSchedule, defaultRetrySchedule } from "./Polling.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "./Requests.js"
 import { isTerminal, phaseOf, type VideoResource } from "./Schema.js"
 import {
@@ -57,8 +57,13 @@ export interface WatchOptions {
    * lower bound. When it ends, the error is the watch's. Default: `defaultRetrySchedule`.
    */
   readonly retry?: Schedule.Schedule<unknown, RetrieveVideoError> | undefined
-  /** `"changes"` (default): a snapshot that differs from the one before. `"every"`: each look, stale ones excepted. */
+  /**
+   * `"changes"` (default): a snapshot that differs from the one before; of several that came while the consumer was busy,
+   * the newest. `"every"`: each look, stale ones excepted; `buffer` of them wait for a consumer that is busy.
+   */
   readonly emit?: "changes" | "every" | undefined
+  /** With `emit: "every"`, how many snapshots wait; beyond it the oldest is dropped. Default: 64. */
+  readonly buffer?: number | undefined
   /** For the whole watch, the request in flight included; a last look is taken just before. Default: none. */
   readonly timeout?: Duration.DurationInput | undefined
   /** For how long nothing may change in what successful looks see. Default: for ever. */
@@ -78,6 +83,56 @@ export interface WatchOptions {
 export interface SubmitAndWatchOptions extends WatchOptions {
   readonly submit?: SubmitOptions | undefined
 }
+
+/**
+ * `WatchOptions` for many jobs: each watch has its own schedules and time-outs, by the same options.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WatchVideosOptions extends WatchOptions {
+  /** How many jobs are watched at once; further ids are taken as jobs end. Default: all. */
+  readonly concurrency?: number | undefined
+}
+
+/**
+ * What is told of one job among many.
+ *
+ * - `VideoChanged`: a snapshot of a job that goes on.
+ * - `VideoEnded`: the job's last snapshot, whether it completed or failed; nothing of this job follows.
+ * - `VideoLost`: its watch failed, with what `watchVideo` would have failed with; nothing follows, and the job itself may
+ *   go on. `lastSnapshot` (or `id`) resumes the watch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoUpdate = Data.TaggedEnum<{
+  VideoChanged: { readonly id: string; readonly video: VideoResource }
+  VideoEnded: { readonly id: string; readonly video: VideoResource }
+  VideoLost: { readonly id: string; readonly error: WatchVideoError; readonly lastSnapshot: VideoResource | null }
+}>
+
+/**
+ * Makes and takes apart `VideoUpdate`s.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { VideoUpdate, watchVideos } from "effect-videos"
+ *
+ * const program = watchVideos(["video_1", "video_2"]).pipe(
+ *   Stream.runForEach(
+ *     VideoUpdate.$match({
+ *       VideoChanged: ({ video }) => Effect.log(video.id, video.progress),
+ *       VideoEnded: ({ video }) => Effect.log(video.id, video.status),
+ *       VideoLost: ({ error, id }) => Effect.logError(id, error.message)
+ *     })
+ *   )
+ * )
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const VideoUpdate = Data.taggedEnum<VideoUpdate>()
 
 /**
  * @since 0.1.0
@@ -104,94 +159,39 @@ export type ExtendAndWatchError = ExtendVideoError | WatchVideoError
 export type CreateAndWatchError = CreateVideoError | WatchVideoError
 
 // -----------------------------------------------------------------------------
-// schedules
-// -----------------------------------------------------------------------------
-
-/**
- * A poll schedule that follows the job: quick at first, slower with the job's age, and, once there is `progress` to
- * reckon with, half the estimated time left, so that looks concentrate near the end. Never shorter than `floor` nor
- * longer than `cap`, each ±10 % at random (at the cap too, so that many watches do not fall in step).
- *
- * @since 0.1.0
- * @category schedules
- */
-export const adaptivePoll = (options?: {
-  /** Default: 1 second. */
-  readonly floor?: Duration.DurationInput | undefined
-  /** Default: 10 seconds. */
-  readonly cap?: Duration.DurationInput | undefined
-}): Schedule.Schedule<Duration.Duration, VideoResource> => {
-  const floor = Duration.toMillis(options?.floor ?? "1 second")
-  const cap = Math.max(floor, Duration.toMillis(options?.cap ?? "10 seconds"))
-  return Schedule.makeWithState<number | null, VideoResource, Duration.Duration>(null, (now, video, since) =>
-    Effect.map(Random.nextRange(0.9, 1.1), (jitter) => {
-      const start = since ?? now
-      const age = now - start
-      const progress = video.progress ?? 0
-      // Servers that only ever say 0 and 100 (vLLM-Omni, SGLang) give nothing to reckon with.
-      const wanted =
-        progress > 0 && progress < 100 ? Math.min(age / 4, (age * (100 - progress)) / progress / 2) : age / 8
-      const delay = Math.min(cap, Math.max(floor, wanted)) * jitter
-      return [
-        start,
-        Duration.millis(delay),
-        ScheduleDecision.continueWith(ScheduleInterval.after(now + delay))
-      ] as const
-    })
-  )
-}
-
-/**
- * `adaptivePoll()`: 1 to 10 seconds.
- *
- * @since 0.1.0
- * @category schedules
- */
-export const defaultPollSchedule: Schedule.Schedule<Duration.Duration, VideoResource> = adaptivePoll()
-
-/**
- * Exponential from 1 second to 30, with full jitter, until looks have failed for 10 minutes on end.
- *
- * @since 0.1.0
- * @category schedules
- */
-export const defaultRetrySchedule: Schedule.Schedule<unknown> = backoff({ base: "1 second", cap: "30 seconds" }).pipe(
-  Schedule.upTo("10 minutes")
-)
-
-// -----------------------------------------------------------------------------
 // watching
 // -----------------------------------------------------------------------------
 
 type Target = string | VideoResource
 
-const plan = (
-  operation: Errors.Operation,
-  target: Target,
-  options: WatchOptions | undefined,
-  submitted: Plan["submitted"]
-): Plan => ({
+const millis = (duration: Duration.DurationInput | undefined): number =>
+  duration === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(duration)
+
+const plan = (operation: Errors.Operation, options: WatchOptions | undefined): Plan => ({
   operation,
-  id: typeof target === "string" ? target : target.id,
-  snapshot: typeof target === "string" ? null : target,
-  submitted,
   poll: options?.poll ?? defaultPollSchedule,
   hintShortens: options?.poll === undefined,
   retry: options?.retry ?? defaultRetrySchedule,
-  every: options?.emit === "every",
-  timeout: options?.timeout === undefined ? null : Duration.decode(options.timeout),
-  stallTimeout: options?.stallTimeout === undefined ? null : Duration.decode(options.stallTimeout),
-  maxRetryAfter: Duration.decode(options?.maxRetryAfter ?? "5 minutes"),
-  notFoundGrace: Duration.decode(options?.notFoundGrace ?? "5 seconds")
+  buffer: options?.emit === "every" ? Math.max(1, options.buffer ?? 64) : 0,
+  timeout: millis(options?.timeout),
+  stallTimeout: millis(options?.stallTimeout),
+  maxRetryAfter: millis(options?.maxRetryAfter ?? "5 minutes"),
+  notFoundGrace: millis(options?.notFoundGrace ?? "5 seconds")
 })
 
-const watch = (planned: Plan): Stream.Stream<VideoResource, WatchVideoError, Videos> =>
+const start = (target: Target, submitted: Start["submitted"] = null): Start =>
+  typeof target === "string"
+    ? { id: target, snapshot: null, submitted }
+    : { id: target.id, snapshot: target, submitted }
+
+const watch = (
+  started: Start,
+  options: WatchOptions | undefined
+): Stream.Stream<VideoResource, WatchVideoError, Videos> =>
   withStreamSpan(
-    Stream.unwrap(
-      Effect.flatMap(Videos, (videos) => Effect.map(makeWatch(videos, planned), Stream.repeatEffectOption))
-    ),
+    Stream.unwrap(Effect.map(Videos, (videos) => watchOne(videos, plan("watchVideo", options), started))),
     "Videos.watch",
-    { "gen_ai.operation.name": "watch_video", "video.id": planned.id }
+    { "gen_ai.operation.name": "watch_video", "video.id": started.id }
   )
 
 /**
@@ -223,7 +223,7 @@ const watch = (planned: Plan): Stream.Stream<VideoResource, WatchVideoError, Vid
 export const watchVideo = (
   video: string | VideoResource,
   options?: WatchOptions
-): Stream.Stream<VideoResource, WatchVideoError, Videos> => watch(plan("watchVideo", video, options, null))
+): Stream.Stream<VideoResource, WatchVideoError, Videos> => watch(start(video), options)
 
 /**
  * Waits for one job's end: the completed job, or `VideoFailedError` with the server's reason. Looks as `watchVideo` does.
@@ -243,17 +243,104 @@ export const awaitVideo = (
   video: string | VideoResource,
   options?: WatchOptions
 ): Effect.Effect<VideoResource, AwaitVideoError, Videos> =>
-  watch(plan("awaitVideo", video, options, null)).pipe(
-    Stream.runFold(null, (_: VideoResource | null, next) => next),
-    // The last element of a watch is a terminal snapshot.
-    Effect.flatMap((video) =>
-      video === null
-        ? Effect.dieMessage("a watch ended without a terminal snapshot")
-        : phaseOf(video) === "failed"
-          ? Effect.fail(new Errors.VideoFailedError({ operation: "awaitVideo", video }))
-          : Effect.succeed(video)
+  withSpan(
+    Effect.flatMap(Videos, (videos) => awaitOne(videos, plan("awaitVideo", options), start(video))),
+    "Videos.watch",
+    () => ({ "gen_ai.operation.name": "await_video", "video.id": start(video).id })
+  ).pipe(Effect.flatMap(success))
+
+const success = (video: VideoResource): Either.Either<VideoResource, Errors.VideoFailedError> =>
+  phaseOf(video) === "failed"
+    ? Either.left(new Errors.VideoFailedError({ operation: "awaitVideo", video }))
+    : Either.right(video)
+
+/**
+ * Follows many jobs as one Stream, which ends when all of them have. A job whose watch fails is an element, `VideoLost`, and
+ * the others go on.
+ *
+ * - Takes ids and snapshots, in anything iterable or in a Stream, whose jobs are watched as they come and whose error is
+ *   the only one of the result. A job that is being watched here already is not watched twice.
+ * - A job costs a row, not a fiber. From a number of jobs on (`VideosConfig`'s `watching.threshold`), pages of `GET /videos`
+ *   are read instead of single jobs, unless the server's list turns out not to be trusted.
+ * - A consumer that is slow holds nothing up: it gets the newest snapshot of each job that has changed.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { listVideos, watchVideos } from "effect-videos"
+ *
+ * // Everything that is running on the server now.
+ * const program = watchVideos(listVideos(), { timeout: "1 hour" }).pipe(
+ *   Stream.filter((update) => update._tag === "VideoEnded"),
+ *   Stream.runForEach(({ video }) => Effect.log(video.id, video.status))
+ * )
+ *
+ * @since 0.1.0
+ * @category watching
+ */
+export const watchVideos = <E = never, R = never>(
+  videos: Iterable<string | VideoResource> | Stream.Stream<string | VideoResource, E, R>,
+  options?: WatchVideosOptions
+): Stream.Stream<VideoUpdate, E, R | Videos> => {
+  const concurrency = options?.concurrency ?? Number.POSITIVE_INFINITY
+  // A text is iterable too: its letters are nobody's jobs.
+  const input = typeof videos === "string" ? [videos] : videos
+  const starts =
+    Stream.StreamTypeId in input
+      ? Stream.map(input, (video) => start(video))
+      : Number.isFinite(concurrency)
+        ? Stream.map(Stream.fromIterable(input), (video) => start(video))
+        : Array.from(input, (video) => start(video))
+  return withStreamSpan(
+    Stream.unwrap(
+      Effect.map(Videos, (service) => watchMany(service, plan("watchVideo", options), starts, concurrency))
+    ).pipe(Stream.map(update)),
+    "Videos.watchMany",
+    { "gen_ai.operation.name": "watch_videos" }
+  )
+}
+
+const update = (told: Told): VideoUpdate =>
+  "error" in told
+    ? VideoUpdate.VideoLost(told)
+    : isTerminal(told.video)
+      ? VideoUpdate.VideoEnded(told)
+      : VideoUpdate.VideoChanged(told)
+
+/**
+ * Waits for the end of many jobs. The results are in the order of what was given, each as `awaitVideo` would have it, as
+ * data: one that failed or was lost does not end the others.
+ *
+ * @example
+ * import { Array, Effect } from "effect"
+ * import { awaitVideos } from "effect-videos"
+ *
+ * const program = Effect.gen(function*() {
+ *   const [lost, completed] = Array.separate(yield* awaitVideos(["video_1", "video_2"], { timeout: "30 minutes" }))
+ *   yield* Effect.log(`${completed.length} completed`, ...lost.map((error) => error.message))
+ * })
+ *
+ * @since 0.1.0
+ * @category watching
+ */
+export const awaitVideos = (
+  videos: Iterable<string | VideoResource>,
+  options?: WatchVideosOptions
+): Effect.Effect<Array<Either.Either<VideoResource, AwaitVideoError>>, never, Videos> => {
+  const ids = Array.from(typeof videos === "string" ? [videos] : videos)
+  return watchVideos(ids, options).pipe(
+    Stream.runFold(new Map<string, Either.Either<VideoResource, AwaitVideoError>>(), (ends, told) =>
+      told._tag === "VideoChanged"
+        ? ends
+        : ends.set(told.id, told._tag === "VideoLost" ? Either.left(told.error) : success(told.video))
+    ),
+    Effect.flatMap((ends) =>
+      Effect.forEach(ids, (video) => {
+        const end = ends.get(start(video).id)
+        return end === undefined ? Effect.dieMessage("a watch ended without a terminal snapshot") : Effect.succeed(end)
+      })
     )
   )
+}
 
 /**
  * Submits an extension and follows it. The answer of the submission is the first element, at once, so that the id is in
@@ -312,6 +399,6 @@ const submitAndWatch = <E>(
           })
       })
       const submitted = Stream.make(job)
-      return isTerminal(job) ? submitted : Stream.concat(submitted, watch(plan("watchVideo", job, options, { hint })))
+      return isTerminal(job) ? submitted : Stream.concat(submitted, watch(start(job, { hint }), options))
     })
   )

@@ -1,38 +1,69 @@
-/** One watch of one job: when to look, what to make of what is seen, when to stop. */
-import * as Clock from "effect/Clock"
+/** One consumer's watch of one job: when it wants a look, what it makes of what is seen, when it ends. Sends nothing. */
+import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Option from "effect/Option"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
+import * as Intervals from "effect/ScheduleIntervals"
 import * as Errors from "../Errors.js"
 import { isSameSnapshot, isTerminal, phaseOf, type VideoPhase, type VideoResource } from "../Schema.js"
-import type { RetrieveVideoError, VideosService } from "../Videos.js"
-import { withDeadline } from "./deadline.js"
-import { pollAfter } from "./failure.js"
-import { nextDelay, type Stepper, stepper } from "./retry.js"
+import type { RetrieveVideoError } from "../Videos.js"
+import type { Feed } from "./watchFeed.js"
+import type { Job } from "./watchHub.js"
+import * as metrics from "./watchMetrics.js"
+import type { Row } from "./watchTimers.js"
 
-/** @internal */
+/** What watches have in common that were begun by one call. */
 export interface Plan {
   readonly operation: Errors.Operation
+  readonly poll: Schedule.Schedule<unknown, VideoResource>
+  /** Whether the server's hint may also shorten the schedule's delay. */
+  readonly hintShortens: boolean
+  readonly retry: Schedule.Schedule<unknown, RetrieveVideoError>
+  /** How many snapshots wait for a slow consumer, every look's among them; 0: the newest, and only where it differs. */
+  readonly buffer: number
+  readonly timeout: number
+  readonly stallTimeout: number
+  readonly maxRetryAfter: number
+  readonly notFoundGrace: number
+}
+
+/** What one watch begins with. */
+export interface Start {
   readonly id: string
   /** What the caller has seen already: changes are told from here on, and it is not emitted again. */
   readonly snapshot: VideoResource | null
   /** The submission was answered just now: the first look waits, and a 404 may be a replica that lags. */
   readonly submitted: { readonly hint: Duration.Duration | null } | null
-  readonly poll: Schedule.Schedule<unknown, VideoResource>
-  /** Whether the server's hint may also shorten the schedule's delay. */
-  readonly hintShortens: boolean
-  readonly retry: Schedule.Schedule<unknown, RetrieveVideoError>
-  readonly every: boolean
-  readonly timeout: Duration.Duration | null
-  readonly stallTimeout: Duration.Duration | null
-  readonly maxRetryAfter: Duration.Duration
-  readonly notFoundGrace: Duration.Duration
 }
 
 /** @internal */
 export type WatchError = RetrieveVideoError | Errors.WatchTimeoutError | Errors.VideoStalledError
+
+/** What one look came to, for all who watch the job. */
+export type Outcome =
+  | { readonly _tag: "Seen"; readonly video: VideoResource }
+  | { readonly _tag: "Failed"; readonly error: RetrieveVideoError }
+  | { readonly _tag: "Died"; readonly cause: Cause.Cause<never> }
+
+/** What a watch needs of the hub. */
+export interface Host {
+  readonly now: () => number
+  readonly run: <A>(
+    runtime: Runtime.Runtime<never>,
+    effect: Effect.Effect<A>,
+    done: (exit: Exit.Exit<A>) => void
+  ) => void
+  /** Calls `due` at that time; `Infinity` for never. */
+  readonly wakeAt: (watch: Watch, at: number) => void
+  /** Gives the watch the job's next look. */
+  readonly look: (watch: Watch) => void
+  readonly leave: (watch: Watch) => unknown
+  /** The least pause between looks while events are pushed, in milliseconds; 0 where none are. */
+  readonly safetyNet: (job: Job) => number
+}
 
 /** How long before its end a watch takes its last look, so that an answer at the last moment is not a time-out. */
 const lastLookMargin = 500
@@ -43,154 +74,264 @@ const freshMillis = 60_000
 const rank: { readonly [phase in VideoPhase]: number } = { waiting: 0, running: 1, succeeded: 2, failed: 2 }
 
 /** A job never goes from running back to waiting: such an answer comes from a replica that lags. */
-const isStale = (last: VideoResource | null, next: VideoResource): boolean =>
+export const isStale = (last: VideoResource | null, next: VideoResource): boolean =>
   last !== null && rank[phaseOf(next)] < rank[phaseOf(last)]
 
-/** The next update of the job at each run; fails with `None` once the job has ended. */
-export const makeWatch = (
-  videos: VideosService,
-  plan: Plan
-): Effect.Effect<Effect.Effect<VideoResource, Option.Option<WatchError>>> =>
-  Effect.map(Clock.currentTimeMillis, (startedAt) => {
-    const { id, operation, snapshot } = plan
-    const deadline = plan.timeout === null ? Number.POSITIVE_INFINITY : startedAt + Duration.toMillis(plan.timeout)
-    const margin = plan.timeout === null ? 0 : Math.min(lastLookMargin, Duration.toMillis(plan.timeout) / 10)
-    const stallMillis = plan.stallTimeout === null ? Number.POSITIVE_INFINITY : Duration.toMillis(plan.stallTimeout)
+/** @internal */
+export class Watch implements Row {
+  readonly job: Job
+  readonly runtime: Runtime.Runtime<never>
+  dueAt = 0
+  place = -1
+  /** How many of the job's looks have counted for the poll schedule: one that came since is not asked for again. */
+  counted: number
+  waiting = false
+  /** Whether the feed knows that there is something to take. */
+  isReady = false
+  exit: Exit.Exit<void, WatchError> | null = null
+
+  private readonly plan: Plan
+  private readonly host: Host
+  private readonly feed: Feed
+  private pending: VideoResource | Array<VideoResource> | null = null
+  private last: VideoResource | null
+  private changedAt: number
+  private readonly startedAt: number
+  private readonly graceUntil: number
+  private pollState: unknown
+  private retryState: unknown = null
+  private retrying = false
+  private isLastLook = false
+  private isClosing = false
+
+  constructor(job: Job, plan: Plan, start: Start, host: Host, feed: Feed, runtime: Runtime.Runtime<never>) {
+    this.job = job
+    this.plan = plan
+    this.host = host
+    this.feed = feed
+    this.runtime = runtime
+    const now = host.now()
+    const { snapshot, submitted } = start
     const fresh =
-      plan.submitted !== null ||
+      submitted !== null ||
       snapshot === null ||
       snapshot.createdAt === null ||
-      startedAt - snapshot.createdAt.epochMillis < freshMillis
-    const graceUntil = fresh ? startedAt + Duration.toMillis(plan.notFoundGrace) : startedAt
+      now - snapshot.createdAt.epochMillis < freshMillis
+    this.counted = job.looks
+    this.last = snapshot
+    this.changedAt = now
+    this.startedAt = now
+    this.graceUntil = fresh ? now + plan.notFoundGrace : now
+    this.pollState = plan.poll.initial
+  }
 
-    const pollStep = stepper(plan.poll)
-    let retryStep: Stepper<RetrieveVideoError> | null = null
-    let last = snapshot
-    let changedAt = startedAt
-    let nextLookAt = startedAt
-    // What the watch does when it is asked for more: go on, stop (the job has ended), or fail: at the deadline once the last
-    // look has been taken, at once when the poll schedule has ended.
-    let state: "watching" | "ended" | "last look" | "exhausted" = "watching"
-    let hint = plan.submitted?.hint ?? null
+  /** The newest snapshot that this watch knows of. */
+  get lastSnapshot(): VideoResource | null {
+    return this.last
+  }
 
-    const look = videos.retrieve(id, {
-      retry: false,
-      onResponse: ({ headers, status }) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
-          hint = status < 300 ? pollAfter(headers, now) : null
-        })
-    })
+  /** The first look: at once, or, for a job that was submitted just now, when the schedule and the server say. */
+  begin({ snapshot, submitted }: Start): void {
+    const { latest } = this.job
+    if (snapshot !== null && submitted === null && isTerminal(snapshot)) {
+      this.push(snapshot)
+      this.end(Exit.void)
+    } else if (latest !== null) {
+      this.see(latest)
+      if (this.exit === null) this.plot(latest, this.hintAfter())
+    } else if (snapshot === null || submitted === null || this.job.isExpected) {
+      this.lookAt(this.startedAt)
+    } else {
+      this.plot(snapshot, submitted.hint === null ? null : Duration.toMillis(submitted.hint))
+    }
+  }
 
-    const timedOut = (now: number): Errors.WatchTimeoutError =>
+  /** What the consumer has not taken. */
+  drain(): ReadonlyArray<VideoResource> {
+    const { pending } = this
+    this.pending = null
+    return pending === null ? [] : Array.isArray(pending) ? pending : [pending]
+  }
+
+  /** A look at the job, whoever asked for it. */
+  see(video: VideoResource): void {
+    if (isStale(this.last, video)) return
+    this.retrying = false
+    const changed = this.last === null || (this.last !== video && !isSameSnapshot(this.last, video))
+    if (changed) {
+      this.last = video
+      this.changedAt = this.host.now()
+    }
+    if (isTerminal(video)) {
+      this.push(video)
+      this.end(Exit.void)
+    } else if (changed || this.plan.buffer > 0) this.push(video)
+  }
+
+  /** The look that this watch waited for, or one since its last. */
+  settle(outcome: Outcome): void {
+    this.waiting = false
+    this.counted = this.job.looks
+    if (outcome._tag === "Died") this.end(Exit.failCause(outcome.cause))
+    else if (outcome._tag === "Failed") this.recover(outcome.error)
+    else this.goOn(outcome.video)
+  }
+
+  /** The time that `wakeAt` named has come. */
+  due(): void {
+    const { looks, outcome } = this.job
+    if (this.waiting || this.isClosing) this.expire()
+    else if (!this.isLastLook && looks > this.counted && outcome !== null) this.settle(outcome)
+    else this.look()
+  }
+
+  /** Something happened to the job elsewhere: look now, whatever the schedule says. */
+  poke(): void {
+    if (!this.waiting && !this.isLastLook) this.look()
+  }
+
+  end(exit: Exit.Exit<void, WatchError>): void {
+    this.exit = exit
+    this.host.leave(this)
+    this.feed.notify(this)
+  }
+
+  // internal
+
+  private get deadline(): number {
+    return this.startedAt + this.plan.timeout
+  }
+
+  private get margin(): number {
+    return Math.min(lastLookMargin, this.plan.timeout / 10)
+  }
+
+  private look(): void {
+    this.waiting = true
+    // A look that begins late has some time all the same.
+    this.host.wakeAt(this, Math.max(this.deadline, this.host.now() + this.margin))
+    this.host.look(this)
+  }
+
+  /** The last look is taken; what is left is to wait for the deadline. */
+  private close(): void {
+    this.isClosing = true
+    this.host.wakeAt(this, this.deadline)
+  }
+
+  /** What is left of the server's wish, in milliseconds. */
+  private hintAfter(): number | null {
+    return this.job.hintUntil === null ? null : Math.max(0, this.job.hintUntil - this.host.now())
+  }
+
+  private push(video: VideoResource): void {
+    const { buffer } = this.plan
+    if (buffer === 0) this.pending = video
+    else {
+      const queue = Array.isArray(this.pending) ? this.pending : []
+      if (queue.length >= buffer) queue.shift()
+      queue.push(video)
+      this.pending = queue
+    }
+    this.feed.notify(this)
+  }
+
+  private fail(error: WatchError): void {
+    this.end(Exit.fail(error))
+  }
+
+  private expire(): void {
+    this.fail(
       new Errors.WatchTimeoutError({
-        operation,
-        videoId: id,
-        lastSnapshot: last,
-        elapsed: Duration.millis(now - startedAt)
+        operation: this.plan.operation,
+        videoId: this.job.id,
+        lastSnapshot: this.last,
+        elapsed: Duration.millis(this.host.now() - this.startedAt)
       })
+    )
+  }
 
-    const expire: Effect.Effect<never, Errors.WatchTimeoutError> = Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
-      if (state === "last look" && now < deadline) yield* Effect.sleep(deadline - now)
-      return yield* Effect.fail(timedOut(yield* Clock.currentTimeMillis))
+  private lookAt(at: number): void {
+    const lastLookAt = this.deadline - this.margin
+    this.isLastLook = Math.max(this.host.now(), at) >= lastLookAt
+    this.host.wakeAt(this, this.isLastLook ? lastLookAt : at)
+  }
+
+  /** One step of a schedule; a user's may take its time, or break. */
+  private step<In>(
+    schedule: Schedule.Schedule<unknown, In>,
+    input: In,
+    state: unknown,
+    next: (state: unknown, delay: number | null) => void
+  ): void {
+    const now = this.host.now()
+    this.host.run(this.runtime, schedule.step(now, input, state), (exit) => {
+      if (this.exit !== null) return
+      if (Exit.isFailure(exit)) {
+        this.end(exit)
+        return
+      }
+      const [after, , decision] = exit.value
+      next(after, ScheduleDecision.isDone(decision) ? null : Math.max(0, Intervals.start(decision.intervals) - now))
     })
+  }
 
-    /** Sets the time of the next look after a successful one, or ends the watch with its schedule. */
-    const plot = (video: VideoResource): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        const planned = yield* pollStep(video)
-        const now = yield* Clock.currentTimeMillis
-        if (planned === null) {
-          state = "exhausted"
-          return
-        }
-        const floor = hint === null ? 0 : Math.min(Duration.toMillis(hint), Duration.toMillis(plan.maxRetryAfter))
-        const delay = hint !== null && plan.hintShortens ? floor : Math.max(planned, floor)
-        nextLookAt = now + Math.max(floor, Math.min(delay, Math.max(0, changedAt + stallMillis - now)))
-      })
+  /** After a look that succeeded and did not end the watch. */
+  private goOn(video: VideoResource): void {
+    this.retrying = false
+    const { last } = this
+    const unchangedFor = this.host.now() - this.changedAt
+    if (last !== null && unchangedFor >= this.plan.stallTimeout) {
+      this.fail(
+        new Errors.VideoStalledError({
+          operation: this.plan.operation,
+          videoId: this.job.id,
+          lastSnapshot: last,
+          unchangedFor: Duration.millis(unchangedFor)
+        })
+      )
+    } else if (this.isLastLook) this.close()
+    else this.plot(video, this.hintAfter())
+  }
 
-    /** What a look saw: an update to emit, or nothing. */
-    const digest = (video: VideoResource): Effect.Effect<Option.Option<VideoResource>, Errors.VideoStalledError> =>
-      Effect.gen(function* () {
-        retryStep = null
-        const now = yield* Clock.currentTimeMillis
-        const stale = isStale(last, video)
-        const changed = !stale && (last === null || !isSameSnapshot(last, video))
-        if (!stale) last = video
-        if (changed) changedAt = now
-        if (isTerminal(video)) {
-          state = "ended"
-          return Option.some(video)
-        }
-        if (!changed && last !== null && now - changedAt >= stallMillis) {
-          return yield* Effect.fail(
-            new Errors.VideoStalledError({
-              operation,
-              videoId: id,
-              lastSnapshot: last,
-              unchangedFor: Duration.millis(now - changedAt)
-            })
-          )
-        }
-        if (state === "watching") yield* plot(video)
-        return changed || (plan.every && !stale) ? Option.some(video) : Option.none()
-      })
+  /** Sets the time of the next look after one that succeeded, or ends the watch with its schedule. */
+  private plot(video: VideoResource, hint: number | null): void {
+    this.step(this.plan.poll, video, this.pollState, (state, planned) => {
+      this.pollState = state
+      if (planned === null) {
+        this.expire()
+        return
+      }
+      const now = this.host.now()
+      const floor = hint === null ? 0 : Math.min(hint, this.plan.maxRetryAfter)
+      const wanted = hint !== null && this.plan.hintShortens ? floor : Math.max(planned, floor)
+      const delay = Math.max(wanted, this.host.safetyNet(this.job))
+      const untilStalled = Math.max(0, this.changedAt + this.plan.stallTimeout - now)
+      this.lookAt(now + Math.max(floor, Math.min(delay, untilStalled)))
+    })
+  }
 
-    /** Sets the time of the next look after a failed one, or gives up. */
-    const recover = (error: RetrieveVideoError): Effect.Effect<void, WatchError> =>
-      Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        const lagging = error._tag === "VideoNotFoundError" && now < graceUntil
-        if (!error.isTransient && !lagging) return yield* Effect.fail(error)
-        if (state !== "watching") return
-        retryStep ??= stepper(plan.retry)
-        const delay = yield* nextDelay(retryStep, error, plan.maxRetryAfter)
-        if (delay === null) return yield* Effect.fail(error)
-        nextLookAt = now + delay
-      })
+  /** Sets the time of the next look after one that failed, or gives up. */
+  private recover(error: RetrieveVideoError): void {
+    const lagging = error._tag === "VideoNotFoundError" && this.host.now() < this.graceUntil
+    if (!error.isTransient && !lagging) this.fail(error)
+    else if (this.isLastLook) this.close()
+    else this.retry(error)
+  }
 
-    const next: Effect.Effect<VideoResource, WatchError> = Effect.gen(function* () {
-      while (true) {
-        if (state === "last look" || state === "exhausted") return yield* expire
-        const now = yield* Clock.currentTimeMillis
-        const lastLookAt = deadline - margin
-        if (Math.max(now, nextLookAt) >= lastLookAt) {
-          nextLookAt = lastLookAt
-          state = "last look"
-        }
-        if (nextLookAt > now) yield* Effect.sleep(nextLookAt - now)
-        const seen = yield* Effect.either(
-          Number.isFinite(deadline)
-            ? withDeadline(look, Duration.millis(Math.max(deadline - Math.max(now, nextLookAt), margin)), () =>
-                timedOut(deadline)
-              )
-            : look
-        )
-        if (Either.isRight(seen)) {
-          const update = yield* digest(seen.right)
-          if (Option.isSome(update)) return update.value
-        } else if (seen.left._tag === "WatchTimeoutError") {
-          return yield* Effect.fail(seen.left)
-        } else {
-          yield* recover(seen.left)
-        }
+  private retry(error: RetrieveVideoError): void {
+    if (!this.retrying) this.retryState = this.plan.retry.initial
+    this.retrying = true
+    this.step(this.plan.retry, error, this.retryState, (state, planned) => {
+      this.retryState = state
+      const retryAfter = Errors.retryAfterOf(error)
+      const floor = retryAfter === null ? 0 : Duration.toMillis(retryAfter)
+      if (planned === null || floor > this.plan.maxRetryAfter) {
+        this.fail(error)
+      } else {
+        metrics.retried()
+        this.lookAt(this.host.now() + Math.max(planned, floor))
       }
     })
-
-    if (snapshot !== null && plan.submitted === null && isTerminal(snapshot)) {
-      return Effect.suspend(() => {
-        if (state === "ended") return Effect.fail(Option.none())
-        state = "ended"
-        return Effect.succeed(snapshot)
-      })
-    }
-    const begin = snapshot !== null && plan.submitted !== null ? plot(snapshot) : Effect.void
-    let begun = false
-    return Effect.suspend((): Effect.Effect<VideoResource, Option.Option<WatchError>> => {
-      if (state === "ended") return Effect.fail(Option.none())
-      const update = Effect.mapError(next, Option.some)
-      if (begun) return update
-      begun = true
-      return Effect.zipRight(begin, update)
-    })
-  })
+  }
+}

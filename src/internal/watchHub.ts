@@ -1,0 +1,264 @@
+/**
+ * One per `Videos`: which jobs are watched, who is told what is seen of them, and when somebody is due. A job that waits is
+ * a row in a heap; one fiber sleeps until the first of them.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import { isSameSnapshot, isTerminal, type VideoResource } from "../Schema.js"
+import type { VideosService } from "../Videos.js"
+import { type Host, isStale, type Outcome, type Plan, type Start, Watch } from "./watch.js"
+import type { Feed } from "./watchFeed.js"
+import * as metrics from "./watchMetrics.js"
+import { type Placed, place } from "./watchPages.js"
+import { type ReadOptions, Reads, type Host as ReadsHost } from "./watchReads.js"
+import { Timers } from "./watchTimers.js"
+
+/** One job that somebody watches. */
+export interface Job extends Placed {
+  readonly id: string
+  readonly watches: Set<Watch>
+  latest: VideoResource | null
+  /** What the newest look came to, how many there were, and when it was. */
+  outcome: Outcome | null
+  looks: number
+  lookedAt: number
+  /** Until when the server wants no further look. */
+  hintUntil: number | null
+  /** An event has said that the job ended, and no look has confirmed it yet. */
+  isExpected: boolean
+  /** A look is wanted, and not on its way singly. */
+  isAsked: boolean
+  single: Fiber.RuntimeFiber<unknown, unknown> | null
+}
+
+/** For how long an event is remembered for a watch that begins after it, and how many are. */
+const rememberMillis = 600_000
+const rememberMost = 10_000
+
+/** @internal */
+export class Hub implements Host, ReadsHost {
+  readonly jobs = new Map<string, Job>()
+  readonly reads: Reads
+  private readonly timers = new Timers<Watch>()
+  private alarm: Fiber.RuntimeFiber<void> | null = null
+  private alarmAt = Number.POSITIVE_INFINITY
+  private runtime: Runtime.Runtime<never> = Runtime.defaultRuntime
+  private clock: Clock.Clock = Clock.make()
+  private readonly nets: Array<number> = []
+  private readonly events = new Map<string, number>()
+
+  constructor(videos: VideosService, options: ReadOptions) {
+    this.reads = new Reads(videos, options, this)
+  }
+
+  // ---------------------------------------------------------------------------
+  // consumers
+  // ---------------------------------------------------------------------------
+
+  /** Begins a watch; what it sees is told to the feed. */
+  subscribe(plan: Plan, start: Start, feed: Feed, runtime: Runtime.Runtime<never>, clock: Clock.Clock): Watch {
+    if (this.jobs.size === 0) {
+      this.runtime = runtime
+      this.clock = clock
+      this.reads.useRuntime(runtime)
+    }
+    let job = this.jobs.get(start.id)
+    if (job === undefined) {
+      job = {
+        id: start.id,
+        watches: new Set(),
+        latest: null,
+        outcome: null,
+        looks: 0,
+        lookedAt: Number.NEGATIVE_INFINITY,
+        hintUntil: null,
+        isExpected: this.wasAnnounced(start.id),
+        isAsked: false,
+        single: null,
+        segment: null,
+        searched: null
+      }
+      this.jobs.set(start.id, job)
+    }
+    const watch = new Watch(job, plan, start, this, feed, runtime)
+    job.watches.add(watch)
+    metrics.began()
+    watch.begin(start)
+    this.settled()
+    return watch
+  }
+
+  /** Ends a watch; gives the requests that nobody needs any more, which were told to stop. */
+  leave(watch: Watch): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
+    const { job } = watch
+    if (!job.watches.delete(watch)) return []
+    metrics.finished()
+    this.timers.remove(watch)
+    // Who stays is due for a look of its own: the last one was made for the one that leaves.
+    for (const other of job.watches) other.counted = job.looks
+    if (job.watches.size > 0) return []
+    this.jobs.delete(job.id)
+    place(job, null)
+    job.single?.unsafeInterruptAsFork(job.single.id())
+    const stopped: Array<Fiber.RuntimeFiber<unknown, unknown>> = job.single === null ? [] : [job.single]
+    if (this.jobs.size === 0) {
+      this.disarm()
+      stopped.push(...this.reads.stop())
+    }
+    return stopped
+  }
+
+  /** `leave` for a consumer: what it had in flight is closed when this returns. */
+  release(watches: Iterable<Watch>): Effect.Effect<void> {
+    const stopped: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+    for (const watch of watches) stopped.push(...this.leave(watch))
+    return stopped.length === 0 ? Effect.void : Effect.forEach(stopped, Fiber.await, { discard: true })
+  }
+
+  // ---------------------------------------------------------------------------
+  // events
+  // ---------------------------------------------------------------------------
+
+  /** While the scope is open, events tell when jobs end, and looks are a safety net, so many milliseconds apart. */
+  pushed(safetyNet: number): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.sync(() => void this.nets.push(safetyNet)),
+      () => Effect.sync(() => void this.nets.splice(this.nets.indexOf(safetyNet), 1))
+    )
+  }
+
+  /** An event says that the job has ended: one look confirms it. For a job that nobody watches it is kept for a while. */
+  announce(id: string, now: number): void {
+    const job = this.jobs.get(id)
+    if (job === undefined) {
+      this.remember(id, now)
+      return
+    }
+    job.isExpected = true
+    for (const watch of [...job.watches]) watch.poke()
+    this.reads.send()
+    this.settled()
+  }
+
+  private remember(id: string, now: number): void {
+    this.events.delete(id)
+    this.events.set(id, now)
+    // A Map keeps its order: the oldest go first.
+    for (const [old, at] of this.events) {
+      if (this.events.size <= rememberMost && now - at < rememberMillis) return
+      this.events.delete(old)
+    }
+  }
+
+  private wasAnnounced(id: string): boolean {
+    const at = this.events.get(id)
+    return at !== undefined && this.events.delete(id) && this.now() - at < rememberMillis
+  }
+
+  // ---------------------------------------------------------------------------
+  // what watches ask for
+  // ---------------------------------------------------------------------------
+
+  readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
+
+  readonly run: Host["run"] = (runtime, effect, done) => {
+    const fiber = Runtime.runFork(runtime, effect)
+    const exit = fiber.unsafePoll()
+    if (exit !== null) return done(exit)
+    fiber.addObserver((late) => {
+      done(late)
+      this.settled()
+    })
+  }
+
+  readonly wakeAt: Host["wakeAt"] = (watch, at) => {
+    if (at === Number.POSITIVE_INFINITY) this.timers.remove(watch)
+    else this.timers.set(watch, at)
+  }
+
+  readonly look: Host["look"] = ({ job }) => this.reads.ask(job)
+
+  readonly safetyNet: Host["safetyNet"] = (job) =>
+    this.nets.length === 0 || job.isExpected ? 0 : Math.min(...this.nets)
+
+  // ---------------------------------------------------------------------------
+  // what looks come to
+  // ---------------------------------------------------------------------------
+
+  readonly looked = (job: Job, outcome: Outcome, hintUntil: number | null): void => {
+    job.isAsked = false
+    job.looks++
+    job.lookedAt = this.now()
+    job.outcome = outcome
+    job.hintUntil = hintUntil
+    metrics.looked()
+    if (outcome._tag === "Seen") this.seen(job, outcome.video)
+    for (const watch of [...job.watches]) if (watch.waiting) watch.settle(outcome)
+  }
+
+  private seen(job: Job, video: VideoResource): void {
+    if (isTerminal(video) && video.completedAt !== null) metrics.lagged(job.lookedAt - video.completedAt.epochMillis)
+    // An equal snapshot is dropped for the one that is kept already.
+    if (job.latest === null || !(isStale(job.latest, video) || isSameSnapshot(job.latest, video))) job.latest = video
+    const news = isStale(job.latest, video) ? video : job.latest
+    for (const watch of [...job.watches]) watch.see(news)
+  }
+
+  // ---------------------------------------------------------------------------
+  // time
+  // ---------------------------------------------------------------------------
+
+  /** Sets the alarm for whoever is due first. */
+  readonly settled = (): void => {
+    const at = this.timers.first()?.dueAt ?? Number.POSITIVE_INFINITY
+    if (at >= this.alarmAt) return
+    this.disarm()
+    this.alarmAt = at
+    const wake = Effect.sync(() => {
+      this.alarm = null
+      this.alarmAt = Number.POSITIVE_INFINITY
+      this.tick()
+    })
+    // Whoever is due now waits for those who begin in the same moment: they may share a page.
+    const pause = at <= this.now() ? Effect.yieldNow() : Effect.sleep(at - this.now())
+    this.alarm = Runtime.runFork(this.runtime, Effect.zipRight(pause, wake))
+  }
+
+  private disarm(): void {
+    this.alarm?.unsafeInterruptAsFork(this.alarm.id())
+    this.alarm = null
+    this.alarmAt = Number.POSITIVE_INFINITY
+  }
+
+  private tick(): void {
+    const now = this.now()
+    const due: Array<Watch> = []
+    for (let watch = this.timers.first(); watch !== undefined && watch.dueAt <= now; watch = this.timers.first()) {
+      this.timers.remove(watch)
+      due.push(watch)
+    }
+    // Whoever is due again at once waits for the next tick, so that looks that cost nothing cannot hold the process.
+    for (const watch of due) if (watch.exit === null) watch.due()
+    this.reads.send()
+    this.settled()
+  }
+}
+
+const hubs = new WeakMap<VideosService, Hub>()
+
+/** The hub of a `Videos`, a canned one among them. */
+export const hubOf = (videos: VideosService, options?: Partial<ReadOptions>): Hub => {
+  let hub = hubs.get(videos)
+  if (hub === undefined) {
+    hub = new Hub(videos, {
+      mode: options?.mode ?? "auto",
+      threshold: options?.threshold ?? 20,
+      concurrency: options?.concurrency ?? 64
+    })
+    hubs.set(videos, hub)
+  }
+  return hub
+}

@@ -1,0 +1,355 @@
+/** The looks that watches ask for, as requests: which are answered by one page of the list, and which singly. */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { VideoPage } from "../Schema.js"
+import type { ListVideosError, RetrieveVideoError, VideosService } from "../Videos.js"
+import { pollAfter } from "./failure.js"
+import type { Outcome } from "./watch.js"
+import type { Job } from "./watchHub.js"
+import * as metrics from "./watchMetrics.js"
+import {
+  isWorthAPage,
+  type ListOptions,
+  leastMembers,
+  makeSegment,
+  pageSize,
+  place,
+  type Segment,
+  Trust
+} from "./watchPages.js"
+
+/** @internal */
+export interface ReadOptions extends ListOptions {
+  /** How many looks, single ones and pages, are in flight at once. */
+  readonly concurrency: number
+}
+
+/** What reads need of the hub. */
+export interface Host {
+  readonly jobs: ReadonlyMap<string, Job>
+  readonly now: () => number
+  /** A look, whatever sent it, has come to this. */
+  readonly looked: (job: Job, outcome: Outcome, hintUntil: number | null) => void
+  /** Some looks have come in: whoever is due next is to be woken. */
+  readonly settled: () => void
+}
+
+/** Of pages whose cursors are known, so many are read at once; a search reads one after the other. */
+const pagesAtOnce = 8
+
+/** A search that finds fewer jobs per page than this on the average costs more than single looks. */
+const searchYield = 4
+
+const outcomeOf = (cause: Cause.Cause<RetrieveVideoError>): Outcome =>
+  Option.match(Cause.failureOption(cause), {
+    onNone: () => ({ _tag: "Died", cause: cause as Cause.Cause<never> }),
+    onSome: (error) => ({ _tag: "Failed", error })
+  })
+
+/** Those whose look has not come. */
+const stillAsked = (jobs: ReadonlyArray<Job>): ReadonlyArray<Job> =>
+  jobs.filter((job) => job.isAsked && job.watches.size > 0)
+
+const emptyPage: VideoPage = { videos: [], hasMore: false }
+
+/** Searched for in no stretch of time: nothing follows from its not being found. */
+const nowhere = { newest: Number.NEGATIVE_INFINITY, oldest: Number.POSITIVE_INFINITY }
+
+/** @internal */
+export class Reads {
+  readonly trust: Trust
+  inFlight = 0
+  private readonly videos: VideosService
+  private readonly options: ReadOptions
+  private readonly host: Host
+  private asked: Array<Job> = []
+  private singles: Array<Job> = []
+  private lost: Array<Job> = []
+  private readonly wanted = new Set<Segment<Job>>()
+  private pagesInFlight = 0
+  private isSearching = false
+  private isSending = false
+  private runtime: Runtime.Runtime<never> = Runtime.defaultRuntime
+  private readonly fibers = new Set<Fiber.RuntimeFiber<void, ListVideosError>>()
+
+  constructor(videos: VideosService, options: ReadOptions, host: Host) {
+    this.videos = videos
+    this.options = options
+    this.host = host
+    this.trust = new Trust(options)
+  }
+
+  /** How many jobs wait for room. */
+  get waiting(): number {
+    return this.asked.length + this.singles.length + this.lost.length
+  }
+
+  /** What pages are read with: the context of whoever came first, whose span they are no part of. */
+  useRuntime(runtime: Runtime.Runtime<never>): void {
+    const context = Context.omit(Tracer.ParentSpan)(runtime.context as Context.Context<Tracer.ParentSpan>)
+    this.runtime = Runtime.make({ ...runtime, context })
+  }
+
+  /** The job is to be looked at; `send` does it. */
+  ask(job: Job): void {
+    if (job.isAsked || job.single !== null) return
+    job.isAsked = true
+    this.asked.push(job)
+  }
+
+  /** Nobody watches any more: what is in flight is closed. */
+  stop(): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
+    this.asked = []
+    this.singles = []
+    this.lost = []
+    this.wanted.clear()
+    const fibers = [...this.fibers]
+    for (const fiber of fibers) fiber.unsafeInterruptAsFork(fiber.id())
+    return fibers
+  }
+
+  /** Sends what is asked for, as far as there is room. */
+  send(): void {
+    // What is answered at once comes back here; the loop goes on for it.
+    if (this.isSending) return
+    this.isSending = true
+    do {
+      this.sort()
+      for (const segment of this.wanted) {
+        if (!this.hasRoom || this.pagesInFlight >= pagesAtOnce) break
+        this.wanted.delete(segment)
+        // Whoever waits for it now waits for it again when it has been read.
+        if (segment.isBeingRead) continue
+        this.readSegment(segment)
+      }
+      let sent = 0
+      for (; sent < this.singles.length && this.hasRoom; sent++) this.lookSingly(this.singles[sent] as Job)
+      this.singles = this.singles.slice(sent)
+    } while (this.asked.length > 0)
+    this.isSending = false
+  }
+
+  private get hasRoom(): boolean {
+    return this.inFlight < this.options.concurrency
+  }
+
+  /** Who gets its look by which page, who by a search through the list, and who alone. */
+  private sort(): void {
+    const jobs = this.asked
+    this.asked = []
+    const isOn = this.trust.isOn(this.host.jobs.size)
+    const always = this.options.mode === "always"
+    if (!isOn) {
+      for (const segment of this.wanted) jobs.push(...segment.waiting.splice(0))
+      this.wanted.clear()
+      jobs.push(...this.lost.splice(0))
+    }
+    for (const job of jobs) {
+      const { segment } = job
+      if (!isOn || job.searched !== null) this.singles.push(job)
+      else if (segment === null) this.lost.push(job)
+      else if (!always && !isWorthAPage(segment)) this.singles.push(job)
+      else {
+        segment.waiting.push(job)
+        this.wanted.add(segment)
+      }
+    }
+    if (this.lost.length === 0 || this.isSearching) return
+    const lost = this.lost
+    this.lost = []
+    if (always || lost.length >= leastMembers) this.search(lost)
+    else this.singles.push(...lost)
+  }
+
+  private lookSingly(job: Job): void {
+    job.isAsked = false
+    const asking = job.watches.values().next().value
+    if (asking === undefined || job.single !== null) return
+    this.inFlight++
+    metrics.polled()
+    let hintUntil: number | null = null
+    const fiber = Runtime.runFork(
+      asking.runtime,
+      this.videos.retrieve(job.id, {
+        retry: false,
+        onResponse: ({ headers, status }) =>
+          Effect.sync(() => {
+            const now = this.host.now()
+            const after = status < 300 ? pollAfter(headers, now) : null
+            hintUntil = after === null ? null : now + Duration.toMillis(after)
+          })
+      })
+    )
+    job.single = fiber
+    fiber.addObserver((exit) => {
+      this.inFlight--
+      job.single = null
+      // Of a job that everybody has left, nobody wants to know.
+      if (this.host.jobs.get(job.id) === job) {
+        if (Exit.isSuccess(exit)) {
+          const listed = job.segment === null ? null : job.latest
+          this.trust.single(exit.value, listed, job.searched, this.host.now())
+        }
+        this.host.looked(
+          job,
+          Exit.isSuccess(exit) ? { _tag: "Seen", video: exit.value } : outcomeOf(exit.cause),
+          hintUntil
+        )
+      }
+      this.send()
+      this.host.settled()
+    })
+  }
+
+  /** Reads on from the newest job, for jobs whose places are not known. */
+  private search(wanted: ReadonlyArray<Job>): void {
+    this.isSearching = true
+    const limit = this.options.mode === "always" ? Number.POSITIVE_INFINITY : Math.ceil(wanted.length / searchYield)
+    const seen = new Set<string>()
+    let newest = Number.NEGATIVE_INFINITY
+    let oldest = Number.POSITIVE_INFINITY
+    const missing = () => stillAsked(wanted)
+    const readFrom = (after: string | null, count: number): Effect.Effect<void, ListVideosError> =>
+      Effect.flatMap(this.page(makeSegment(after)), ({ hasMore, videos }) => {
+        const isRepeated = videos.some(({ id }) => seen.has(id))
+        for (const { createdAt, id } of videos) {
+          seen.add(id)
+          newest = Math.max(newest, createdAt?.epochMillis ?? newest)
+          oldest = Math.min(oldest, createdAt?.epochMillis ?? oldest)
+        }
+        if (isRepeated) this.trust.give("it answers the same jobs again: the server ignores `after`")
+        const last = videos.at(-1)
+        const isEnd = last === undefined || hasMore === false || (hasMore === null && videos.length !== pageSize)
+        if (isEnd) oldest = Number.NEGATIVE_INFINITY
+        return isEnd || isRepeated || count >= limit || missing().length === 0
+          ? Effect.void
+          : readFrom(last.id, count + 1)
+      })
+    this.fork(readFrom(null, 1), null, missing, () => {
+      this.isSearching = false
+      for (const job of missing()) job.searched = { newest, oldest }
+    })
+  }
+
+  private readSegment(segment: Segment<Job>): void {
+    const waiting = segment.waiting
+    segment.waiting = []
+    segment.isBeingRead = true
+    const missing = () => stillAsked(waiting)
+    this.fork(
+      Effect.map(this.page(segment), ({ videos }) => {
+        const last = videos.at(-1)
+        // Newer jobs push older ones off the newest page, and on to the one after it.
+        const next = segment.after === null && last !== undefined ? makeSegment<Job>(last.id) : null
+        for (const job of missing()) {
+          place(job, next)
+          if (next === null) job.searched = nowhere
+        }
+      }),
+      segment,
+      missing,
+      () => {
+        segment.isBeingRead = false
+        if (segment.waiting.length > 0) this.wanted.add(segment)
+      }
+    )
+  }
+
+  /** One page, and every watched job on it seen. */
+  private page(segment: Segment<Job>): Effect.Effect<VideoPage, ListVideosError> {
+    return Effect.suspend(() => {
+      const askedAt = this.host.now()
+      this.inFlight++
+      this.pagesInFlight++
+      metrics.listPolled()
+      return this.videos
+        .listPages({ after: segment.after ?? undefined, limit: pageSize, order: "desc", retry: false })
+        .pipe(
+          Stream.runHead,
+          Effect.ensuring(
+            Effect.sync(() => {
+              this.inFlight--
+              this.pagesInFlight--
+            })
+          ),
+          Effect.map((head) => {
+            const page = Option.getOrElse(head, () => emptyPage)
+            this.take(page, segment, askedAt)
+            return page
+          })
+        )
+    })
+  }
+
+  private take(page: VideoPage, segment: Segment<Job>, askedAt: number): void {
+    segment.wasRead = true
+    this.trust.read(page, askedAt)
+    let shown: Job | null = null
+    for (const video of page.videos) {
+      const job = this.host.jobs.get(video.id)
+      if (job === undefined) continue
+      place(job, segment)
+      // A look that was answered while the page was on its way knows better.
+      if (job.isAsked || job.lookedAt <= askedAt) this.host.looked(job, { _tag: "Seen", video }, null)
+      if (job.watches.size > 0) shown = job
+    }
+    if (shown !== null && this.trust.wantsComparison()) this.singles.push(shown)
+  }
+
+  private fork(
+    effect: Effect.Effect<void, ListVideosError>,
+    segment: Segment<Job> | null,
+    missing: () => ReadonlyArray<Job>,
+    done: () => void
+  ): void {
+    const { distrust } = this.trust
+    const fiber = Runtime.runFork(this.runtime, effect)
+    this.fibers.add(fiber)
+    fiber.addObserver((exit) => {
+      this.fibers.delete(fiber)
+      if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) this.failed(exit.cause, segment, missing())
+      done()
+      this.asked.push(...missing())
+      if (distrust === null && this.trust.distrust !== null) {
+        const why = `the server's list is not read any more: ${this.trust.distrust}`
+        Runtime.runFork(this.runtime, Effect.logDebug(why))
+      }
+      this.send()
+      this.host.settled()
+    })
+  }
+
+  /** A page that did not come: what it means for the list, and for those who waited for it. */
+  private failed(cause: Cause.Cause<ListVideosError>, segment: Segment<Job> | null, missing: ReadonlyArray<Job>): void {
+    const outcome = outcomeOf(cause)
+    const tell = (jobs: ReadonlyArray<Job>) => {
+      for (const job of jobs) this.host.looked(job, outcome, null)
+    }
+    if (this.options.mode === "always") {
+      tell(missing)
+    } else if (outcome._tag !== "Failed") {
+      this.trust.give(`reading it died: ${Cause.pretty(cause)}`)
+    } else if (outcome.error.isTransient) {
+      this.trust.failed(outcome.error.message, this.host.now())
+      // One of them finds out whether single looks fail as well.
+      const [canary, ...others] = missing
+      if (canary !== undefined) this.lookSingly(canary)
+      tell(others)
+    } else if (outcome.error._tag === "ResponseDecodeError") {
+      this.trust.strike(outcome.error.message)
+    } else if (segment === null || segment.after === null) {
+      this.trust.give(outcome.error.message)
+    } else {
+      // The job after which the stretch begins may have been deleted: only the newest page tells that there is no list.
+      for (const job of missing) place(job, null)
+    }
+  }
+}

@@ -1,0 +1,228 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Option, Schedule, Stream, TestClock } from "effect"
+import { awaitVideo, type VideoResource, type Videos, type WatchOptions, watchVideo } from "effect-videos"
+import { broken, jobsOf, makeFleet } from "./support/fleet.js"
+
+const every = (seconds: number): WatchOptions => ({
+  poll: Schedule.spaced(`${seconds} seconds`),
+  retry: Schedule.spaced("1 second")
+})
+
+/** A consumer in a fiber of its own, and what it has got. */
+const consume = (options: WatchOptions, id = "video_0") =>
+  Effect.suspend(() => {
+    const got: Array<VideoResource> = []
+    return Effect.map(
+      Effect.fork(Stream.runForEach(watchVideo(id, options), (video) => Effect.sync(() => got.push(video)))),
+      (fiber) => ({ fiber, got, progress: () => got.map(({ progress }) => progress) })
+    )
+  })
+
+/** A program over one layer of virtual jobs, so that all its watches have one hub. */
+const over = <A, E>(fleet: ReturnType<typeof makeFleet>, program: Effect.Effect<A, E, Videos>): Effect.Effect<A, E> =>
+  Effect.provide(program, fleet.layer)
+
+describe("many consumers of one job", () => {
+  it.effect("share one poller, and each gets every change", () => {
+    const fleet = makeFleet(jobsOf(1))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const consumers = yield* Effect.replicateEffect(consume(every(1)), 10)
+        yield* TestClock.adjust("1 minute")
+        for (const { fiber, got } of consumers) {
+          yield* Fiber.join(fiber)
+          assert.strictEqual(got.length, 21)
+          assert.strictEqual(got.at(-1)?.status, "completed")
+        }
+        assert.strictEqual(fleet.looks.length, 21)
+      })
+    )
+  })
+
+  it.effect("a late one gets the latest snapshot at once, without a look", () => {
+    const fleet = makeFleet(jobsOf(1))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        yield* consume(every(4))
+        yield* TestClock.adjust("6 seconds")
+        const late = yield* consume(every(4))
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(late.progress(), [20])
+        assert.strictEqual(fleet.looks.length, 2)
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(late.fiber)
+        // 0, 4, 8, 12, 16 and 20 seconds: the first one's.
+        assert.strictEqual(fleet.looks.length, 6)
+      })
+    )
+  })
+
+  it.effect("cost what the fastest costs, and a slow one goes on by itself when that leaves", () => {
+    const fleet = makeFleet(jobsOf(1, { run: 60_000 }))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const fast = yield* consume(every(1))
+        const slow = yield* consume(every(10))
+        yield* TestClock.adjust("10500 millis")
+        assert.strictEqual(fleet.looks.length, 11)
+        assert.strictEqual(slow.got.length, 11)
+        yield* Fiber.interrupt(fast.fiber)
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual(
+          fleet.looks.slice(11).map(({ at }) => at),
+          [20_000, 30_000, 40_000]
+        )
+        yield* Fiber.interrupt(slow.fiber)
+      })
+    )
+  })
+
+  it.effect("share the failures too: a server in trouble is not asked once for each of them", () => {
+    const fleet = makeFleet(jobsOf(1), { fault: (_, count) => (count > 1 && count < 6 ? broken : null) })
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const consumers = yield* Effect.replicateEffect(consume(every(1)), 50)
+        yield* TestClock.adjust("30 seconds")
+        for (const { fiber } of consumers) yield* Fiber.join(fiber)
+        assert.strictEqual(fleet.looks.length, 21)
+      })
+    )
+  })
+
+  it.effect("the last to leave aborts the look in flight, and none follows", () => {
+    const fleet = makeFleet(jobsOf(1), { latency: 10_000 })
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const one = yield* consume(every(1))
+        const two = yield* consume(every(1))
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.interrupt(one.fiber)
+        assert.strictEqual(fleet.inFlight(), 1)
+        yield* Fiber.interrupt(two.fiber)
+        assert.strictEqual(fleet.inFlight(), 0)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(fleet.looks.length, 1)
+      })
+    )
+  })
+
+  it.effect("have schedules and time-outs of their own", () => {
+    const fleet = makeFleet(jobsOf(1, { run: 60_000 }))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const timed = yield* Effect.fork(Effect.exit(awaitVideo("video_0", { ...every(1), timeout: "5 seconds" })))
+        const counted = yield* Effect.fork(
+          Effect.exit(
+            awaitVideo("video_0", { poll: Schedule.intersect(Schedule.spaced("2 seconds"), Schedule.recurs(3)) })
+          )
+        )
+        const patient = yield* consume(every(10))
+        yield* TestClock.adjust("5 seconds")
+        const timeout = Exit.causeOption(yield* Fiber.join(timed)).pipe(Option.flatMap(Cause.failureOption))
+        assert.strictEqual(Option.getOrThrow(timeout)._tag, "WatchTimeoutError")
+        assert.isTrue(Option.isNone(yield* Fiber.poll(counted)))
+        yield* TestClock.adjust("1 second")
+        const ended = Exit.causeOption(yield* Fiber.join(counted)).pipe(Option.flatMap(Cause.failureOption))
+        assert.strictEqual(Option.getOrThrow(ended)._tag, "WatchTimeoutError")
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(patient.fiber)
+        assert.strictEqual(patient.got.at(-1)?.status, "completed")
+      })
+    )
+  })
+})
+
+describe("consumers that are slow", () => {
+  it.effect("hold nobody up, and get the newest snapshot and the last", () => {
+    const fleet = makeFleet(jobsOf(1))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const got: Array<number | null> = []
+        const slow = yield* watchVideo("video_0", every(1)).pipe(
+          Stream.runForEach(({ progress }) =>
+            Effect.delay(
+              Effect.sync(() => got.push(progress)),
+              "7 seconds"
+            )
+          ),
+          Effect.fork
+        )
+        const quick = yield* consume(every(1))
+        yield* TestClock.adjust("20 seconds")
+        yield* Fiber.join(quick.fiber)
+        assert.strictEqual(quick.got.length, 21)
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(slow)
+        // Taken at 0, 7, 14 and 21 seconds.
+        assert.deepStrictEqual(got, [0, 35, 70, 100])
+      })
+    )
+  })
+
+  it.effect("with emit every: `buffer` looks wait, the oldest are dropped, the last never", () => {
+    const fleet = makeFleet(jobsOf(1))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const got: Array<number | null> = []
+        const slow = yield* watchVideo("video_0", { ...every(1), emit: "every", buffer: 3 }).pipe(
+          Stream.runForEach(({ progress }) =>
+            Effect.delay(
+              Effect.sync(() => got.push(progress)),
+              "10500 millis"
+            )
+          ),
+          Effect.fork
+        )
+        yield* TestClock.adjust("2 minutes")
+        yield* Fiber.join(slow)
+        assert.deepStrictEqual(got, [0, 40, 45, 50, 90, 95, 100])
+      })
+    )
+  })
+})
+
+describe("schedules of users", () => {
+  it.effect("one whose step takes its time holds up its own watch alone", () => {
+    const fleet = makeFleet(jobsOf(2))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const lame = Schedule.makeWithState(0, (now: number, video: VideoResource, state) =>
+          Effect.delay(Schedule.spaced("1 second").step(now, video, state), "5 seconds")
+        )
+        const slow = yield* consume({ poll: lame }, "video_0")
+        const quick = yield* consume(every(1), "video_1")
+        yield* TestClock.adjust("21 seconds")
+        yield* Fiber.join(quick.fiber)
+        assert.strictEqual(quick.got.length, 21)
+        assert.deepStrictEqual(slow.progress(), [0, 30, 60, 90])
+        yield* Fiber.interrupt(slow.fiber)
+      })
+    )
+  })
+
+  it.effect("one that throws ends its own watch with the defect", () => {
+    const fleet = makeFleet(jobsOf(2))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const thrown = { why: "no such state" }
+        const faulty = Schedule.makeWithState(0, () => Effect.die(thrown))
+        const dead = yield* consume({ poll: faulty }, "video_0")
+        const quick = yield* consume(every(1), "video_1")
+        yield* TestClock.adjust("21 seconds")
+        yield* Fiber.join(quick.fiber)
+        const exit = yield* Fiber.await(dead.fiber)
+        assert.deepStrictEqual(Option.flatMap(Exit.causeOption(exit), Cause.dieOption), Option.some(thrown))
+      })
+    )
+  })
+})

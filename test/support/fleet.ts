@@ -1,0 +1,133 @@
+/** A `Videos` with any number of jobs that move by the `TestClock`: single looks and the list, each counted, and each able to fail. */
+import { Chunk, Clock, Effect, Layer, Stream } from "effect"
+import {
+  type ListVideosError,
+  type RetrieveVideoError,
+  ServerError,
+  VideoNotFoundError,
+  type VideoPage,
+  type VideoResource,
+  Videos
+} from "effect-videos"
+import { snapshot } from "./script.js"
+
+/** One virtual job, in milliseconds of the clock. */
+export interface Job {
+  readonly id: string
+  readonly createdAt: number
+  readonly queue: number
+  readonly run: number
+  readonly fails?: boolean
+}
+
+export interface FleetOptions {
+  /** How the list departs from the truth. */
+  readonly list?: (page: VideoPage, now: number) => VideoPage
+  /** An error for this look or page, or `null`. The first argument is an id, or `null` for a page. */
+  readonly fault?: (id: string | null, count: number, now: number) => RetrieveVideoError | null
+  /** How long an answer takes. Default: 0. */
+  readonly latency?: number
+}
+
+export const broken = new ServerError({ operation: "retrieveVideo", status: 500, detail: "" })
+
+export const missing = (id: string) =>
+  new VideoNotFoundError({ operation: "retrieveVideo", status: 404, detail: "", videoId: id })
+
+const stateOf = ({ createdAt, fails, queue, run }: Job, now: number) => {
+  const age = now - createdAt - queue
+  if (age < 0) return { status: "queued", progress: 0 }
+  if (age < run) return { status: "in_progress", progress: Math.floor((100 * age) / run) }
+  return fails === true
+    ? { status: "failed", error: { code: "x", message: "y" } }
+    : { status: "completed", progress: 100 }
+}
+
+export const at = (job: Job, now: number): VideoResource => {
+  const { status, ...fields } = stateOf(job, now)
+  return snapshot(status, { id: job.id, created_at: job.createdAt / 1000, ...fields })
+}
+
+/** When the job ends. */
+export const endOf = ({ createdAt, queue, run }: Job): number => createdAt + queue + run
+
+export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) => {
+  const byId = new Map(jobs.map((job) => [job.id, job]))
+  const newestFirst = [...jobs].sort((a, b) => b.createdAt - a.createdAt)
+  /** The single looks, in order. */
+  const looks: Array<{ readonly id: string; readonly at: number }> = []
+  /** The pages, by the job after which they began. */
+  const pages: Array<{ readonly after: string | null; readonly at: number }> = []
+  /** Every snapshot that was answered, in order, of single looks and pages alike. */
+  const answered: Array<VideoResource> = []
+  let inFlight = 0
+  let most = 0
+
+  const answer = <A, E>(body: (now: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        most = Math.max(most, ++inFlight)
+      }),
+      () => Effect.zipRight(Effect.sleep(options.latency ?? 0), Effect.flatMap(Clock.currentTimeMillis, body)),
+      () => Effect.sync(() => inFlight--)
+    )
+
+  const layer = Layer.mock(Videos, {
+    retrieve: (id) =>
+      Effect.flatMap(Clock.currentTimeMillis, (asked) => {
+        const count = looks.push({ id, at: asked })
+        const fault = options.fault?.(id, count, asked) ?? null
+        return answer((now): Effect.Effect<VideoResource, RetrieveVideoError> => {
+          const job = byId.get(id)
+          if (fault !== null) return Effect.fail(fault)
+          if (job === undefined || job.createdAt > now) return Effect.fail(missing(id))
+          const video = at(job, now)
+          answered.push(video)
+          return Effect.succeed(video)
+        })
+      }),
+    listPages: (query) =>
+      Stream.fromEffect(
+        Effect.flatMap(Clock.currentTimeMillis, (asked) => {
+          const count = pages.push({ after: query?.after ?? null, at: asked })
+          const fault = options.fault?.(null, count, asked) ?? null
+          return answer((now): Effect.Effect<VideoPage, ListVideosError> => {
+            if (fault !== null && fault._tag !== "VideoNotFoundError") return Effect.fail(fault)
+            const all = newestFirst.filter(({ createdAt }) => createdAt <= now)
+            const from = query?.after === undefined ? 0 : all.findIndex(({ id }) => id === query.after) + 1
+            const limit = query?.limit ?? 20
+            const truth = {
+              videos: all.slice(from, from + limit).map((job) => at(job, now)),
+              hasMore: from + limit < all.length
+            }
+            const page = options.list?.(truth, now) ?? truth
+            answered.push(...page.videos)
+            return Effect.succeed(page)
+          })
+        })
+      )
+  })
+
+  return {
+    layer,
+    looks,
+    pages,
+    answered,
+    /** Requests of both kinds. */
+    requests: () => looks.length + pages.length,
+    inFlight: () => inFlight,
+    most: () => most
+  }
+}
+
+/** So many jobs, created one after another, a few milliseconds apart. */
+export const jobsOf = (count: number, fields: Partial<Job> = {}): ReadonlyArray<Job> =>
+  Chunk.toReadonlyArray(
+    Chunk.makeBy(count, (index) => ({
+      id: `video_${index}`,
+      createdAt: index * 5,
+      queue: 0,
+      run: 20_000,
+      ...fields
+    }))
+  )
