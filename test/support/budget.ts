@@ -1,0 +1,71 @@
+/** Requests that do nothing but take their time, under a budget. */
+import { Clock, Duration, Effect, TestClock } from "effect"
+import type { RequestKind } from "effect-videos/Budget"
+import { type Budget, type Outcome, withPermit } from "../../src/internal/budget.js"
+
+export const fine: Outcome = { status: 200, retryAfter: null }
+
+export const tooMany = (retryAfter: Duration.DurationInput | null = null): Outcome => ({
+  status: 429,
+  retryAfter: retryAfter === null ? null : Duration.decode(retryAfter)
+})
+
+/** What was woken runs on until it waits again. */
+export const settle = Effect.repeatN(Effect.yieldNow(), 50)
+
+export const adjust = (duration: Duration.DurationInput) => Effect.zipRight(TestClock.adjust(duration), settle)
+
+export interface Started {
+  readonly name: string
+  readonly at: number
+}
+
+/** Requests under a budget, and when each was let go. */
+export const requests = (budget: Budget) => {
+  const started: Array<Started> = []
+  const request = (
+    name: string,
+    options: {
+      readonly kind?: RequestKind
+      readonly key?: string | null
+      readonly takes?: Duration.DurationInput
+      readonly outcome?: Outcome
+    } = {}
+  ) =>
+    withPermit(
+      budget,
+      { kind: options.kind ?? "read", key: options.key ?? null },
+      Effect.zipRight(
+        Effect.clockWith((clock) => Effect.sync(() => started.push({ name, at: clock.unsafeCurrentTimeMillis() }))),
+        options.takes === undefined ? Effect.void : Effect.sleep(options.takes)
+      ),
+      () => options.outcome ?? fine
+    )
+  return { started, request }
+}
+
+/** The test's clock, with a count of those who sleep by it: for what is tested, since `TestClock` itself finds no other. */
+export const countingClock = Effect.map(TestClock.testClock(), (clock) => {
+  let sleeping = 0
+  const counting: Clock.Clock = {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+    unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+    currentTimeMillis: clock.currentTimeMillis,
+    currentTimeNanos: clock.currentTimeNanos,
+    sleep: (duration) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => void sleeping++),
+        () => clock.sleep(duration),
+        () => Effect.sync(() => void sleeping--)
+      )
+  }
+  return { clock: counting, sleeping: () => sleeping }
+})
+
+/** Holds so many permits until it is told to let go. */
+export const hold = (budget: Budget, permits = 1) => Effect.replicateEffect(budget.acquire("read", "holder"), permits)
+
+/** A request that is refused. */
+export const refuse = (budget: Budget, outcome = tooMany()) =>
+  Effect.andThen(budget.acquire("read", null), () => budget.release(outcome))
