@@ -19,22 +19,24 @@
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
-import type * as Queue from "effect/Queue"
+import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { withSpan } from "./internal/tracing.js"
+import { hubOf } from "./internal/watchHub.js"
 import {
   WebhookDecodeError,
   WebhookReplayError,
@@ -59,6 +61,7 @@ import {
 } from "./internal/webhookReplay.js"
 import * as signature from "./internal/webhookSignature.js"
 import { makeVerifier } from "./internal/webhookVerify.js"
+import { Videos } from "./Videos.js"
 
 export {
   type UnknownEvent,
@@ -384,6 +387,53 @@ export const handleWebhook = <A, E, R>(
   handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | WebhookError, R | Webhooks> =>
   Effect.flatMap(Webhooks, (webhooks) => webhooks.handle(request, handler))
+
+// -----------------------------------------------------------------------------
+// watches
+// -----------------------------------------------------------------------------
+
+/**
+ * Lets events wake the watches of a `Videos`: one look confirms the job's end, and its streams end with it. Until then the
+ * watches look no more often than `safetyNet`, which finds what the sender forgot. Both go on while the layer lives.
+ *
+ * An event for a job that nobody watches is remembered for ten minutes, for a watch that begins late. Events that come
+ * twice, too early or in the wrong order cost a look and change nothing: what is emitted is what a look has seen. Where a
+ * look does not confirm an event, the watch goes on at its own pace.
+ *
+ * @example
+ * import { Effect, Layer, Stream } from "effect"
+ * import { extendAndWatch, Videos } from "effect-videos"
+ * import { Webhooks, wakeWatches } from "effect-videos/Webhook"
+ *
+ * const live = wakeWatches({ safetyNet: "2 minutes" }).pipe(
+ *   Layer.provideMerge(Layer.merge(Videos.layerConfig, Webhooks.layerConfig))
+ * )
+ *
+ * const program = extendAndWatch({ video: "video_1", prompt: "the tide comes in", seconds: 8 }).pipe(
+ *   Stream.runLast,
+ *   Effect.provide(live)
+ * )
+ *
+ * @since 0.1.0
+ * @category watching
+ */
+export const wakeWatches = (options?: {
+  /** The least pause between two looks at a job of which no event has come. Default: 1 minute. */
+  readonly safetyNet?: Duration.DurationInput | undefined
+}): Layer.Layer<never, never, Videos | Webhooks> =>
+  Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const hub = hubOf(yield* Videos)
+      const events = yield* Effect.flatMap(Webhooks, ({ subscribe }) => subscribe)
+      yield* hub.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
+      const wake = Effect.flatMap(Effect.zip(Queue.take(events), Clock.currentTimeMillis), ([{ videoId }, now]) =>
+        Effect.sync(() => {
+          if (videoId !== null) hub.announce(videoId, now)
+        })
+      )
+      yield* Effect.forkScoped(Effect.forever(wake))
+    })
+  )
 
 // -----------------------------------------------------------------------------
 // HTTP

@@ -176,7 +176,7 @@ export class Hub implements Host, ReadsHost {
 
   readonly wakeAt: Host["wakeAt"] = (watch, at) => {
     if (at === Number.POSITIVE_INFINITY) this.timers.remove(watch)
-    else this.timers.set(watch, at)
+    else this.timers.set(watch, Math.ceil(at))
   }
 
   readonly look: Host["look"] = ({ job }) => this.reads.ask(job)

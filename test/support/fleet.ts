@@ -73,6 +73,8 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
     )
 
   const layer = Layer.mock(Videos, {
+    /** A submission is answered with the first job. */
+    extend: () => Effect.map(Clock.currentTimeMillis, (now) => at(jobs[0] as Job, now)),
     retrieve: (id) =>
       Effect.flatMap(Clock.currentTimeMillis, (asked) => {
         const count = looks.push({ id, at: asked })

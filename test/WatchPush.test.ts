@@ -1,0 +1,122 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Queue, Schema, Stream, TestClock } from "effect"
+import { extendAndWatch, type VideoResource, watchVideo } from "effect-videos"
+import { VideoEvent, Webhooks, wakeWatches } from "effect-videos/Webhook"
+import { endOf, type Job, jobsOf, makeFleet } from "./support/fleet.js"
+
+const eventOf = (id: string, type = "video.completed"): VideoEvent =>
+  Schema.decodeUnknownSync(VideoEvent)({ id: "evt_1", object: "event", created_at: 0, type, data: { id } })
+
+/** A fleet whose watches are woken by whatever the test delivers. */
+const pushed = (jobs: ReadonlyArray<Job>) =>
+  Effect.map(Queue.unbounded<VideoEvent>(), (events) => {
+    const fleet = makeFleet(jobs)
+    const webhooks = Layer.mock(Webhooks, { subscribe: Effect.succeed(events) })
+    return {
+      fleet,
+      deliver: (event: VideoEvent) => Queue.offer(events, event),
+      layer: wakeWatches().pipe(Layer.provideMerge(Layer.merge(fleet.layer, webhooks)))
+    }
+  })
+
+const [job] = jobsOf(1, { run: 100_000 }) as [Job]
+
+const consume = (got: Array<VideoResource>) =>
+  Effect.fork(Stream.runForEach(watchVideo(job.id), (video) => Effect.sync(() => got.push(video))))
+
+describe("watches that events wake", () => {
+  it.effect("look once a minute, and once more when the event comes, which ends them", () =>
+    Effect.gen(function* () {
+      const { deliver, fleet, layer } = yield* pushed([job])
+      yield* Effect.gen(function* () {
+        const got: Array<VideoResource> = []
+        const fiber = yield* consume(got)
+        yield* TestClock.adjust(endOf(job))
+        assert.deepStrictEqual(
+          fleet.looks.map(({ at }) => at),
+          [0, 60_000]
+        )
+        yield* deliver(eventOf(job.id))
+        yield* Fiber.join(fiber)
+        assert.strictEqual(got.at(-1)?.status, "completed")
+        assert.strictEqual(fleet.looks.length, 3)
+        assert.strictEqual(fleet.looks[2]?.at, endOf(job))
+      }).pipe(Effect.provide(layer))
+    })
+  )
+
+  it.effect("find by themselves what the sender forgot", () =>
+    Effect.gen(function* () {
+      const { fleet, layer } = yield* pushed([job])
+      yield* Effect.gen(function* () {
+        const got: Array<VideoResource> = []
+        const fiber = yield* consume(got)
+        yield* TestClock.adjust("2 minutes")
+        yield* Fiber.join(fiber)
+        assert.strictEqual(got.at(-1)?.status, "completed")
+        assert.strictEqual(fleet.looks.length, 3)
+      }).pipe(Effect.provide(layer))
+    })
+  )
+
+  it.effect("take events that come twice, for others, or too early for what they are", () =>
+    Effect.gen(function* () {
+      const { deliver, fleet, layer } = yield* pushed([job])
+      yield* Effect.gen(function* () {
+        const got: Array<VideoResource> = []
+        const fiber = yield* consume(got)
+        yield* TestClock.adjust("10 seconds")
+        // Too early: a replica that lags, or a sender that is ahead of itself.
+        yield* deliver(eventOf(job.id))
+        yield* deliver(eventOf(job.id, "video.failed"))
+        yield* deliver(eventOf("video_other"))
+        yield* deliver(eventOf(job.id, "video.hatched"))
+        yield* TestClock.adjust("80 seconds")
+        assert.isTrue(got.every(({ status }) => status === "in_progress"))
+        // What was announced and not seen yet is looked for at the usual pace.
+        assert.isTrue(fleet.looks.length > 8, `${fleet.looks.length} looks`)
+        yield* TestClock.adjust("20 seconds")
+        yield* Fiber.join(fiber)
+        yield* deliver(eventOf(job.id))
+        const before = fleet.requests()
+        yield* TestClock.adjust("10 minutes")
+        assert.strictEqual(fleet.requests(), before)
+        const states = got.map(({ progress }) => progress)
+        assert.deepStrictEqual(
+          states,
+          [...new Set(states)].sort((a, b) => (a ?? 0) - (b ?? 0))
+        )
+      }).pipe(Effect.provide(layer))
+    })
+  )
+
+  it.effect.each([
+    ["that begin after the event look at once", "9 minutes", 1],
+    ["that begin long after the event look as others do", "11 minutes", 0]
+  ] as const)("%s", ([, wait, looks]) =>
+    Effect.gen(function* () {
+      const { deliver, fleet, layer } = yield* pushed([{ ...job, run: 3_600_000 }])
+      yield* Effect.gen(function* () {
+        yield* deliver(eventOf(job.id))
+        yield* TestClock.adjust(wait)
+        const watching = extendAndWatch({ video: "video_9", prompt: "on", seconds: 4 })
+        const fiber = yield* Effect.fork(Stream.runDrain(watching))
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(fleet.looks.length, looks)
+        yield* Fiber.interrupt(fiber)
+      }).pipe(Effect.provide(layer))
+    })
+  )
+
+  it.effect("go back to their own pace when the layer is gone", () =>
+    Effect.gen(function* () {
+      const { fleet, layer } = yield* pushed([job])
+      const videos = yield* Effect.scoped(Effect.flatMap(Layer.build(layer), (context) => Effect.succeed(context)))
+      const got: Array<VideoResource> = []
+      const fiber = yield* Effect.provide(consume(got), videos)
+      yield* TestClock.adjust("2 minutes")
+      yield* Fiber.join(fiber)
+      assert.isTrue(fleet.looks.length > 8, `${fleet.looks.length} looks`)
+    })
+  )
+})
