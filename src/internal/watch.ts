@@ -17,7 +17,7 @@ import type { Row } from "./watchTimers.js"
 
 /** What watches have in common that were begun by one call. */
 export interface Plan {
-  readonly operation: Errors.Operation
+  readonly operation: "watchVideo" | "awaitVideo"
   readonly poll: Schedule.Schedule<unknown, VideoResource>
   /** Whether the server's hint may also shorten the schedule's delay. */
   readonly hintShortens: boolean

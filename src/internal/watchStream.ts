@@ -8,79 +8,122 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
-import { isTerminal, type VideoResource } from "../Schema.js"
-import type { VideosService } from "../Videos.js"
+import * as Tracer from "effect/Tracer"
+import type { VideoResource } from "../Schema.js"
+import { Videos, type VideosService } from "../Videos.js"
+import { isListenedTo } from "./tracing.js"
 import type { Plan, Start, Watch, WatchError } from "./watch.js"
 import { Feed, Signal } from "./watchFeed.js"
 import { type Hub, hubOf } from "./watchHub.js"
 
-/** The caller's context, less its being uninterruptible while it acquires. */
-const contextOfCaller: Effect.Effect<Runtime.Runtime<never>> = Effect.map(
-  Effect.runtime<never>(),
-  ({ context, fiberRefs }) => Runtime.make({ context, fiberRefs, runtimeFlags: Runtime.defaultRuntimeFlags })
-)
-
-/** Something that can begin watches on its caller's behalf. */
-const subscriber = (videos: VideosService, plan: Plan, feed: Feed) =>
-  Effect.zipWith(contextOfCaller, Effect.clock, (runtime, clock) => {
+/** Begins watches on its caller's behalf, in its caller's context. */
+const subscriber = (
+  videos: VideosService,
+  plan: Plan,
+  feed: Feed
+): Effect.Effect<{ readonly hub: Hub; readonly subscribe: (start: Start) => Watch }> =>
+  Effect.zipWith(Effect.runtime<never>(), Effect.clock, ({ context, fiberRefs }, clock) => {
     const hub = hubOf(videos)
-    return { hub, subscribe: (start: Start) => hub.subscribe(plan, start, feed, runtime, clock) }
+    // Less its being uninterruptible while it acquires.
+    const runtime = Runtime.make({ context, fiberRefs, runtimeFlags: Runtime.defaultRuntimeFlags })
+    return { hub, subscribe: (start) => hub.subscribe(plan, start, feed, runtime, clock) }
   })
 
-interface Opened {
-  readonly hub: Hub
-  readonly feed: Feed
-  readonly watch: Watch
-}
+const operationNames = { watchVideo: "watch_video", awaitVideo: "await_video" } as const
 
-const open = (videos: VideosService, plan: Plan, start: Start): Effect.Effect<Opened> => {
-  const feed = new Feed()
-  return Effect.map(subscriber(videos, plan, feed), ({ hub, subscribe }) => ({ hub, feed, watch: subscribe(start) }))
-}
+/** One watch, from its first `next` to its `close`. */
+class One {
+  private readonly feed = new Feed()
+  private hub: Hub | null = null
+  private watch: Watch | null = null
+  private span: Tracer.Span | null = null
+  private readonly plan: Plan
+  private readonly start: Start
 
-const close = ({ hub, watch }: Opened): Effect.Effect<void> => hub.release([watch])
+  constructor(plan: Plan, start: Start) {
+    this.plan = plan
+    this.start = start
+  }
 
-/** What has come since the last time; fails with `None` once the job has ended. */
-const next = (opened: Opened): Effect.Effect<ReadonlyArray<VideoResource>, Option.Option<WatchError>> =>
-  Effect.suspend(() => {
-    const { feed, watch } = opened
+  /** What has come since the last time; `null` once the job has ended. */
+  readonly next: Effect.Effect<ReadonlyArray<VideoResource> | null, WatchError, Videos> = Effect.suspend(() => {
+    const { feed, watch } = this
+    if (watch === null) return Effect.zipRight(this.open, this.next)
     feed.take()
     const videos = watch.drain()
     if (videos.length > 0) return Effect.succeed(videos)
-    const { exit } = watch
-    if (exit === null) return Effect.zipRight(feed.signal.await, next(opened))
-    return Exit.isSuccess(exit) ? Effect.fail(Option.none()) : Effect.failCause(Cause.map(exit.cause, Option.some))
+    if (watch.exit === null) return Effect.zipRight(feed.signal.await, this.next)
+    return Exit.isSuccess(watch.exit) ? Effect.succeed(null) : Effect.failCause(watch.exit.cause)
   })
 
-/** One job's updates. */
-export const watchOne = (videos: VideosService, plan: Plan, start: Start): Stream.Stream<VideoResource, WatchError> =>
+  /** What is in flight for this watch alone is closed when this returns. */
+  readonly close = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+    Effect.clockWith((clock) => {
+      const { hub, span, watch } = this
+      const left = hub === null || watch === null ? Effect.void : hub.release([watch])
+      return span === null ? left : Effect.map(left, () => span.end(clock.unsafeCurrentTimeNanos(), exit))
+    })
+
+  private readonly open: Effect.Effect<void, never, Videos> = Effect.flatMap(Videos, (videos) => {
+    const subscribed = Effect.map(subscriber(videos, this.plan, this.feed), ({ hub, subscribe }) => {
+      this.hub = hub
+      this.watch = subscribe(this.start)
+    })
+    return Effect.withFiberRuntime((fiber) => {
+      if (!isListenedTo(fiber)) return subscribed
+      const { operation } = this.plan
+      const attributes = { "gen_ai.operation.name": operationNames[operation], "video.id": this.start.id }
+      return Effect.flatMap(Effect.makeSpan("Videos.watch", { attributes, captureStackTrace: false }), (span) => {
+        this.span = span
+        return Effect.provideService(subscribed, Tracer.ParentSpan, span)
+      })
+    })
+  })
+}
+
+/**
+ * One job's updates. A Stream of a single Channel: each `unwrap` and each acquisition around it would cost every watch some
+ * kilobytes for as long as it runs.
+ */
+export const watchOne = (plan: Plan, start: Start): Stream.Stream<VideoResource, WatchError, Videos> =>
   Stream.fromChannel(
-    Channel.acquireUseRelease(
-      open(videos, plan, start),
-      (opened) => Stream.toChannel(Stream.repeatEffectChunkOption(Effect.map(next(opened), Chunk.unsafeFromArray))),
-      close
-    )
+    Channel.suspend(() => {
+      const one = new One(plan, start)
+      const updates: Channel.Channel<
+        Chunk.Chunk<VideoResource>,
+        unknown,
+        WatchError,
+        unknown,
+        void,
+        unknown,
+        Videos
+      > = Channel.flatMap(Channel.fromEffect(one.next), (videos) =>
+        videos === null ? Channel.void : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(videos)), () => updates)
+      )
+      return Channel.ensuringWith(updates, one.close)
+    })
   )
 
 /** One job's last snapshot. */
-export const awaitOne = (videos: VideosService, plan: Plan, start: Start): Effect.Effect<VideoResource, WatchError> =>
-  Effect.acquireUseRelease(
-    open(videos, plan, start),
-    (opened) => {
-      const last: Effect.Effect<VideoResource, Option.Option<WatchError>> = Effect.flatMap(next(opened), (seen) => {
-        const video = seen.at(-1)
-        return video !== undefined && isTerminal(video) ? Effect.succeed(video) : last
+export const awaitOne = <E, R>(
+  plan: Plan,
+  start: Start,
+  onUpdate: ((video: VideoResource) => Effect.Effect<unknown, E, R>) | undefined
+): Effect.Effect<VideoResource, WatchError | E, R | Videos> =>
+  Effect.suspend(() => {
+    const one = new One(plan, start)
+    const last = (seen: VideoResource | null): Effect.Effect<VideoResource, WatchError | E, R | Videos> =>
+      Effect.flatMap(one.next, (videos) => {
+        if (videos === null) {
+          return seen === null ? Effect.dieMessage("a watch ended without a terminal snapshot") : Effect.succeed(seen)
+        }
+        const newest = last(videos.at(-1) ?? seen)
+        return onUpdate === undefined
+          ? newest
+          : Effect.zipRight(Effect.forEach(videos, onUpdate, { discard: true }), newest)
       })
-      return Effect.catchAll(
-        last,
-        Option.match({
-          onNone: () => Effect.dieMessage("a watch ended without a terminal snapshot"),
-          onSome: Effect.fail
-        })
-      )
-    },
-    close
-  )
+    return Effect.onExit(last(null), one.close)
+  })
 
 /** What a watch of many tells of one of them. */
 export type Told =
