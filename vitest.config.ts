@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^effect-videos$/, replacement: src("index.ts") },
       { find: /^effect-videos\/server$/, replacement: src("server/index.ts") },
+      { find: /^effect-videos\/undici$/, replacement: src("undici/index.ts") },
       { find: /^effect-videos\/(\w+)$/, replacement: src("$1.ts") }
     ]
   }

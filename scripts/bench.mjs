@@ -1,8 +1,16 @@
-// Ratios against peers, all in one run.
+// Ratios against peers, all in one run; or the benches that are named: `npm run bench -- watch`. Each is a process of its
+// own, whose children are started as it was.
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import "./install.mjs"
 
-const { register } = await import("tsx/esm/api")
-register()
-await import("../bench/imports.ts")
-await import("../bench/retrieve.ts")
-await import("../bench/transfer.ts")
+const root = fileURLToPath(new URL("..", import.meta.url))
+const named = process.argv.slice(2)
+
+for (const name of named.length > 0 ? named : ["imports", "retrieve", "transfer", "watch"]) {
+  const { status } = spawnSync(process.execPath, ["--import", "tsx", `bench/${name}.ts`], {
+    cwd: root,
+    stdio: "inherit"
+  })
+  if (status !== 0) process.exit(status ?? 1)
+}

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * from "./Errors.js"
+export * as VideosFetch from "./Fetch.js"
 export {
   type CallOptions,
   defaultReadRetry,
@@ -21,6 +22,7 @@ export {
   type VideosResponse,
   type VideosUpload
 } from "./Http.js"
+export * from "./Polling.js"
 export { type PresetName, presets, type ServerPreset } from "./Presets.js"
 export {
   type ContentOptions,

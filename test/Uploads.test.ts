@@ -71,7 +71,7 @@ for (const { client, layer } of clients) {
           for (const request of server.requests) {
             checkForm(request, { name: "clip one.webm", type: "video/webm" })
             const length = request.headers["content-length"]
-            const measured = from !== "stream of an unknown size" && (client === "undici" || from === "bytes")
+            const measured = from !== "stream of an unknown size" && (/undici/i.test(client) || from === "bytes")
             expect(length).toBe(measured ? String(request.body.length) : undefined)
           }
         }).pipe(Effect.provide(NodeFileSystem.layer))

@@ -1,7 +1,6 @@
 /** One consumer's watch of one job: when it wants a look, what it makes of what is seen, when it ends. Sends nothing. */
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
@@ -13,6 +12,7 @@ import type { RetrieveVideoError } from "../Videos.js"
 import type { Feed } from "./watchFeed.js"
 import type { Job } from "./watchHub.js"
 import * as metrics from "./watchMetrics.js"
+import type { Step, Stepped } from "./watchSteps.js"
 import type { Row } from "./watchTimers.js"
 
 /** What watches have in common that were begun by one call. */
@@ -51,11 +51,8 @@ export type Outcome =
 /** What a watch needs of the hub. */
 export interface Host {
   readonly now: () => number
-  readonly run: <A>(
-    runtime: Runtime.Runtime<never>,
-    effect: Effect.Effect<A>,
-    done: (exit: Exit.Exit<A>) => void
-  ) => void
+  /** Runs the step of a schedule, before the hub rests again. */
+  readonly step: (step: Step) => void
   /** Calls `due` at that time; `Infinity` for never. */
   readonly wakeAt: (watch: Watch, at: number) => void
   /** Gives the watch the job's next look. */
@@ -265,7 +262,7 @@ export class Watch implements Row {
     next: (state: unknown, delay: number | null) => void
   ): void {
     const now = this.host.now()
-    this.host.run(this.runtime, schedule.step(now, input, state), (exit) => {
+    const done = (exit: Exit.Exit<Stepped>) => {
       if (this.exit !== null) return
       if (Exit.isFailure(exit)) {
         this.end(exit)
@@ -273,7 +270,8 @@ export class Watch implements Row {
       }
       const [after, , decision] = exit.value
       next(after, ScheduleDecision.isDone(decision) ? null : Math.max(0, Intervals.start(decision.intervals) - now))
-    })
+    }
+    this.host.step({ watch: this, effect: schedule.step(now, input, state), done })
   }
 
   /** After a look that succeeded and did not end the watch. */

@@ -14,6 +14,7 @@ import type { Feed } from "./watchFeed.js"
 import * as metrics from "./watchMetrics.js"
 import { type Placed, place } from "./watchPages.js"
 import { type ReadOptions, Reads, type Host as ReadsHost } from "./watchReads.js"
+import { Steps } from "./watchSteps.js"
 import { Timers } from "./watchTimers.js"
 
 /** One job that somebody watches. */
@@ -43,6 +44,7 @@ export class Hub implements Host, ReadsHost {
   readonly jobs = new Map<string, Job>()
   readonly reads: Reads
   private readonly timers = new Timers<Watch>()
+  private readonly steps = new Steps(() => this.settled())
   private alarm: Fiber.RuntimeFiber<void> | null = null
   private alarmAt = Number.POSITIVE_INFINITY
   private runtime: Runtime.Runtime<never> = Runtime.defaultRuntime
@@ -97,6 +99,7 @@ export class Hub implements Host, ReadsHost {
     if (!job.watches.delete(watch)) return []
     metrics.finished()
     this.timers.remove(watch)
+    this.steps.stop(watch)
     // Who stays is due for a look of its own: the last one was made for the one that leaves.
     for (const other of job.watches) other.counted = job.looks
     if (job.watches.size > 0) return []
@@ -164,15 +167,7 @@ export class Hub implements Host, ReadsHost {
 
   readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
 
-  readonly run: Host["run"] = (runtime, effect, done) => {
-    const fiber = Runtime.runFork(runtime, effect)
-    const exit = fiber.unsafePoll()
-    if (exit !== null) return done(exit)
-    fiber.addObserver((late) => {
-      done(late)
-      this.settled()
-    })
-  }
+  readonly step: Host["step"] = (step) => this.steps.add(step)
 
   readonly wakeAt: Host["wakeAt"] = (watch, at) => {
     if (at === Number.POSITIVE_INFINITY) this.timers.remove(watch)
@@ -211,8 +206,9 @@ export class Hub implements Host, ReadsHost {
   // time
   // ---------------------------------------------------------------------------
 
-  /** Sets the alarm for whoever is due first. */
+  /** Lets schedules say what follows, and sets the alarm for whoever is due first. */
   readonly settled = (): void => {
+    this.steps.flush()
     const at = this.timers.first()?.dueAt ?? Number.POSITIVE_INFINITY
     if (at >= this.alarmAt) return
     this.disarm()

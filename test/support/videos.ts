@@ -6,15 +6,18 @@ import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Clock, type ConfigError, Effect, Layer, Schedule } from "effect"
-import { Videos, type VideosConfigOptions } from "effect-videos"
+import { Videos, type VideosConfigOptions, VideosFetch } from "effect-videos"
+import * as VideosUndici from "effect-videos/undici"
 
-/** The two clients that a Node program has to choose from. */
+/** The clients that a Node program has to choose from: the platform's, and the short way over the same two. */
 export const clients: ReadonlyArray<{
   readonly client: string
   readonly layer: Layer.Layer<HttpClient.HttpClient>
 }> = [
   { client: "fetch", layer: FetchHttpClient.layer },
-  { client: "undici", layer: NodeHttpClient.layerUndici }
+  { client: "undici", layer: NodeHttpClient.layerUndici },
+  { client: "VideosFetch", layer: VideosFetch.layer },
+  { client: "VideosUndici", layer: VideosUndici.layer }
 ]
 
 /** Over a socket; nothing is retried unless the test says so. */

@@ -1,0 +1,165 @@
+/**
+ * What polling costs: requests per job, and how long after a job's end a watch learns of it. A simulation on a virtual
+ * clock, seeded, with no network: the library's own schedules, stepped as a watch steps them, against jobs that are
+ * functions of time. A look takes no time here.
+ *
+ *   npm run bench:polling
+ */
+import { DateTime, Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
+import { adaptivePoll } from "effect-videos/Polling"
+import { phaseOf, VideoId, type VideoResource } from "effect-videos/Schema"
+
+const jobsPerCell = 2000
+
+// -----------------------------------------------------------------------------
+// jobs
+// -----------------------------------------------------------------------------
+
+/** One job: submitted, queued for a while, run, done. Times in milliseconds of the virtual clock. */
+interface Job {
+  readonly submittedAt: number
+  /** As the protocol has it: whole seconds. */
+  readonly createdAt: DateTime.Utc
+  readonly endsAt: number
+  /** What the server says at a time before the end. */
+  readonly says: (now: number) => { readonly status: string; readonly progress: number }
+}
+
+/** Fifty steps of denoising, reported in whole percent, and the decoder and the upload after them, which are not. */
+const steps = 50
+
+type Server = "progress" | "0 or 100"
+
+const makeJob = (server: Server, seconds: number): Effect.Effect<Job> =>
+  Effect.gen(function* () {
+    const submittedAt = 1_790_000_000_000 + (yield* Random.nextRange(0, 1000))
+    // Most jobs wait little, some long: exponential, a tenth of the run on average.
+    const queued = -Math.log(1 - (yield* Random.next)) * seconds * 100
+    const run = (yield* Random.nextRange(0.75, 1.25)) * seconds * 1000
+    // The steps are not all of the run, and neither is their share of `progress`.
+    const share = yield* Random.nextRange(0.85, 1)
+    const last = yield* Random.nextRange(90, 100)
+    const silent = (yield* Random.next) < 0.5
+    const startsAt = submittedAt + queued
+    return {
+      submittedAt,
+      createdAt: DateTime.unsafeMake(Math.floor(submittedAt / 1000) * 1000),
+      endsAt: startsAt + run,
+      says: (now) => {
+        // SGLang says `queued` until the end, vLLM-Omni `in_progress`; neither says how far it is.
+        if (server === "0 or 100") return { status: silent || now < startsAt ? "queued" : "in_progress", progress: 0 }
+        if (now < startsAt) return { status: "queued", progress: 0 }
+        const step = Math.min(steps, Math.floor(((now - startsAt) / (run * share)) * steps))
+        return { status: "in_progress", progress: Math.floor((step / steps) * last) }
+      }
+    }
+  })
+
+const id = VideoId.make("video_1")
+
+const snapshot = (job: Job, now: number): VideoResource => ({
+  id,
+  object: "video",
+  model: null,
+  ...(now >= job.endsAt ? { status: "completed", progress: 100 } : job.says(now)),
+  createdAt: job.createdAt,
+  completedAt: null,
+  expiresAt: null,
+  prompt: null,
+  size: null,
+  seconds: null,
+  remixedFromVideoId: null,
+  error: null,
+  extra: {}
+})
+
+// -----------------------------------------------------------------------------
+// one watch
+// -----------------------------------------------------------------------------
+
+type Poll = Schedule.Schedule<unknown, VideoResource>
+
+interface Watched {
+  readonly requests: number
+  readonly lag: number
+}
+
+/** Looks at once, and then as the schedule says, until a look finds that the job has ended. */
+const watch = (job: Job, poll: Poll): Effect.Effect<Watched> =>
+  Effect.gen(function* () {
+    let now = job.submittedAt
+    let state = poll.initial
+    let requests = 0
+    while (true) {
+      requests++
+      const seen = snapshot(job, now)
+      if (phaseOf(seen) === "succeeded") return { requests, lag: now - job.endsAt }
+      const [next, , decision] = yield* poll.step(now, seen, state)
+      if (ScheduleDecision.isDone(decision)) return yield* Effect.dieMessage("the schedule ended before the job")
+      state = next
+      now = ScheduleIntervals.start(decision.intervals)
+    }
+  })
+
+// -----------------------------------------------------------------------------
+// the contenders
+// -----------------------------------------------------------------------------
+
+/** As smithy's waiters wait (`util-waiter/poller.ts`): between 2 s and 2 s doubled each time, at random, up to 120 s. */
+const smithy: Poll = Schedule.exponential("2 seconds", 2).pipe(
+  Schedule.modifyDelayEffect((_, delay) =>
+    Effect.map(Random.nextRange(2000, Math.max(2001, Duration.toMillis(delay))), (millis) => Duration.millis(millis))
+  ),
+  Schedule.union(Schedule.spaced("120 seconds"))
+)
+
+const polls: { readonly [name: string]: Poll } = {
+  "`defaultPollSchedule`": adaptivePoll(),
+  "fixed 1 s (openai-python)": Schedule.spaced("1 second"),
+  "fixed 5 s (vercel ai)": Schedule.spaced("5 seconds"),
+  "fixed 10 s": Schedule.spaced("10 seconds"),
+  "exponential, 2 to 120 s (smithy waiters)": smithy
+}
+
+const lengths = [
+  ["20 s", 20],
+  ["2 min", 120],
+  ["10 min", 600]
+] as const
+
+const servers: { readonly [server in Server]: string } = {
+  progress: "Servers that report progress",
+  "0 or 100": "Servers that say only 0 and 100"
+}
+
+// -----------------------------------------------------------------------------
+// the table
+// -----------------------------------------------------------------------------
+
+const cell = (watched: ReadonlyArray<Watched>): string => {
+  const lags = watched.map(({ lag }) => lag / 1000).sort((a, b) => a - b)
+  const mean = (values: ReadonlyArray<number>) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const p99 = lags[Math.floor(lags.length * 0.99)] ?? Number.NaN
+  return `${mean(watched.map(({ requests }) => requests)).toFixed(1)} / ${mean(lags).toFixed(1)} / ${p99.toFixed(1)}`
+}
+
+const table = (server: Server) =>
+  Effect.gen(function* () {
+    const rows: Array<ReadonlyArray<string>> = [
+      [servers[server], ...lengths.map(([name]) => `jobs of ${name}`)],
+      ["---", ...lengths.map(() => "---:")]
+    ]
+    const jobs = yield* Effect.forEach(lengths, ([, seconds]) =>
+      Effect.replicateEffect(makeJob(server, seconds), jobsPerCell)
+    )
+    for (const [name, poll] of Object.entries(polls)) {
+      const cells = yield* Effect.forEach(jobs, (some) => Effect.forEach(some, (job) => watch(job, poll)))
+      rows.push([name, ...cells.map(cell)])
+    }
+    return rows.map((row) => `| ${row.join(" | ")} |`).join("\n")
+  })
+
+const tables = Effect.forEach(["progress", "0 or 100"] as const, table).pipe(Effect.withRandom(Random.make("polling")))
+
+console.log(`\nPolling: requests per job / mean lag after completion / p99 of it (s); ${jobsPerCell} jobs per cell\n`)
+console.log((await Effect.runPromise(tables)).join("\n\n"))

@@ -1,0 +1,250 @@
+/**
+ * Many jobs watched at once, beside the loops that people write: one `openai` loop per job, and one over bare undici. Each
+ * contender in a fresh process of its own, one after the other, against one server in a process of its own on the same
+ * machine. The jobs are functions of time; a lag is from a job's end to the moment its consumer is told.
+ *
+ *   npm run bench -- watch
+ */
+import { type ChildProcess, fork } from "node:child_process"
+import { once } from "node:events"
+import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
+import { type Counts, endOf, idOf, type Jobs, serve } from "./watchServer.js"
+
+/** What every loop waits between two looks. */
+const interval = 2000
+
+const sizes = [
+  { count: 2000, run: 8000 },
+  { count: 10_000, run: 20_000 }
+]
+
+/** A run that takes longer than its jobs by so much is given up. */
+const patience = 40_000
+
+// -----------------------------------------------------------------------------
+// the contenders
+// -----------------------------------------------------------------------------
+
+interface Task {
+  readonly baseUrl: string
+  readonly ids: ReadonlyArray<string>
+  /** A job's end has been told. */
+  readonly ended: (id: string) => void
+}
+
+/** Loads what it needs, and gives what watches to the end of all jobs. */
+type Contender = () => Promise<(task: Task) => Promise<void>>
+
+const isTerminal = (status: unknown): boolean => status === "completed" || status === "failed"
+
+const ours = async () => {
+  const { Effect, Layer, ManagedRuntime, Stream } = await import("effect")
+  const library = await import("effect-videos")
+  const VideosUndici = await import("effect-videos/undici")
+  const { adaptivePoll } = await import("effect-videos/Polling")
+  const poll = adaptivePoll({ floor: interval / 2, cap: interval })
+  const runtimeOf = (baseUrl: string) =>
+    ManagedRuntime.make(library.Videos.layerWith({ baseUrl }).pipe(Layer.provide(VideosUndici.layer)))
+  return { Effect, Stream, library, poll, runtimeOf }
+}
+
+const contenders: { readonly [name: string]: Contender } = {
+  "`openai` loops": async () => {
+    const { default: OpenAI } = await import("openai")
+    return async ({ baseUrl, ended, ids }) => {
+      const openai = new OpenAI({ apiKey: "none", baseURL: baseUrl })
+      await Promise.all(
+        ids.map(async (id) => {
+          while (!isTerminal((await openai.videos.retrieve(id)).status)) await sleep(interval)
+          ended(id)
+        })
+      )
+    }
+  },
+  "bare undici loops": async () => {
+    const { Agent } = await import("@effect/platform-node/Undici")
+    return async ({ baseUrl, ended, ids }) => {
+      const { origin, pathname } = new URL(baseUrl)
+      const agent = new Agent({ connections: 64 })
+      const status = async (id: string): Promise<unknown> => {
+        const { body } = await agent.request({ origin, path: `${pathname}/videos/${id}`, method: "GET" })
+        return JSON.parse(await body.text()).status
+      }
+      await Promise.all(
+        ids.map(async (id) => {
+          while (!isTerminal(await status(id))) await sleep(interval)
+          ended(id)
+        })
+      )
+      await agent.close()
+    }
+  },
+  "`watchVideo`, a consumer each": async () => {
+    const { Effect, Stream, library, poll, runtimeOf } = await ours()
+    return async ({ baseUrl, ended, ids }) => {
+      const runtime = runtimeOf(baseUrl)
+      const consume = (id: string) =>
+        Stream.runForEach(library.watchVideo(id, { poll }), (video) =>
+          Effect.sync(() => {
+            if (library.isTerminal(video)) ended(id)
+          })
+        )
+      await runtime.runPromise(Effect.forEach(ids, consume, { concurrency: "unbounded", discard: true }))
+      await runtime.dispose()
+    }
+  },
+  "`watchVideos`, one stream": async () => {
+    const { Effect, Stream, library, poll, runtimeOf } = await ours()
+    return async ({ baseUrl, ended, ids }) => {
+      const runtime = runtimeOf(baseUrl)
+      await runtime.runPromise(
+        Stream.runForEach(library.watchVideos(ids, { poll }), (update) =>
+          update._tag === "VideoLost"
+            ? Effect.fail(update.error)
+            : Effect.sync(() => {
+                if (update._tag === "VideoEnded") ended(update.id)
+              })
+        )
+      )
+      await runtime.dispose()
+    }
+  }
+}
+
+// -----------------------------------------------------------------------------
+// one contender, in this process
+// -----------------------------------------------------------------------------
+
+interface Figures extends Counts {
+  /** KiB per job while all wait. */
+  readonly rss: number
+  /** Seconds. */
+  readonly cpu: number
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
+}
+
+const collect = (): void => {
+  if (globalThis.gc === undefined) throw new Error("needs --expose-gc")
+  globalThis.gc()
+}
+
+const cpuMillis = (since?: NodeJS.CpuUsage): number => {
+  const { system, user } = process.cpuUsage(since)
+  return (system + user) / 1000
+}
+
+/** The least of three, so that what is on its way at the moment is left out; and the CPU that it took to find it. */
+const settledMemory = async () => {
+  const before = process.cpuUsage()
+  let least = Number.POSITIVE_INFINITY
+  let cpu = 0
+  for (let sample = 0; sample < 3; sample++) {
+    if (sample > 0) await sleep(interval / 4)
+    const start = process.cpuUsage()
+    collect()
+    cpu += cpuMillis(start)
+    least = Math.min(least, process.memoryUsage.rss())
+  }
+  return { rss: least, cpu: Math.min(cpu, cpuMillis(before)) }
+}
+
+const measure = async (name: string, baseUrl: string, count: number, run: number): Promise<Figures> => {
+  const load = contenders[name]
+  if (load === undefined) throw new Error(`no contender ${name}`)
+  const watch = await load()
+  const origin = new URL(baseUrl).origin
+  const begin = async (jobs: Jobs) => {
+    await (await fetch(`${origin}/jobs`, { method: "POST", body: JSON.stringify(jobs) })).text()
+    return Array.from({ length: jobs.count }, (_, index) => idOf(jobs, index))
+  }
+
+  // What is loaded, compiled and pooled once is there before the measurement.
+  const warmUp: Jobs = { prefix: "warm", count: 200, startsAt: Date.now(), stagger: 500, run: 1500 }
+  await watch({ baseUrl, ids: await begin(warmUp), ended: () => {} })
+  const { rss: baseline } = await settledMemory()
+
+  const stagger = 2000
+  const jobs: Jobs = { prefix: "video", count, startsAt: Date.now(), stagger, run }
+  const ids = await begin(jobs)
+  const lags: Array<number> = []
+  const before = process.cpuUsage()
+  const watching = watch({
+    baseUrl,
+    ids,
+    ended: (id) => lags.push(Date.now() - endOf(jobs, Number(id.slice("video_".length))))
+  })
+  // Every watch has begun, and no job has ended yet.
+  const memory = sleep(jobs.startsAt + run / 2 - Date.now()).then(settledMemory)
+  await watching
+  const total = cpuMillis(before)
+  const { cpu, rss } = await memory
+  if (lags.length !== count) throw new Error(`${lags.length} of ${count} jobs were told to have ended`)
+  lags.sort((a, b) => a - b)
+  const counts = (await (await fetch(`${origin}/counts`)).json()) as Counts
+  return {
+    ...counts,
+    rss: (rss - baseline) / 1024 / count,
+    cpu: (total - cpu) / 1000,
+    p50: lags[count >> 1] ?? Number.NaN,
+    p99: lags[Math.floor(count * 0.99)] ?? Number.NaN
+  }
+}
+
+// -----------------------------------------------------------------------------
+// all of them
+// -----------------------------------------------------------------------------
+
+/** `effect-videos` is the built package here, by its own name and not by a path of this repository's. */
+const start = (...words: ReadonlyArray<string>): ChildProcess =>
+  fork(fileURLToPath(import.meta.url), words, {
+    execArgv: ["--expose-gc", "--import", import.meta.resolve("tsx")],
+    env: { ...process.env, TSX_TSCONFIG_PATH: fileURLToPath(new URL("../tsconfig.base.json", import.meta.url)) }
+  })
+
+const outcome = async (name: string, port: number, count: number, run: number): Promise<Figures | string> => {
+  const child = start("measure", name, `http://127.0.0.1:${port}/v1`, String(count), String(run))
+  const late = setTimeout(() => child.kill(), run + patience)
+  let figures: Figures | null = null
+  child.on("message", (message: Figures) => (figures = message))
+  const [code, signal] = await once(child, "exit")
+  clearTimeout(late)
+  return figures ?? `did not finish (${signal ?? code})`
+}
+
+const all = async () => {
+  await import("./build.js")
+  const server = start("serve")
+  const [port] = await once(server, "message")
+  for (const { count, run } of sizes) {
+    console.log(
+      `\n${count.toLocaleString("en")} jobs of ${run / 1000} s watched at once, a look every ${interval / 1000} s\n`
+    )
+    const rows: Record<string, object> = {}
+    for (const name of Object.keys(contenders)) {
+      const found = await outcome(name, port, count, run)
+      rows[name] =
+        typeof found === "string"
+          ? { "KiB/job": found }
+          : {
+              "KiB/job": Number(found.rss.toFixed(1)),
+              "CPU s": Number(found.cpu.toFixed(2)),
+              "requests/job": Number((found.requests / count).toFixed(2)),
+              sockets: found.sockets,
+              "lag p50 ms": Math.round(found.p50),
+              "lag p99 ms": Math.round(found.p99)
+            }
+    }
+    console.table(rows)
+  }
+  server.disconnect()
+}
+
+const [, , mode, name, baseUrl, count, run] = process.argv
+if (mode === "serve") serve()
+else if (mode === "measure") {
+  // Connections that are kept alive would keep the process, too.
+  process.send?.(await measure(name ?? "", baseUrl ?? "", Number(count), Number(run)), () => process.exit(0))
+} else await all()

@@ -1,0 +1,95 @@
+/**
+ * The server of `bench/watch.ts`: jobs that are computed from the time, one at a time or in pages, and nothing else. In a
+ * process of its own; it counts what it is asked.
+ */
+import { createServer } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
+
+/**
+ * So many jobs, created one after the other over `stagger` milliseconds before the watch. All begin with it; they end `run`
+ * milliseconds later and up to `stagger` more, in another order than that of their ids.
+ */
+export interface Jobs {
+  readonly prefix: string
+  readonly count: number
+  /** When they begin to run, in Unix milliseconds. */
+  readonly startsAt: number
+  readonly stagger: number
+  readonly run: number
+}
+
+export const idOf = (jobs: Jobs, index: number): string => `${jobs.prefix}_${index}`
+
+const runOf = (jobs: Jobs, index: number): number =>
+  jobs.run + (((index * 7919) % jobs.count) / jobs.count) * jobs.stagger
+
+export const endOf = (jobs: Jobs, index: number): number => jobs.startsAt + runOf(jobs, index)
+
+export interface Counts {
+  readonly requests: number
+  readonly sockets: number
+}
+
+const pageSize = 100
+
+/** As a server of the family writes it, every field there. */
+const write = (jobs: Jobs, index: number, now: number): string => {
+  const created = Math.floor((jobs.startsAt - (1 - index / jobs.count) * jobs.stagger) / 1000)
+  const end = endOf(jobs, index)
+  const done = now >= end
+  const progress = done ? 100 : Math.max(0, Math.floor(((now - jobs.startsAt) / runOf(jobs, index)) * 100))
+  return `{"id":"${idOf(jobs, index)}","object":"video","model":"sora-2","status":"${done ? "completed" : "in_progress"}","progress":${progress},"created_at":${created},"completed_at":${done ? Math.floor(end / 1000) : null},"expires_at":null,"prompt":"a lighthouse at dusk, waves below","size":"1280x720","seconds":"12","remixed_from_video_id":null,"error":null}`
+}
+
+/** Newest first. */
+const writePage = (jobs: Jobs, after: string | null, now: number): string => {
+  const from = after === null ? jobs.count - 1 : indexOf(after) - 1
+  const to = Math.max(0, from - pageSize + 1)
+  const data: Array<string> = []
+  for (let index = from; index >= to; index--) data.push(write(jobs, index, now))
+  const id = (index: number) => (data.length === 0 ? "null" : `"${idOf(jobs, index)}"`)
+  return `{"object":"list","data":[${data.join(",")}],"first_id":${id(from)},"last_id":${id(to)},"has_more":${data.length > 0 && to > 0}}`
+}
+
+const indexOf = (id: string): number => Number(id.slice(id.lastIndexOf("_") + 1))
+
+/** `POST /jobs` (a `Jobs`) begins anew; `GET /counts`; the rest is the protocol's. */
+export const serve = () => {
+  let jobs: Jobs = { prefix: "none", count: 0, startsAt: 0, stagger: 0, run: 0 }
+  let requests = 0
+  let sockets = new Set<Socket>()
+  const server = createServer((request, response) => {
+    const url = request.url ?? "/"
+    const answer = (status: number, body: string) =>
+      response.writeHead(status, { "content-type": "application/json" }).end(body)
+    if (url.startsWith("/v1/videos")) {
+      requests++
+      sockets.add(request.socket)
+      const now = Date.now()
+      if (url.startsWith("/v1/videos?")) {
+        return answer(200, writePage(jobs, new URLSearchParams(url.slice(11)).get("after"), now))
+      }
+      const id = url.slice("/v1/videos/".length)
+      const index = indexOf(id)
+      return idOf(jobs, index) === id && index < jobs.count
+        ? answer(200, write(jobs, index, now))
+        : answer(404, `{"error":{"message":"no such job","type":"invalid_request_error","param":null,"code":null}}`)
+    }
+    if (url === "/counts") return answer(200, JSON.stringify({ requests, sockets: sockets.size } satisfies Counts))
+    let body = ""
+    request.on("data", (chunk) => (body += chunk))
+    request.on("end", () => {
+      jobs = JSON.parse(body)
+      requests = 0
+      sockets = new Set()
+      answer(200, "{}")
+    })
+    return
+  })
+  // Clients that keep a connection find it open, however long they sleep.
+  server.keepAliveTimeout = 60_000
+  server.listen({ port: 0, host: "127.0.0.1", backlog: 16_384 }, () =>
+    process.send?.((server.address() as AddressInfo).port)
+  )
+  process.once("disconnect", () => process.exit(0))
+}

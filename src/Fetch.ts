@@ -1,0 +1,34 @@
+/**
+ * `fetch` for `VideosHttp`, the short way: a call costs about what `fetch` itself does. The layer is an `HttpClient` like
+ * `FetchHttpClient.layer`, and can be used in its place anywhere; it depends on no runtime, as that does not.
+ *
+ * @example
+ * import { Effect, Layer } from "effect"
+ * import { retrieveVideo, Videos, VideosFetch } from "effect-videos"
+ *
+ * const live = Videos.layerConfig.pipe(Layer.provide(VideosFetch.layer))
+ *
+ * const program = retrieveVideo("video_1").pipe(Effect.provide(live))
+ *
+ * @since 0.1.0
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { withDirect } from "./internal/direct.js"
+import { fetchDirect } from "./internal/fetch.js"
+
+/**
+ * The global `fetch`, or the one in `FetchHttpClient.Fetch`; with the options in `FetchHttpClient.RequestInit`, where the
+ * layer or the call has them.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<HttpClient.HttpClient> = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.zipWith(HttpClient.HttpClient, Effect.context<never>(), (client, context) =>
+    withDirect(client, fetchDirect(context))
+  )
+).pipe(Layer.provide(FetchHttpClient.layer))

@@ -1,0 +1,102 @@
+/**
+ * The short way of a call: a client that offers it is driven by callbacks, with no fiber, scope or stream per request. Such
+ * a client is an `HttpClient` like any other; whoever wraps it (`HttpClient.mapRequest`) gets the long way, wrapper and all.
+ */
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as UrlParams from "@effect/platform/UrlParams"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as Fiber from "effect/Fiber"
+import type { Answer } from "./answer.js"
+
+/** Takes the outcome of one exchange; all but the first call of either does nothing. */
+export interface Outcome {
+  readonly answer: (answer: Answer) => void
+  /** No answer, or a successful one whose body broke off. */
+  readonly broke: (cause: unknown) => void
+}
+
+/** Sends a request with an empty body or one of bytes, follows no redirect, and gives what ends the exchange at once. */
+export type Direct = (
+  request: HttpClientRequest.HttpClientRequest,
+  url: string,
+  context: Context.Context<never>,
+  outcome: Outcome
+) => () => void
+
+const directKey = Symbol.for("effect-videos/Direct")
+
+/** The same client, marked: as an object of its own, because a client may be shared with those who want no mark on it. */
+export const withDirect = (client: HttpClient.HttpClient, direct: Direct): HttpClient.HttpClient =>
+  Object.create(client, { [directKey]: { value: direct } })
+
+/** @internal */
+export const directOf = (client: HttpClient.HttpClient): Direct | null =>
+  (client as { readonly [directKey]?: Direct })[directKey] ?? null
+
+/** What the short way can carry. */
+export const isWhole = ({ body }: HttpClientRequest.HttpClientRequest): boolean =>
+  body._tag === "Empty" || body._tag === "Uint8Array"
+
+/** The bytes of such a body. */
+export const bytesOf = ({ body }: HttpClientRequest.HttpClientRequest): Uint8Array | null =>
+  body._tag === "Uint8Array" ? body.body : null
+
+const urlOf = (request: HttpClientRequest.HttpClientRequest): Either.Either<string, unknown> =>
+  // The base URL, a path of encoded segments and a redirect's URL have been through `URL` before.
+  request.urlParams.length === 0 && request.hash._tag === "None"
+    ? Either.right(request.url)
+    : Either.map(UrlParams.makeUrl(request.url, request.urlParams, request.hash), ({ href }) => href)
+
+/** What one exchange comes to; it is asked once. */
+export interface Then<A, E> {
+  readonly answered: (answer: Answer) => Effect.Effect<A, E>
+  readonly broke: (cause: unknown) => E
+  readonly timedOut: () => E
+}
+
+/** One exchange and what follows from it, ended after `millis` where that is a number, and aborted by interruption. */
+export const exchange = <A, E>(
+  direct: Direct,
+  request: HttpClientRequest.HttpClientRequest,
+  millis: number | null,
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  then: Then<A, E>
+): Effect.Effect<A, E> => {
+  const url = urlOf(request)
+  if (Either.isLeft(url)) return Effect.fail(then.broke(url.left))
+  return Effect.uninterruptibleMask((restore) => {
+    let isOver = false
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let abort: (() => void) | undefined
+    const end = (): boolean => {
+      if (isOver) return false
+      isOver = true
+      clearTimeout(timer)
+      return true
+    }
+    const sent = Effect.async<A, E>((resume) => {
+      abort = direct(request, url.right, fiber.currentContext, {
+        answer: (answer) => {
+          if (end()) resume(Effect.suspend(() => then.answered(answer)))
+        },
+        broke: (cause) => {
+          if (end()) resume(Effect.failSync(() => then.broke(cause)))
+        }
+      })
+      if (isOver || millis === null) return
+      timer = setTimeout(() => {
+        if (!end()) return
+        abort?.()
+        resume(Effect.failSync(then.timedOut))
+      }, millis)
+    })
+    // What `Effect.async` does with a finalizer that is given to it, at half the cost.
+    return Effect.catchAllCause(restore(sent), (cause) => {
+      if (end()) abort?.()
+      return Effect.failCause(cause)
+    })
+  })
+}

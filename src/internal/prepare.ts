@@ -1,0 +1,54 @@
+/** A call as the request that goes out: URL, identity, the call's own headers and query, the body. */
+import * as Headers from "@effect/platform/Headers"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { VideosCall, VideosConfigService } from "../Http.js"
+import { encodeBody } from "./encode.js"
+import { version } from "./version.js"
+
+const headersOf = (config: VideosConfigService): Headers.Headers =>
+  Headers.fromInput({
+    accept: "application/json",
+    "user-agent": `effect-videos/${version}`,
+    ...Option.match(config.apiKey, {
+      onNone: () => ({}),
+      onSome: (key): Record<string, string> =>
+        config.preset.authHeader === "api-key"
+          ? { "api-key": Redacted.value(key) }
+          : { authorization: `Bearer ${Redacted.value(key)}` }
+    }),
+    ...Option.match(config.organization, { onNone: () => ({}), onSome: (id) => ({ "openai-organization": id }) }),
+    ...Option.match(config.project, { onNone: () => ({}), onSome: (id) => ({ "openai-project": id }) }),
+    ...Object.fromEntries(
+      Object.entries(config.headers).map(([name, value]) => [
+        name,
+        typeof value === "string" ? value : Redacted.value(value)
+      ])
+    )
+  })
+
+/** Headers whose values no span shows, beside those that `HttpClient` hides by itself. */
+export const redactedNames = (config: VideosConfigService): ReadonlyArray<string> => [
+  ...Object.keys(config.headers),
+  "openai-organization",
+  "openai-project",
+  "idempotency-key",
+  "api-key",
+  "location"
+]
+
+/** @internal */
+export const makePrepare = (config: VideosConfigService) => {
+  const identity = headersOf(config)
+  return (call: VideosCall): HttpClientRequest.HttpClientRequest => {
+    const { options, request } = call
+    const headers = Headers.merge(identity, request.headers)
+    const prepared = HttpClientRequest.modify(HttpClientRequest.setUrl(request, config.baseUrl + request.url), {
+      headers: options?.extraHeaders === undefined ? headers : Headers.setAll(headers, options.extraHeaders)
+    })
+    const asked =
+      options?.extraQuery === undefined ? prepared : HttpClientRequest.setUrlParams(prepared, options.extraQuery)
+    return call.body === undefined ? asked : HttpClientRequest.setBody(asked, encodeBody(call.body, config.preset))
+  }
+}
