@@ -1,0 +1,169 @@
+/** From a stream of news about jobs to what the user wanted: progress, files, records, and one error at the end. */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import { VideoFailedError } from "../Errors.js"
+import { isTerminal, phaseOf, type VideoResource } from "../Schema.js"
+import type { WatchOptions } from "../Stream.js"
+import { type DownloadedFile, type DownloadToFileError, downloadVideoToFile } from "../Transfer.js"
+import { type JobDisplay, makeDisplay, progressMode } from "./display.js"
+import { mayGoOn } from "./exitCodes.js"
+import type { Following, Shown } from "./options.js"
+import type { Output } from "./output.js"
+import { type OutputClosedError, Screen } from "./screen.js"
+import { Session } from "./session.js"
+import { bytes } from "./text.js"
+import type { JobUpdate } from "./watchJobs.js"
+import { makeWriter, writeJob } from "./writer.js"
+
+export interface Plan {
+  /** What the jobs are called until they have ids; the names under which news comes. */
+  readonly keys: ReadonlyArray<string>
+  /** What is shown before there is news. */
+  readonly first: string
+  /** `false`: a submission's answer is all that is wanted. */
+  readonly wait: boolean
+  readonly output: Output | null
+  /** The options of the command that resumes. */
+  readonly resume: ReadonlyArray<string>
+}
+
+/** A job about which there is no more to hear. */
+interface Ended<E> {
+  readonly key: string
+  /** As it was last seen. */
+  readonly video: VideoResource | null
+  /** Why there is no more to hear, where it did not end. */
+  readonly lost: Option.Option<E>
+}
+
+interface Outcome<E> {
+  readonly key: string
+  readonly error: Option.Option<E | VideoFailedError | DownloadToFileError>
+}
+
+export const watchOptions = ({ stallTimeout, timeout }: Following): WatchOptions => ({
+  timeout: Option.getOrUndefined(timeout),
+  stallTimeout: Option.getOrUndefined(stallTimeout)
+})
+
+/**
+ * Runs until every job has ended one way or another, and fails with the error of the first, in the order of `keys`, that came
+ * to no good. `updates` gets the display, for what is to be shown before there is a job.
+ */
+export const follow = <E, E1, R>(
+  updates: (display: (key: string) => JobDisplay) => Stream.Stream<JobUpdate<E>, E1, R>,
+  plan: Plan,
+  shown: Shown
+) =>
+  Effect.gen(function* () {
+    const screen = yield* Screen
+    const session = yield* Session
+    const writer = yield* makeWriter(shown)
+    const mode = yield* progressMode(shown.progress)
+    // Records on a terminal with bars would be drawn over: they come after.
+    const isLater = mode === "bar" && screen.terminal.err && screen.terminal.out
+    const later: Array<Effect.Effect<void, OutputClosedError>> = []
+    const write = (video: VideoResource, file: DownloadedFile | null) => {
+      const writing = writeJob(writer, video, file)
+      return isLater ? Effect.sync(() => void later.push(writing)) : writing
+    }
+
+    const outcomes = yield* Effect.scoped(
+      Effect.gen(function* () {
+        const display = yield* makeDisplay(mode)
+        const rows = new Map(
+          yield* Effect.forEach(plan.keys, (key) =>
+            Effect.map(display.add(key, plan.first), (row) => [key, row] as const)
+          )
+        )
+        const rowOf = (key: string): JobDisplay => rows.get(key) ?? nowhere
+        const seen = new Map<string, VideoResource>()
+
+        const hear = (update: JobUpdate<E>): Effect.Effect<Option.Option<Ended<E>>> =>
+          Effect.gen(function* () {
+            const { key } = update
+            if (update._tag === "Lost") {
+              return Option.some({ key, video: seen.get(key) ?? null, lost: Option.some(update.error) })
+            }
+            // The id of the first answer stays: some servers change or blank it later (LiteLLM).
+            const id = seen.get(key)?.id ?? update.video.id
+            const video = { ...update.video, id }
+            seen.set(key, video)
+            yield* session.started(key, {
+              id: video.id,
+              command: "watch",
+              options: plan.resume,
+              running: !isTerminal(video)
+            })
+            yield* rowOf(key).job(video)
+            return plan.wait && !isTerminal(video) ? Option.none() : Option.some({ key, video, lost: Option.none() })
+          })
+
+        const finish = ({ key, lost, video }: Ended<E>) =>
+          Effect.gen(function* () {
+            const row = rowOf(key)
+            const failed = (error: E | VideoFailedError | DownloadToFileError, text: string) =>
+              Effect.gen(function* () {
+                yield* row.end(false, text)
+                if (video !== null) yield* write(video, null)
+                return { key, error: Option.some(error) } satisfies Outcome<E>
+              })
+            if (Option.isSome(lost)) {
+              if (!mayGoOn(lost.value)) yield* session.finished(key)
+              return yield* failed(lost.value, plan.keys.length === 1 ? "" : messageOf(lost.value))
+            }
+            if (video === null) return { key, error: Option.none() }
+            if (phaseOf(video) === "failed") {
+              yield* session.finished(key)
+              return yield* failed(new VideoFailedError({ operation: "watchVideo", video }), reasonOf(video))
+            }
+            const file = yield* Effect.either(save(video, row))
+            if (Either.isLeft(file)) return yield* failed(file.left, plan.keys.length === 1 ? "" : messageOf(file.left))
+            if (plan.wait) yield* row.end(true, savedText(file.right, plan.output?.pathOf(video.id)))
+            yield* session.finished(key)
+            yield* write(video, file.right)
+            return { key, error: Option.none() }
+          })
+
+        const save = (video: VideoResource, row: JobDisplay) => {
+          if (!plan.wait || plan.output === null) return Effect.succeed(null)
+          const { overwrite, pathOf } = plan.output
+          return downloadVideoToFile(video, pathOf(video.id), { overwrite, onProgress: row.download })
+        }
+
+        return yield* updates(rowOf).pipe(
+          Stream.mapEffect(hear),
+          Stream.filterMap((ended) => ended),
+          Stream.mapEffect(finish, { concurrency: "unbounded", unordered: true }),
+          Stream.runFold(new Map<string, Outcome<E>["error"]>(), (all, { error, key }) => all.set(key, error))
+        )
+      })
+    )
+    yield* Effect.all(later, { discard: true })
+    for (const key of plan.keys) {
+      const error = outcomes.get(key)
+      if (error !== undefined && Option.isSome(error)) return yield* Effect.fail(error.value)
+    }
+  })
+
+// internal
+
+/** With the path as it was given. */
+const savedText = (file: DownloadedFile | null, path: string | undefined): string =>
+  file === null ? "" : `saved ${path ?? file.path} (${bytes(file.bytes)})`
+
+const nowhere: JobDisplay = {
+  job: () => Effect.void,
+  upload: () => Effect.void,
+  download: () => Effect.void,
+  end: () => Effect.void
+}
+
+const messageOf = (error: unknown): string =>
+  Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : String(error)
+
+const reasonOf = ({ error }: VideoResource): string =>
+  error === null ? "" : [error.code, error.message].filter(Predicate.isTruthy).join(": ")

@@ -1,0 +1,91 @@
+/** Where output goes: data to standard output, everything else to standard error. A service, so that a test can read both. */
+import { stripVTControlCharacters } from "node:util"
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+
+/** Whoever read standard output has had enough (`| head -1`). */
+export class OutputClosedError extends Data.TaggedError("OutputClosedError")<{ readonly cause: unknown }> {}
+
+export interface ScreenService {
+  /** Standard output: data alone. Waits until it is handed over, so that nothing is lost at the exit. */
+  readonly out: (data: string | Uint8Array) => Effect.Effect<void, OutputClosedError>
+  /** Standard error: for people, or events for programs. */
+  readonly err: (text: string) => Effect.Effect<void>
+  /** Whether each is a terminal. */
+  readonly terminal: { readonly out: boolean; readonly err: boolean }
+  /** Of the terminal, now: it may be resized. */
+  readonly size: () => { readonly columns: number; readonly rows: number }
+  /** Whether colours are wanted at all: `NO_COLOR` (https://no-color.org) says no, and so does `TERM=dumb`. */
+  readonly colors: boolean
+}
+
+export class Screen extends Context.Tag("effect-videos/cli/Screen")<Screen, ScreenService>() {
+  /** The process's own. */
+  static readonly layer: Layer.Layer<Screen> = Layer.sync(Screen, () => {
+    const { env, stderr, stdout } = process
+    // Every failed write also says so here, and unheard it would end the process with a trace.
+    stdout.on("error", () => {})
+    stderr.on("error", () => {})
+    return {
+      out: (data) =>
+        Effect.async<void, OutputClosedError>((resume) => {
+          stdout.write(data, (cause) =>
+            resume(cause === undefined || cause === null ? Effect.void : Effect.fail(new OutputClosedError({ cause })))
+          )
+        }),
+      err: (text) => Effect.sync(() => void stderr.write(text)),
+      terminal: { out: stdout.isTTY === true, err: stderr.isTTY === true },
+      size: () => ({ columns: stderr.columns || stdout.columns || 80, rows: stderr.rows || stdout.rows || 24 }),
+      colors: (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb"
+    }
+  })
+}
+
+export interface Style {
+  readonly bold: (text: string) => string
+  readonly dim: (text: string) => string
+  readonly red: (text: string) => string
+  readonly green: (text: string) => string
+  readonly yellow: (text: string) => string
+  readonly cyan: (text: string) => string
+}
+
+const sgr = (enabled: boolean, on: number, off: number) => (text: string) =>
+  enabled && text !== "" ? `\u001b[${on}m${text}\u001b[${off}m` : text
+
+export const styleOf = (enabled: boolean): Style => ({
+  bold: sgr(enabled, 1, 22),
+  dim: sgr(enabled, 2, 22),
+  red: sgr(enabled, 31, 39),
+  green: sgr(enabled, 32, 39),
+  yellow: sgr(enabled, 33, 39),
+  cyan: sgr(enabled, 36, 39)
+})
+
+/** How to colour what goes to each. */
+export const styles = ({ colors, terminal }: ScreenService): { readonly out: Style; readonly err: Style } => ({
+  out: styleOf(colors && terminal.out),
+  err: styleOf(colors && terminal.err)
+})
+
+/**
+ * `@effect/cli` writes help, completions and the wizard through `Console`, coloured whatever they are written to. Its
+ * errors are dropped here: they come back as failures, and are told in one place, in one form.
+ */
+export const withScreenConsole = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  reflow: (text: string, columns: number) => string
+): Effect.Effect<A, E, R | Screen> =>
+  Effect.flatMap(Screen, (screen) => {
+    const plain = !(screen.colors && screen.terminal.out)
+    const log = (...parts: ReadonlyArray<unknown>) => {
+      const text = `${reflow(parts.join(" "), screen.size().columns)}\n`
+      return Effect.ignore(screen.out(plain ? stripVTControlCharacters(text) : text))
+    }
+    return Console.consoleWith((console) =>
+      Effect.withConsole(self, { ...console, log, error: () => Effect.void } satisfies Console.Console)
+    )
+  })

@@ -1,0 +1,234 @@
+/** `create`, `extend`, `edit` and `remix`: from a prompt to a job, or in one line to a file. */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { ImageReference } from "../Requests.js"
+import { isTerminal, type VideoResource } from "../Schema.js"
+import { createAndWatch, extendAndWatch, type SubmitAndWatchOptions, watchVideo } from "../Stream.js"
+import * as VideoFile from "../VideoFile.js"
+import { editVideo, remixVideo, type Videos } from "../Videos.js"
+import { connectionArguments, videosLayer } from "./connection.js"
+import type { JobDisplay } from "./display.js"
+import { UsageError } from "./errors.js"
+import { follow, watchOptions } from "./follow.js"
+import { descriptions } from "./help.js"
+import * as options from "./options.js"
+import { outputArguments, planOutput } from "./output.js"
+import { Session } from "./session.js"
+import { updatesOf } from "./watchJobs.js"
+
+// -----------------------------------------------------------------------------
+// sources
+// -----------------------------------------------------------------------------
+
+const isFile = (path: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.orElseSucceed(
+      Effect.map(fs.stat(path), ({ type }) => type === "File"),
+      () => false
+    )
+  )
+
+const looksLikePath = (text: string): boolean => /^(\.{1,2}|~)?[/\\]|\.(mp4|m4v|mov|webm|mkv|avi)$/i.test(text)
+
+/** A file where there is one, else a job's id; what can only be a path is not sent as an id. */
+const source = (text: string) =>
+  Effect.gen(function* () {
+    if (yield* isFile(text)) return yield* VideoFile.fromPath(text)
+    if (looksLikePath(text))
+      return yield* new UsageError({
+        field: "ID|FILE",
+        problem: `must be a job's id or a file; there is no file ${text}`
+      })
+    if (text.startsWith("--")) return yield* new UsageError({ field: text, problem: "is no option of this command" })
+    return text
+  })
+
+const picture = (text: string) =>
+  Effect.gen(function* () {
+    if (/^(https?|data):/i.test(text)) return { imageUrl: text } satisfies ImageReference
+    if (yield* isFile(text)) return yield* VideoFile.fromPath(text)
+    if (/^file[-_]\w+$/.test(text)) return { fileId: text } satisfies ImageReference
+    return yield* new UsageError({
+      field: "--image",
+      problem: `must be a URL, a file or the id of an uploaded file; there is no file ${text}`
+    })
+  })
+
+const told = <A>(video: A | VideoFile.VideoFile, display: JobDisplay): A | VideoFile.VideoFile =>
+  VideoFile.isVideoFile(video) ? VideoFile.withProgress(video, display.upload) : video
+
+// -----------------------------------------------------------------------------
+// one submission
+// -----------------------------------------------------------------------------
+
+const common = {
+  watch: options.watch,
+  ...options.following,
+  extraBody: options.extraBody,
+  idempotencyKey: options.idempotencyKey,
+  ...options.shown,
+  ...options.connection
+}
+
+interface Common extends options.Following, options.Connection, options.Shown {
+  readonly watch: boolean
+  readonly idempotencyKey: Option.Option<string>
+}
+
+/** The submission's answer first, then what a watch of it sees. */
+type Updates<E> = (display: JobDisplay, options: SubmitAndWatchOptions) => Stream.Stream<VideoResource, E, Videos>
+
+const submit = <E>(operation: string, given: Common, updates: Updates<E>) =>
+  Effect.gen(function* () {
+    const session = yield* Session
+    const output = yield* planOutput(given.output, given.overwrite, [])
+    const connection = connectionArguments(given)
+    const wait = given.watch || output !== null
+    const watching = {
+      ...watchOptions(given),
+      submit: { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
+    }
+    yield* follow(
+      (display) => {
+        const all = Stream.tapError(updates(display(operation), watching), () => session.notSubmitting)
+        return Stream.unwrap(
+          Effect.as(session.submitting(operation, connection), updatesOf(operation, wait ? all : Stream.take(all, 1)))
+        )
+      },
+      {
+        keys: [operation],
+        first: "submitting",
+        wait,
+        output,
+        resume: [...outputArguments(given.output, given.overwrite), ...connection]
+      },
+      given
+    )
+  })
+
+/** As `createAndWatch`, for the operations that have no such function. */
+const andWatch = <E>(submission: Effect.Effect<VideoResource, E, Videos>, options: SubmitAndWatchOptions) =>
+  Stream.flatMap(submission, (job) =>
+    isTerminal(job) ? Stream.make(job) : Stream.concat(Stream.make(job), watchVideo(job, options))
+  )
+
+// -----------------------------------------------------------------------------
+// commands
+// -----------------------------------------------------------------------------
+
+const sourceArgument = Args.text({ name: "ID|FILE" }).pipe(
+  Args.withDescription("The completed job to start from, by its id; or a film, which is uploaded.")
+)
+
+export const create = Command.make(
+  "create",
+  {
+    prompt: options.prompt.pipe(Options.withDescription("What to show, in up to 32,000 characters.")),
+    seconds: options.seconds.pipe(
+      Options.withDescription("Length of the clip. Without it, the server decides."),
+      Options.optional
+    ),
+    size: Options.text("size").pipe(
+      Options.withPseudoName("widthxheight"),
+      Options.withDescription("Size of the picture, such as `1280x720`. Without it, the server decides."),
+      Options.optional
+    ),
+    model: Options.text("model").pipe(
+      Options.withPseudoName("name"),
+      Options.withDescription("The server's name for a model. Without it, the server decides."),
+      Options.optional
+    ),
+    image: Options.text("image").pipe(
+      Options.withPseudoName("file|url|id"),
+      Options.withDescription(
+        "A picture to start from: a file, which is uploaded, a URL, or the id of an uploaded file."
+      ),
+      Options.optional
+    ),
+    ...common
+  },
+  (given) =>
+    Effect.gen(function* () {
+      const image = Option.isSome(given.image) ? yield* picture(given.image.value) : undefined
+      yield* submit("create", given, (display, watching) =>
+        createAndWatch(
+          {
+            prompt: given.prompt,
+            seconds: Option.getOrUndefined(given.seconds),
+            size: Option.getOrUndefined(given.size),
+            model: Option.getOrUndefined(given.model),
+            inputReference: image === undefined ? undefined : told(image, display),
+            extraBody: given.extraBody
+          },
+          watching
+        )
+      )
+    })
+).pipe(
+  Command.withDescription(descriptions.create),
+  Command.provide((given) => videosLayer(given))
+)
+
+export const extend = Command.make(
+  "extend",
+  {
+    source: sourceArgument,
+    prompt: options.prompt.pipe(Options.withDescription("What happens next, in up to 32,000 characters.")),
+    seconds: options.seconds.pipe(Options.withDescription("Length of what is added. The new clip is the whole.")),
+    ...common
+  },
+  (given) =>
+    Effect.gen(function* () {
+      const video = yield* source(given.source)
+      const { extraBody, prompt, seconds } = given
+      yield* submit("extend", given, (display, watching) =>
+        extendAndWatch({ video: told(video, display), prompt, seconds, extraBody }, watching)
+      )
+    })
+).pipe(
+  Command.withDescription(descriptions.extend),
+  Command.provide((given) => videosLayer(given))
+)
+
+export const edit = Command.make(
+  "edit",
+  {
+    source: sourceArgument,
+    prompt: options.prompt.pipe(Options.withDescription("What changes, in up to 32,000 characters.")),
+    ...common
+  },
+  (given) =>
+    Effect.gen(function* () {
+      const video = yield* source(given.source)
+      const { extraBody, prompt } = given
+      yield* submit("edit", given, (display, watching) =>
+        andWatch(editVideo({ video: told(video, display), prompt, extraBody }, watching.submit), watching)
+      )
+    })
+).pipe(
+  Command.withDescription(descriptions.edit),
+  Command.provide((given) => videosLayer(given))
+)
+
+export const remix = Command.make(
+  "remix",
+  {
+    id: Args.text({ name: "ID" }).pipe(Args.withDescription("The completed job to remix.")),
+    prompt: options.prompt.pipe(Options.withDescription("The new prompt, in up to 32,000 characters.")),
+    ...common
+  },
+  (given) => {
+    const { extraBody, id, prompt } = given
+    return submit("remix", given, (_, watching) =>
+      andWatch(remixVideo({ video: id, prompt, extraBody }, watching.submit), watching)
+    )
+  }
+).pipe(
+  Command.withDescription(descriptions.remix),
+  Command.provide((given) => videosLayer(given))
+)

@@ -1,0 +1,114 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { cli, jobs, serverLayer } from "./support.js"
+
+/** Command lines that are wrong, and what the error must say. */
+const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]> = [
+  [["create"], "--prompt"],
+  [["create", "--prompt", ""], "`prompt` must be a text of 1 to 32,000 characters"],
+  [["create", "--prompt", "x".repeat(32_001)], "`prompt` must be"],
+  [["create", "--prompt", "x", "--seconds", "5"], "`--seconds` must be one of 4, 8, 12, 16, 20"],
+  [["create", "--prompt", "x", "--timeout", "5"], "`--timeout` must be a number with a unit"],
+  [["create", "--prompt", "x", "--progress", "dots"], "`--progress` must be one of bar, plain, json"],
+  [["create", "--prompt", "x", "--set", "seed"], "`--set` must be written as `name=value`"],
+  [["create", "--prompt", "x", "--image", "./none.png"], "`--image` must be a URL, a file or the id"],
+  [["create", "--prompt", "x", "--overwrite"], "`--overwrite` needs `--output`"],
+  [["create", "--prompt", "x", "-o", "/nowhere/at/all/clip.mp4"], "`--output` is in a directory that is not there"],
+  [["create", "--prompt", "x", "-o", "-"], "`--output` must be a path"],
+  [["create", "--prompt", "x", "--base-url", "ftp://host/v1"], "`--base-url` must be an http(s) URL"],
+  [["create", "--prompt", "x", "--base-url", "http://me:pw@host/v1"], "`--base-url` must be an http(s) URL"],
+  [["create", "--prompt", "x", "--preset", "other"], "`--preset` must be one of openai, azure"],
+  [["create", "--prompt", "x", "--api-key-fd", "x"], "`--api-key-fd` must be a whole number"],
+  [["create", "--prompt", "x", "--api-key-fd", "1"], "`--api-key-fd` must be a descriptor to read from"],
+  [["create", "--promt", "x"], "Did you mean '--prompt'"],
+  [["create", "--prompt", "x", "more"], "unknown argument: 'more'"],
+  [["extend", "./none.mp4", "--prompt", "x", "--seconds", "8"], "there is no file ./none.mp4"],
+  [["extend", "video_1", "--prompt", "x"], "--seconds"],
+  [["extend", "..", "--prompt", "x", "--seconds", "8"], "`video.id` must be"],
+  [["watch"], "ID"],
+  [["watch", "video_1", "--frob"], "`--frob` is no option of this command"],
+  [["watch", "a", "b", "-o", "one.mp4"], "`--output` must be a directory where there are several jobs"],
+  [["list", "--limit", "0"], "`--limit` must be a whole number from 1"],
+  [["list", "--order", "up"], "`--order` must be one of asc, desc"],
+  [["download", "video_1", "--variant", "thumbnail"], "`--output` must be given for a thumbnail"],
+  [["frob"], "Invalid subcommand"]
+]
+
+describe("a wrong command line", () => {
+  for (const [line, says] of wrong) {
+    it.effect(`${line.join(" ").slice(0, 60)}: is named before anything is sent`, () =>
+      Effect.gen(function* () {
+        const { code, err, out } = yield* cli(line)
+        assert.include(err, says)
+        assert.strictEqual(code, 2, err)
+        assert.strictEqual(out, "")
+        assert.deepStrictEqual(yield* jobs, [])
+      }).pipe(Effect.provide(serverLayer()))
+    )
+  }
+
+  it.effect("says it as an event where progress is to be events", () =>
+    Effect.gen(function* () {
+      const { err } = yield* cli(["create", "--prompt", "", "--progress=json"])
+      const events = err
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+      assert.deepInclude(events.at(-1), {
+        event: "error",
+        kind: "usage",
+        tag: "InvalidRequestError",
+        exit_code: 2,
+        resume: null
+      })
+    }).pipe(Effect.provide(serverLayer()))
+  )
+})
+
+describe("a right command line", () => {
+  it.effect("takes options before and behind what they are about", () =>
+    Effect.gen(function* () {
+      const [source] = (yield* cli(["create", "--prompt", "a"])).records
+      const id = String(source?.id)
+      const behind = yield* cli(["extend", id, "--prompt", "b", "--seconds=8"])
+      const before = yield* cli(["extend", "--seconds", "8", "-p", "c", id])
+      assert.deepStrictEqual([behind.code, before.code], [0, 0])
+      assert.deepStrictEqual(
+        (yield* jobs).map(({ prompt, seconds }) => [prompt, seconds]),
+        [
+          ["a", 4],
+          ["b", 12],
+          ["c", 12]
+        ]
+      )
+    }).pipe(Effect.provide(serverLayer({ queueTime: 0, runTime: 0 })))
+  )
+
+  it.effect("sends what it is given", () =>
+    Effect.gen(function* () {
+      const { code, records } = yield* cli([
+        ...["create", "--prompt", "--a-prompt --of-options", "--seconds", "12", "--size", "64x64"],
+        ...["--model", "sora-2-pro", "--set", "seed=7", "--set", "note=text=with="]
+      ])
+      assert.strictEqual(code, 0)
+      const [record] = records
+      assert.strictEqual(record?.prompt, "--a-prompt --of-options")
+      assert.deepStrictEqual([record?.seconds, record?.size, record?.model], [12, "64x64", "sora-2-pro"])
+    }).pipe(Effect.provide(serverLayer({ queueTime: 0, runTime: 0 })))
+  )
+
+  it.effect("has a help of sentences", () =>
+    Effect.gen(function* () {
+      const whole = yield* cli(["--help"])
+      assert.strictEqual(whole.code, 0)
+      for (const name of ["serve", "extend", "doctor"]) assert.match(whole.out, new RegExp(`^  ${name} `, "m"))
+      assert.include(whole.out, "130")
+      const one = yield* cli(["extend", "--help"])
+      assert.include(one.out, "Length of what is added. The new clip is the whole.")
+      assert.isTrue(one.out.split("\n").every((line) => line.length <= 100))
+      // No escape codes where nobody looks.
+      assert.notInclude(one.out, "\u001b")
+      assert.include((yield* cli(["--completions", "bash"])).out, "complete -F")
+    }).pipe(Effect.provide(serverLayer()))
+  )
+})

@@ -1,0 +1,103 @@
+import { HttpClient, HttpClientResponse } from "@effect/platform"
+import { RequestError } from "@effect/platform/HttpClientError"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import { isPresetName, presets } from "effect-videos/Presets"
+import { cli, jobs, serverLayer } from "./support.js"
+
+interface Told {
+  readonly operations: ReadonlyArray<{ readonly operation: string; readonly served: string; readonly because: string }>
+  readonly preset: { readonly configured: string; readonly best: string; readonly against: ReadonlyArray<string> }
+  readonly encodings: { readonly json: string; readonly form: string }
+  readonly errors: string
+}
+
+const toldBy = (records: ReadonlyArray<unknown>) => records[0] as Told
+
+describe("doctor", () => {
+  for (const preset of Object.keys(presets).filter(isPresetName)) {
+    it.effect(`finds out that a server is one of ${preset}, and makes no job`, () =>
+      Effect.gen(function* () {
+        const { code, records } = yield* cli(["doctor"])
+        const told = toldBy(records)
+        assert.strictEqual(code, 0)
+        assert.strictEqual(told.preset.best, preset)
+        assert.strictEqual(told.preset.configured, "openai")
+        assert.deepStrictEqual(told.preset.against, [])
+        assert.strictEqual(told.encodings.json, preset === "vllm-omni" ? "no" : "yes")
+        assert.strictEqual(told.encodings.form, "yes")
+        const served = told.operations.filter((finding) => finding.served === "yes").map(({ operation }) => operation)
+        for (const operation of served) assert.include(presets[preset].operations, operation)
+        // Each says what it is inferred from.
+        for (const { because } of told.operations) assert.notStrictEqual(because, "")
+        assert.deepStrictEqual(yield* jobs, [])
+      }).pipe(Effect.provide(serverLayer({ preset })))
+    )
+  }
+
+  it.effect("sends nothing that could make a job to a server that takes anything", () =>
+    Effect.gen(function* () {
+      const sent: Array<string> = []
+      const client = HttpClient.make((request) => {
+        if (request.method === "POST") {
+          sent.push(
+            request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : request.body._tag
+          )
+        }
+        return Effect.succeed(
+          HttpClientResponse.fromWeb(request, Response.json({ error: { message: "bad" } }, { status: 400 }))
+        )
+      })
+      yield* Effect.provide(
+        cli(["doctor", "--base-url", "http://host.invalid/v1"]),
+        Layer.succeed(HttpClient.HttpClient, client)
+      )
+      assert.isNotEmpty(sent)
+      for (const body of sent) {
+        const fields = parsed(body)
+        // Either no JSON object at all, or one without a prompt, a length and a size that there are.
+        if (fields !== null) {
+          assert.deepStrictEqual(fields, { prompt: [], seconds: "none", size: "none", model: "effect-videos-doctor" })
+        }
+      }
+    })
+  )
+
+  it.effect("says when the key is refused, with its exit code, and never shows it", () =>
+    Effect.gen(function* () {
+      const { code, err, out } = yield* cli(["doctor", "--table"], { columns: 100 })
+      assert.strictEqual(code, 3)
+      assert.include(out, "the key was refused before the request was looked at")
+      assert.notInclude(out + err, "sk-wrong-and-secret")
+    }).pipe(
+      Effect.provide(
+        serverLayer({ apiKeys: [Redacted.make("sk-right-and-secret")] }, { OPENAI_API_KEY: "sk-wrong-and-secret" })
+      )
+    )
+  )
+
+  it.live("says when nobody is there", () =>
+    Effect.gen(function* () {
+      const { code, err } = yield* cli(["doctor", "--base-url", "http://host.invalid/v1"])
+      assert.strictEqual(code, 9)
+      assert.include(err, "no answer from http://host.invalid/v1")
+    }).pipe(
+      Effect.provide(
+        Layer.succeed(
+          HttpClient.HttpClient,
+          HttpClient.make((request) =>
+            Effect.fail(new RequestError({ request, reason: "Transport", cause: new TypeError("fetch failed") }))
+          )
+        )
+      )
+    )
+  )
+})
+
+const parsed = (body: string): unknown => {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return null
+  }
+}

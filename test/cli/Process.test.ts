@@ -1,0 +1,168 @@
+/** The bundled command as a process of its own, in a folder with nothing else in it. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { NodeContext } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { type ServerOptions, VideosServer } from "effect-videos/server"
+import { afterAll, beforeAll } from "vitest"
+import { inspect } from "../../src/server/media/Media.js"
+
+let folder = ""
+
+beforeAll(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
+  const script = fileURLToPath(new URL("../../scripts/bundle.mjs", import.meta.url))
+  const { status, stderr } = spawnSync(process.execPath, [script, join(folder, "cli.mjs")], { encoding: "utf8" })
+  assert.strictEqual(status, 0, stderr)
+}, 60_000)
+
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+interface Process {
+  readonly child: ChildProcess
+  readonly written: { out: string; err: string }
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>
+}
+
+/** A process that ends with the test, if not before. */
+const command = (
+  args: ReadonlyArray<string>,
+  env: { readonly [name: string]: string },
+  input?: { readonly fd: number; readonly text: string }
+) =>
+  Effect.acquireRelease(
+    Effect.sync((): Process => {
+      const { HOME = "", PATH = "" } = process.env
+      const stdio = ["ignore", "pipe", "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
+      const child = spawn(process.execPath, [join(folder, "cli.mjs"), ...args], {
+        cwd: folder,
+        env: { HOME, PATH, ...env },
+        stdio: [...stdio]
+      })
+      const written = { out: "", err: "" }
+      child.stdout?.on("data", (data) => {
+        written.out += data
+      })
+      child.stderr?.on("data", (data) => {
+        written.err += data
+      })
+      const pipe = input === undefined ? null : child.stdio[input.fd]
+      if (pipe !== null && pipe !== undefined && "write" in pipe) pipe.end(input?.text)
+      const ended = new Promise<{ readonly code: number | null; readonly signal: string | null }>((resolve) => {
+        child.on("close", (code, signal) => resolve({ code, signal }))
+      })
+      return { child, written, ended }
+    }),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+const finished = ({ ended, written }: Process) =>
+  Effect.map(
+    Effect.promise(() => ended),
+    (end) => ({ ...end, ...written })
+  )
+
+/** Until it has written so. */
+const saying = ({ child, written }: Process, stream: "out" | "err", words: RegExp) =>
+  Effect.async<void>((resume) => {
+    const look = () => {
+      if (words.test(written[stream])) resume(Effect.void)
+    }
+    child[stream === "out" ? "stdout" : "stderr"]?.on("data", look)
+    look()
+  })
+
+const withServer = <A, E, R>(
+  options: ServerOptions,
+  use: (env: { readonly OPENAI_BASE_URL: string }) => Effect.Effect<A, E, R>
+) =>
+  Effect.flatMap(VideosServer, ({ baseUrl }) => use({ OPENAI_BASE_URL: baseUrl })).pipe(
+    Effect.provide([VideosServer.layer(options), NodeContext.layer])
+  )
+
+const timeout = { timeout: 60_000 }
+
+describe("the process", () => {
+  it.scopedLive(
+    "serves, makes a clip and saves it, with nothing installed beside it",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* command(["serve", "--port", "0", "--queue-time", "1ms", "--run-time", "1ms"], {})
+        yield* saying(server, "out", /\n/)
+        const { base_url } = JSON.parse(server.written.out)
+        const env = { OPENAI_BASE_URL: base_url }
+        const made = yield* finished(
+          yield* command(["create", "-p", "a lighthouse", "--seconds", "4", "--size", "64x64", "-o", "made.mp4"], env)
+        )
+        assert.strictEqual(made.code, 0, made.err)
+        // One line of JSON and no more, whatever was told on the other side.
+        const record = JSON.parse(made.out)
+        assert.deepInclude(record.file, { path: fs.realpathSync(join(folder, "made.mp4")) })
+        const film = yield* Effect.provide(inspect(join(folder, "made.mp4")), NodeContext.layer)
+        assert.deepInclude(film, { durationSeconds: 4, width: 64, height: 64 })
+        server.child.kill("SIGINT")
+        assert.strictEqual((yield* finished(server)).code, 130)
+      }),
+    timeout
+  )
+
+  it.scopedLive(
+    "leaves at once at Ctrl-C with 130, no file, and the command that goes on; which does",
+    () =>
+      withServer({ runTime: "2 seconds" }, (env) =>
+        Effect.gen(function* () {
+          const args = ["create", "-p", "x", "--size", "64x64", "-o", "resumed.mp4"]
+          const stopped = yield* command(args, env)
+          yield* saying(stopped, "err", /queued/)
+          stopped.child.kill("SIGINT")
+          const { code, err, out } = yield* finished(stopped)
+          assert.strictEqual(code, 130)
+          assert.strictEqual(out, "")
+          assert.isFalse(fs.existsSync(join(folder, "resumed.mp4")))
+          const [, line = ""] = /^ {2}effect-videos (watch \S+ -o resumed\.mp4)$/m.exec(err) ?? []
+          assert.notStrictEqual(line, "", err)
+          const resumed = yield* finished(yield* command(line.split(" "), env))
+          assert.strictEqual(resumed.code, 0, resumed.err)
+          assert.isAbove(fs.statSync(join(folder, "resumed.mp4")).size, 0)
+        })
+      ),
+    timeout
+  )
+
+  it.scopedLive(
+    "takes the key from the environment or a descriptor, and shows it nowhere",
+    () =>
+      withServer({ apiKeys: [Redacted.make("sk-the-right-key")] }, (env) =>
+        Effect.gen(function* () {
+          const without = yield* finished(yield* command(["list"], env))
+          assert.strictEqual(without.code, 3)
+          const wrong = yield* finished(yield* command(["list"], { ...env, OPENAI_API_KEY: "sk-the-wrong-key" }))
+          assert.strictEqual(wrong.code, 3)
+          assert.notInclude(wrong.err + wrong.out, "sk-the-wrong-key")
+          const input = { fd: 3, text: "sk-the-right-key\n" }
+          const right = yield* finished(yield* command(["list", "--api-key-fd", "3"], env, input))
+          assert.deepStrictEqual([right.code, right.out], [0, ""], right.err)
+        })
+      ),
+    timeout
+  )
+
+  it.scopedLive(
+    "ends well when the reader of its output goes away",
+    () =>
+      withServer({ queueTime: 0, runTime: 0 }, (env) =>
+        Effect.gen(function* () {
+          const created = yield* finished(yield* command(["create", "-p", "x"], env))
+          const get = yield* command(["get", JSON.parse(created.out).id], env)
+          get.child.stdout?.destroy()
+          const { code, err } = yield* finished(get)
+          assert.deepStrictEqual([code, err], [0, ""])
+        })
+      ),
+    timeout
+  )
+})
