@@ -31,7 +31,9 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
+import type { BudgetOptions, BudgetSnapshot } from "./Budget.js"
 import type * as Errors from "./Errors.js"
+import { checkBudget } from "./internal/budget.js"
 import { checkHeader, checkHeaderValue, readBaseUrl } from "./internal/configuration.js"
 import { makeHttp } from "./internal/http.js"
 import { backoff } from "./internal/retry.js"
@@ -68,6 +70,27 @@ export interface VideosConfigService {
   readonly submitRetry: Schedule.Schedule<unknown, VideosHttpError>
   /** A server that asks for more patience than this gets an error instead, with its delay in it. */
   readonly maxRetryAfter: Duration.Duration
+  /** How much may be asked of the server at once and per second, by all watches and calls together. */
+  readonly budget: BudgetOptions
+  /** How watches read. */
+  readonly watching: WatchingOptions
+}
+
+/**
+ * How the watches of a layer read their jobs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WatchingOptions {
+  /**
+   * Whether pages of `GET /videos` stand for single looks. `"auto"`: from `threshold` jobs on, until the server's list turns
+   * out to leave out jobs, to be in another order, or to say other things than a single look does. Default: `"auto"`, and
+   * `"never"` where the preset says that the list is not to be trusted.
+   */
+  readonly list?: "auto" | "always" | "never" | undefined
+  /** From how many watched jobs on pages are read; a positive integer. Default: 20. */
+  readonly threshold?: number | undefined
 }
 
 /**
@@ -93,6 +116,10 @@ export interface VideosConfigOptions {
   readonly submitRetry?: Schedule.Schedule<unknown, VideosHttpError> | undefined
   /** Default: 60 seconds. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /** Default: 64 at once, and as many per second as the server takes. */
+  readonly budget?: BudgetOptions | undefined
+  /** Default: by pages from 20 jobs on, where the server's list is to be trusted. */
+  readonly watching?: WatchingOptions | undefined
 }
 
 /**
@@ -141,6 +168,13 @@ const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigSer
     const problem = checkHeader(name, typeof given === "string" ? given : Redacted.value(given))
     if (problem !== null) return invalid(`headers.${name}`, problem)
   }
+  const budget = options.budget ?? {}
+  const overdrawn = checkBudget(budget)
+  if (overdrawn !== null) return invalid(`budget.${overdrawn.name}`, overdrawn.problem)
+  const { threshold = 1 } = options.watching ?? {}
+  if (!Number.isInteger(threshold) || threshold < 1) {
+    return invalid("watching.threshold", `must be a positive integer; received ${threshold}`)
+  }
   return Either.right({
     baseUrl: base.url,
     apiKey: Option.fromNullable(options.apiKey),
@@ -151,7 +185,9 @@ const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigSer
     requestTimeout: Duration.decode(options.requestTimeout ?? "60 seconds"),
     readRetry: options.readRetry ?? defaultReadRetry,
     submitRetry: options.submitRetry ?? defaultSubmitRetry,
-    maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "60 seconds")
+    maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "60 seconds"),
+    budget,
+    watching: options.watching ?? {}
   })
 }
 
@@ -200,7 +236,15 @@ const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
     )
   ),
   requestTimeout: optional(duration("VIDEOS_REQUEST_TIMEOUT")),
-  maxRetryAfter: optional(duration("VIDEOS_MAX_RETRY_AFTER"))
+  maxRetryAfter: optional(duration("VIDEOS_MAX_RETRY_AFTER")),
+  budget: Config.all({
+    requestsPerSecond: optional(Config.number("VIDEOS_REQUESTS_PER_SECOND")),
+    concurrency: optional(Config.integer("VIDEOS_CONCURRENCY"))
+  }),
+  watching: Config.all({
+    list: optional(Config.literal("auto", "always", "never")("VIDEOS_WATCH_LIST")),
+    threshold: optional(Config.integer("VIDEOS_WATCH_THRESHOLD"))
+  })
 }).pipe(
   // Only a server of one's own can do without a key.
   Config.mapOrFail((options) =>
@@ -234,8 +278,9 @@ export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<Vide
 
   /**
    * From the environment (any `ConfigProvider`): `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_ORG_ID`,
-   * `OPENAI_PROJECT_ID`, `VIDEOS_PRESET`, `VIDEOS_REQUEST_TIMEOUT` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`). The key may be
-   * missing only where the base URL is not the protocol's home.
+   * `OPENAI_PROJECT_ID`, `VIDEOS_PRESET`, `VIDEOS_REQUEST_TIMEOUT` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`),
+   * `VIDEOS_REQUESTS_PER_SECOND`, `VIDEOS_CONCURRENCY`, `VIDEOS_WATCH_LIST` (`auto`, `always`, `never`) and
+   * `VIDEOS_WATCH_THRESHOLD`. The key may be missing only where the base URL is not the protocol's home.
    */
   static readonly layerConfig: Layer.Layer<VideosConfig, ConfigError.ConfigError> = Layer.effect(
     VideosConfig,
@@ -384,6 +429,14 @@ export interface VideosHttpService {
   ) => Effect.Effect<VideosResponse, VideosHttpError | Errors.UploadError>
   /** Sends a request and hands over its bytes. The request ends when the stream does. */
   readonly stream: (call: VideosCall) => Effect.Effect<VideosByteResponse, VideosHttpError>
+  /** What watches over this layer go by. */
+  readonly watching?:
+    | (WatchingOptions & {
+        readonly concurrency?: number | undefined
+        /** The state of the layer's budget. */
+        readonly budget?: (() => BudgetSnapshot) | undefined
+      })
+    | undefined
 }
 
 /**

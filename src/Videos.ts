@@ -16,9 +16,11 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import type { BudgetSnapshot } from "./Budget.js"
 import type * as Errors from "./Errors.js"
 import {
   type CallOptions,
@@ -30,6 +32,7 @@ import {
   type VideosHttpService
 } from "./Http.js"
 import { makeVideos } from "./internal/videos.js"
+import { hubOf } from "./internal/watchHub.js"
 import type {
   ContentOptions,
   CreateCharacterRequest,
@@ -164,6 +167,46 @@ export interface VideosService {
 }
 
 /**
+ * One job that is being watched.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Watcher {
+  readonly id: string
+  /** What was seen last; `null` before the first look. */
+  readonly latest: VideoResource | null
+  /** How many consumers it has. */
+  readonly consumers: number
+  /** How many looks it got, and when the last of them was. */
+  readonly looks: number
+  readonly lookedAt: DateTime.Utc | null
+  /** When the next one is due; `null` while one is on its way. */
+  readonly nextLookAt: DateTime.Utc | null
+  /** Whether it is read by pages of the list, or by itself. */
+  readonly readBy: "page" | "single"
+}
+
+/**
+ * What a `Videos` watches.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Watchers {
+  readonly jobs: ReadonlyArray<Watcher>
+  /** How pages of the list are used, and why they are not any more. */
+  readonly list: { readonly mode: "auto" | "always" | "never"; readonly distrust: string | null }
+  /** Requests for watches that are on their way, and jobs that wait for one to be sent. */
+  readonly inFlight: number
+  readonly waiting: number
+  /** Whether events are pushed, so that looks are a safety net. */
+  readonly isPushed: boolean
+  /** The layer's budget; `null` for a canned `Videos`, which has none. */
+  readonly budget: BudgetSnapshot | null
+}
+
+/**
  * The operations as a service.
  *
  * @example
@@ -187,6 +230,21 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
     options?: VideosConfigOptions
   ): Layer.Layer<Videos, ConfigError.ConfigError, HttpClient.HttpClient> => over(VideosConfig.layer(options))
 
+  /**
+   * What is being watched at this moment, and how: for a debugger, a status page, a log line.
+   *
+   * @example
+   * import { Effect } from "effect"
+   * import { Videos } from "effect-videos"
+   *
+   * const program = Effect.flatMap(Videos.watchers, ({ inFlight, jobs, list }) =>
+   *   Effect.log(`${jobs.length} jobs, ${inFlight} requests, list: ${list.distrust ?? list.mode}`)
+   * )
+   */
+  static readonly watchers: Effect.Effect<Watchers, never, Videos> = Effect.suspend(() =>
+    Effect.map(Videos, (videos) => hubOf(videos).snapshot())
+  )
+
   /** From the environment, as `VideosConfig.layerConfig` reads it; needs an `HttpClient` alone. */
   static readonly layerConfig: Layer.Layer<Videos, ConfigError.ConfigError, HttpClient.HttpClient> = Layer.suspend(() =>
     over(VideosConfig.layerConfig)
@@ -202,7 +260,11 @@ const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
  * @since 0.1.0
  * @category constructors
  */
-export const make: (http: VideosHttpService) => VideosService = makeVideos
+export const make = (http: VideosHttpService): VideosService => {
+  const videos = makeVideos(http)
+  hubOf(videos, http.watching)
+  return videos
+}
 
 // -----------------------------------------------------------------------------
 // functions

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export type { BudgetOptions, BudgetSnapshot, RequestKind, RequestLimiter } from "./Budget.js"
 export * from "./Errors.js"
 export * as VideosFetch from "./Fetch.js"
 export {
@@ -20,7 +21,8 @@ export {
   type VideosHttpError,
   type VideosHttpService,
   type VideosResponse,
-  type VideosUpload
+  type VideosUpload,
+  type WatchingOptions
 } from "./Http.js"
 export * from "./Polling.js"
 export { type PresetName, presets, type ServerPreset } from "./Presets.js"
@@ -79,5 +81,7 @@ export {
   retrieveVideo,
   type SubmitVideoError,
   Videos,
-  type VideosService
+  type VideosService,
+  type Watcher,
+  type Watchers
 } from "./Videos.js"

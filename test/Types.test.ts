@@ -88,7 +88,9 @@ describe("types", () => {
     expectTypeOf<Of<typeof createVideo>>().toEqualTypeOf<Effect.Effect<VideoResource, CreateVideoError, Videos>>()
     expectTypeOf<Of<typeof extendVideo>>().toEqualTypeOf<Effect.Effect<VideoResource, ExtendVideoError, Videos>>()
     expectTypeOf<Of<typeof retrieveVideo>>().toEqualTypeOf<Effect.Effect<VideoResource, RetrieveVideoError, Videos>>()
-    expectTypeOf<Of<typeof awaitVideo>>().toEqualTypeOf<Effect.Effect<VideoResource, AwaitVideoError, Videos>>()
+    expectTypeOf<Of<typeof awaitVideo<never, never>>>().toEqualTypeOf<
+      Effect.Effect<VideoResource, AwaitVideoError, Videos>
+    >()
     expectTypeOf<Of<typeof downloadVideo>>().toEqualTypeOf<Stream.Stream<Uint8Array, DownloadVideoError, Videos>>()
     expectTypeOf<Of<typeof watchVideo>>().toEqualTypeOf<Stream.Stream<VideoResource, WatchVideoError, Videos>>()
     expectTypeOf<Of<typeof extendAndWatch>>().toEqualTypeOf<Stream.Stream<VideoResource, ExtendAndWatchError, Videos>>()

@@ -19,6 +19,7 @@ import type {
 } from "../Http.js"
 import { type Answer, isOk } from "./answer.js"
 import { makeAnswers } from "./answers.js"
+import { makeBudget, type Outcome, withPermit } from "./budget.js"
 import { discard, makeTransmit, readBody, readError } from "./client.js"
 import { timerOf, withDeadline } from "./deadline.js"
 import { type Direct, directOf, exchange, isWhole } from "./direct.js"
@@ -46,6 +47,18 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const hidden = redactedNames(config)
   const transmit = makeTransmit(httpClient, hidden)
   const direct = directOf(httpClient)
+  const budget = makeBudget(config.budget)
+
+  /** Within the budget: waiting for a place is no part of the request's time-out, and a retry waits anew. */
+  const permitted = <A>(call: VideosCall, self: Effect.Effect<A, VideosHttpError>): Effect.Effect<A, VideosHttpError> =>
+    Effect.suspend(() => {
+      let outcome: Outcome = { status: null, retryAfter: null }
+      const told = Effect.mapError(self, (error) => {
+        outcome = outcomeOf(error)
+        return error
+      })
+      return withPermit(budget, { kind: call.kind, key: call.videoId ?? null }, told, () => outcome)
+    })
 
   /** Sends a call, follows where its answers lead, and reads the last one. */
   const open = <A extends Head, B>(
@@ -123,9 +136,9 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     })
   }
 
-  /** One try. What has to happen before each request goes out goes here; what every answer is shown to, into `answers.seen`. */
+  /** One try. */
   const attempt = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> =>
-    direct !== null && isWhole(call.request) ? viaDirect(call, direct) : viaClient(call)
+    permitted(call, direct !== null && isWhole(call.request) ? viaDirect(call, direct) : viaClient(call))
 
   /** What the preset says the server does not serve is not asked for. */
   const served = <A, E>(call: VideosCall, self: Effect.Effect<A, E>): Effect.Effect<A, E | VideosHttpError> =>
@@ -214,9 +227,22 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
           (error) => failure() ?? error
         )
       ),
-    stream: (call) => served(call, retried(call, timed(call, openBytes(call))))
+    // A download gives its place back with its first byte: many long ones would keep everybody else waiting.
+    stream: (call) => served(call, retried(call, permitted(call, timed(call, openBytes(call))))),
+    watching: {
+      list: config.preset.listTrusted ? undefined : "never",
+      ...config.watching,
+      concurrency: config.budget.concurrency,
+      budget: budget.snapshot
+    }
   }
 }
+
+/** What the budget is to know of a failure: too many requests slow everybody down, an empty account does not. */
+const outcomeOf = (error: VideosHttpError): Outcome =>
+  error._tag === "RateLimitedError" || error._tag === "ServerError"
+    ? { status: error.status, retryAfter: error.retryAfter ?? null }
+    : { status: null, retryAfter: null }
 
 const mayHaveActed = (error: VideosHttpError): boolean =>
   (error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error)

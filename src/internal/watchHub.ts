@@ -3,12 +3,15 @@
  * a row in a heap; one fiber sleeps until the first of them.
  */
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
+import type { BudgetSnapshot } from "../Budget.js"
+import type { VideosHttpService } from "../Http.js"
 import { isSameSnapshot, isTerminal, type VideoResource } from "../Schema.js"
-import type { VideosService } from "../Videos.js"
+import type { VideosService, Watchers } from "../Videos.js"
 import { type Host, isStale, type Outcome, type Plan, type Start, Watch } from "./watch.js"
 import type { Feed } from "./watchFeed.js"
 import * as metrics from "./watchMetrics.js"
@@ -39,6 +42,8 @@ export interface Job extends Placed {
 const rememberMillis = 600_000
 const rememberMost = 10_000
 
+const instant = (millis: number): DateTime.Utc | null => (Number.isFinite(millis) ? DateTime.unsafeMake(millis) : null)
+
 /** @internal */
 export class Hub implements Host, ReadsHost {
   readonly jobs = new Map<string, Job>()
@@ -52,8 +57,37 @@ export class Hub implements Host, ReadsHost {
   private readonly nets: Array<number> = []
   private readonly events = new Map<string, number>()
 
-  constructor(videos: VideosService, options: ReadOptions) {
+  private readonly budget: (() => BudgetSnapshot) | null
+
+  constructor(videos: VideosService, options: ReadOptions, budget: (() => BudgetSnapshot) | null) {
     this.reads = new Reads(videos, options, this)
+    this.budget = budget
+  }
+
+  /** What goes on, for whoever wants to see it. */
+  snapshot(): Watchers {
+    const { inFlight, options, trust, waiting } = this.reads
+    return {
+      jobs: Array.from(this.jobs.values(), (job) => {
+        const due = Math.min(
+          ...Array.from(job.watches, (watch) => (watch.waiting ? Number.POSITIVE_INFINITY : watch.dueAt))
+        )
+        return {
+          id: job.id,
+          latest: job.latest,
+          consumers: job.watches.size,
+          looks: job.looks,
+          lookedAt: instant(job.lookedAt),
+          nextLookAt: instant(due),
+          readBy: job.segment === null ? "single" : "page"
+        }
+      }),
+      list: { mode: options.mode, distrust: trust.distrust },
+      inFlight,
+      waiting,
+      isPushed: this.nets.length > 0,
+      budget: this.budget?.() ?? null
+    }
   }
 
   // ---------------------------------------------------------------------------
@@ -245,15 +279,12 @@ export class Hub implements Host, ReadsHost {
 
 const hubs = new WeakMap<VideosService, Hub>()
 
-/** The hub of a `Videos`, a canned one among them. */
-export const hubOf = (videos: VideosService, options?: Partial<ReadOptions>): Hub => {
+/** The hub of a `Videos`, a canned one among them. The options count when it is made, which is with its `Videos`. */
+export const hubOf = (videos: VideosService, options?: VideosHttpService["watching"]): Hub => {
   let hub = hubs.get(videos)
   if (hub === undefined) {
-    hub = new Hub(videos, {
-      mode: options?.mode ?? "auto",
-      threshold: options?.threshold ?? 20,
-      concurrency: options?.concurrency ?? 64
-    })
+    const { budget, concurrency = 64, list = "auto", threshold = 20 } = options ?? {}
+    hub = new Hub(videos, { mode: list, threshold, concurrency }, budget ?? null)
     hubs.set(videos, hub)
   }
   return hub

@@ -68,7 +68,7 @@ export class Reads {
   readonly trust: Trust
   inFlight = 0
   private readonly videos: VideosService
-  private readonly options: ReadOptions
+  readonly options: ReadOptions
   private readonly host: Host
   private asked: Array<Job> = []
   private singles: Array<Job> = []
