@@ -49,8 +49,14 @@ describe("configuration from the environment", () => {
         OPENAI_ORG_ID: "org-1",
         OPENAI_PROJECT_ID: "proj_1",
         VIDEOS_REQUEST_TIMEOUT: "30 seconds",
-        VIDEOS_MAX_RETRY_AFTER: "5 minutes"
+        VIDEOS_MAX_RETRY_AFTER: "5 minutes",
+        VIDEOS_REQUESTS_PER_SECOND: "2.5",
+        VIDEOS_CONCURRENCY: "8",
+        VIDEOS_WATCH_LIST: "never",
+        VIDEOS_WATCH_THRESHOLD: "50"
       })
+      expect(config.budget).toEqual({ requestsPerSecond: 2.5, concurrency: 8 })
+      expect(config.watching).toEqual({ list: "never", threshold: 50 })
       expect(config.baseUrl).toBe("https://videos.example/api/v1")
       expect(Option.map(config.apiKey, Redacted.value)).toEqual(Option.some(secret))
       expect(config.organization).toEqual(Option.some("org-1"))

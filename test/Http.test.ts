@@ -176,10 +176,12 @@ describe("the waits between tries", () => {
 
   it.effect("are three at most for a submission", () =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted(() => answerJson(429, {}), { submitRetry: defaultSubmitRetry })
+      const { layer, tries } = videosScripted((_, request) => answerBroken(request, "ECONNREFUSED"), {
+        submitRetry: defaultSubmitRetry
+      })
       const fiber = yield* Effect.fork(Effect.flip(createVideo({ prompt: "x" })).pipe(Effect.provide(layer)))
       yield* TestClock.adjust("1 hour")
-      expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "RateLimitedError" })
+      expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "TransportError" })
       expect(tries.at).toHaveLength(4)
       expect(tries.at[3]).toBeLessThanOrEqual(500 + 1000 + 2000)
     })

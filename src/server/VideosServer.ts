@@ -15,12 +15,14 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { VideosConfigOptions } from "../Http.js"
 import type { PresetName } from "../Presets.js"
 import { VideoResource } from "../Schema.js"
 import { Videos } from "../Videos.js"
 import { accentOf } from "./accents.js"
 import { makeCharacters } from "./characters.js"
 import { withCors } from "./cors.js"
+import { makeChanges, tellingFaults, tellingJobs } from "./events.js"
 import { faultControl, isControl } from "./faults/control.js"
 import { faulty } from "./faults/inject.js"
 import type { Rule } from "./faults/model.js"
@@ -29,6 +31,7 @@ import { inProcess, onSocket, Wire } from "./faults/wire.js"
 import { makeIdempotency } from "./idempotency.js"
 import { type JobOptions, makeJobs } from "./Jobs.js"
 import { keyCheck } from "./keys.js"
+import { isPage, pageApp } from "./page/page.js"
 import { loadHttpServer, platformServices } from "./platform.js"
 import { protocolVideo } from "./shapes.js"
 import { makeStudio } from "./studio.js"
@@ -63,6 +66,12 @@ export interface InProcessOptions extends JobOptions {
    * clears them. Wants a key where there are keys. Whoever reaches it can break the server: default `false`.
    */
   readonly faultControl?: boolean | undefined
+  /**
+   * Serves a live page for people at the root, `/`: the newest jobs and their videos, the last requests, and switches for
+   * faults; so it serves `/_faults` too. It can be seen without a key, and shows nothing until it is given one where there
+   * are keys. Pages of other origins cannot read it, whatever `cors` says. Default: `false`.
+   */
+  readonly page?: boolean | undefined
   /**
    * What an `Idempotency-Key` does. `ignore` (default): nothing, as the protocol promises nothing. `honour`: the same key with
    * the same request answers the job that it made before, with `Idempotent-Replayed: true`; with another request it is
@@ -126,6 +135,7 @@ export interface VideosServerService {
  * - `preset` makes it answer as another server does, where that one departs from the protocol.
  * - A job costs no fiber, unless `webhook` is set: then each waits for its end in one.
  * - `faults` makes it fail as servers and networks do: the module `Fault` says how. `jobs` is the truth throughout.
+ * - `page` adds a page for people at `/` that shows all this while it happens.
  *
  * Not served: servers' own routes outside the protocol, and bodies of `application/x-www-form-urlencoded`.
  *
@@ -194,14 +204,15 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
 
   /**
    * Everything that a test of a program needs: the server in-process, and `Videos` against it, with the first of the keys
-   * where there are any.
+   * where there are any, and configured as the test says.
    */
   static readonly layerTest = (
-    options?: InProcessOptions
+    options?: InProcessOptions,
+    videos?: VideosConfigOptions
   ): Layer.Layer<Videos | VideosServer, ConfigError.ConfigError> =>
     Layer.unwrapEffect(
       Effect.map(VideosServer, ({ baseUrl, preset }) =>
-        Videos.layerWith({ baseUrl, preset, apiKey: options?.apiKeys?.[0] })
+        Videos.layerWith({ baseUrl, preset, apiKey: options?.apiKeys?.[0], ...videos })
       )
     ).pipe(Layer.provide(VideosServer.layerHttpClient), Layer.provideMerge(VideosServer.layerInProcess(options)))
 }
@@ -216,24 +227,36 @@ const makeServer = (options: InProcessOptions, origin: string) =>
     const studio = yield* makeStudio
     const onCreated = yield* makeAnnounce(options.webhook)
     const { cancels, newIds } = accent
-    const jobs = makeJobs({ ...options, cancels, newIds, onCreated }, studio)
+    const changes = yield* makeChanges
+    const jobs = tellingJobs(makeJobs({ ...options, cancels, newIds, onCreated }, studio), changes)
     const { apiKeys } = options
     const once = makeIdempotency(options.idempotency ?? "ignore")
-    const faults = yield* makeFaults(options.faults)
+    const faults = tellingFaults(yield* makeFaults(options.faults), changes)
     const protocol = faulty({ accent, jobs, characters: makeCharacters(), studio, once, apiKeys, baseUrl }, faults)
-    const control = faultControl(faults, keyCheck(apiKeys, accent.keyHeaders))
-    const app = withCors(options.cors ?? true)(
+    const authorize = keyCheck(apiKeys, accent.keyHeaders)
+    const control = faultControl(faults, authorize)
+    const hasPage = options.page === true
+    const hasControl = hasPage || options.faultControl === true
+    const open = withCors(options.cors ?? true)(
       Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
-        options.faultControl === true && isControl(url) ? control : protocol
+        hasControl && isControl(url) ? control : protocol
       )
     )
+    const server = {
+      preset: options.preset ?? "openai",
+      basePath: accent.bases[0],
+      operations: [...accent.serves],
+      forms: accent.bodies("create") === "form"
+    }
+    const page = pageApp({ server, jobs, faults, changes, studio, authorize })
+    const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => (hasPage && isPage(url) ? page : open))
     // The handler runs with this runtime, its `Clock` included.
     const runtime = yield* Effect.runtime<FileSystem.FileSystem | Path.Path | Scope.Scope>()
     const handlerOf = HttpApp.toWebHandlerRuntime(runtime)
     const decode = Schema.decodeUnknown(VideoResource)
     const service: VideosServerService = {
       baseUrl,
-      preset: options.preset ?? "openai",
+      preset: server.preset,
       fetch: (input, init) =>
         new Promise((resolve, reject) => {
           const request = new Request(input, init)
