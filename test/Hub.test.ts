@@ -203,7 +203,7 @@ describe("schedules of users", () => {
         yield* TestClock.adjust("21 seconds")
         yield* Fiber.join(quick.fiber)
         assert.strictEqual(quick.got.length, 21)
-        assert.deepStrictEqual(slow.progress(), [0, 30, 60, 90])
+        assert.deepStrictEqual(slow.progress(), [0, 25, 50, 75, 100])
         yield* Fiber.interrupt(slow.fiber)
       })
     )

@@ -15,43 +15,64 @@ export const time = (value: unknown): DateTime.Utc | null => {
   return millis === null ? null : DateTime.unsafeMake(millis)
 }
 
-/**
- * Reads a body field by field. What is not a field, and what could not be read as one, is `extra`, under its wire name.
- */
-const reading = (body: VideoResourceEncoded, fields: ReadonlySet<string>) => {
-  const rest: Array<readonly [string, unknown]> = []
-  for (const key of Object.keys(body)) if (!fields.has(key)) rest.push([key, body[key]])
-  return {
-    read: <A>(key: string, reader: (value: unknown) => A | null): A | null => {
-      const raw = body[key]
-      const value = reader(raw)
-      if (value === null && raw !== null && raw !== undefined && raw !== "" && raw !== 0) rest.push([key, raw])
-      return value
-    },
-    // `fromEntries` defines properties, so that a `__proto__` key is data and changes no prototype.
-    extra: () => Object.fromEntries(rest)
+/** What is no field, or could not be read as one; most bodies have nothing of the kind. */
+type Rest = Array<readonly [string, unknown]> | null
+
+const nothing: { readonly [key: string]: unknown } = Object.freeze({})
+
+// `fromEntries` defines properties, so that a `__proto__` key is data and changes no prototype.
+const extraOf = (rest: Rest): { readonly [key: string]: unknown } =>
+  rest === null ? nothing : Object.fromEntries(rest)
+
+const isBlank = (raw: unknown): boolean => raw === null || raw === undefined || raw === "" || raw === 0
+
+/** Reads a body field by field. A page has a hundred of them, so that each is read without a closure of its own. */
+class Reader {
+  private rest: Rest = null
+  private readonly body: { readonly [key: string]: unknown }
+
+  constructor(body: { readonly [key: string]: unknown }, fields: ReadonlySet<string>) {
+    this.body = body
+    for (const key of Object.keys(body)) if (!fields.has(key)) this.keep(key)
+  }
+
+  read<A>(key: string, reader: (value: unknown) => A | null): A | null {
+    const raw = this.body[key]
+    const value = reader(raw)
+    if (value === null && !isBlank(raw)) this.keep(key)
+    return value
+  }
+
+  extra(): { readonly [key: string]: unknown } {
+    return extraOf(this.rest)
+  }
+
+  private keep(key: string): void {
+    if (this.rest === null) this.rest = []
+    this.rest.push([key, this.body[key]])
   }
 }
 
 export const fromWire = (body: VideoResourceEncoded): VideoResource => {
-  const { extra, read } = reading(body, known)
+  const fields = new Reader(body, known)
   const { status } = body
+  // Dynamo says `created`.
+  const created = body.created === undefined ? time : (value: unknown) => time(value) ?? time(body.created)
   return {
     id: body.id as VideoId,
-    object: read("object", wire.text) ?? "video",
-    model: read("model", wire.text),
-    status: typeof status === "number" ? String(status) : (read("status", wire.text) ?? "unknown"),
-    progress: read("progress", wire.percent),
-    // Dynamo says `created`.
-    createdAt: read("created_at", (value) => time(value) ?? time(body.created)),
-    completedAt: read("completed_at", time),
-    expiresAt: read("expires_at", time),
-    prompt: read("prompt", wire.text),
-    size: read("size", wire.text),
-    seconds: read("seconds", wire.seconds),
-    remixedFromVideoId: read("remixed_from_video_id", wire.text),
-    error: read("error", wire.fault),
-    extra: extra()
+    object: fields.read("object", wire.text) ?? "video",
+    model: fields.read("model", wire.text),
+    status: typeof status === "number" ? String(status) : (fields.read("status", wire.text) ?? "unknown"),
+    progress: fields.read("progress", wire.percent),
+    createdAt: fields.read("created_at", created),
+    completedAt: fields.read("completed_at", time),
+    expiresAt: fields.read("expires_at", time),
+    prompt: fields.read("prompt", wire.text),
+    size: fields.read("size", wire.text),
+    seconds: fields.read("seconds", wire.seconds),
+    remixedFromVideoId: fields.read("remixed_from_video_id", wire.text),
+    error: fields.read("error", wire.fault),
+    extra: fields.extra()
   }
 }
 
@@ -104,12 +125,12 @@ const characterFields: ReadonlySet<string> = new Set(["id", "name", "created_at"
 
 /** @internal */
 export const characterFromWire = (body: VideoResourceEncoded): VideoCharacter => {
-  const { extra, read } = reading(body, characterFields)
+  const fields = new Reader(body, characterFields)
   return {
-    id: read("id", wire.text),
-    name: read("name", wire.text),
-    createdAt: read("created_at", time),
-    extra: extra()
+    id: fields.read("id", wire.text),
+    name: fields.read("name", wire.text),
+    createdAt: fields.read("created_at", time),
+    extra: fields.extra()
   }
 }
 

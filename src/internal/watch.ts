@@ -74,6 +74,8 @@ const rank: { readonly [phase in VideoPhase]: number } = { waiting: 0, running: 
 export const isStale = (last: VideoResource | null, next: VideoResource): boolean =>
   last !== null && rank[phaseOf(next)] < rank[phaseOf(last)]
 
+const isOnItsWay = (job: Job): boolean => job.isAsked || job.single !== null
+
 /** @internal */
 export class Watch implements Row {
   readonly job: Job
@@ -135,11 +137,11 @@ export class Watch implements Row {
       this.end(Exit.void)
     } else if (latest !== null) {
       this.see(latest)
-      if (this.exit === null) this.plot(latest, this.hintAfter())
+      if (this.exit === null) this.plot(latest, this.job.lookedAt, this.job.hint)
     } else if (snapshot === null || submitted === null || this.job.isExpected) {
       this.lookAt(this.startedAt)
     } else {
-      this.plot(snapshot, submitted.hint === null ? null : Duration.toMillis(submitted.hint))
+      this.plot(snapshot, this.startedAt, submitted.hint === null ? null : Duration.toMillis(submitted.hint))
     }
   }
 
@@ -174,12 +176,18 @@ export class Watch implements Row {
     else this.goOn(outcome.video)
   }
 
+  /** Whether a look is due that nobody has taken since this watch's last. */
+  get needsLook(): boolean {
+    return !(this.waiting || this.isClosing) && (this.isLastLook || this.job.looks === this.counted)
+  }
+
   /** The time that `wakeAt` named has come. */
   due(): void {
-    const { looks, outcome } = this.job
+    const { outcome } = this.job
     if (this.waiting || this.isClosing) this.expire()
-    else if (!this.isLastLook && looks > this.counted && outcome !== null) this.settle(outcome)
-    else this.look()
+    // A look that is on its way is newer than one that has come.
+    else if (this.needsLook || outcome === null || isOnItsWay(this.job)) this.look()
+    else this.settle(outcome)
   }
 
   /** Something happened to the job elsewhere: look now, whatever the schedule says. */
@@ -214,11 +222,6 @@ export class Watch implements Row {
   private close(): void {
     this.isClosing = true
     this.host.wakeAt(this, this.deadline)
-  }
-
-  /** What is left of the server's wish, in milliseconds. */
-  private hintAfter(): number | null {
-    return this.job.hintUntil === null ? null : Math.max(0, this.job.hintUntil - this.host.now())
   }
 
   private push(video: VideoResource): void {
@@ -289,23 +292,25 @@ export class Watch implements Row {
         })
       )
     } else if (this.isLastLook) this.close()
-    else this.plot(video, this.hintAfter())
+    else this.plot(video, this.job.lookedAt, this.job.hint)
   }
 
-  /** Sets the time of the next look after one that succeeded, or ends the watch with its schedule. */
-  private plot(video: VideoResource, hint: number | null): void {
+  /**
+   * Sets the time of the next look after one that succeeded, or ends the watch with its schedule. All is reckoned from that
+   * look, whoever asked for it: so those who share looks come to ask at the same moments.
+   */
+  private plot(video: VideoResource, lookedAt: number, hint: number | null): void {
     this.step(this.plan.poll, video, this.pollState, (state, planned) => {
       this.pollState = state
       if (planned === null) {
         this.expire()
         return
       }
-      const now = this.host.now()
       const floor = hint === null ? 0 : Math.min(hint, this.plan.maxRetryAfter)
       const wanted = hint !== null && this.plan.hintShortens ? floor : Math.max(planned, floor)
       const delay = Math.max(wanted, this.host.safetyNet(this.job))
-      const untilStalled = Math.max(0, this.changedAt + this.plan.stallTimeout - now)
-      this.lookAt(now + Math.max(floor, Math.min(delay, untilStalled)))
+      const stalledAt = Math.max(this.host.now(), this.changedAt + this.plan.stallTimeout)
+      this.lookAt(Math.max(lookedAt + floor, Math.min(lookedAt + delay, stalledAt)))
     })
   }
 
@@ -328,7 +333,7 @@ export class Watch implements Row {
         this.fail(error)
       } else {
         metrics.retried()
-        this.lookAt(this.host.now() + Math.max(planned, floor))
+        this.lookAt(this.job.lookedAt + Math.max(planned, floor))
       }
     })
   }

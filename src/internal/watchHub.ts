@@ -2,6 +2,7 @@
  * One per `Videos`: which jobs are watched, who is told what is seen of them, and when somebody is due. A job that waits is
  * a row in a heap; one fiber sleeps until the first of them.
  */
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -29,8 +30,8 @@ export interface Job extends Placed {
   outcome: Outcome | null
   looks: number
   lookedAt: number
-  /** Until when the server wants no further look. */
-  hintUntil: number | null
+  /** For how long after it the server wants no further look, in milliseconds. */
+  hint: number | null
   /** An event has said that the job ended, and no look has confirmed it yet. */
   isExpected: boolean
   /** A look is wanted, and not on its way singly. */
@@ -110,7 +111,7 @@ export class Hub implements Host, ReadsHost {
         outcome: null,
         looks: 0,
         lookedAt: Number.NEGATIVE_INFINITY,
-        hintUntil: null,
+        hint: null,
         isExpected: this.wasAnnounced(start.id),
         isAsked: false,
         single: null,
@@ -134,8 +135,6 @@ export class Hub implements Host, ReadsHost {
     metrics.finished()
     this.timers.remove(watch)
     this.steps.stop(watch)
-    // Who stays is due for a look of its own: the last one was made for the one that leaves.
-    for (const other of job.watches) other.counted = job.looks
     if (job.watches.size > 0) return []
     this.jobs.delete(job.id)
     place(job, null)
@@ -217,12 +216,12 @@ export class Hub implements Host, ReadsHost {
   // what looks come to
   // ---------------------------------------------------------------------------
 
-  readonly looked = (job: Job, outcome: Outcome, hintUntil: number | null): void => {
+  readonly looked = (job: Job, outcome: Outcome, hint: number | null): void => {
     job.isAsked = false
     job.looks++
     job.lookedAt = this.now()
     job.outcome = outcome
-    job.hintUntil = hintUntil
+    job.hint = hint
     metrics.looked()
     if (outcome._tag === "Seen") this.seen(job, outcome.video)
     for (const watch of [...job.watches]) if (watch.waiting) watch.settle(outcome)
@@ -265,15 +264,24 @@ export class Hub implements Host, ReadsHost {
 
   private tick(): void {
     const now = this.now()
+    // First those who ask, so that the others get what is asked for.
+    const [others, asking] = Arr.partition(this.takeDue(now), ({ needsLook }) => needsLook)
+    for (const watch of [...asking, ...others]) if (watch.exit === null) watch.due()
+    this.steps.flush()
+    // Whose newest look is older than the pace is due again, and joins what is about to be sent. Whoever is due once more
+    // after that waits for the next tick, so that looks that cost nothing cannot hold the process.
+    for (const watch of this.takeDue(now)) if (watch.exit === null) watch.due()
+    this.reads.send()
+    this.settled()
+  }
+
+  private takeDue(now: number): Array<Watch> {
     const due: Array<Watch> = []
     for (let watch = this.timers.first(); watch !== undefined && watch.dueAt <= now; watch = this.timers.first()) {
       this.timers.remove(watch)
       due.push(watch)
     }
-    // Whoever is due again at once waits for the next tick, so that looks that cost nothing cannot hold the process.
-    for (const watch of due) if (watch.exit === null) watch.due()
-    this.reads.send()
-    this.settled()
+    return due
   }
 }
 

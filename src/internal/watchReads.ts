@@ -37,7 +37,7 @@ export interface Host {
   readonly jobs: ReadonlyMap<string, Job>
   readonly now: () => number
   /** A look, whatever sent it, has come to this. */
-  readonly looked: (job: Job, outcome: Outcome, hintUntil: number | null) => void
+  readonly looked: (job: Job, outcome: Outcome, hint: number | null) => void
   /** Some looks have come in: whoever is due next is to be woken. */
   readonly settled: () => void
 }
@@ -175,16 +175,15 @@ export class Reads {
     if (asking === undefined || job.single !== null) return
     this.inFlight++
     metrics.polled()
-    let hintUntil: number | null = null
+    let hint: number | null = null
     const fiber = Runtime.runFork(
       asking.runtime,
       this.videos.retrieve(job.id, {
         retry: false,
         onResponse: ({ headers, status }) =>
           Effect.sync(() => {
-            const now = this.host.now()
-            const after = status < 300 ? pollAfter(headers, now) : null
-            hintUntil = after === null ? null : now + Duration.toMillis(after)
+            const after = status < 300 ? pollAfter(headers, this.host.now()) : null
+            hint = after === null ? null : Duration.toMillis(after)
           })
       })
     )
@@ -198,11 +197,7 @@ export class Reads {
           const listed = job.segment === null ? null : job.latest
           this.trust.single(exit.value, listed, job.searched, this.host.now())
         }
-        this.host.looked(
-          job,
-          Exit.isSuccess(exit) ? { _tag: "Seen", video: exit.value } : outcomeOf(exit.cause),
-          hintUntil
-        )
+        this.host.looked(job, Exit.isSuccess(exit) ? { _tag: "Seen", video: exit.value } : outcomeOf(exit.cause), hint)
       }
       this.send()
       this.host.settled()
