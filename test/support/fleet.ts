@@ -34,13 +34,14 @@ export const broken = new ServerError({ operation: "retrieveVideo", status: 500,
 export const missing = (id: string) =>
   new VideoNotFoundError({ operation: "retrieveVideo", status: 404, detail: "", videoId: id })
 
-const stateOf = ({ createdAt, fails, queue, run }: Job, now: number) => {
+const stateOf = (job: Job, now: number) => {
+  const { createdAt, fails, queue, run } = job
   const age = now - createdAt - queue
   if (age < 0) return { status: "queued", progress: 0 }
   if (age < run) return { status: "in_progress", progress: Math.floor((100 * age) / run) }
   return fails === true
     ? { status: "failed", error: { code: "x", message: "y" } }
-    : { status: "completed", progress: 100 }
+    : { status: "completed", progress: 100, completed_at: endOf(job) / 1000 }
 }
 
 export const at = (job: Job, now: number): VideoResource => {

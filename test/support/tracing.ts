@@ -6,6 +6,8 @@ export interface Recording {
   /** Every name, attribute, event and failure of every span, as text. */
   readonly said: () => ReadonlyArray<string>
   readonly names: () => ReadonlyArray<string>
+  /** Whether every span has come to its end. */
+  readonly ended: () => boolean
 }
 
 class RecordedSpan implements Tracer.Span {
@@ -70,6 +72,7 @@ export const recordSpans = (): Recording => {
       context: (run) => run()
     }),
     said: () => spans.flatMap((span) => span.said()),
-    names: () => spans.map(({ name }) => name)
+    names: () => spans.map(({ name }) => name),
+    ended: () => spans.every(({ status }) => status._tag === "Ended")
   }
 }
