@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { phaseOf, type VideoResource } from "effect-videos"
+import type { TransferProgress } from "effect-videos/Transfer"
 
 const terminal = process.stdout.isTTY === true
 const width = 24
@@ -52,16 +53,13 @@ export const showJob = <E, R>(
   ).pipe(Effect.tap(() => (terminal ? say(line) : Effect.void)))
 }
 
-/** Shows how many bytes have passed. */
-export const showBytes =
-  (label: string) =>
-  <E, R, A, E2, R2>(
-    bytes: Stream.Stream<Uint8Array, E, R>,
-    run: (bytes: Stream.Stream<Uint8Array, E, R>) => Effect.Effect<A, E2, R2>
-  ) => {
-    let received = 0
-    const line = () =>
-      `${label}  ${received === 0 ? "waiting for the first byte" : `${(received / 1024).toFixed(0)} KiB`}`
-    const counted = Stream.tap(bytes, (chunk) => Effect.sync(() => (received += chunk.byteLength)))
-    return live(line, run(counted)).pipe(Effect.tap(() => say(line())))
-  }
+/** Shows how far a download is. */
+export const showBytes = <E, R>(label: string, progress: Stream.Stream<TransferProgress, E, R>) => {
+  let line = `${label}  waiting for the first byte`
+  const update = ({ transferred }: TransferProgress) =>
+    Effect.sync(() => (line = `${label}  ${(transferred / 1024).toFixed(0)} KiB`))
+  return Effect.zipRight(
+    live(() => line, Stream.runForEach(progress, update)),
+    Effect.suspend(() => say(line))
+  )
+}

@@ -16,11 +16,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import {
   adaptivePoll,
   createAndWatch,
-  downloadVideo,
   extendAndWatch,
   phaseOf,
   VideoFailedError,
@@ -29,6 +28,7 @@ import {
   watchVideo
 } from "effect-videos"
 import { VideosServer } from "effect-videos/server"
+import { downloadVideoToFileWithProgress } from "effect-videos/Transfer"
 import { inspect } from "../src/server/media/Media.js"
 import { say, showBytes, showJob } from "./screen.js"
 
@@ -76,17 +76,11 @@ const extension =
       )
     : show("resume    ", watchVideo(given.resume, options), "--resume")
 
-/** Under its final name there is a whole file or none. */
 const save = (video: VideoResource) =>
   Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    yield* fs.makeDirectory("out", { recursive: true })
     const path = `out/${video.id.replace(/[^\w.-]/g, "_")}.mp4`
-    const part = `${path}.part`
-    yield* showBytes("download  ")(downloadVideo(video), (bytes) => Stream.run(bytes, fs.sink(part))).pipe(
-      Effect.zipRight(fs.rename(part, path)),
-      Effect.onError(() => Effect.ignore(fs.remove(part)))
-    )
+    yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeDirectory("out", { recursive: true }))
+    yield* showBytes("download  ", downloadVideoToFileWithProgress(video, path, { overwrite: true }))
     return path
   })
 
