@@ -3,7 +3,8 @@
  * per second.
  *
  * - Fair: whoever has to wait stands in its job's line, and the lines take turns. One job, or one caller with a
- *   thousand requests, does not keep the others waiting. Submissions and deletions go before reads.
+ *   thousand requests, does not keep the others waiting. Submissions and deletions go before reads, three of them at most for
+ *   each read.
  * - One answer of 429, or of 503 with `Retry-After`, slows everybody down: the rate is halved, and nothing is sent before
  *   `Retry-After` has passed (30 seconds at most). Then the rate grows back, half of it in 10 seconds.
  * - Nothing runs while nobody waits.

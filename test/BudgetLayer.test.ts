@@ -73,6 +73,23 @@ describe("the budget of a layer", () => {
     })
   )
 
+  it.effect("lets a read pass after three submissions, or nobody who submits without end would see an end", () =>
+    Effect.gen(function* () {
+      const { layer, tries } = videosScripted(() => answerJson(200, job({ status: "completed" })), {
+        budget: { requestsPerSecond: 1 }
+      })
+      const submissions = Effect.replicateEffect(Effect.fork(createVideo({ prompt: "a lighthouse" })), 7)
+      yield* Effect.gen(function* () {
+        const fibers = yield* submissions
+        const read = yield* Effect.fork(retrieveVideo("video_1"))
+        yield* TestClock.adjust("20 seconds")
+        yield* Fiber.joinAll(fibers)
+        yield* Fiber.join(read)
+      }).pipe(Effect.provide(layer))
+      expect(tries.headers.findIndex((headers) => !("idempotency-key" in headers))).toBe(4)
+    })
+  )
+
   it.effect("a 429 to one keeps everybody waiting, watches among them, and then slows them down", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(

@@ -16,7 +16,7 @@ const faults = [
   { when: Fault.chance(0.02, seed + 4), fault: Fault.reset("before-headers") },
   { when: Fault.chance(0.02, seed + 5), fault: Fault.reset("mid-body") },
   { when: Fault.chance(0.02, seed + 6), fault: Fault.status({ status: 500 }) },
-  { when: Fault.chance(0.02, seed + 7), fault: Fault.status({ status: 503, retryAfter: "1 second" }) },
+  { when: Fault.chance(0.001, seed + 7), fault: Fault.status({ status: 503, retryAfter: "1 second" }) },
   { when: Fault.chance(0.001, seed + 8), fault: Fault.status({ status: 429, retryAfter: "1 second" }) },
   { when: Fault.chance(0.01, seed + 9), fault: Fault.html() },
   { when: Fault.chance(0.002, seed + 10), fault: Fault.hang() }

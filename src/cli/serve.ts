@@ -67,7 +67,8 @@ export const serve = Command.make(
         preset,
         queueTime: Option.getOrUndefined(queueTime),
         runTime: Option.getOrUndefined(runTime),
-        apiKeys: keys
+        apiKeys: keys,
+        page: true
       })
       const program = Effect.gen(function* () {
         const screen = yield* Screen
@@ -79,7 +80,8 @@ export const serve = Command.make(
         yield* writer.write({ base_url: baseUrl, preset, key_required: keys !== undefined }, () => `${baseUrl}\n`)
         yield* screen.err(
           [
-            `A server of the Videos protocol listens at ${bold(baseUrl)}. Its jobs end with it; Ctrl-C stops it. In another terminal:`,
+            `A server of the Videos protocol listens at ${bold(baseUrl)}. Its jobs end with it; Ctrl-C stops it.`,
+            `What it does can be seen, and made to fail, at ${bold(`${new URL(baseUrl).origin}/`)}. In another terminal:`,
             "",
             `  export ${settings.join(" ")}`,
             `  ${session.program} create --prompt "a lighthouse at dusk" --seconds 4 -o clip.mp4`,

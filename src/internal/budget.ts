@@ -61,6 +61,8 @@ export interface Budget {
   readonly snapshot: () => BudgetSnapshot
 }
 
+const mostWritesInARow = 3
+
 interface Waiter {
   readonly go: () => void
   granted: boolean
@@ -73,6 +75,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
   const pace = makePace(options.requestsPerSecond ?? null)
   const writes = makeFairQueue<Waiter>()
   const reads = makeFairQueue<Waiter>()
+  let writesInARow = 0
   let inFlight = 0
   /** Those of them that are in the limiter. */
   let taking = 0
@@ -119,6 +122,13 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
     })
   }
 
+  /** Submissions and deletions first; but one in four is a read, or whoever submits without end would see no job end. */
+  const shift = (): Waiter | null => {
+    const isWrite = writes.size() > 0 && (reads.size() === 0 || writesInARow < mostWritesInARow)
+    writesInARow = isWrite ? writesInARow + 1 : 0
+    return isWrite ? writes.shift() : reads.shift()
+  }
+
   /** Lets go whoever may. Runs after every change; without room, the next release runs it. */
   const pump = (): void => {
     if (waiting() > 0) tick()
@@ -129,7 +139,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
         arm(delay)
         return
       }
-      const next = writes.shift() ?? reads.shift()
+      const next = shift()
       if (next === null) return
       start()
       next.granted = true

@@ -1,4 +1,5 @@
 /** The embedded server as a service: on a socket, or in-process as a `fetch`. */
+import type { Server } from "node:http"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpApp from "@effect/platform/HttpApp"
@@ -170,8 +171,7 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
         const { app, service } = yield* makeServer(options, `http://${authority}`)
         const wired = Effect.provideServiceEffect(app, Wire, onSocket(toServerResponse))
         yield* Effect.provideService(HttpServer.serveEffect(wired), HttpServer.HttpServer, httpServer)
-        // A client's idle connections would hold the stop up until they time out.
-        yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
+        yield* Effect.addFinalizer(() => closed(server))
         return VideosServer.of(service)
       }).pipe(Effect.provide(platformServices))
     )
@@ -216,6 +216,16 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
       )
     ).pipe(Layer.provide(VideosServer.layerHttpClient), Layer.provideMerge(VideosServer.layerInProcess(options)))
 }
+
+/**
+ * Stops listening, and then ends every connection: a client's idle ones would hold the stop up until they time out, and so
+ * would one that is made in between.
+ */
+const closed = (server: Server): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    server.close(() => resume(Effect.void))
+    server.closeAllConnections()
+  })
 
 /** Where an in-process server is said to be; `.invalid` never resolves (RFC 2606), so no request can leave by mistake. */
 const inProcessOrigin = "http://videos.invalid"

@@ -24,7 +24,10 @@ export interface FaultsService {
   readonly add: (...rules: ReadonlyArray<Rule>) => Effect.Effect<void>
   /** No rules. What was logged stays. */
   readonly clear: Effect.Effect<void>
-  /** The last 1000 requests, oldest first, and the fault that each had. Preflights and `/_faults` are not in it. */
+  /**
+   * The last 1000 requests, oldest first, and the fault that each had. Preflights, `/_faults` and the live page's own
+   * requests are not in it.
+   */
   readonly log: Effect.Effect<ReadonlyArray<LogEntry>>
 }
 

@@ -1,0 +1,38 @@
+// Makes src/server/page/assets.ts out of src/server/page/client: the live page as strings, so that it is wherever the
+// server's code is, in a bundle too. With `--check` it makes nothing, and fails where it would make something else.
+import { readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { build } from "esbuild"
+
+const folder = fileURLToPath(new URL("../src/server/page/", import.meta.url))
+
+/** As a template, so that it reads, and differs, line by line. */
+const constant = (name, text) => `export const ${name} = \`${text.replace(/[\\`]|\$\{/g, "\\$&")}\`\n`
+
+const file = (name) => readFileSync(`${folder}client/${name}`, "utf8")
+
+const { outputFiles } = await build({
+  absWorkingDir: folder,
+  entryPoints: ["client/main.ts"],
+  bundle: true,
+  write: false,
+  format: "esm",
+  target: "es2022",
+  legalComments: "none"
+})
+
+const assets = [
+  "/** Made by scripts/page.mjs from `client`; not to be edited. */\n",
+  constant("html", file("index.html")),
+  constant("style", file("style.css")),
+  constant("icon", file("icon.svg")),
+  constant("script", outputFiles[0].text)
+].join("\n")
+
+const target = `${folder}assets.ts`
+if (!process.argv.includes("--check")) {
+  writeFileSync(target, assets)
+} else if (readFileSync(target, "utf8") !== assets) {
+  console.error("src/server/page/assets.ts is not what src/server/page/client makes: run `node scripts/page.mjs`.")
+  process.exit(1)
+}

@@ -1,0 +1,115 @@
+/** The live page at `/`, with what it is made of and what it shows. None of its requests has a fault, or is in the log. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import { accentOf } from "../accents.js"
+import { serveContent } from "../content.js"
+import { type EventParts, eventStream } from "../events.js"
+import type { keyCheck } from "../keys.js"
+import { type Refusal, refuse } from "../protocol.js"
+import { protocolError } from "../shapes.js"
+import type { Studio } from "../studio.js"
+import { html, icon, script, style } from "./assets.js"
+
+/** @internal */
+export interface PageParts extends EventParts {
+  readonly studio: Studio
+  readonly authorize: ReturnType<typeof keyCheck>
+}
+
+const pathOf = (url: string): string => url.replace(/[?#].*$/s, "")
+
+/** Whether a request is for the page and not for the protocol: no base path of any preset is here. */
+export const isPage = (url: string): boolean => {
+  const path = pathOf(url)
+  return path === "/" || path === "/_events" || path.startsWith("/_page/")
+}
+
+/** @internal */
+export const pageApp = (parts: PageParts): HttpApp.Default<never, FileSystem.FileSystem> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    answer(parts, request).pipe(
+      // The platform runs an application so that nothing stops it; a page that is closed ends its request here.
+      Effect.interruptible,
+      Effect.catchAll((refusal) =>
+        Effect.succeed(
+          HttpServerResponse.unsafeJson(protocolError(refusal), {
+            status: refusal.status,
+            headers: refusal.headers ?? {}
+          })
+        )
+      ),
+      Effect.map(HttpServerResponse.setHeaders(guards))
+    )
+  )
+
+// internal
+
+/** Nothing from elsewhere, nothing inline; `blob:` is for media that are asked for with a key. */
+const policy = [
+  "default-src 'self'",
+  "img-src 'self' blob:",
+  "media-src 'self' blob:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'"
+].join("; ")
+
+const guards = {
+  "content-security-policy": policy,
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-cache"
+}
+
+/** Whoever may see the page may see these: they hold nothing of the server's. */
+const files: { readonly [path: string]: readonly [body: string, contentType: string] } = {
+  "/": [html, "text/html; charset=utf-8"],
+  "/_page/style.css": [style, "text/css; charset=utf-8"],
+  "/_page/script.js": [script, "text/javascript; charset=utf-8"],
+  "/_page/icon.svg": [icon, "image/svg+xml"]
+}
+
+/** The page's own way to a job's files: the protocol's, whatever the preset makes of it. */
+const media = /^\/_page\/videos\/([^/]+)\/(video|thumbnail)$/
+
+const notThere = (path: string) => refuse(404, `Nothing is at ${path}.`, { code: "unknown_url" })
+
+const answer = (
+  parts: PageParts,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  Refusal,
+  FileSystem.FileSystem | HttpServerRequest.HttpServerRequest
+> => {
+  const { authorize, jobs, studio } = parts
+  const path = pathOf(request.url)
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return refuse(405, `${request.method} is not allowed here.`, {
+      code: "method_not_allowed",
+      headers: { allow: "GET, HEAD" }
+    })
+  }
+  if (Object.hasOwn(files, path)) {
+    const [body, contentType] = files[path] ?? ["", ""]
+    return Effect.succeed(HttpServerResponse.text(body, { contentType }))
+  }
+  if (path === "/_events") {
+    const stream = HttpServerResponse.stream(eventStream(parts), {
+      contentType: "text/event-stream",
+      // Proxies hold a stream back otherwise.
+      headers: { "x-accel-buffering": "no" }
+    })
+    return Effect.as(authorize(request), stream)
+  }
+  const [, segment = "", variant = ""] = media.exec(path) ?? []
+  if (variant === "") return notThere(path)
+  return authorize(request).pipe(
+    Effect.zipRight(Effect.try({ try: () => decodeURIComponent(segment), catch: () => notThere(path) })),
+    Effect.flatMap(jobs.get),
+    Effect.flatMap((job) => serveContent(job, new URLSearchParams({ variant }), accentOf("openai"), studio))
+  )
+}
