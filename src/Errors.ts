@@ -101,18 +101,33 @@ export class TransportError extends Schema.TaggedError<TransportError>("effect-v
 }
 
 /**
- * No whole answer within the request's time-out.
+ * A time is over: one try's (`requestTimeout`), that of a download or an upload in which no byte moved (`idleTimeout`), or
+ * that of all tries together (`totalTimeout`). The request was aborted, and its connection closed.
  *
  * @since 0.1.0
  * @category errors
  */
 export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>("effect-videos/RequestTimeoutError")(
   "RequestTimeoutError",
-  { operation: Operation, timeout: Schema.DurationFromMillis, origin: Schema.String }
+  {
+    operation: Operation,
+    timeout: Schema.DurationFromMillis,
+    origin: Schema.String,
+    /** The option whose time it was. */
+    option: Schema.Literal("requestTimeout", "idleTimeout", "totalTimeout").pipe(
+      Schema.propertySignature,
+      Schema.withConstructorDefault(() => "requestTimeout" as const)
+    )
+  }
 ) {
   readonly isTransient = true
   override get message() {
-    return `${this.operation}: no answer from ${this.origin} within ${seconds(this.timeout)}`
+    const what = {
+      requestTimeout: `no answer from ${this.origin} within`,
+      idleTimeout: `no byte went to or came from ${this.origin} for`,
+      totalTimeout: `no result from ${this.origin}, all tries together, within`
+    }[this.option]
+    return `${this.operation}: ${what} ${seconds(this.timeout)}`
   }
 }
 
@@ -176,8 +191,23 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
 
 /**
  * A submission whose outcome is not known: the connection broke after the request was sent, the server did not answer
- * in time, answered with a failure that does not say whether a job was made, or with something that cannot be read.
- * Sending it again may pay twice: look at the server's list of jobs first.
+ * in time, answered with a failure that does not say whether a job was made, or with something that cannot be read; and
+ * the server's list did not settle it (`detail`). Sending it again may pay twice.
+ *
+ * To recover by hand: if one of `candidates` is the job, go on with it (`watchVideo(candidate)`). If none is, look at the
+ * server's list once more later, and submit again when the job is not there.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { awaitVideo, createVideo } from "effect-videos"
+ *
+ * const program = createVideo({ prompt: "a lighthouse at dusk" }, { idempotencyKey: "order-17" }).pipe(
+ *   Effect.catchTag("SubmissionUncertainError", (error) => {
+ *     const [candidate] = error.candidates
+ *     return error.candidates.length === 1 && candidate !== undefined ? Effect.succeed(candidate) : Effect.fail(error)
+ *   }),
+ *   Effect.flatMap((job) => awaitVideo(job))
+ * )
  *
  * @since 0.1.0
  * @category errors
@@ -190,12 +220,21 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
   idempotencyKey: Schema.String,
   /** What went wrong. */
   reason: Schema.suspend(() => Schema.Union(TransportError, RequestTimeoutError, ServerError, ResponseDecodeError)),
-  /** Jobs that this submission may have made. */
-  candidates: Schema.Array(VideoResource)
+  /** Jobs that this submission may have made, the likeliest first. */
+  candidates: Schema.Array(VideoResource),
+  /** Why the server's list did not settle it; `null` where it was not asked. */
+  detail: nullable(Schema.String)
 }) {
   readonly isTransient = false
   override get message() {
-    return `${this.operation}: it is not known whether the server made a job; look before sending it again. ${this.reason.message}`
+    const ids = this.candidates.slice(0, 5).map(({ id }) => id)
+    const more = this.candidates.length > ids.length ? ` and ${this.candidates.length - ids.length} more` : ""
+    const listed = this.detail === null ? "" : ` Looked for: ${this.detail}.`
+    const next =
+      ids.length === 0
+        ? ""
+        : ` It may be ${ids.join(", ")}${more}: if so, go on with that job; send it again only if none of them is it.`
+    return `${this.operation}: it is not known whether the server made a job; look before sending it again. ${this.reason.message}.${listed}${next}`
   }
 }
 

@@ -34,8 +34,9 @@ import type * as Stream from "effect/Stream"
 import type { BudgetOptions, BudgetSnapshot } from "./Budget.js"
 import type * as Errors from "./Errors.js"
 import { checkBudget } from "./internal/budget.js"
-import { checkHeader, checkHeaderValue, readBaseUrl } from "./internal/configuration.js"
+import { checkHeader, checkHeaderValue, checkLimits, checkTimeout, readBaseUrl } from "./internal/configuration.js"
 import { makeHttp } from "./internal/http.js"
+import { defaultLimits } from "./internal/limits.js"
 import { backoff } from "./internal/retry.js"
 import { isPresetName, type PresetName, presets, type ServerPreset } from "./Presets.js"
 
@@ -64,16 +65,61 @@ export interface VideosConfigService {
   readonly preset: ServerPreset
   /** For one try, from the first byte sent to the last byte of a JSON answer, or to a download's first byte. */
   readonly requestTimeout: Duration.Duration
+  /** For how long a download may bring nothing, or a file that is uploaded may not get on. */
+  readonly idleTimeout: Duration.Duration
+  /** For all tries of a request together, and the waits before and between them. */
+  readonly totalTimeout: Duration.Duration
+  /** How much of an answer is taken. */
+  readonly limits: Limits
   /** When a read (`GET`) that failed with a transient error is tried again. */
   readonly readRetry: Schedule.Schedule<unknown, VideosHttpError>
   /** When a submission that certainly had no effect is sent again, under the same `Idempotency-Key`. */
   readonly submitRetry: Schedule.Schedule<unknown, VideosHttpError>
   /** A server that asks for more patience than this gets an error instead, with its delay in it. */
   readonly maxRetryAfter: Duration.Duration
+  /** What becomes of a submission whose answer was lost. */
+  readonly onUnknownOutcome: OnUnknownOutcome
+  /** For how long after it was made a job may be missing in the server's list. */
+  readonly listLag: Duration.Duration
   /** How much may be asked of the server at once and per second, by all watches and calls together. */
   readonly budget: BudgetOptions
   /** How watches read. */
   readonly watching: WatchingOptions
+}
+
+/**
+ * What becomes of a submission whose outcome is unknown: its connection broke after it was sent, no answer came in time, or
+ * one that does not say whether a job was made (500, 502, 503 without `Retry-After`, 504 and their kin; what cannot be read).
+ *
+ * - `"reconcile"`: the server's list is read. The job that the submission made is adopted: the call succeeds with it. If there
+ *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Whatever leaves that open fails with
+ *   `SubmissionUncertainError`, with the jobs that it may have made.
+ * - `"fail"`: `SubmissionUncertainError`, at once.
+ * - `"resend"`: sent again up to twice, unseen. It pays twice, unless the server honours `Idempotency-Key`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OnUnknownOutcome = "reconcile" | "fail" | "resend"
+
+/**
+ * How much is taken of what a server sends, so that no answer fills the memory, the stack or the disk. What goes beyond
+ * `jsonBytes`, `listItems` or `downloadBytes` is a `ResponseDecodeError` that is not tried again, and its connection is closed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limits {
+  /** Bytes of a JSON answer, decompressed; at most 256 MiB. Default: 32 MiB, some 100 jobs with the longest of prompts. */
+  readonly jsonBytes: number
+  /** Bytes of the body of a refusal; what comes after them is not read. At most 256 MiB. Default: 64 KiB. */
+  readonly errorBytes: number
+  /** Objects and lists inside one another, at most 1,000: what is nested deeper is `null`. Default: 128. */
+  readonly jsonDepth: number
+  /** Items on one page. Default: 100,000: some servers answer all their jobs at once. */
+  readonly listItems: number
+  /** Bytes of a download, decompressed, those before a resumed part included. Default: 4 GiB. May be `Infinity`. */
+  readonly downloadBytes: number
 }
 
 /**
@@ -110,12 +156,25 @@ export interface VideosConfigOptions {
   readonly preset?: PresetName | ServerPreset | undefined
   /** Default: 60 seconds. */
   readonly requestTimeout?: Duration.DurationInput | undefined
+  /** Default: 60 seconds. */
+  readonly idleTimeout?: Duration.DurationInput | undefined
+  /** Default: none; the tries are bounded by `readRetry` and `submitRetry`. */
+  readonly totalTimeout?: Duration.DurationInput | undefined
+  /** Default: each limit's own. */
+  readonly limits?: Partial<Limits> | undefined
   /** Default: `defaultReadRetry`. */
   readonly readRetry?: Schedule.Schedule<unknown, VideosHttpError> | undefined
   /** Default: `defaultSubmitRetry`. */
   readonly submitRetry?: Schedule.Schedule<unknown, VideosHttpError> | undefined
   /** Default: 60 seconds. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /** Default: `"reconcile"`. */
+  readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+  /**
+   * For how long after it was made a job may be missing in the server's list: before that, a submission whose answer was lost
+   * is not sent again. Default: 30 seconds.
+   */
+  readonly listLag?: Duration.DurationInput | undefined
   /** Default: 64 at once, and as many per second as the server takes. */
   readonly budget?: BudgetOptions | undefined
   /** Default: by pages from 20 jobs on, where the server's list is to be trusted. */
@@ -168,6 +227,13 @@ const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigSer
     const problem = checkHeader(name, typeof given === "string" ? given : Redacted.value(given))
     if (problem !== null) return invalid(`headers.${name}`, problem)
   }
+  for (const name of ["requestTimeout", "idleTimeout", "totalTimeout"] as const) {
+    const problem = checkTimeout(options[name])
+    if (problem !== null) return invalid(name, problem)
+  }
+  const limits = { ...defaultLimits, ...definedOf(options.limits) }
+  const unlimited = checkLimits(limits)
+  if (unlimited !== null) return invalid(`limits.${unlimited.name}`, unlimited.problem)
   const budget = options.budget ?? {}
   const overdrawn = checkBudget(budget)
   if (overdrawn !== null) return invalid(`budget.${overdrawn.name}`, overdrawn.problem)
@@ -183,13 +249,21 @@ const makeConfig = (options: VideosConfigOptions): Either.Either<VideosConfigSer
     headers,
     preset: typeof preset === "string" ? presets[preset] : preset,
     requestTimeout: Duration.decode(options.requestTimeout ?? "60 seconds"),
+    idleTimeout: Duration.decode(options.idleTimeout ?? "60 seconds"),
+    totalTimeout: Duration.decode(options.totalTimeout ?? Duration.infinity),
+    limits,
     readRetry: options.readRetry ?? defaultReadRetry,
     submitRetry: options.submitRetry ?? defaultSubmitRetry,
     maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "60 seconds"),
+    onUnknownOutcome: options.onUnknownOutcome ?? "reconcile",
+    listLag: Duration.decode(options.listLag ?? "30 seconds"),
     budget,
     watching: options.watching ?? {}
   })
 }
+
+const definedOf = <A extends object>(given: A | undefined): Partial<A> =>
+  Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined)) as Partial<A>
 
 const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
   Config.map(Config.option(config), Option.getOrUndefined)
@@ -236,7 +310,11 @@ const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
     )
   ),
   requestTimeout: optional(duration("VIDEOS_REQUEST_TIMEOUT")),
+  idleTimeout: optional(duration("VIDEOS_IDLE_TIMEOUT")),
+  totalTimeout: optional(duration("VIDEOS_TOTAL_TIMEOUT")),
   maxRetryAfter: optional(duration("VIDEOS_MAX_RETRY_AFTER")),
+  onUnknownOutcome: optional(Config.literal("reconcile", "fail", "resend")("VIDEOS_ON_UNKNOWN_OUTCOME")),
+  listLag: optional(duration("VIDEOS_LIST_LAG")),
   budget: Config.all({
     requestsPerSecond: optional(Config.number("VIDEOS_REQUESTS_PER_SECOND")),
     concurrency: optional(Config.integer("VIDEOS_CONCURRENCY"))
@@ -278,7 +356,8 @@ export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<Vide
 
   /**
    * From the environment (any `ConfigProvider`): `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_ORG_ID`,
-   * `OPENAI_PROJECT_ID`, `VIDEOS_PRESET`, `VIDEOS_REQUEST_TIMEOUT` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`),
+   * `OPENAI_PROJECT_ID`, `VIDEOS_PRESET`, `VIDEOS_ON_UNKNOWN_OUTCOME`, `VIDEOS_REQUEST_TIMEOUT`, `VIDEOS_IDLE_TIMEOUT`,
+   * `VIDEOS_TOTAL_TIMEOUT`, `VIDEOS_LIST_LAG` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`),
    * `VIDEOS_REQUESTS_PER_SECOND`, `VIDEOS_CONCURRENCY`, `VIDEOS_WATCH_LIST` (`auto`, `always`, `never`) and
    * `VIDEOS_WATCH_THRESHOLD`. The key may be missing only where the base URL is not the protocol's home.
    */
@@ -334,8 +413,18 @@ export interface ResponseMeta {
  * @category models
  */
 export interface CallOptions {
-  /** Default: the configuration's `requestTimeout`. */
+  /** For one try. Default: the configuration's `requestTimeout`. */
   readonly timeout?: Duration.DurationInput | undefined
+  /**
+   * For how long a download may bring nothing, or a file that is uploaded may not get on, before it is a
+   * `RequestTimeoutError`; `timeout` counts from a file's last byte. Default: the configuration's `idleTimeout`.
+   */
+  readonly idleTimeout?: Duration.DurationInput | undefined
+  /**
+   * For all tries of a request, and the waits before and between them (to a download's first byte). A submission whose time
+   * is over may have made a job. Default: the configuration's `totalTimeout`, which is none.
+   */
+  readonly totalTimeout?: Duration.DurationInput | undefined
   /** `false` turns this layer's own retries off, for a caller that has a schedule of its own, as a watch has. */
   readonly retry?: boolean | undefined
   /** Sent beside this library's own, and instead of them where the name is the same; to the server's own origin alone. */
@@ -355,6 +444,22 @@ export interface CallOptions {
 export interface SubmitOptions extends CallOptions {
   /** Default: a new random key for each call, the same over its retries. */
   readonly idempotencyKey?: string | undefined
+  /** Default: the configuration's, which is `"reconcile"` unless it says otherwise. */
+  readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+}
+
+/**
+ * What submissions over a layer go by.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SubmissionPolicy {
+  readonly onUnknownOutcome: OnUnknownOutcome
+  /** For how long after it was made a job may be missing in the server's list. */
+  readonly listLag: Duration.Duration
+  /** Whether the server's list has every job, so that one that is not on it was not made. */
+  readonly listTrusted: boolean
 }
 
 /**
@@ -410,7 +515,11 @@ export interface VideosResponse extends ResponseMeta {
  * @category models
  */
 export interface VideosByteResponse extends ResponseMeta {
-  readonly stream: Stream.Stream<Uint8Array, Errors.TransportError>
+  /** Fails where nothing comes for `idleTimeout`, and beyond `limits.downloadBytes`. */
+  readonly stream: Stream.Stream<
+    Uint8Array,
+    Errors.TransportError | Errors.RequestTimeoutError | Errors.ResponseDecodeError
+  >
   /** Takes every configured secret out of a text of this answer, should it go into an error. */
   readonly scrub: (text: string) => string
 }
@@ -429,6 +538,8 @@ export interface VideosHttpService {
   ) => Effect.Effect<VideosResponse, VideosHttpError | Errors.UploadError>
   /** Sends a request and hands over its bytes. The request ends when the stream does. */
   readonly stream: (call: VideosCall) => Effect.Effect<VideosByteResponse, VideosHttpError>
+  /** What submissions over this layer go by. Left out: one whose outcome is unknown fails. */
+  readonly submitting?: SubmissionPolicy | undefined
   /** What watches over this layer go by. */
   readonly watching?:
     | (WatchingOptions & {
@@ -444,7 +555,7 @@ export interface VideosHttpService {
  * follows redirects of reads without carrying the caller's identity to another origin.
  *
  * A submission is sent again only where it certainly had no effect: no connection was made, 429, or 503 with
- * `Retry-After`; always under the same `Idempotency-Key`.
+ * `Retry-After`; always under the same `Idempotency-Key`. One whose outcome is unknown fails here; `Videos` looks for its job.
  *
  * @since 0.1.0
  * @category services
@@ -452,6 +563,10 @@ export interface VideosHttpService {
 export class VideosHttp extends Context.Tag("effect-videos/VideosHttp")<VideosHttp, VideosHttpService>() {
   static readonly layer: Layer.Layer<VideosHttp, never, VideosConfig | HttpClient.HttpClient> = Layer.effect(
     this,
-    Effect.zipWith(VideosConfig, HttpClient.HttpClient, makeHttp)
+    Effect.zipWith(VideosConfig, HttpClient.HttpClient, (config, client) => {
+      const { listLag, onUnknownOutcome, preset } = config
+      const submitting = { onUnknownOutcome, listLag, listTrusted: preset.listTrusted }
+      return { ...makeHttp(config, client), submitting }
+    })
   )
 }

@@ -274,6 +274,10 @@ export const make = (http: VideosHttpService): VideosService => {
  * Submits a new clip. One `POST /videos`, sent again only where it certainly had no effect (no connection, 429, 503 with
  * `Retry-After`), always with the same `Idempotency-Key`.
  *
+ * Where its answer is lost, the server's list is read: the job is adopted, or, if there certainly is none, the submission is sent
+ * again; else it fails with `SubmissionUncertainError` and the candidates. `onUnknownOutcome` chooses otherwise. That may take
+ * `listLag` (30 seconds), and as long again as the request took; interruption is prompt, and logged as a warning.
+ *
  * @example
  * import { createVideo } from "effect-videos"
  *

@@ -1,4 +1,7 @@
 /** The rules that a configuration has to keep. Each answers with what is wrong, in words that show no secret. */
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import type { Limits } from "../Http.js"
 
 /** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
 const visible = /^[\x21-\x7e]+$/
@@ -39,4 +42,39 @@ export const readBaseUrl = (value: string): { readonly url: string } | { readonl
   if (url.search !== "" || /\?/.test(value)) return { problem: `${wanted} one with a query` }
   if (url.hash !== "" || /#/.test(value)) return { problem: `${wanted} one with a fragment` }
   return { url: `${url.origin}${url.pathname}`.replace(/\/+$/, "") }
+}
+
+/** @internal */
+export const checkTimeout = (given: Duration.DurationInput | undefined): string | null => {
+  if (given === undefined) return null
+  const duration = Duration.decodeUnknown(given)
+  return Option.isSome(duration) && Duration.toMillis(duration.value) > 0
+    ? null
+    : `must be a duration longer than 0, such as \`30 seconds\``
+}
+
+/** A body of more bytes is longer than any string can be (V8: 2^29 characters). */
+const maxText = 256 * 1024 * 1024
+
+/** Deeper than this, whoever goes through an answer by recursion, as `JSON.stringify` does, may run out of stack. */
+const maxDepth = 1000
+
+const highest: Limits = {
+  jsonBytes: maxText,
+  errorBytes: maxText,
+  jsonDepth: maxDepth,
+  listItems: Number.MAX_SAFE_INTEGER,
+  downloadBytes: Number.POSITIVE_INFINITY
+}
+
+/** What is wrong with the limits, by name, or `null`. */
+export const checkLimits = (limits: Limits): { readonly name: string; readonly problem: string } | null => {
+  for (const [name, given] of Object.entries(limits)) {
+    const most = Object.hasOwn(highest, name) ? highest[name as keyof Limits] : 0
+    if (most === 0) return { name, problem: "is no limit" }
+    if ((Number.isSafeInteger(given) && given > 0 && given <= most) || given === most) continue
+    const bound = most < Number.MAX_SAFE_INTEGER ? ` up to ${most}` : ""
+    return { name, problem: `must be a positive integer${bound}; received ${given}` }
+  }
+  return null
 }

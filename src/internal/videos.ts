@@ -1,23 +1,38 @@
 /** The live `Videos`: each operation joins its request, the exchange and its response. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Errors from "../Errors.js"
-import type { CallOptions, VideosCall, VideosHttpError, VideosHttpService, VideosResponse } from "../Http.js"
+import type {
+  CallOptions,
+  SubmissionPolicy,
+  VideosCall,
+  VideosHttpError,
+  VideosHttpService,
+  VideosResponse
+} from "../Http.js"
 import type { VideoPage, VideoResource } from "../Schema.js"
 import type { ListVideosError, SubmitVideoError, VideosService } from "../Videos.js"
 import { makeContent } from "./content.js"
 import { formFields } from "./encode.js"
 import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
 import { upload } from "./multipart.js"
+import { makeReconcile } from "./reconcile.js"
+import { Claims } from "./reconcileClaims.js"
 import * as responses from "./responses.js"
 import * as routes from "./routes.js"
 import * as submissions from "./submissions.js"
 import { spanOf, withSpan } from "./tracing.js"
 
+/** What a layer that says nothing does with a submission whose outcome is unknown. */
+const noPolicy: SubmissionPolicy = { onUnknownOutcome: "fail", listLag: Duration.zero, listTrusted: false }
+
 /** @internal */
 export const makeVideos = (http: VideosHttpService): VideosService => {
+  const claims = new Claims()
+
   const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
     Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
       Effect.flatMap(http.execute(call), (response) => responses.retrieveResponse(call, response, id))
@@ -30,7 +45,13 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     decode: (call: VideosCall, response: VideosResponse) => Either.Either<A, Errors.ResponseDecodeError>
   ): Effect.Effect<A, SubmitVideoError | Errors.VideoNotFoundError | E> => {
     const uncertain = (reason: Errors.SubmissionUncertainError["reason"]) =>
-      new Errors.SubmissionUncertainError({ operation: call.operation, idempotencyKey, reason, candidates: [] })
+      new Errors.SubmissionUncertainError({
+        operation: call.operation,
+        idempotencyKey,
+        reason,
+        candidates: [],
+        detail: call.operation === "createCharacter" ? "servers have no list of characters" : null
+      })
     return Effect.flatMap(exchange, (response) => decode(call, response)).pipe(
       Effect.mapError((error) => {
         if (error._tag === "RequestTimeoutError" || error._tag === "ResponseDecodeError") return uncertain(error)
@@ -50,15 +71,40 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
         Effect.fail(new Errors.OperationUnsupportedError({ ...error, route: `${request.method} ${request.url}` }))
     })
 
-  const send = ({ call, file }: submissions.Submission) => {
-    const { body, ...bare } = call
-    return file === null
-      ? http.execute(call)
-      : http.upload(bare, upload(call.operation, formFields(body), file.field, file.file))
-  }
+  const send = ({ call, file }: submissions.Submission) =>
+    Effect.suspend(() => {
+      const { body, ...bare } = call
+      return file === null
+        ? http.execute(call)
+        : http.upload(bare, upload(call.operation, formFields(body), file.field, file.file))
+    })
+
+  /** One page, less the jobs that were seen before, and where the next one begins. */
+  const readPage = (
+    after: string | undefined,
+    seen: Set<string>,
+    options: Parameters<VideosService["listPages"]>[0]
+  ): Effect.Effect<readonly [VideoPage, Option.Option<string>], ListVideosError> =>
+    Effect.flatMap(routes.listRequest({ ...options, after }, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) =>
+        Effect.flatMap(responses.listResponse(call, response), (page) => {
+          const fresh = page.videos.filter(({ id }) => !seen.has(id))
+          for (const { id } of fresh) seen.add(id)
+          // TeleFuser says that there is more and then has nothing; SGLang says nothing and answers everything again.
+          if (fresh.length > 0 || page.videos.length === 0 || page.hasMore !== true) {
+            const last = fresh.length === 0 || page.hasMore === false ? undefined : page.videos.at(-1)?.id
+            return Effect.succeed([{ ...page, videos: fresh }, Option.fromNullable(last)] as const)
+          }
+          const detail = `the same page again after ${seen.size} jobs, and it says that there is more: the server ignores \`after\``
+          return Effect.fail(responses.undecodable(call, response, detail))
+        })
+      )
+    ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
+
+  const reconciled = makeReconcile(http.submitting ?? noPolicy, claims, readPage)
 
   const submitJob = (submission: submissions.Submission) =>
-    submit(submission, send(submission), responses.submitResponse)
+    reconciled(submission, submit(submission, send(submission), responses.submitResponse))
 
   const create: VideosService["create"] = (request, options) =>
     Effect.flatMap(submissions.createRequest(request, options), submitJob).pipe(
@@ -79,7 +125,10 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
   const remix: VideosService["remix"] = (request, options) =>
     withSpan(
       Effect.flatMap(submissions.remixRequest(request, options), (submission) =>
-        submit<VideoResource, never>(submission, http.execute(submission.call), responses.submitResponse)
+        reconciled(
+          submission,
+          submit<VideoResource, never>(submission, http.execute(submission.call), responses.submitResponse)
+        )
       ),
       "Videos.remix",
       () => spanOf("remix_video", {})
@@ -112,32 +161,13 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
 
   const remove: VideosService["delete"] = (id, options) =>
     Effect.flatMap(routes.deleteRequest(id, options), (call) =>
-      Effect.flatMap(http.execute(call), (response) => responses.deleteResponse(call, response, id))
+      Effect.flatMap(http.execute(call), (response) => {
+        claims.forget(id)
+        return responses.deleteResponse(call, response, id)
+      })
     ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
       withSpan(self, "Videos.delete", () => spanOf("delete_video", { "video.id": id }))
     )
-
-  /** One page, less the jobs that were seen before, and where the next one begins. */
-  const readPage = (
-    after: string | undefined,
-    seen: Set<string>,
-    options: Parameters<VideosService["listPages"]>[0]
-  ): Effect.Effect<readonly [VideoPage, Option.Option<string>], ListVideosError> =>
-    Effect.flatMap(routes.listRequest({ ...options, after }, options), (call) =>
-      Effect.flatMap(http.execute(call), (response) =>
-        Effect.flatMap(responses.listResponse(call, response), (page) => {
-          const fresh = page.videos.filter(({ id }) => !seen.has(id))
-          for (const { id } of fresh) seen.add(id)
-          // TeleFuser says that there is more and then has nothing; SGLang says nothing and answers everything again.
-          if (fresh.length > 0 || page.videos.length === 0 || page.hasMore !== true) {
-            const last = fresh.length === 0 || page.hasMore === false ? undefined : page.videos.at(-1)?.id
-            return Effect.succeed([{ ...page, videos: fresh }, Option.fromNullable(last)] as const)
-          }
-          const detail = `the same page again after ${seen.size} jobs, and it says that there is more: the server ignores \`after\``
-          return Effect.fail(responses.undecodable(call, response, detail))
-        })
-      )
-    ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
 
   const listPages: VideosService["listPages"] = (options) =>
     Stream.suspend(() => {

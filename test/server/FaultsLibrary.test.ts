@@ -31,7 +31,7 @@ describe("a submission", () => {
     Effect.gen(function* () {
       const { faults, jobs } = yield* VideosServer
       yield* faults.set([{ on: ["create"], fault }])
-      const told = yield* Effect.either(createVideo(small))
+      const told = yield* Effect.either(createVideo(small, { onUnknownOutcome: "fail" }))
       assert.deepStrictEqual(Either.isLeft(told) ? told.left._tag : told.right.status, tag)
       assert.lengthOf(yield* jobs, made)
     }).pipe(Effect.provide(untried))

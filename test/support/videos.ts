@@ -20,7 +20,7 @@ export const clients: ReadonlyArray<{
   { client: "VideosUndici", layer: VideosUndici.layer }
 ]
 
-/** Over a socket; nothing is retried unless the test says so. */
+/** Over a socket; nothing is retried, and no list is read, unless the test says so. */
 export const videosOver = (
   server: { readonly baseUrl: string },
   options: VideosConfigOptions = {},
@@ -30,6 +30,7 @@ export const videosOver = (
     baseUrl: server.baseUrl,
     readRetry: Schedule.stop,
     submitRetry: Schedule.stop,
+    onUnknownOutcome: "fail",
     ...options
   }).pipe(Layer.provide(client))
 
@@ -61,7 +62,7 @@ export const videosScripted = (
   )
   return {
     tries: { at, headers },
-    layer: Videos.layerWith({ baseUrl: "http://videos.invalid/v1", ...options }).pipe(
+    layer: Videos.layerWith({ baseUrl: "http://videos.invalid/v1", onUnknownOutcome: "fail", ...options }).pipe(
       Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
     )
   }

@@ -1,0 +1,175 @@
+/** Which submissions of one `Videos` are on their way, which jobs they hold, and which jobs were there before them. */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import { isSameRequest, promptMark, type Sought, soughtOf } from "./reconcileMatch.js"
+import type { Submission } from "./submissions.js"
+
+/**
+ * `sent`: its answer is waited for. `unknown`: its outcome is looked for. `interrupted`: nobody waits for it any more, but it
+ * may have made a job. `given up`: its caller was told that it may have made one.
+ */
+export type State = "sent" | "unknown" | "interrupted" | "given up"
+
+/** One submission, from its call to its end, and beyond where its outcome stays unknown. */
+export interface Entry {
+  readonly submission: Submission
+  readonly sought: Sought
+  /** Unix milliseconds of the `Clock`. */
+  readonly begunAt: number
+  /** The place of its beginning in the order of events. */
+  readonly begun: number
+  state: State
+  /** The place of its end. */
+  ended: number
+  /** The job that it has made, once that is known. */
+  job: string | null
+  /** Completed when the answer that is waited for has come, or certainly will not. */
+  answered: Deferred.Deferred<void>
+}
+
+/** A job as it was first heard of. */
+interface Known {
+  readonly since: number
+  /** When a submission of this `Videos` was found to have made it, and with which prompt; it is nobody else's then. */
+  held: { readonly at: number; readonly mark: number | null } | null
+  /** Whether a caller was told that it may be the one. */
+  named: boolean
+}
+
+/** More jobs than are made while one submission is looked for. */
+const maxKnown = 10_000
+const maxEnded = 1000
+
+/** @internal */
+export class Claims {
+  // Events are put in order by counting: two of one millisecond have no order by the clock.
+  private events = 0
+  private readonly known = new Map<string, Known>()
+  private readonly active = new Set<Entry>()
+  /** Those that were interrupted or given up while others were active. */
+  private ended: Array<Entry> = []
+
+  begin(submission: Submission, now: number): Entry {
+    const sought = soughtOf(submission)
+    if (sought.source !== null) this.knownAs(sought.source)
+    const entry: Entry = {
+      submission,
+      sought,
+      begunAt: now,
+      begun: ++this.events,
+      state: "sent",
+      ended: Infinity,
+      job: null,
+      answered: Deferred.unsafeMake(FiberId.none)
+    }
+    this.active.add(entry)
+    return entry
+  }
+
+  /** The place of what happens now. */
+  now(): number {
+    return this.events
+  }
+
+  /** Its answer is waited for again. */
+  sendAgain(entry: Entry): void {
+    entry.state = "sent"
+    entry.answered = Deferred.unsafeMake(FiberId.none)
+  }
+
+  lost(entry: Entry): void {
+    entry.state = "unknown"
+    Deferred.unsafeDone(entry.answered, Effect.void)
+  }
+
+  /** The submission has made this job. */
+  hold(entry: Entry, id: string, now: number): void {
+    entry.job = id
+    this.knownAs(id).held ??= { at: now, mark: promptMark(entry.sought.prompt) }
+  }
+
+  end(entry: Entry, as: "settled" | "interrupted" | "given up"): void {
+    this.active.delete(entry)
+    entry.ended = ++this.events
+    Deferred.unsafeDone(entry.answered, Effect.void)
+    if (this.active.size === 0) this.ended = []
+    else if (as !== "settled") {
+      entry.state = as
+      this.ended.push(entry)
+      if (this.ended.length > maxEnded) this.ended.shift()
+    }
+  }
+
+  /** A list has shown it. */
+  saw(id: string): void {
+    this.knownAs(id)
+  }
+
+  name(id: string): void {
+    this.knownAs(id).named = true
+  }
+
+  /** It was deleted: no list has to show it. */
+  forget(id: string): void {
+    const known = this.known.get(id)
+    if (known?.held != null) known.held = { at: Infinity, mark: null }
+  }
+
+  isHeld(id: string): boolean {
+    return this.known.get(id)?.held != null
+  }
+
+  isNamed(id: string): boolean {
+    return this.known.get(id)?.named === true
+  }
+
+  /** Whether it was there before the submission began. */
+  wasBefore(id: string, entry: Entry): boolean {
+    return (this.known.get(id)?.since ?? Infinity) < entry.begun
+  }
+
+  /** What the prompt of the job was when it was sent; `null` where that is not known. */
+  markOf(id: string): number | null {
+    return this.known.get(id)?.held?.mark ?? null
+  }
+
+  /** The jobs that have been held since before a time. */
+  heldBefore(time: number): ReadonlyArray<string> {
+    return [...this.known].flatMap(([id, { held }]) => (held !== null && held.at < time ? [id] : []))
+  }
+
+  /** The others whose job could be taken for the entry's: those with its prompt that were on their way at the same time. */
+  rivals(entry: Entry): ReadonlyArray<Entry> {
+    return [...this.active, ...this.ended].filter(
+      (other) => other !== entry && other.sought.prompt === entry.sought.prompt && other.ended > entry.begun
+    )
+  }
+
+  /** Whether another submission has this prompt. */
+  isAskedFor(prompt: string, entry: Entry): boolean {
+    for (const other of [...this.active, ...this.ended]) {
+      if (other !== entry && other.sought.prompt === prompt) return true
+    }
+    return false
+  }
+
+  isTwin(a: Entry, b: Entry): boolean {
+    return isSameRequest(a.submission, b.submission)
+  }
+
+  private knownAs(id: string): Known {
+    const before = this.known.get(id)
+    if (before !== undefined) return before
+    const known: Known = { since: ++this.events, held: null, named: false }
+    this.known.set(id, known)
+    // A Map keeps its order: the oldest goes first.
+    if (this.known.size > maxKnown) for (const oldest of this.known.keys()) return this.drop(oldest, known)
+    return known
+  }
+
+  private drop(id: string, known: Known): Known {
+    this.known.delete(id)
+    return known
+  }
+}
