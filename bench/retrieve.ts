@@ -37,7 +37,7 @@ const body = JSON.stringify({
 
 const serve = () => {
   const server = createServer((_, response) => {
-    response.writeHead(200, { "content-type": "application/json" }).end(body)
+    response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) }).end(body)
   })
   server.listen(0, "127.0.0.1", () => process.send?.((server.address() as AddressInfo).port))
   process.once("disconnect", () => process.exit(0))

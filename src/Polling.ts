@@ -23,6 +23,7 @@ import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleInterval from "effect/ScheduleInterval"
 import { backoff } from "./internal/retry.js"
+import { withRule } from "./internal/watchRule.js"
 import { phaseOf, type VideoPhase, type VideoResource } from "./Schema.js"
 
 // -----------------------------------------------------------------------------
@@ -99,13 +100,19 @@ const byProgress: Wish = ({ at, progress, rate }, now, floor) => {
 const pace = (options: PollOptions | undefined, wish: Wish): Schedule.Schedule<Duration.Duration, VideoResource> => {
   const floor = Duration.toMillis(options?.floor ?? "1 second")
   const cap = Math.max(floor, Duration.toMillis(options?.cap ?? "10 seconds"))
-  return Schedule.makeWithState<Seen | null, VideoResource, Duration.Duration>(null, (now, video, last) =>
-    Effect.map(Random.nextRange(0.9, 1.1), (jitter) => {
+  const delay = (seen: Seen | null, now: number, random: number): number => {
+    const wanted = seen === null ? null : wish(seen, now, floor)
+    return Math.min(cap, Math.max(floor, wanted ?? cap)) * (0.9 + 0.2 * random)
+  }
+  const schedule = Schedule.makeWithState<Seen | null, VideoResource, Duration.Duration>(null, (now, video, last) =>
+    Effect.map(Random.next, (random) => {
       const seen = see(last, now, video)
-      const delay = Math.min(cap, Math.max(floor, wish(seen, now, floor) ?? cap)) * jitter
-      return [seen, Duration.millis(delay), ScheduleDecision.continueWith(ScheduleInterval.after(now + delay))] as const
+      const millis = delay(seen, now, random)
+      const next = ScheduleDecision.continueWith(ScheduleInterval.after(now + millis))
+      return [seen, Duration.millis(millis), next] as const
     })
   )
+  return withRule(schedule, { see, delay })
 }
 
 // -----------------------------------------------------------------------------

@@ -2,6 +2,8 @@
  * What programs ask for, and how that is written: as strict as answers are tolerant, because a mistake here costs money.
  * What the protocol does not allow is an `InvalidRequestError` before anything is sent.
  *
+ * The bodies are Standard Schemas too: whatever takes those can check a protocol's request with them.
+ *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
@@ -108,13 +110,15 @@ const ImageReference = Schema.Union(
  * @since 0.1.0
  * @category schemas
  */
-export const CreateVideoBody = Schema.Struct({
-  prompt: Prompt,
-  model: Schema.optionalWith(Named, { exact: true }),
-  seconds: Schema.optionalWith(VideoSeconds, { exact: true }),
-  size: Schema.optionalWith(Named, { exact: true }),
-  inputReference: Schema.optionalWith(ImageReference, { exact: true }).pipe(Schema.fromKey("input_reference"))
-}).annotations({ identifier: "CreateVideoBody" })
+export const CreateVideoBody = Schema.standardSchemaV1(
+  Schema.Struct({
+    prompt: Prompt,
+    model: Schema.optionalWith(Named, { exact: true }),
+    seconds: Schema.optionalWith(VideoSeconds, { exact: true }),
+    size: Schema.optionalWith(Named, { exact: true }),
+    inputReference: Schema.optionalWith(ImageReference, { exact: true }).pipe(Schema.fromKey("input_reference"))
+  }).annotations({ identifier: "CreateVideoBody" })
+)
 
 /**
  * The body of `POST /videos/extensions` with a reference.
@@ -122,11 +126,13 @@ export const CreateVideoBody = Schema.Struct({
  * @since 0.1.0
  * @category schemas
  */
-export const ExtendVideoBody = Schema.Struct({
-  video: VideoReference,
-  prompt: Prompt,
-  seconds: VideoSeconds
-}).annotations({ identifier: "ExtendVideoBody" })
+export const ExtendVideoBody = Schema.standardSchemaV1(
+  Schema.Struct({
+    video: VideoReference,
+    prompt: Prompt,
+    seconds: VideoSeconds
+  }).annotations({ identifier: "ExtendVideoBody" })
+)
 
 /**
  * The fields of `POST /videos/extensions` that travel beside an uploaded file.
@@ -134,7 +140,9 @@ export const ExtendVideoBody = Schema.Struct({
  * @since 0.1.0
  * @category schemas
  */
-export const ExtendVideoForm = ExtendVideoBody.omit("video").annotations({ identifier: "ExtendVideoForm" })
+export const ExtendVideoForm = Schema.standardSchemaV1(
+  Schema.Struct({ prompt: Prompt, seconds: VideoSeconds }).annotations({ identifier: "ExtendVideoForm" })
+)
 
 /**
  * The body of `POST /videos/edits` with a reference.
@@ -142,7 +150,9 @@ export const ExtendVideoForm = ExtendVideoBody.omit("video").annotations({ ident
  * @since 0.1.0
  * @category schemas
  */
-export const EditVideoBody = ExtendVideoBody.omit("seconds").annotations({ identifier: "EditVideoBody" })
+export const EditVideoBody = Schema.standardSchemaV1(
+  Schema.Struct({ video: VideoReference, prompt: Prompt }).annotations({ identifier: "EditVideoBody" })
+)
 
 /**
  * The body of `POST /videos/{id}/remix`, and what travels beside the file of an edit.
@@ -150,7 +160,9 @@ export const EditVideoBody = ExtendVideoBody.omit("seconds").annotations({ ident
  * @since 0.1.0
  * @category schemas
  */
-export const PromptBody = Schema.Struct({ prompt: Prompt }).annotations({ identifier: "PromptBody" })
+export const PromptBody = Schema.standardSchemaV1(
+  Schema.Struct({ prompt: Prompt }).annotations({ identifier: "PromptBody" })
+)
 
 /**
  * What travels beside the file of `POST /videos/characters`.
@@ -158,14 +170,16 @@ export const PromptBody = Schema.Struct({ prompt: Prompt }).annotations({ identi
  * @since 0.1.0
  * @category schemas
  */
-export const CharacterBody = Schema.Struct({
-  name: Schema.String.pipe(
-    Schema.filter((name) => name.length > 0 && [...name].length <= 80, {
-      ...accepts("a text of 1 to 80 characters"),
-      arbitrary: () => (fc) => fc.string({ minLength: 1, maxLength: 80 })
-    })
-  )
-}).annotations({ identifier: "CharacterBody" })
+export const CharacterBody = Schema.standardSchemaV1(
+  Schema.Struct({
+    name: Schema.String.pipe(
+      Schema.filter((name) => name.length > 0 && [...name].length <= 80, {
+        ...accepts("a text of 1 to 80 characters"),
+        arbitrary: () => (fc) => fc.string({ minLength: 1, maxLength: 80 })
+      })
+    )
+  }).annotations({ identifier: "CharacterBody" })
+)
 
 /**
  * The query of `GET /videos`.
@@ -173,19 +187,21 @@ export const CharacterBody = Schema.Struct({
  * @since 0.1.0
  * @category schemas
  */
-export const ListQuery = Schema.Struct({
-  limit: Schema.optionalWith(
-    Schema.Number.pipe(
-      Schema.filter((limit) => Number.isInteger(limit) && limit >= 1 && limit <= 100, {
-        ...accepts("a whole number from 1 to 100"),
-        arbitrary: () => (fc) => fc.integer({ min: 1, max: 100 })
-      })
+export const ListQuery = Schema.standardSchemaV1(
+  Schema.Struct({
+    limit: Schema.optionalWith(
+      Schema.Number.pipe(
+        Schema.filter((limit) => Number.isInteger(limit) && limit >= 1 && limit <= 100, {
+          ...accepts("a whole number from 1 to 100"),
+          arbitrary: () => (fc) => fc.integer({ min: 1, max: 100 })
+        })
+      ),
+      { exact: true }
     ),
-    { exact: true }
-  ),
-  order: Schema.optionalWith(Schema.Literal("asc", "desc").annotations(accepts("`asc` or `desc`")), { exact: true }),
-  after: Schema.optionalWith(VideoId, { exact: true })
-}).annotations({ identifier: "ListQuery" })
+    order: Schema.optionalWith(Schema.Literal("asc", "desc").annotations(accepts("`asc` or `desc`")), { exact: true }),
+    after: Schema.optionalWith(VideoId, { exact: true })
+  }).annotations({ identifier: "ListQuery" })
+)
 
 // -----------------------------------------------------------------------------
 // requests

@@ -39,10 +39,24 @@ const maxIdLength = 2048
 // Control characters, C1 included, and unpaired surrogates, which no URL can carry.
 const unsafeInPath = /\p{Cc}|\p{Cs}/u
 
-const isSafeSegment = (id: string): boolean =>
-  id.length > 0 && id.length <= maxIdLength && id !== "." && id !== ".." && !unsafeInPath.test(id)
+/**
+ * `..` as a segment, however it is encoded: an id is sent as one segment, and proxies (nginx) decode a path and resolve it
+ * before they pass it on. No server's ids have it: base64 has slashes, and no dots.
+ */
+const climbs = (id: string): boolean =>
+  id.includes(".") || id.includes("%")
+    ? /(^|[/\\])\.\.?([/\\]|$)/.test(
+        id
+          .replace(/%(25)*2e/gi, ".")
+          .replace(/%(25)*2f/gi, "/")
+          .replace(/%(25)*5c/gi, "\\")
+      )
+    : false
 
-const acceptedId = "an id of 1 to 2048 characters that is not `.` or `..` and has no control characters"
+const isSafeSegment = (id: string): boolean =>
+  id.length > 0 && id.length <= maxIdLength && !climbs(id) && !unsafeInPath.test(id)
+
+const acceptedId = "an id of 1 to 2048 characters with no `.` or `..` between slashes and no control characters"
 
 /**
  * A job's id. No prefix is assumed: OpenAI writes `video_…`, vLLM-Omni `video_gen_…`, SGLang a bare UUID, LiteLLM

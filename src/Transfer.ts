@@ -63,7 +63,7 @@ export interface DownloadedFile {
  * @since 0.1.0
  * @category models
  */
-export interface DownloadToFileOptions extends Omit<CallOptions, "retry"> {
+export interface DownloadToFileOptions extends Omit<CallOptions, "retry" | "totalTimeout"> {
   /** Which file of the job. None is sent unless asked for. */
   readonly variant?: VideoVariant | undefined
   /**
@@ -80,7 +80,7 @@ export interface DownloadToFileOptions extends Omit<CallOptions, "retry"> {
   /** A `Retry-After` longer than this ends the download with the error that carries it. Default: 5 minutes. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
   /** For how long a connection may bring nothing before it counts as broken. Default: 60 seconds. */
-  readonly stallTimeout?: Duration.DurationInput | undefined
+  readonly idleTimeout?: Duration.DurationInput | undefined
   /**
    * Told how far it is, the newest only: the transfer does not wait for it, but for the last one, which is `done`. A
    * download that fails has no last one.
@@ -222,7 +222,7 @@ const run = (
         content: { extraHeaders, extraQuery, onResponse, timeout, variant },
         retry: options.retry ?? defaultDownloadRetry,
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
-        stallTimeout: Duration.decode(options.stallTimeout ?? "60 seconds")
+        idleTimeout: Duration.decode(options.idleTimeout ?? "60 seconds")
       },
       report
     )

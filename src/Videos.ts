@@ -31,7 +31,7 @@ import {
   type VideosHttpError,
   type VideosHttpService
 } from "./Http.js"
-import { makeVideos } from "./internal/videos.js"
+import { makePageReads, makeVideos } from "./internal/videos.js"
 import { hubOf } from "./internal/watchHub.js"
 import type {
   ContentOptions,
@@ -262,7 +262,7 @@ const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
  */
 export const make = (http: VideosHttpService): VideosService => {
   const videos = makeVideos(http)
-  hubOf(videos, http.watching)
+  hubOf(videos, http.watching, makePageReads(http))
   return videos
 }
 

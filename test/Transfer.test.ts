@@ -150,7 +150,7 @@ for (const { client, layer } of clients) {
           response.writeHead(200, { ...tagged, "content-length": "300000" }).write(clip.subarray(0, 100_000))
         }
         const server = yield* serve(inTurn(silent, ranged(clip)))
-        yield* downloadVideoToFile("video_1", `${folder}/clip.mp4`, { retry, stallTimeout: "100 millis" }).pipe(
+        yield* downloadVideoToFile("video_1", `${folder}/clip.mp4`, { retry, idleTimeout: "100 millis" }).pipe(
           Effect.provide(over(server))
         )
         expect((yield* read("clip.mp4")).equals(clip)).toBe(true)

@@ -1,5 +1,6 @@
 /** An answer with its body, as every way of sending hands it over; and how much of a body is read. */
 import * as Headers from "@effect/platform/Headers"
+import type { Limits } from "../Http.js"
 
 /** @internal */
 export interface Answer {
@@ -29,20 +30,12 @@ export class LazyAnswer implements Answer {
   }
 }
 
-/** No resource and no page of them comes near it; without it, one answer could fill the memory. */
-const maxBody = 32 * 1024 * 1024
-
-/** More of a failing answer than this is not read: an error page may be of any size. */
-const maxErrorBody = 64 * 1024
-
 /** @internal */
 export const isOk = (status: number): boolean => status >= 200 && status < 300
 
-const limitOf = (status: number): number => (isOk(status) ? maxBody : maxErrorBody)
-
-/** Whether a body is longer than its limit, as far as its `content-length` says so. */
-export const isDeclaredTooLong = (status: number, length: string | null | undefined): boolean =>
-  length != null && Number(length) > limitOf(status)
+/** So many bytes of an answer's body are taken. */
+export const limitOf = (status: number, { errorBytes, jsonBytes }: Limits): number =>
+  isOk(status) ? jsonBytes : errorBytes
 
 // Without `stream: true` a decoder keeps nothing between two texts.
 const decoder = new TextDecoder()
@@ -53,8 +46,8 @@ export class BodyText {
   private length = 0
   private readonly limit: number
 
-  constructor(status: number) {
-    this.limit = limitOf(status)
+  constructor(limit: number) {
+    this.limit = limit
   }
 
   get isCut(): boolean {

@@ -23,6 +23,8 @@ export type RetrieveAs = (
   options?: CallOptions
 ) => Effect.Effect<VideoResource, Errors.InvalidRequestError | VideosHttpError>
 
+type ByteError = Stream.Stream.Error<VideosByteResponse["stream"]>
+
 type Bytes = Stream.Stream<Uint8Array, DownloadVideoError>
 
 /** What a server may say instead of a clip, and only the job knows why. */
@@ -112,6 +114,7 @@ const isVideo = (options: ContentOptions | undefined): boolean => (options?.vari
 /** The call's own options for a look at its job: once, and for JSON, whatever part of the content was wanted. */
 const asideOf = (options: ContentOptions | undefined): CallOptions => ({
   timeout: options?.timeout,
+  totalTimeout: options?.totalTimeout,
   retry: false,
   extraHeaders: Object.fromEntries(
     Object.entries(options?.extraHeaders ?? {}).filter(([name]) => !/^(range|if-range|accept.*)$/i.test(name))
@@ -185,7 +188,7 @@ const inspected = (
     Chunk.Chunk<Uint8Array>,
     Chunk.Chunk<Uint8Array>,
     DownloadVideoError,
-    Errors.TransportError,
+    ByteError,
     unknown,
     unknown
   >
@@ -213,10 +216,7 @@ const inspected = (
         if (verdict === "document") return gather(all, lengthOf(all))
         return verdict === "unknown"
           ? look(all)
-          : Channel.zipRight(
-              Channel.write(all),
-              Channel.identity<Chunk.Chunk<Uint8Array>, Errors.TransportError, unknown>()
-            )
+          : Channel.zipRight(Channel.write(all), Channel.identity<Chunk.Chunk<Uint8Array>, ByteError, unknown>())
       },
       onFailure: (cause) => Channel.failCause(cause),
       onDone: () => (isText ? unread(held) : Channel.write(held))

@@ -8,7 +8,7 @@ import * as UrlParams from "@effect/platform/UrlParams"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Fiber from "effect/Fiber"
+import type { Limits } from "../Http.js"
 import type { Answer } from "./answer.js"
 
 /** Takes the outcome of one exchange; all but the first call of either does nothing. */
@@ -18,11 +18,20 @@ export interface Outcome {
   readonly broke: (cause: unknown) => void
 }
 
+/** How a request is to be sent, beside what it says itself. */
+export interface Way {
+  /** The caller's: a client's options may be in it. */
+  readonly context: Context.Context<never>
+  /** To another origin than the server's own: a client's options add nothing that tells who asks. */
+  readonly isForeign: boolean
+  readonly limits: Limits
+}
+
 /** Sends a request with an empty body or one of bytes, follows no redirect, and gives what ends the exchange at once. */
 export type Direct = (
   request: HttpClientRequest.HttpClientRequest,
   url: string,
-  context: Context.Context<never>,
+  way: Way,
   outcome: Outcome
 ) => () => void
 
@@ -62,7 +71,7 @@ export const exchange = <A, E>(
   direct: Direct,
   request: HttpClientRequest.HttpClientRequest,
   millis: number | null,
-  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  way: Way,
   then: Then<A, E>
 ): Effect.Effect<A, E> => {
   const url = urlOf(request)
@@ -78,7 +87,7 @@ export const exchange = <A, E>(
       return true
     }
     const sent = Effect.async<A, E>((resume) => {
-      abort = direct(request, url.right, fiber.currentContext, {
+      abort = direct(request, url.right, way, {
         answer: (answer) => {
           if (end()) resume(Effect.suspend(() => then.answered(answer)))
         },

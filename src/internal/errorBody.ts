@@ -80,7 +80,11 @@ const fromText = (body: string, depth: number): ErrorBody => {
 /** @internal */
 export const looksLikeHtml = (body: string): boolean => /^\s*<(!doctype|html|head|body|\?xml|h1|center)/i.test(body)
 
-const fromHtml = (body: string): string => {
+/** So much of a page holds its title; more of a hostile one would take the patterns below the square of its length. */
+const maxPage = 8192
+
+const fromHtml = (page: string): string => {
+  const body = page.slice(0, maxPage)
   const title = /<title[^>]*>([^<]*)/i.exec(body)?.[1] ?? /<h1[^>]*>([^<]*)/i.exec(body)?.[1]
   const words = (title ?? body.replace(/<[^>]*>/g, " ")).replace(/\s+/g, " ").trim()
   return words === "" ? "an HTML page" : `an HTML page: ${words.slice(0, 200)}`

@@ -3,8 +3,15 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as Context from "effect/Context"
-import { type Answer, BodyText, isOk, LazyAnswer } from "./answer.js"
+import type { Limits } from "../Http.js"
+import { type Answer, BodyText, isOk, LazyAnswer, limitOf } from "./answer.js"
 import { bytesOf, type Direct, type Outcome } from "./direct.js"
+
+/** Options of `fetch` for another origin: they may hold headers of the program's own, or send a browser's cookies. */
+export const impersonal = (init: RequestInit | undefined): RequestInit => {
+  const { headers: _, ...rest } = init ?? {}
+  return { ...rest, credentials: "omit" }
+}
 
 const headersOf = (init: RequestInit | undefined, request: HttpClientRequest.HttpClientRequest): Headers.Headers => {
   const own = request.headers
@@ -14,8 +21,8 @@ const headersOf = (init: RequestInit | undefined, request: HttpClientRequest.Htt
 }
 
 /** The body up to its limit; what a failing answer said before it broke off is kept. */
-const readBody = async ({ body, headers, status }: Response): Promise<Answer> => {
-  const collected = new BodyText(status)
+const readBody = async ({ body, headers, status }: Response, limits: Limits): Promise<Answer> => {
+  const collected = new BodyText(limitOf(status, limits))
   try {
     const reader = body?.getReader()
     for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
@@ -30,10 +37,11 @@ const readBody = async ({ body, headers, status }: Response): Promise<Answer> =>
 /** `context` is the layer's; a call's own comes before it. */
 export const fetchDirect =
   (layer: Context.Context<never>): Direct =>
-  (request, url, context, { answer, broke }: Outcome) => {
+  (request, url, { context, isForeign, limits }, { answer, broke }: Outcome) => {
     const given = ({ key }: { readonly key: string }) => context.unsafeMap.get(key) ?? layer.unsafeMap.get(key)
     const fetch: typeof globalThis.fetch = given(FetchHttpClient.Fetch) ?? globalThis.fetch
-    const init: RequestInit | undefined = given(FetchHttpClient.RequestInit)
+    const own: RequestInit | undefined = given(FetchHttpClient.RequestInit)
+    const init = isForeign ? impersonal(own) : own
     const controller = new AbortController()
     const exchange = async () => {
       const read = await readBody(
@@ -45,7 +53,8 @@ export const fetchDirect =
           // `fetch` follows redirects by itself and takes `x-api-key` and its kin along: it is told not to.
           redirect: "manual",
           signal: controller.signal
-        })
+        }),
+        limits
       )
       if (read.isCut) controller.abort()
       answer(read)

@@ -1,5 +1,6 @@
 /** The live `VideosHttp`: one request, its redirects, its time-out, its failures; then retries around the whole. */
 import * as Headers from "@effect/platform/Headers"
+import type * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -20,15 +21,18 @@ import type {
 import { type Answer, isOk } from "./answer.js"
 import { makeAnswers } from "./answers.js"
 import { makeBudget, type Outcome, withPermit } from "./budget.js"
-import { discard, makeTransmit, readBody, readError } from "./client.js"
+import { atMost, untilIdle } from "./bytes.js"
+import { discard, makeTransmit, type Passage, readBody, readError } from "./client.js"
 import { timerOf, withDeadline } from "./deadline.js"
 import { type Direct, directOf, exchange, isWhole } from "./direct.js"
 import { mayHaveMadeAJob } from "./failure.js"
+import { withPatience } from "./outgoing.js"
 import { makePrepare, redactedNames } from "./prepare.js"
 import { type Head, leadsAway, nextHop } from "./redirects.js"
 import { retrying } from "./retry.js"
 import { makeSecrets } from "./secrets.js"
-import { isListenedTo, spanned } from "./tracing.js"
+import { type Hidden, isListenedTo, spanned } from "./tracing.js"
+import { lengthOf, rangeOf } from "./transferRange.js"
 
 /** One way of sending: it follows no redirect, and goes on with the answer. A hop to a redirect's URL has no span of its own. */
 type Send<A> = <B>(
@@ -42,10 +46,11 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const origin = new URL(config.baseUrl).origin
   const secrets = makeSecrets(config)
   const { scrub } = secrets
-  const answers = makeAnswers(origin, secrets)
+  const { limits } = config
+  const answers = makeAnswers(origin, secrets, limits)
   const prepare = makePrepare(config)
-  const hidden = redactedNames(config)
-  const transmit = makeTransmit(httpClient, hidden)
+  const names = redactedNames(config)
+  const transmit = makeTransmit(httpClient)
   const direct = directOf(httpClient)
   const budget = makeBudget(config.budget)
 
@@ -88,24 +93,61 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const timeoutOf = ({ options }: VideosCall): Duration.Duration =>
     options?.timeout === undefined ? config.requestTimeout : Duration.decode(options.timeout)
 
-  const timedOut = (call: VideosCall) =>
-    new Errors.RequestTimeoutError({ operation: call.operation, timeout: timeoutOf(call), origin })
+  const idleOf = ({ options }: VideosCall): Duration.Duration =>
+    options?.idleTimeout === undefined ? config.idleTimeout : Duration.decode(options.idleTimeout)
+
+  const expired = (
+    { operation }: VideosCall,
+    timeout: Duration.Duration,
+    option: Errors.RequestTimeoutError["option"]
+  ): Errors.RequestTimeoutError => new Errors.RequestTimeoutError({ operation, timeout, origin, option })
+
+  const timedOut = (call: VideosCall) => expired(call, timeoutOf(call), "requestTimeout")
 
   const timed = <A>(call: VideosCall, self: Effect.Effect<A, VideosHttpError>) =>
     withDeadline(self, timeoutOf(call), () => timedOut(call))
 
-  /** The long way: any client, any body. */
-  const viaClient = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> => {
-    const send: Send<Answer> = (request, isHop, next) =>
-      Effect.flatMap(Effect.mapError(Effect.flatMap(transmit(request, isHop), readBody), clientFailed(call)), next)
-    return Effect.flatMap(
-      timed(
-        call,
-        Effect.suspend(() => open(call, send, Effect.succeed))
-      ),
-      (answer) => answers.read(call, answer)
-    )
+  /** All tries, and the waits before and between them. */
+  const inAll = <A, E>(call: VideosCall, self: Effect.Effect<A, E>) => {
+    const given = call.options?.totalTimeout
+    const timeout = given === undefined ? config.totalTimeout : Duration.decode(given)
+    return withDeadline(self, timeout, () => expired(call, timeout, "totalTimeout"))
   }
+
+  /** What the spans of a call may show. */
+  const hiddenOf = ({ options }: VideosCall): Hidden => ({
+    names: options?.extraHeaders === undefined ? names : [...names, ...Object.keys(options.extraHeaders)],
+    scrub
+  })
+
+  const passage = (call: VideosCall, request: HttpClientRequest.HttpClientRequest, isHop: boolean): Passage => ({
+    isHop,
+    isForeign: isHop && new URL(request.url).origin !== origin,
+    hidden: hiddenOf(call),
+    tell: clientFailed(call)
+  })
+
+  /** The long way: any client, any body. */
+  const viaClient = (call: VideosCall): Effect.Effect<Answer, VideosHttpError> => {
+    const send: Send<Answer> = (request, isHop, next) => {
+      const sent = transmit(request, passage(call, request, isHop))
+      const answered = Effect.flatMap(sent, (response) => readBody(response, limits))
+      return Effect.flatMap(Effect.mapError(answered, clientFailed(call)), next)
+    }
+    return Effect.suspend(() => open(call, send, Effect.succeed))
+  }
+
+  /** The time of a request with a file counts from the file's last byte: before that, all that is asked is that it gets on. */
+  const viaUpload = (call: VideosCall, body: HttpBody.Stream): Effect.Effect<Answer, VideosHttpError> =>
+    withPatience<Answer, VideosHttpError>(
+      body,
+      {
+        idle: idleOf(call),
+        answer: timeoutOf(call),
+        onTimeout: (option) => (option === "idleTimeout" ? expired(call, idleOf(call), option) : timedOut(call))
+      },
+      (counted) => viaClient({ ...call, request: HttpClientRequest.setBody(call.request, counted) })
+    )
 
   /** The short way. A bare timer ends it, where the clock is the live one. */
   const viaDirect = (call: VideosCall, direct: Direct): Effect.Effect<VideosResponse, VideosHttpError> => {
@@ -117,13 +159,14 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       (fiber: Fiber.RuntimeFiber<unknown, unknown>, until: number | null): Send<Answer> =>
       (request, isHop, next) => {
         const millis = until === null ? null : Math.max(0, until - performance.now())
-        if (isHop || !isListenedTo(fiber))
-          return exchange(direct, request, millis, fiber, { ...failed, answered: next })
-        const answered = exchange<Answer, VideosHttpError>(direct, request, millis, fiber, {
+        const isForeign = isHop && new URL(request.url).origin !== origin
+        const way = { context: fiber.currentContext, isForeign, limits }
+        if (isHop || !isListenedTo(fiber)) return exchange(direct, request, millis, way, { ...failed, answered: next })
+        const answered = exchange<Answer, VideosHttpError>(direct, request, millis, way, {
           ...failed,
           answered: Effect.succeed
         })
-        return Effect.flatMap(spanned(answered, request, fiber, hidden), next)
+        return Effect.flatMap(spanned(answered, request, fiber, hiddenOf(call)), next)
       }
     const read = (answer: Answer) => answers.read(call, answer)
     return Effect.withFiberRuntime((fiber) => {
@@ -136,14 +179,20 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     })
   }
 
+  const sent = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> => {
+    const { body } = call.request
+    if (direct !== null && isWhole(call.request)) return viaDirect(call, direct)
+    const answer = body._tag === "Stream" ? viaUpload(call, body) : timed(call, viaClient(call))
+    return Effect.flatMap(answer, (whole) => answers.read(call, whole))
+  }
+
   /** One try. */
-  const attempt = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> =>
-    permitted(call, direct !== null && isWhole(call.request) ? viaDirect(call, direct) : viaClient(call))
+  const attempt = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> => permitted(call, sent(call))
 
   /** What the preset says the server does not serve is not asked for. */
   const served = <A, E>(call: VideosCall, self: Effect.Effect<A, E>): Effect.Effect<A, E | VideosHttpError> =>
     config.preset.operations.includes(call.operation)
-      ? self
+      ? inAll(call, self)
       : Effect.fail(
           new Errors.OperationUnsupportedError({
             ...answers.asked(call),
@@ -187,8 +236,9 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
 
   const openBytes = (call: VideosCall): Effect.Effect<VideosByteResponse, VideosHttpError> => {
     const send: Send<HttpClientResponse.HttpClientResponse> = (request, isHop, next) =>
-      Effect.flatMap(Effect.mapError(transmit(request, isHop), clientFailed(call)), (response) =>
-        leadsAway(response) ? Effect.zipRight(discard(response), next(response)) : next(response)
+      Effect.flatMap(
+        Effect.mapError(transmit(request, passage(call, request, isHop)), clientFailed(call)),
+        (response) => (leadsAway(response) ? Effect.zipRight(discard(response), next(response)) : next(response))
       )
     return Effect.suspend(() => open(call, send, (response) => handOver(call, response)))
   }
@@ -199,16 +249,25 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   ): Effect.Effect<VideosByteResponse, VideosHttpError> => {
     const { headers, status } = response
     if (!isOk(status)) {
-      return Effect.flatMap(readError(response), ({ text }) =>
+      return Effect.flatMap(readError(response, limits), ({ text }) =>
         Effect.zipRight(answers.seen(call, response), answers.refused(call, status, headers, text))
       )
     }
+    const { downloadBytes } = limits
+    const range = status === 206 ? rangeOf(headers) : null
+    const whole = status === 206 ? (range?.total ?? null) : lengthOf(headers)
+    const tooMuch = () => answers.tooMuch(call, response, `it is too long (more than ${downloadBytes} bytes)`)
+    if (whole !== null && whole > downloadBytes) return Effect.zipRight(discard(response), Effect.failSync(tooMuch))
+    const idle = idleOf(call)
+    const coming = untilIdle(Stream.mapError(response.stream, clientFailed(call)), idle, () =>
+      expired(call, idle, "idleTimeout")
+    )
     return Effect.as(answers.seen(call, response), {
       status,
       headers,
       requestId: answers.requestId(headers),
       scrub,
-      stream: Stream.mapError(response.stream, clientFailed(call))
+      stream: atMost(coming, downloadBytes - (range?.start ?? 0), tooMuch)
     })
   }
 

@@ -28,7 +28,7 @@ const headersOf = (config: VideosConfigService): Headers.Headers =>
     )
   })
 
-/** Headers whose values no span shows, beside those that `HttpClient` hides by itself. */
+/** Headers whose values no span shows, beside those that `HttpClient` hides by itself and those of a call. */
 export const redactedNames = (config: VideosConfigService): ReadonlyArray<string> => [
   ...Object.keys(config.headers),
   "openai-organization",

@@ -67,7 +67,7 @@ export const idSegment = (
           operation,
           field,
           id,
-          "an id of 1 to 2048 characters that is not `.` or `..` and has no control characters"
+          "an id of 1 to 2048 characters with no `.` or `..` between slashes and no control characters"
         )
       )
 

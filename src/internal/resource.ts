@@ -10,9 +10,10 @@ export const known: ReadonlySet<string> = new Set(
   )
 )
 
-export const time = (value: unknown): DateTime.Utc | null => {
+export const time = (value: unknown, last: DateTime.Utc | null = null): DateTime.Utc | null => {
   const millis = wire.unixMillis(value)
-  return millis === null ? null : DateTime.unsafeMake(millis)
+  if (millis === null) return null
+  return millis === last?.epochMillis ? last : DateTime.unsafeMake(millis)
 }
 
 /** What is no field, or could not be read as one; most bodies have nothing of the kind. */
@@ -36,11 +37,12 @@ class Reader {
     for (const key of Object.keys(body)) if (!fields.has(key)) this.keep(key)
   }
 
-  read<A>(key: string, reader: (value: unknown) => A | null): A | null {
+  /** `last`, where that is what is read: the texts of a job that was seen before are kept once. */
+  read<A>(key: string, reader: (value: unknown, last: A | null) => A | null, last: A | null = null): A | null {
     const raw = this.body[key]
-    const value = reader(raw)
+    const value = reader(raw, last)
     if (value === null && !isBlank(raw)) this.keep(key)
-    return value
+    return value === last ? last : value
   }
 
   extra(): { readonly [key: string]: unknown } {
@@ -53,27 +55,32 @@ class Reader {
   }
 }
 
-export const fromWire = (body: VideoResourceEncoded): VideoResource => {
+/** `last` is what was read of the same job before: what has not changed is the same object again. */
+export const fromWire = (body: VideoResourceEncoded, last: VideoResource | null = null): VideoResource => {
   const fields = new Reader(body, known)
   const { status } = body
   // Dynamo says `created`.
-  const created = body.created === undefined ? time : (value: unknown) => time(value) ?? time(body.created)
-  return {
-    id: body.id as VideoId,
-    object: fields.read("object", wire.text) ?? "video",
-    model: fields.read("model", wire.text),
-    status: typeof status === "number" ? String(status) : (fields.read("status", wire.text) ?? "unknown"),
+  const created =
+    body.created === undefined
+      ? time
+      : (value: unknown, last: DateTime.Utc | null) => time(value, last) ?? time(body.created, last)
+  const video: VideoResource = {
+    id: last === null ? (body.id as VideoId) : last.id,
+    object: fields.read("object", wire.text, last?.object) ?? "video",
+    model: fields.read("model", wire.text, last?.model),
+    status: typeof status === "number" ? String(status) : (fields.read("status", wire.text, last?.status) ?? "unknown"),
     progress: fields.read("progress", wire.percent),
-    createdAt: fields.read("created_at", created),
-    completedAt: fields.read("completed_at", time),
-    expiresAt: fields.read("expires_at", time),
-    prompt: fields.read("prompt", wire.text),
-    size: fields.read("size", wire.text),
+    createdAt: fields.read("created_at", created, last?.createdAt),
+    completedAt: fields.read("completed_at", time, last?.completedAt),
+    expiresAt: fields.read("expires_at", time, last?.expiresAt),
+    prompt: fields.read("prompt", wire.text, last?.prompt),
+    size: fields.read("size", wire.text, last?.size),
     seconds: fields.read("seconds", wire.seconds),
-    remixedFromVideoId: fields.read("remixed_from_video_id", wire.text),
+    remixedFromVideoId: fields.read("remixed_from_video_id", wire.text, last?.remixedFromVideoId),
     error: fields.read("error", wire.fault),
     extra: fields.extra()
   }
+  return last !== null && isSame(last, video) ? last : video
 }
 
 export const unixSeconds = (value: DateTime.Utc | null): number | null =>

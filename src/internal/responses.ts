@@ -10,11 +10,17 @@ import * as wire from "./wire.js"
 
 const isVideoId = ParseResult.is(Schema.VideoId)
 
+/** What was seen of a job before, by its id. */
+export type Known = (id: string) => Schema.VideoResource | null
+
 /** What `Schema.VideoResource` decodes to, and nothing where it fails, at a third of the cost: pages are read by the hundred. */
-const decodeVideo = (body: unknown): Either.Either<Schema.VideoResource, "no id"> =>
-  wire.isObject(body) && isVideoId(body.id)
-    ? Either.right(fromWire(body as Schema.VideoResourceEncoded))
+const decodeVideo = (body: unknown, known?: Known): Either.Either<Schema.VideoResource, "no id"> => {
+  if (!wire.isObject(body)) return Either.left("no id")
+  const last = typeof body.id === "string" ? (known?.(body.id) ?? null) : null
+  return last !== null || isVideoId(body.id)
+    ? Either.right(fromWire(body as Schema.VideoResourceEncoded, last))
     : Either.left("no id")
+}
 
 /** An answer that is no such resource. */
 export const undecodable = (call: VideosCall, response: VideosResponse, detail: string): Errors.ResponseDecodeError =>
@@ -91,7 +97,8 @@ export const characterResponse = (
 /** A page: the protocol's `{ data, has_more }`, less whatever a server leaves out, or a bare array. */
 export const listResponse = (
   call: VideosCall,
-  response: VideosResponse
+  response: VideosResponse,
+  known?: Known
 ): Either.Either<Schema.VideoPage, Errors.ResponseDecodeError> => {
   const { body } = response
   const items = Array.isArray(body) ? body : wire.isObject(body) ? body.data : undefined
@@ -101,7 +108,7 @@ export const listResponse = (
   }
   const videos: Array<Schema.VideoResource> = []
   for (const [index, item] of items.entries()) {
-    const video = decodeVideo(item)
+    const video = decodeVideo(item, known)
     if (Either.isLeft(video))
       return Either.left(undecodable(call, response, `its item ${index} is no video with an \`id\``))
     videos.push(video.right)

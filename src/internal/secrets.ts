@@ -2,6 +2,7 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { VideosConfigService } from "../Http.js"
+import { defaultLimits, prune } from "./limits.js"
 import * as wire from "./wire.js"
 
 /** @internal */
@@ -33,12 +34,25 @@ interface Remover {
   readonly cut: (text: string) => string
 }
 
+const htmlSigns: { readonly [sign: string]: string } = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;"
+}
+
 const remover = (secrets: ReadonlyArray<string>): Remover => {
-  const spellings = secrets.flatMap((secret) => [
-    secret,
-    encodeURIComponent(secret),
-    JSON.stringify(secret).slice(1, -1)
-  ])
+  const spellings = secrets.flatMap((secret) => {
+    const encoded = encodeURIComponent(secret)
+    return [
+      secret,
+      encoded,
+      encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+      JSON.stringify(secret).slice(1, -1),
+      secret.replace(/[&<>"']/g, (sign) => htmlSigns[sign] ?? sign)
+    ]
+  })
   // The longest first, so that none is cut by a shorter one inside it.
   const wanted = [...new Set(spellings)].filter((word) => word !== "").sort((a, b) => b.length - a.length)
   const whole = (text: string) => wanted.reduce((rest, word) => rest.replaceAll(word, "<redacted>"), text)
@@ -66,10 +80,13 @@ export const makeSecrets = (config: VideosConfigService): Secrets => {
 
   /** A text may be JSON again, in which any character may be spelled `\uXXXX`. */
   const cleanText = (text: string): string => {
-    const respelled = text.includes("\\") ? Option.map(parseJson(text), (body) => JSON.stringify(body)) : Option.none()
-    const inner = Option.getOrElse(respelled, () => text)
+    const parsed = text.includes("\\") ? parseJson(text) : Option.none()
+    if (Option.isNone(parsed)) return remove(text)
+    // What is too deep for `JSON.stringify` is no text that anybody reads: what is cut off may hold anything.
+    const isCut = prune(parsed.value, defaultLimits.jsonDepth)
+    const inner = JSON.stringify(parsed.value)
     const clean = remove(inner)
-    return clean === inner ? text : clean
+    return clean === inner && !isCut ? text : clean
   }
   const cleanValue = (value: unknown): unknown => {
     if (typeof value === "string") return cleanText(value)

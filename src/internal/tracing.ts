@@ -7,8 +7,11 @@ import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
+import { identity } from "effect/Function"
+import * as Record from "effect/Record"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 
@@ -46,12 +49,51 @@ export const withStreamSpan = <A, E, R>(
     )
   )
 
+/** What no span shows. */
+export interface Hidden {
+  /** Headers whose values are hidden, beside those that `HttpClient` hides by itself. */
+  readonly names: ReadonlyArray<string>
+  /** Takes every configured secret out of a text. */
+  readonly scrub: (text: string) => string
+}
+
+/** The same span for whoever writes to it, but that nothing it is told holds a secret: a server may repeat one in any header. */
+const veiled = (span: Tracer.Span, scrub: Hidden["scrub"], tell: (error: unknown) => unknown): Tracer.Span => {
+  const clean = (value: unknown) => (typeof value === "string" ? scrub(value) : value)
+  const own = <A>(value: A): PropertyDescriptor => ({ value })
+  return Object.create(span, {
+    attribute: own((key: string, value: unknown) => span.attribute(key, clean(value))),
+    event: own((name: string, startTime: bigint, attributes?: Record<string, unknown>) =>
+      span.event(scrub(name), startTime, attributes && Record.map(attributes, clean))
+    ),
+    end: own((endTime: bigint, exit: Exit.Exit<unknown, unknown>) => span.end(endTime, Exit.mapError(exit, tell))),
+    addLinks: own((links: ReadonlyArray<Tracer.SpanLink>) => span.addLinks(links))
+  })
+}
+
+/** A client's own spans, veiled: they are told of a transport's error before this library can put it into words. */
+export const withVeil = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  { scrub }: Hidden,
+  tell: (error: unknown) => unknown
+): Effect.Effect<A, E, R> => {
+  const tracer = fiber.currentTracer ?? silentTracer
+  return Effect.withTracer(
+    self,
+    Tracer.make({
+      span: (...made) => veiled(tracer.span(...made), scrub, tell),
+      context: (run, of) => tracer.context(run, of)
+    })
+  )
+}
+
 /** The span that `HttpClient` makes of an exchange, name, attributes and switches, for an exchange that passes it by. */
 export const spanned = <A extends { readonly status: number; readonly headers: Headers.Headers }, E>(
   self: Effect.Effect<A, E>,
   request: HttpClientRequest.HttpClientRequest,
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
-  redactedNames: ReadonlyArray<string>
+  { names, scrub }: Hidden
 ): Effect.Effect<A, E> => {
   if (
     !fiber.getFiberRef(FiberRef.currentTracerEnabled) ||
@@ -63,8 +105,9 @@ export const spanned = <A extends { readonly status: number; readonly headers: H
   if (Either.isLeft(made)) return self
   const url = made.right
   const name = Context.get(fiber.currentContext, HttpClient.SpanNameGenerator)(request)
-  const redacted = [...fiber.getFiberRef(Headers.currentRedactedNames), ...redactedNames]
-  return Effect.useSpan(name, { kind: "client", captureStackTrace: false }, (span) => {
+  const redacted = [...fiber.getFiberRef(Headers.currentRedactedNames), ...names]
+  return Effect.useSpan(name, { kind: "client", captureStackTrace: false }, (made) => {
+    const span = veiled(made, scrub, identity)
     const headers = (of: "request" | "response", all: Headers.Headers) => {
       const shown = Headers.redact(all, redacted)
       for (const key of Object.keys(shown)) span.attribute(`http.${of}.header.${key}`, String(shown[key]))

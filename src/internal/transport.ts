@@ -53,3 +53,24 @@ export const diagnose = (cause: unknown): Broken => {
   }
   return { reason, detail: words.length === 0 ? "unknown reason" : words.join(": ") }
 }
+
+/**
+ * A transport's error as an error may carry it: names, messages, codes and stacks along the chain of causes, each through
+ * `scrub`. Its other properties stay behind: clients put the whole request there, headers and all.
+ */
+export const retold = (cause: unknown, scrub: (text: string) => string, depth = 6): Error | undefined => {
+  if (!(cause instanceof Error) || depth === 0) return undefined
+  const errors = read(cause, "errors")
+  const inner = retold(cause.cause ?? (Array.isArray(errors) ? errors[0] : undefined), scrub, depth - 1)
+  const told = new Error(scrub(cause.message), inner === undefined ? undefined : { cause: inner })
+  const code = read(cause, "code")
+  for (const [name, value] of [
+    ["name", cause.name],
+    ["stack", cause.stack],
+    ["code", code]
+  ]) {
+    if (typeof value === "string")
+      Object.defineProperty(told, String(name), { value: scrub(value), configurable: true })
+  }
+  return told
+}

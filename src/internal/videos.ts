@@ -1,7 +1,7 @@
 /** The live `Videos`: each operation joins its request, the exchange and its response. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Errors from "../Errors.js"
@@ -25,9 +25,26 @@ import * as responses from "./responses.js"
 import * as routes from "./routes.js"
 import * as submissions from "./submissions.js"
 import { spanOf, withSpan } from "./tracing.js"
+import type { PageReads } from "./watchReads.js"
 
 /** What a layer that says nothing does with a submission whose outcome is unknown. */
 const noPolicy: SubmissionPolicy = { onUnknownOutcome: "fail", listLag: Duration.zero, listTrusted: false }
+
+/**
+ * Pages for watches, which read the same ones time after time: the request is made once, and what a page says again of a job
+ * is what was `known` of it.
+ */
+export const makePageReads =
+  (http: VideosHttpService): PageReads =>
+  (options, known) =>
+    Either.match(routes.listRequest(options, options), {
+      onLeft: Effect.fail,
+      onRight: (call) =>
+        Effect.flatMap(http.execute(call), (response) => responses.listResponse(call, response, known)).pipe(
+          Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest),
+          (self) => withSpan(self, "Videos.list", () => spanOf("list_videos", {}))
+        )
+    })
 
 /** @internal */
 export const makeVideos = (http: VideosHttpService): VideosService => {

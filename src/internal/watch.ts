@@ -1,6 +1,7 @@
 /** One consumer's watch of one job: when it wants a look, what it makes of what is seen, when it ends. Sends nothing. */
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
@@ -12,13 +13,16 @@ import type { RetrieveVideoError } from "../Videos.js"
 import type { Feed } from "./watchFeed.js"
 import type { Job } from "./watchHub.js"
 import * as metrics from "./watchMetrics.js"
+import type { Draw, Rule } from "./watchRule.js"
 import type { Step, Stepped } from "./watchSteps.js"
-import type { Row } from "./watchTimers.js"
+import type { Row, Slot } from "./watchTimers.js"
 
 /** What watches have in common that were begun by one call. */
 export interface Plan {
   readonly operation: "watchVideo" | "awaitVideo"
   readonly poll: Schedule.Schedule<unknown, VideoResource>
+  /** What `poll` does, where that is known: its steps are plain calls then. */
+  readonly rule: Rule<unknown> | null
   /** Whether the server's hint may also shorten the schedule's delay. */
   readonly hintShortens: boolean
   readonly retry: Schedule.Schedule<unknown, RetrieveVideoError>
@@ -77,11 +81,13 @@ export const isStale = (last: VideoResource | null, next: VideoResource): boolea
 const isOnItsWay = (job: Job): boolean => job.isAsked || job.single !== null
 
 /** @internal */
-export class Watch implements Row {
+export class Watch implements Row<Watch> {
   readonly job: Job
   readonly runtime: Runtime.Runtime<never>
   dueAt = 0
-  place = -1
+  slot: Slot<Watch> | null = null
+  before: Watch | null = null
+  after: Watch | null = null
   /** How many of the job's looks have counted for the poll schedule: one that came since is not asked for again. */
   counted: number
   waiting = false
@@ -257,24 +263,32 @@ export class Watch implements Row {
     this.host.wakeAt(this, this.isLastLook ? lastLookAt : at)
   }
 
+  /** One step of the poll schedule as a plain call, where that can be. */
+  reckon(step: Step, draw: Draw): boolean {
+    const { rule } = this.plan
+    if (rule === null || step.video === null) return false
+    const random = draw.for(this.runtime)
+    if (random === null) return false
+    const seen = rule.see(this.pollState, step.now, step.video)
+    this.planLook(step, seen, rule.delay(seen, step.now, random))
+    return true
+  }
+
   /** One step of a schedule; a user's may take its time, or break. */
-  private step<In>(
-    schedule: Schedule.Schedule<unknown, In>,
-    input: In,
-    state: unknown,
-    next: (state: unknown, delay: number | null) => void
-  ): void {
-    const now = this.host.now()
-    const done = (exit: Exit.Exit<Stepped>) => {
-      if (this.exit !== null) return
-      if (Exit.isFailure(exit)) {
-        this.end(exit)
-        return
-      }
-      const [after, , decision] = exit.value
-      next(after, ScheduleDecision.isDone(decision) ? null : Math.max(0, Intervals.start(decision.intervals) - now))
-    }
-    this.host.step({ watch: this, effect: schedule.step(now, input, state), done })
+  step({ error, now, video }: Step): Effect.Effect<Stepped> {
+    return video === null
+      ? this.plan.retry.step(now, error, this.retryState)
+      : this.plan.poll.step(now, video, this.pollState)
+  }
+
+  /** What a step came to. */
+  stepped(step: Step, [state, , decision]: Stepped): void {
+    if (this.exit !== null) return
+    const planned = ScheduleDecision.isDone(decision)
+      ? null
+      : Math.max(0, Intervals.start(decision.intervals) - step.now)
+    if (step.video === null) this.planRetry(step.error, state, planned)
+    else this.planLook(step, state, planned)
   }
 
   /** After a look that succeeded and did not end the watch. */
@@ -295,23 +309,25 @@ export class Watch implements Row {
     else this.plot(video, this.job.lookedAt, this.job.hint)
   }
 
+  private plot(video: VideoResource, lookedAt: number, hint: number | null): void {
+    this.host.step({ watch: this, now: this.host.now(), video, error: null, lookedAt, hint })
+  }
+
   /**
    * Sets the time of the next look after one that succeeded, or ends the watch with its schedule. All is reckoned from that
    * look, whoever asked for it: so those who share looks come to ask at the same moments.
    */
-  private plot(video: VideoResource, lookedAt: number, hint: number | null): void {
-    this.step(this.plan.poll, video, this.pollState, (state, planned) => {
-      this.pollState = state
-      if (planned === null) {
-        this.expire()
-        return
-      }
-      const floor = hint === null ? 0 : Math.min(hint, this.plan.maxRetryAfter)
-      const wanted = hint !== null && this.plan.hintShortens ? floor : Math.max(planned, floor)
-      const delay = Math.max(wanted, this.host.safetyNet(this.job))
-      const stalledAt = Math.max(this.host.now(), this.changedAt + this.plan.stallTimeout)
-      this.lookAt(Math.max(lookedAt + floor, Math.min(lookedAt + delay, stalledAt)))
-    })
+  private planLook({ hint, lookedAt }: Step, state: unknown, planned: number | null): void {
+    this.pollState = state
+    if (planned === null) {
+      this.expire()
+      return
+    }
+    const floor = hint === null ? 0 : Math.min(hint, this.plan.maxRetryAfter)
+    const wanted = hint !== null && this.plan.hintShortens ? floor : Math.max(planned, floor)
+    const delay = Math.max(wanted, this.host.safetyNet(this.job))
+    const stalledAt = Math.max(this.host.now(), this.changedAt + this.plan.stallTimeout)
+    this.lookAt(Math.max(lookedAt + floor, Math.min(lookedAt + delay, stalledAt)))
   }
 
   /** Sets the time of the next look after one that failed, or gives up. */
@@ -325,16 +341,18 @@ export class Watch implements Row {
   private retry(error: RetrieveVideoError): void {
     if (!this.retrying) this.retryState = this.plan.retry.initial
     this.retrying = true
-    this.step(this.plan.retry, error, this.retryState, (state, planned) => {
-      this.retryState = state
-      const retryAfter = Errors.retryAfterOf(error)
-      const floor = retryAfter === null ? 0 : Duration.toMillis(retryAfter)
-      if (planned === null || floor > this.plan.maxRetryAfter) {
-        this.fail(error)
-      } else {
-        metrics.retried()
-        this.lookAt(this.job.lookedAt + Math.max(planned, floor))
-      }
-    })
+    this.host.step({ watch: this, now: this.host.now(), video: null, error, lookedAt: this.job.lookedAt, hint: null })
+  }
+
+  private planRetry(error: RetrieveVideoError, state: unknown, planned: number | null): void {
+    this.retryState = state
+    const retryAfter = Errors.retryAfterOf(error)
+    const floor = retryAfter === null ? 0 : Duration.toMillis(retryAfter)
+    if (planned === null || floor > this.plan.maxRetryAfter) {
+      this.fail(error)
+    } else {
+      metrics.retried()
+      this.lookAt(this.job.lookedAt + Math.max(planned, floor))
+    }
   }
 }

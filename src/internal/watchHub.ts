@@ -17,7 +17,7 @@ import { type Host, isStale, type Outcome, type Plan, type Start, Watch } from "
 import type { Feed } from "./watchFeed.js"
 import * as metrics from "./watchMetrics.js"
 import { type Placed, place } from "./watchPages.js"
-import { type ReadOptions, Reads, type Host as ReadsHost } from "./watchReads.js"
+import { anyPages, type PageReads, type ReadOptions, Reads, type Host as ReadsHost } from "./watchReads.js"
 import { Steps } from "./watchSteps.js"
 import { Timers } from "./watchTimers.js"
 
@@ -43,6 +43,10 @@ export interface Job extends Placed {
 const rememberMillis = 600_000
 const rememberMost = 10_000
 
+/** Thousands of jobs are due at as many moments: the more there are, the more of them are woken together. In milliseconds. */
+const maxGap = 32
+const jobsPerGap = 128
+
 const instant = (millis: number): DateTime.Utc | null => (Number.isFinite(millis) ? DateTime.unsafeMake(millis) : null)
 
 /** @internal */
@@ -53,6 +57,7 @@ export class Hub implements Host, ReadsHost {
   private readonly steps = new Steps(() => this.settled())
   private alarm: Fiber.RuntimeFiber<void> | null = null
   private alarmAt = Number.POSITIVE_INFINITY
+  private tickedAt = Number.NEGATIVE_INFINITY
   private runtime: Runtime.Runtime<never> = Runtime.defaultRuntime
   private clock: Clock.Clock = Clock.make()
   private readonly nets: Array<number> = []
@@ -60,8 +65,8 @@ export class Hub implements Host, ReadsHost {
 
   private readonly budget: (() => BudgetSnapshot) | null
 
-  constructor(videos: VideosService, options: ReadOptions, budget: (() => BudgetSnapshot) | null) {
-    this.reads = new Reads(videos, options, this)
+  constructor(videos: VideosService, pages: PageReads, options: ReadOptions, budget: (() => BudgetSnapshot) | null) {
+    this.reads = new Reads(videos, pages, options, this)
     this.budget = budget
   }
 
@@ -174,7 +179,7 @@ export class Hub implements Host, ReadsHost {
       return
     }
     job.isExpected = true
-    for (const watch of [...job.watches]) watch.poke()
+    for (const watch of job.watches) watch.poke()
     this.reads.send()
     this.settled()
   }
@@ -224,15 +229,18 @@ export class Hub implements Host, ReadsHost {
     job.hint = hint
     metrics.looked()
     if (outcome._tag === "Seen") this.seen(job, outcome.video)
-    for (const watch of [...job.watches]) if (watch.waiting) watch.settle(outcome)
+    for (const watch of job.watches) if (watch.waiting) watch.settle(outcome)
   }
 
   private seen(job: Job, video: VideoResource): void {
     if (isTerminal(video) && video.completedAt !== null) metrics.lagged(job.lookedAt - video.completedAt.epochMillis)
     // An equal snapshot is dropped for the one that is kept already.
-    if (job.latest === null || !(isStale(job.latest, video) || isSameSnapshot(job.latest, video))) job.latest = video
-    const news = isStale(job.latest, video) ? video : job.latest
-    for (const watch of [...job.watches]) watch.see(news)
+    const stale = isStale(job.latest, video)
+    if (!stale && (job.latest === null || !(job.latest === video || isSameSnapshot(job.latest, video))))
+      job.latest = video
+    const news = stale || job.latest === null ? video : job.latest
+    // A Set may lose members while it is walked.
+    for (const watch of job.watches) watch.see(news)
   }
 
   // ---------------------------------------------------------------------------
@@ -242,7 +250,7 @@ export class Hub implements Host, ReadsHost {
   /** Lets schedules say what follows, and sets the alarm for whoever is due first. */
   readonly settled = (): void => {
     this.steps.flush()
-    const at = this.timers.first()?.dueAt ?? Number.POSITIVE_INFINITY
+    const at = Math.max(this.timers.firstAt, this.tickedAt + Math.min(maxGap, Math.floor(this.jobs.size / jobsPerGap)))
     if (at >= this.alarmAt) return
     this.disarm()
     this.alarmAt = at
@@ -264,9 +272,11 @@ export class Hub implements Host, ReadsHost {
 
   private tick(): void {
     const now = this.now()
+    this.tickedAt = now
     // First those who ask, so that the others get what is asked for.
     const [others, asking] = Arr.partition(this.takeDue(now), ({ needsLook }) => needsLook)
-    for (const watch of [...asking, ...others]) if (watch.exit === null) watch.due()
+    for (const watch of asking) if (watch.exit === null) watch.due()
+    for (const watch of others) if (watch.exit === null) watch.due()
     this.steps.flush()
     // Whose newest look is older than the pace is due again, and joins what is about to be sent. Whoever is due once more
     // after that waits for the next tick, so that looks that cost nothing cannot hold the process.
@@ -277,10 +287,7 @@ export class Hub implements Host, ReadsHost {
 
   private takeDue(now: number): Array<Watch> {
     const due: Array<Watch> = []
-    for (let watch = this.timers.first(); watch !== undefined && watch.dueAt <= now; watch = this.timers.first()) {
-      this.timers.remove(watch)
-      due.push(watch)
-    }
+    while (this.timers.firstAt <= now) this.timers.takeFirst(due)
     return due
   }
 }
@@ -288,11 +295,11 @@ export class Hub implements Host, ReadsHost {
 const hubs = new WeakMap<VideosService, Hub>()
 
 /** The hub of a `Videos`, a canned one among them. The options count when it is made, which is with its `Videos`. */
-export const hubOf = (videos: VideosService, options?: VideosHttpService["watching"]): Hub => {
+export const hubOf = (videos: VideosService, options?: VideosHttpService["watching"], pages?: PageReads): Hub => {
   let hub = hubs.get(videos)
   if (hub === undefined) {
     const { budget, concurrency = 64, list = "auto", threshold = 20 } = options ?? {}
-    hub = new Hub(videos, { mode: list, threshold, concurrency }, budget ?? null)
+    hub = new Hub(videos, pages ?? anyPages(videos), { mode: list, threshold, concurrency }, budget ?? null)
     hubs.set(videos, hub)
   }
   return hub

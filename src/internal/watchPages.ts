@@ -2,7 +2,9 @@
  * Where watched jobs are in the server's list, so that one page can stand for many single looks; and whether this list is
  * to be trusted. It remembers and decides; it sends nothing.
  */
+import type * as Effect from "effect/Effect"
 import { isTerminal, type VideoPage, type VideoResource } from "../Schema.js"
+import type { ListVideosError } from "../Videos.js"
 
 /** How jobs are read: by pages where they pay and can be trusted, by pages at any rate, or one by one. */
 export type ListMode = "auto" | "always" | "never"
@@ -37,6 +39,8 @@ export interface Segment<Job> {
   waiting: Array<Job>
   isBeingRead: boolean
   wasRead: boolean
+  /** How it is read; made by the first read. */
+  read: Effect.Effect<VideoPage, ListVideosError> | null
 }
 
 /** @internal */
@@ -45,7 +49,8 @@ export const makeSegment = <Job>(after: string | null): Segment<Job> => ({
   members: 0,
   waiting: [],
   isBeingRead: false,
-  wasRead: false
+  wasRead: false,
+  read: null
 })
 
 /** Whether one read of it serves enough jobs; one that was never read may serve any number. */

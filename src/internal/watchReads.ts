@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { VideoPage } from "../Schema.js"
+import type { VideoPage, VideoResource } from "../Schema.js"
 import type { ListVideosError, RetrieveVideoError, VideosService } from "../Videos.js"
 import { pollAfter } from "./failure.js"
 import type { Outcome } from "./watch.js"
@@ -31,6 +31,12 @@ export interface ReadOptions extends ListOptions {
   /** How many looks, single ones and pages, are in flight at once. */
   readonly concurrency: number
 }
+
+/** Makes the reading of one page, which may be run many times. `known` gives what was seen of a job before. */
+export type PageReads = (
+  options: NonNullable<Parameters<VideosService["listPages"]>[0]>,
+  known: (id: string) => VideoResource | null
+) => Effect.Effect<VideoPage, ListVideosError>
 
 /** What reads need of the hub. */
 export interface Host {
@@ -60,6 +66,17 @@ const stillAsked = (jobs: ReadonlyArray<Job>): ReadonlyArray<Job> =>
 
 const emptyPage: VideoPage = { videos: [], hasMore: false }
 
+/** Pages of any `Videos`, a canned one among them. */
+export const anyPages =
+  ({ listPages }: VideosService): PageReads =>
+  (options) =>
+    Effect.suspend(() =>
+      Effect.map(
+        Stream.runHead(listPages(options)),
+        Option.getOrElse(() => emptyPage)
+      )
+    )
+
 /** Searched for in no stretch of time: nothing follows from its not being found. */
 const nowhere = { newest: Number.NEGATIVE_INFINITY, oldest: Number.POSITIVE_INFINITY }
 
@@ -68,6 +85,7 @@ export class Reads {
   readonly trust: Trust
   inFlight = 0
   private readonly videos: VideosService
+  private readonly pages: PageReads
   readonly options: ReadOptions
   private readonly host: Host
   private asked: Array<Job> = []
@@ -80,8 +98,9 @@ export class Reads {
   private runtime: Runtime.Runtime<never> = Runtime.defaultRuntime
   private readonly fibers = new Set<Fiber.RuntimeFiber<void, ListVideosError>>()
 
-  constructor(videos: VideosService, options: ReadOptions, host: Host) {
+  constructor(videos: VideosService, pages: PageReads, options: ReadOptions, host: Host) {
     this.videos = videos
+    this.pages = pages
     this.options = options
     this.host = host
     this.trust = new Trust(options)
@@ -258,6 +277,8 @@ export class Reads {
     )
   }
 
+  private readonly known = (id: string): VideoResource | null => this.host.jobs.get(id)?.latest ?? null
+
   /** One page, and every watched job on it seen. */
   private page(segment: Segment<Job>): Effect.Effect<VideoPage, ListVideosError> {
     return Effect.suspend(() => {
@@ -265,22 +286,22 @@ export class Reads {
       this.inFlight++
       this.pagesInFlight++
       metrics.listPolled()
-      return this.videos
-        .listPages({ after: segment.after ?? undefined, limit: pageSize, order: "desc", retry: false })
-        .pipe(
-          Stream.runHead,
-          Effect.ensuring(
-            Effect.sync(() => {
-              this.inFlight--
-              this.pagesInFlight--
-            })
-          ),
-          Effect.map((head) => {
-            const page = Option.getOrElse(head, () => emptyPage)
-            this.take(page, segment, askedAt)
-            return page
+      segment.read ??= this.pages(
+        { after: segment.after ?? undefined, limit: pageSize, order: "desc", retry: false },
+        this.known
+      )
+      return segment.read.pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            this.inFlight--
+            this.pagesInFlight--
           })
-        )
+        ),
+        Effect.map((page) => {
+          this.take(page, segment, askedAt)
+          return page
+        })
+      )
     })
   }
 

@@ -3,25 +3,34 @@
  * fiber to itself, and holds up nobody else.
  */
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type * as ScheduleDecision from "effect/ScheduleDecision"
+import type { VideoResource } from "../Schema.js"
+import type { RetrieveVideoError } from "../Videos.js"
 import type { Watch } from "./watch.js"
+import { Draw } from "./watchRule.js"
 
 /** The schedule's next state, what it says, and what is to happen. */
 export type Stepped = readonly [state: unknown, out: unknown, decision: ScheduleDecision.ScheduleDecision]
 
-/** @internal */
-export interface Step {
+/** What a step is about, and what its watch needs to go on from there: no closure, since every look of a watch takes one. */
+export type Step = {
   readonly watch: Watch
-  readonly effect: Effect.Effect<Stepped>
-  readonly done: (exit: Exit.Exit<Stepped>) => void
-}
+  readonly now: number
+  /** What the delay is reckoned from. */
+  readonly lookedAt: number
+  readonly hint: number | null
+} & (
+  | { readonly video: VideoResource; readonly error: null }
+  | { readonly video: null; readonly error: RetrieveVideoError }
+)
 
 /** @internal */
 export class Steps {
   private waiting: Array<Step> = []
+  private readonly draw = new Draw()
   private readonly slow = new Map<Watch, Fiber.RuntimeFiber<void>>()
   private readonly onLate: () => void
 
@@ -37,6 +46,7 @@ export class Steps {
   /** The watch has ended: a step that still runs is stopped. */
   stop(watch: Watch): void {
     const fiber = this.slow.get(watch)
+    this.slow.delete(watch)
     fiber?.unsafeInterruptAsFork(fiber.id())
   }
 
@@ -45,33 +55,50 @@ export class Steps {
     while (this.waiting.length > 0) {
       const steps = this.waiting
       this.waiting = []
-      for (let at = 0; at < steps.length; ) at = this.runFrom(steps, at)
+      for (let at = 0; at < steps.length; ) {
+        const step = steps[at] as Step
+        at = step.watch.reckon(step, this.draw) ? at + 1 : this.runFrom(steps, at)
+      }
     }
+    this.draw.end()
   }
 
   /** Runs steps of one context from there on; gives the place of the first that is left to others. */
   private runFrom(steps: ReadonlyArray<Step>, from: number): number {
-    const { watch } = steps[from] as Step
+    const { runtime } = (steps[from] as Step).watch
     let at = from
     let isAlone = false
-    const next: Effect.Effect<void> = Effect.suspend(() => {
-      const step = steps[at]
-      if (isAlone || step === undefined || step.watch.runtime !== watch.runtime) return Effect.void
-      return Effect.flatMap(Effect.exit(step.effect), (exit) => {
-        at++
-        step.done(exit)
-        return next
+    // A loop costs a step nothing but itself. A step that breaks ends the loop, and its fiber tells why.
+    const fiber = Runtime.runFork(
+      runtime,
+      Effect.whileLoop({
+        while: () => !isAlone && steps[at]?.watch.runtime === runtime,
+        body: () => {
+          const step = steps[at] as Step
+          return step.watch.step(step)
+        },
+        step: (stepped) => {
+          const step = steps[at++] as Step
+          step.watch.stepped(step, stepped)
+        }
       })
-    })
-    const fiber = Runtime.runFork(watch.runtime, next)
-    if (fiber.unsafePoll() !== null) return at
+    )
+    const exit = fiber.unsafePoll()
+    if (exit !== null && Exit.isSuccess(exit)) return at
+    const step = steps[at] as Step
+    if (exit !== null) {
+      step.watch.end(exit)
+      return at + 1
+    }
     isAlone = true
-    const { watch: slow } = steps[at] as Step
-    this.slow.set(slow, fiber)
-    fiber.addObserver(() => {
-      this.slow.delete(slow)
+    this.slow.set(step.watch, fiber)
+    const next = at + 1
+    fiber.addObserver((late) => {
+      if (this.slow.get(step.watch) !== fiber) return
+      this.slow.delete(step.watch)
+      if (Exit.isFailure(late)) step.watch.end(late)
       this.onLate()
     })
-    return at + 1
+    return next
   }
 }

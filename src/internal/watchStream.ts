@@ -125,13 +125,14 @@ export const awaitOne = <E, R>(
     return Effect.onExit(last(null), one.close)
   })
 
-/** What a watch of many tells of one of them. */
-export type Told =
-  | { readonly id: string; readonly video: VideoResource }
-  | { readonly id: string; readonly error: WatchError; readonly lastSnapshot: VideoResource | null }
+/** How a watch of many tells of one of them. */
+export interface Telling<A> {
+  readonly seen: (id: string, video: VideoResource) => A
+  readonly lost: (id: string, error: WatchError, lastSnapshot: VideoResource | null) => A
+}
 
 /** The jobs of one `watchMany`, while it runs. */
-class Many<E> {
+class Many<A, E> {
   readonly feed = new Feed()
   readonly watches = new Map<string, Watch>()
   /** Somebody may come in: a watch has ended. */
@@ -139,12 +140,18 @@ class Many<E> {
   /** How the input ended; null while more may come. */
   input: Exit.Exit<unknown, E> | null = null
 
+  private readonly telling: Telling<A>
+
+  constructor(telling: Telling<A>) {
+    this.telling = telling
+  }
+
   /** What has come since the last time; fails with `None` once all jobs have ended and no more come. */
-  readonly next: Effect.Effect<ReadonlyArray<Told>, Option.Option<E>> = Effect.suspend(() => {
-    const told: Array<Told> = []
+  readonly next: Effect.Effect<Chunk.Chunk<A>, Option.Option<E>> = Effect.suspend(() => {
+    const told: Array<A> = []
     for (const watch of this.feed.take()) {
       const { exit, job } = watch
-      for (const video of watch.drain()) told.push({ id: job.id, video })
+      for (const video of watch.drain()) told.push(this.telling.seen(job.id, video))
       if (exit === null) continue
       this.watches.delete(job.id)
       this.room.give()
@@ -152,9 +159,9 @@ class Many<E> {
       const error = Cause.failureOption(exit.cause)
       // A schedule that threw is a bug of the program, and no job's fate.
       if (Option.isNone(error)) return Effect.failCause(exit.cause as Cause.Cause<never>)
-      told.push({ id: job.id, error: error.value, lastSnapshot: watch.lastSnapshot })
+      told.push(this.telling.lost(job.id, error.value, watch.lastSnapshot))
     }
-    if (told.length > 0) return Effect.succeed(told)
+    if (told.length > 0) return Effect.succeed(Chunk.unsafeFromArray(told))
     if (this.input !== null && Exit.isFailure(this.input))
       return Effect.failCause(Cause.map(this.input.cause, Option.some))
     if (this.input !== null && this.watches.size === 0) return Effect.fail(Option.none())
@@ -166,14 +173,15 @@ class Many<E> {
  * The updates of many jobs, those that `starts` gives while it goes on included. A job that is watched already is not
  * watched twice.
  */
-export const watchMany = <E, R>(
+export const watchMany = <A, E, R>(
   videos: VideosService,
   plan: Plan,
   starts: ReadonlyArray<Start> | Stream.Stream<Start, E, R>,
-  concurrency: number
-): Stream.Stream<Told, E, R> => {
+  concurrency: number,
+  telling: Telling<A>
+): Stream.Stream<A, E, R> => {
   const acquire = Effect.gen(function* () {
-    const many = new Many<E>()
+    const many = new Many<A, E>(telling)
     const { hub, subscribe } = yield* subscriber(videos, plan, many.feed)
     const begin = (start: Start): void => {
       if (!many.watches.has(start.id)) many.watches.set(start.id, subscribe(start))
@@ -205,7 +213,7 @@ export const watchMany = <E, R>(
   return Stream.fromChannel(
     Channel.acquireUseRelease(
       acquire,
-      ({ many }) => Stream.toChannel(Stream.repeatEffectChunkOption(Effect.map(many.next, Chunk.unsafeFromArray))),
+      ({ many }) => Stream.toChannel(Stream.repeatEffectChunkOption(many.next)),
       ({ leave }) => leave
     )
   )

@@ -2,7 +2,8 @@
 import type * as Headers from "@effect/platform/Headers"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { Dispatcher } from "@effect/platform-node/Undici"
-import { BodyText, isOk, LazyAnswer } from "../internal/answer.js"
+import type { Limits } from "../Http.js"
+import { BodyText, isOk, LazyAnswer, limitOf } from "../internal/answer.js"
 import { bytesOf, type Direct, type Outcome } from "../internal/direct.js"
 
 class Aborted extends Error {
@@ -17,9 +18,11 @@ class Exchange implements Dispatcher.DispatchHandler {
   private received: Headers.Input | undefined
   private body = new BodyText(0)
   private readonly outcome: Outcome
+  private readonly limits: Limits
 
-  constructor(outcome: Outcome) {
+  constructor(outcome: Outcome, limits: Limits) {
     this.outcome = outcome
+    this.limits = limits
   }
 
   /** A request that still waits for a connection is dropped when its turn comes. */
@@ -42,7 +45,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return
     this.status = status
     this.received = headers
-    this.body = new BodyText(status)
+    this.body = new BodyText(limitOf(status, this.limits))
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Uint8Array): void {
@@ -65,8 +68,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 /** @internal */
 export const undiciDirect =
   (dispatcher: Dispatcher): Direct =>
-  (request, url, context, outcome) => {
-    const exchange = new Exchange(outcome)
+  (request, url, { context, limits }, outcome) => {
+    const exchange = new Exchange(outcome, limits)
     const path = url.indexOf("/", url.indexOf("://") + 3)
     const hash = url.indexOf("#")
     const options: Dispatcher.DispatchOptions = {

@@ -16,16 +16,60 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Undici from "@effect/platform-node/Undici"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { withDirect } from "../internal/direct.js"
 import { undiciDirect } from "./direct.js"
 
-/** Of one origin, for calls; the rest waits in line. So many keep a server of one machine busy, and leave it its sockets. */
-const connections = 64
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * For how long a connection may take to be made, its TLS handshake included. Then it is a `TransportError` with the reason
+   * `connect`: nothing was sent, so that a submission is tried again. A whole number of seconds is kept. Default: 10 seconds.
+   */
+  readonly connectTimeout?: Duration.DurationInput | undefined
+  /**
+   * Connections to one origin for calls; the rest waits in line. Default: 64, which keep a server of one machine busy and
+   * leave it its sockets.
+   */
+  readonly connections?: number | undefined
+}
 
 const destroyed = (dispatcher: Undici.Dispatcher) =>
   Effect.acquireRelease(Effect.succeed(dispatcher), () => Effect.promise(() => dispatcher.destroy()))
+
+/**
+ * `layer` with options.
+ *
+ * @example
+ * import { Layer } from "effect"
+ * import { Videos } from "effect-videos"
+ * import * as VideosUndici from "effect-videos/undici"
+ *
+ * const live = Videos.layerConfig.pipe(Layer.provide(VideosUndici.layerWith({ connectTimeout: "3 seconds" })))
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWith = ({
+  connections = 64,
+  connectTimeout = "10 seconds"
+}: Options = {}): Layer.Layer<HttpClient.HttpClient> =>
+  Layer.scoped(
+    HttpClient.HttpClient,
+    Effect.suspend(() => {
+      const connect = { timeout: Duration.toMillis(connectTimeout) }
+      return Effect.zipWith(
+        destroyed(new Undici.Agent({ connections, connect })),
+        destroyed(new Undici.Agent({ connect })),
+        (calls, files) => withDirect(NodeHttpClient.makeUndici(files), undiciDirect(calls))
+      )
+    })
+  )
 
 /**
  * At most 64 connections to one origin for calls that wait for a JSON answer. Downloads and uploads of files, which hold
@@ -34,14 +78,7 @@ const destroyed = (dispatcher: Undici.Dispatcher) =>
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<HttpClient.HttpClient> = Layer.scoped(
-  HttpClient.HttpClient,
-  Effect.suspend(() =>
-    Effect.zipWith(destroyed(new Undici.Agent({ connections })), destroyed(new Undici.Agent()), (calls, files) =>
-      withDirect(NodeHttpClient.makeUndici(files), undiciDirect(calls))
-    )
-  )
-)
+export const layer: Layer.Layer<HttpClient.HttpClient> = layerWith()
 
 /**
  * Everything over the program's own dispatcher: a proxy's, one with a certificate of its own, a test's.

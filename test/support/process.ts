@@ -1,0 +1,45 @@
+/** Programs of `test/support/programs`, each in a process of its own. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { Effect, type Scope } from "effect"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: string | null
+  readonly out: string
+  readonly err: string
+}
+
+export interface Running {
+  readonly child: ChildProcess
+  /** Waits until it has ended. */
+  readonly ended: Effect.Effect<Ended>
+}
+
+/** Starts a program; it ends with the scope, if not before. */
+export const start = (
+  name: string,
+  env: { readonly [name: string]: string },
+  flags: ReadonlyArray<string> = []
+): Effect.Effect<Running, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const { HOME = "", PATH = "" } = process.env
+      const child = spawn(process.execPath, [...flags, "--import", "tsx", `test/support/programs/${name}.ts`], {
+        cwd: root,
+        env: { HOME, PATH, ...env },
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+      let out = ""
+      let err = ""
+      child.stdout.on("data", (data) => (out += data))
+      child.stderr.on("data", (data) => (err += data))
+      const closed = new Promise<Ended>((resolve) => {
+        child.on("close", (code, signal) => resolve({ code, signal, out, err }))
+      })
+      return { child, ended: Effect.promise(() => closed) }
+    }),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  )

@@ -1,0 +1,37 @@
+/** Calls to a server that never answers. SIGINT interrupts them; nothing here ends the process. */
+import { Effect, Fiber, Stream } from "effect"
+import {
+  awaitVideo,
+  createVideo,
+  downloadVideo,
+  extendVideo,
+  listVideos,
+  retrieveVideo,
+  VideoFile,
+  type Videos
+} from "effect-videos"
+import { clients, videosOver } from "../videos.js"
+
+const { BASE_URL = "", CLIENT = "", TIMEOUT } = process.env
+const client = clients.find((one) => one.client === CLIENT)
+const videos = videosOver(
+  { baseUrl: BASE_URL },
+  { onUnknownOutcome: "fail", ...(TIMEOUT === undefined ? {} : { requestTimeout: Number(TIMEOUT) }) },
+  client?.layer
+)
+const file = VideoFile.fromStream(Stream.make(new Uint8Array(9)), { name: "a.mp4" })
+
+const calls: ReadonlyArray<Effect.Effect<unknown, unknown, Videos>> = [
+  retrieveVideo("video_1"),
+  createVideo({ prompt: "x" }),
+  extendVideo({ video: file, prompt: "x", seconds: 4 }),
+  Stream.runDrain(downloadVideo("video_1")),
+  Stream.runDrain(listVideos()),
+  // A watch tries again for as long as it is let.
+  ...(TIMEOUT === undefined ? [awaitVideo("video_1")] : [])
+]
+
+const fiber = Effect.runFork(
+  Effect.forEach(calls, Effect.ignore, { concurrency: "unbounded" }).pipe(Effect.provide(videos))
+)
+process.once("SIGINT", () => Effect.runFork(Fiber.interrupt(fiber)))
