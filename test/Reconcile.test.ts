@@ -117,6 +117,19 @@ describe("a submission whose answer is lost once", () => {
     ).pipe(Effect.provide(plain))
   )
 
+  it.scoped("is uncertain at once when the total time is over: nobody looks, nothing is sent again", () =>
+    driven(
+      Effect.gen(function* () {
+        yield* faults({ on: ["create"], fault: Fault.hang({ committed: true }) })
+        const error = yield* Effect.flip(createVideo({ prompt: "a lighthouse" }, { totalTimeout: "5 seconds" }))
+        assert(isUncertain(error) && error.reason._tag === "RequestTimeoutError")
+        assert.strictEqual(error.reason.option, "totalTimeout")
+        const { ids, looks, sent } = yield* facts
+        assert.deepStrictEqual([ids.length, looks.length, sent], [1, 0, 1])
+      }).pipe(Effect.provide(plain))
+    )
+  )
+
   it.scoped("is not sent again with `retry: false`, though its job is adopted", () =>
     driven(
       Effect.gen(function* () {

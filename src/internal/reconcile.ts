@@ -149,6 +149,10 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     const unknown = (entry: Entry, lost: Lost): Answer => {
       const { error, times } = lost
       if (mode === "fail") return Effect.fail(error)
+      // Looking takes time, and this caller has none left.
+      if (error.reason._tag === "RequestTimeoutError" && error.reason.option === "totalTimeout") {
+        return giveUp(error, "`totalTimeout` leaves no time to look at the list")
+      }
       const hindrance = !mayResend
         ? "`retry: false` forbids to send it again"
         : times > maxResends
