@@ -42,6 +42,17 @@ const htmlSigns: { readonly [sign: string]: string } = {
   "'": "&#39;"
 }
 
+/** One sign in any of the ways in which a URL, JSON or HTML may write it. */
+const anySpelling = (sign: string): string => {
+  const literal = (text: string) => text.replace(/[$()*+.?[\\\]^{|}]/g, "\\$&")
+  const code = sign.charCodeAt(0)
+  const hex = code.toString(16)
+  // Letters and digits are hardly ever written in another way, and a pattern of them alone is a quick one.
+  if (/[0-9A-Za-z]/.test(sign)) return sign
+  const named = htmlSigns[sign]
+  return `(?:${[literal(sign), `%${hex}`, `\\\\u00${hex}`, `\\\\${literal(sign)}`, `&#0*${code};`, `&#x0*${hex};`, ...(named === undefined ? [] : [named])].join("|")})`
+}
+
 const remover = (secrets: ReadonlyArray<string>): Remover => {
   const spellings = secrets.flatMap((secret) => {
     const encoded = encodeURIComponent(secret)
@@ -56,10 +67,14 @@ const remover = (secrets: ReadonlyArray<string>): Remover => {
   // The longest first, so that none is cut by a shorter one inside it.
   const wanted = [...new Set(spellings)].filter((word) => word !== "").sort((a, b) => b.length - a.length)
   const whole = (text: string) => wanted.reduce((rest, word) => rest.replaceAll(word, "<redacted>"), text)
+  // A page may escape some of a secret's signs and leave others.
+  const mixed = secrets
+    .filter((secret) => /[^0-9A-Za-z]/.test(secret))
+    .map((secret) => new RegExp([...secret].map(anySpelling).join(""), "gi"))
   return {
     whole,
     cut: (text) => {
-      const clean = whole(text)
+      const clean = mixed.reduce((rest, spelling) => rest.replace(spelling, "<redacted>"), whole(text))
       for (const word of wanted) {
         for (let length = word.length - 1; length >= telling; length--) {
           if (clean.endsWith(word.slice(0, length))) return `${clean.slice(0, -length)}<redacted>`

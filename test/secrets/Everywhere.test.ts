@@ -89,14 +89,14 @@ const shown = (exit: Exit.Exit<unknown, unknown>): string => {
     ? [...Cause.failures(exit.cause), ...Cause.defects(exit.cause), Cause.squash(exit.cause)]
     : [exit.value]
   return [
-    inspect(exit, { depth: 8, showHidden: true, getters: true, maxStringLength: null }),
+    inspect(exit, { depth: 5, showHidden: true, getters: true, maxStringLength: null }),
     JSON.stringify(exit),
     String(exit),
     ...(Exit.isFailure(exit) ? [Cause.pretty(exit.cause, { renderErrorCause: true }), String(exit.cause)] : []),
     ...errors.flatMap((error) => [
       String(error),
       JSON.stringify(error),
-      inspect(error, { depth: 8, showHidden: true, getters: true, maxStringLength: null }),
+      inspect(error, { depth: 5, showHidden: true, getters: true, maxStringLength: null }),
       error instanceof Error ? `${error.message}\n${error.stack}` : ""
     ])
   ].join("\n")
