@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { type Counts, endOf, idOf, type Jobs, serve } from "./watchServer.js"
 
-/** What every loop waits between two looks. */
+/** What a loop waits between two looks. The library's watches go by its default schedule, as a program's that says nothing. */
 const interval = 2000
 
 const sizes = [
@@ -42,11 +42,9 @@ const ours = async () => {
   const { Effect, Layer, ManagedRuntime, Stream } = await import("effect")
   const library = await import("effect-videos")
   const VideosUndici = await import("effect-videos/undici")
-  const { adaptivePoll } = await import("effect-videos/Polling")
-  const poll = adaptivePoll({ floor: interval / 2, cap: interval })
   const runtimeOf = (baseUrl: string) =>
     ManagedRuntime.make(library.Videos.layerWith({ baseUrl }).pipe(Layer.provide(VideosUndici.layer)))
-  return { Effect, Stream, library, poll, runtimeOf }
+  return { Effect, Stream, library, runtimeOf }
 }
 
 const contenders: { readonly [name: string]: Contender } = {
@@ -81,11 +79,11 @@ const contenders: { readonly [name: string]: Contender } = {
     }
   },
   "`watchVideo`, a consumer each": async () => {
-    const { Effect, Stream, library, poll, runtimeOf } = await ours()
+    const { Effect, Stream, library, runtimeOf } = await ours()
     return async ({ baseUrl, ended, ids }) => {
       const runtime = runtimeOf(baseUrl)
       const consume = (id: string) =>
-        Stream.runForEach(library.watchVideo(id, { poll }), (video) =>
+        Stream.runForEach(library.watchVideo(id), (video) =>
           Effect.sync(() => {
             if (library.isTerminal(video)) ended(id)
           })
@@ -95,11 +93,11 @@ const contenders: { readonly [name: string]: Contender } = {
     }
   },
   "`watchVideos`, one stream": async () => {
-    const { Effect, Stream, library, poll, runtimeOf } = await ours()
+    const { Effect, Stream, library, runtimeOf } = await ours()
     return async ({ baseUrl, ended, ids }) => {
       const runtime = runtimeOf(baseUrl)
       await runtime.runPromise(
-        Stream.runForEach(library.watchVideos(ids, { poll }), (update) =>
+        Stream.runForEach(library.watchVideos(ids), (update) =>
           update._tag === "VideoLost"
             ? Effect.fail(update.error)
             : Effect.sync(() => {
@@ -220,7 +218,7 @@ const all = async () => {
   const [port] = await once(server, "message")
   for (const { count, run } of sizes) {
     console.log(
-      `\n${count.toLocaleString("en")} jobs of ${run / 1000} s watched at once, a look every ${interval / 1000} s\n`
+      `\n${count.toLocaleString("en")} jobs of ${run / 1000} s watched at once; a loop looks every ${interval / 1000} s\n`
     )
     const rows: Record<string, object> = {}
     for (const name of Object.keys(contenders)) {

@@ -7,7 +7,7 @@ import "./install.mjs"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const named = process.argv.slice(2)
 
-for (const name of named.length > 0 ? named : ["imports", "retrieve", "transfer", "watch"]) {
+for (const name of named.length > 0 ? named : ["imports", "size", "retrieve", "transfer", "watch"]) {
   const { status } = spawnSync(process.execPath, ["--import", "tsx", `bench/${name}.ts`], {
     cwd: root,
     stdio: "inherit"

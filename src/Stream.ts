@@ -23,7 +23,8 @@ import type { SubmitOptions } from "./Http.js"
 import { pollAfter } from "./internal/failure.js"
 import { withStreamSpan } from "./internal/tracing.js"
 import type { Plan, Start } from "./internal/watch.js"
-import { awaitOne, type Told, watchMany, watchOne } from "./internal/watchStream.js"
+import { ruleOf } from "./internal/watchRule.js"
+import { awaitOne, type Telling, watchMany, watchOne } from "./internal/watchStream.js"
 import { defaultPollSchedule, defaultRetrySchedule } from "./Polling.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "./Requests.js"
 import { isTerminal, phaseOf, type VideoResource } from "./Schema.js"
@@ -178,9 +179,14 @@ type Target = string | VideoResource
 const millis = (duration: Duration.DurationInput | undefined): number =>
   duration === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(duration)
 
-const plan = (operation: Plan["operation"], options: WatchOptions | undefined): Plan => ({
+const plan = (
+  operation: Plan["operation"],
+  options: WatchOptions | undefined,
+  poll = options?.poll ?? defaultPollSchedule
+): Plan => ({
   operation,
-  poll: options?.poll ?? defaultPollSchedule,
+  poll,
+  rule: ruleOf(poll),
   hintShortens: options?.poll === undefined,
   retry: options?.retry ?? defaultRetrySchedule,
   buffer: options?.emit === "every" ? Math.max(1, options.buffer ?? 64) : 0,
@@ -295,19 +301,22 @@ export const watchVideos = <E = never, R = never>(
         : Array.from(input, (video) => start(video))
   return withStreamSpan(
     Stream.unwrap(
-      Effect.map(Videos, (service) => watchMany(service, plan("watchVideo", options), starts, concurrency))
-    ).pipe(Stream.map(update)),
+      Effect.map(Videos, (service) =>
+        watchMany(service, plan("watchVideo", options), starts, concurrency, { seen, lost })
+      )
+    ),
     "Videos.watchMany",
     { "gen_ai.operation.name": "watch_videos" }
   )
 }
 
-const update = (told: Told): VideoUpdate =>
-  "error" in told
-    ? VideoUpdate.VideoLost(told)
-    : isTerminal(told.video)
-      ? VideoUpdate.VideoEnded(told)
-      : VideoUpdate.VideoChanged(told)
+// Taken out once: a tagged enum makes a constructor anew each time it is asked for one.
+const { VideoChanged, VideoEnded, VideoLost } = VideoUpdate
+
+const lost: Telling<VideoUpdate>["lost"] = (id, error, lastSnapshot) => VideoLost({ id, error, lastSnapshot })
+
+const seen = (id: string, video: VideoResource): VideoUpdate =>
+  isTerminal(video) ? VideoEnded({ id, video }) : VideoChanged({ id, video })
 
 /**
  * Waits for the end of many jobs. The results are in the order of what was given, each as `awaitVideo` would have it, as

@@ -94,7 +94,7 @@ describe("what is required", () => {
     "video_gen_0f3a",
     "task_9",
     "a b",
-    "%2e"
+    "%2d"
   ])("takes the id %s as it is", (id) => {
     expect(decode({ ...least, id }).id).toBe(id)
   })

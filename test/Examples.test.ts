@@ -16,14 +16,26 @@ const examples = list("examples").filter((name) => name.endsWith(".ts"))
 const prints: { readonly [name: string]: RegExp } = {
   "create.ts": /^queued 1280x720\n$/,
   "download-to-file.ts": /^a clip\ndone\n\.\.\/clip\.mp4 is outside\n$/,
-  "download.ts": /^wait: queued\na clip\n$/,
+  "download.ts": /^wait: (queued|in_progress)\na clip\n$/,
   "errors.ts": /^`seconds` must be 4, 8, 12, 16 or 20 .*\n$/,
   "extend.ts": /^12 s\n8 s\n$/,
+  "faults-on-demand.ts": /^SubmissionUncertainError 1\n$/,
+  "many-jobs.ts": /^\d+ watched by page, list trusted\n100 have ended\n$/,
   "list.ts": /^true\nthe same, at night\na lighthouse at dusk\ntrue\n$/,
   "live.ts": /^video_\w+ queued\n$/,
+  "pipeline.ts": /^12 s: .*\n20 s: .*\n28 s: .*\n36 s: .*\n44 s: .*\n52 s: .*\n60 s: .*\n$/,
+  "promise.ts": /^completed\n12 s a clip\nVideoNotFoundError video_0\n$/,
+  "queue.ts": /^(.+: completed\n|a failure: failed\n){3}all have ended\n$/,
   "quickstart.ts": /^queued 0 % 12 s\n(in_progress \d+ % 12 s\n)+completed 100 % 12 s\n$/,
+  "resume.ts":
+    /^(queued|in_progress)\nin_progress\nthe process is gone, and comes back\n(in_progress\n)*completed\nnothing was told twice\n$/,
+  "standard-schema.ts": /^prompt must be a text .*\nseconds must be 4, .*\nprocessing 4\n$/,
+  "telemetry.ts":
+    /^span http\.client POST < Videos\.create ok\nspan Videos\.create < clip ok sora-2\n(span .*\n)+span Videos\.watch < clip ok\n(span .*\n)+span clip < - ok\n(metric effect_videos_\w+ \d+\n)+$/,
   "testing.ts": /^true\ntrue\ntrue\nVideoNotFoundError\n$/,
+  "testing-scripts.ts": /^(passed: .+\n){3}$/,
   "webhook.ts": /^401 forged\nvideo_1 is done\n204 genuine\n204 the same again\n$/,
+  "webhook-server.ts": /^submitted, pushed to: true\npushed: video\.completed\nawaited: completed\n$/,
   "watch.ts": /^in_progress \d+\n(.*\n)*still going\n(.*\n)*completed 100\n$/
 }
 

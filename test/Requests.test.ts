@@ -198,8 +198,8 @@ describe("an id in a path", () => {
   const ids: ReadonlyArray<readonly [string, string]> = [
     ["video_1", "video_1"],
     ["a/b+c==", "a%2Fb%2Bc%3D%3D"],
-    ["../../admin", "..%2F..%2Fadmin"],
-    ["%2e%2e", "%252e%252e"],
+    ["a..b/c", "a..b%2Fc"],
+    ["%2d%2d", "%252d%252d"],
     ["a?b#c", "a%3Fb%23c"],
     ["a b", "a%20b"],
     ["é🎬", "%C3%A9%F0%9F%8E%AC"],
@@ -216,6 +216,19 @@ describe("an id in a path", () => {
       ])
       expect(requests.map(({ body }) => body.length)).toEqual([0, 0])
     })
+  )
+
+  it.scopedLive.each(["../../admin", "a/../b", "%2e%2e", "%252e%252e%252fadmin", ".", "a\\..\\b"])(
+    "is refused, and nothing sent, where a proxy could make it climb: %s",
+    (id) =>
+      Effect.gen(function* () {
+        const requests = yield* sent(
+          Effect.flip(retrieveVideo(id)).pipe(
+            Effect.tap((error) => Effect.sync(() => expect(error).toMatchObject({ _tag: "InvalidRequestError" })))
+          )
+        )
+        expect(requests).toEqual([])
+      })
   )
 })
 

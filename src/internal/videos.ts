@@ -46,6 +46,9 @@ export const makePageReads =
         )
     })
 
+/** A mock of the HTTP layer answers any name with a function that dies. */
+const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
+
 /** @internal */
 export const makeVideos = (http: VideosHttpService): VideosService => {
   const claims = new Claims()
@@ -118,7 +121,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       )
     ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
 
-  const reconciled = makeReconcile(http.submitting ?? noPolicy, claims, readPage)
+  const reconciled = makeReconcile(isGiven(http.submitting) ? http.submitting : noPolicy, claims, readPage)
 
   const submitJob = (submission: submissions.Submission) =>
     reconciled(submission, submit(submission, send(submission), responses.submitResponse))

@@ -207,6 +207,40 @@ export class Watch implements Row<Watch> {
     this.feed.notify(this)
   }
 
+  /** One step of the poll schedule as a plain call, where that can be. */
+  reckon(step: Step, draw: Draw): boolean {
+    const { rule } = this.plan
+    if (rule === null || step.video === null) return false
+    if (this.exit !== null) return true
+    const random = draw.for(this.runtime)
+    if (random === null) return false
+    const seen = rule.see(this.pollState, step.now, step.video)
+    this.planLook(step, seen, rule.delay(seen, step.now, random))
+    return true
+  }
+
+  /** One step of a schedule; a user's may take its time, or break. */
+  step({ error, now, video }: Step): Effect.Effect<Stepped> {
+    return video === null
+      ? this.plan.retry.step(now, error, this.retryState)
+      : this.plan.poll.step(now, video, this.pollState)
+  }
+
+  /** A step that broke: a bug of the program, or its wish. */
+  broke(exit: Exit.Exit<void, never>): void {
+    if (this.exit === null) this.end(exit)
+  }
+
+  /** What a step came to. */
+  stepped(step: Step, [state, , decision]: Stepped): void {
+    if (this.exit !== null) return
+    const planned = ScheduleDecision.isDone(decision)
+      ? null
+      : Math.max(0, Intervals.start(decision.intervals) - step.now)
+    if (step.video === null) this.planRetry(step.error, state, planned)
+    else this.planLook(step, state, planned)
+  }
+
   // internal
 
   private get deadline(): number {
@@ -263,34 +297,6 @@ export class Watch implements Row<Watch> {
     this.host.wakeAt(this, this.isLastLook ? lastLookAt : at)
   }
 
-  /** One step of the poll schedule as a plain call, where that can be. */
-  reckon(step: Step, draw: Draw): boolean {
-    const { rule } = this.plan
-    if (rule === null || step.video === null) return false
-    const random = draw.for(this.runtime)
-    if (random === null) return false
-    const seen = rule.see(this.pollState, step.now, step.video)
-    this.planLook(step, seen, rule.delay(seen, step.now, random))
-    return true
-  }
-
-  /** One step of a schedule; a user's may take its time, or break. */
-  step({ error, now, video }: Step): Effect.Effect<Stepped> {
-    return video === null
-      ? this.plan.retry.step(now, error, this.retryState)
-      : this.plan.poll.step(now, video, this.pollState)
-  }
-
-  /** What a step came to. */
-  stepped(step: Step, [state, , decision]: Stepped): void {
-    if (this.exit !== null) return
-    const planned = ScheduleDecision.isDone(decision)
-      ? null
-      : Math.max(0, Intervals.start(decision.intervals) - step.now)
-    if (step.video === null) this.planRetry(step.error, state, planned)
-    else this.planLook(step, state, planned)
-  }
-
   /** After a look that succeeded and did not end the watch. */
   private goOn(video: VideoResource): void {
     this.retrying = false
@@ -309,6 +315,7 @@ export class Watch implements Row<Watch> {
     else this.plot(video, this.job.lookedAt, this.job.hint)
   }
 
+  /** Asks the poll schedule, once a look has succeeded. */
   private plot(video: VideoResource, lookedAt: number, hint: number | null): void {
     this.host.step({ watch: this, now: this.host.now(), video, error: null, lookedAt, hint })
   }

@@ -250,7 +250,10 @@ export class Hub implements Host, ReadsHost {
   /** Lets schedules say what follows, and sets the alarm for whoever is due first. */
   readonly settled = (): void => {
     this.steps.flush()
-    const at = Math.max(this.timers.firstAt, this.tickedAt + Math.min(maxGap, Math.floor(this.jobs.size / jobsPerGap)))
+    const now = this.now()
+    const gap = Math.min(maxGap, Math.floor(this.jobs.size / jobsPerGap))
+    // A clock that is set back does not put everything off.
+    const at = Math.max(this.timers.firstAt, Math.min(this.tickedAt, now) + gap)
     if (at >= this.alarmAt) return
     this.disarm()
     this.alarmAt = at
@@ -260,7 +263,7 @@ export class Hub implements Host, ReadsHost {
       this.tick()
     })
     // Whoever is due now waits for those who begin in the same moment: they may share a page.
-    const pause = at <= this.now() ? Effect.yieldNow() : Effect.sleep(at - this.now())
+    const pause = at <= now ? Effect.yieldNow() : Effect.sleep(at - now)
     this.alarm = Runtime.runFork(this.runtime, Effect.zipRight(pause, wake))
   }
 

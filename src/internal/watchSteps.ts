@@ -84,10 +84,11 @@ export class Steps {
       })
     )
     const exit = fiber.unsafePoll()
-    if (exit !== null && Exit.isSuccess(exit)) return at
-    const step = steps[at] as Step
+    const step = steps[at]
+    // A fiber that only yields may do so after its last step, too.
+    if (step === undefined || step.watch.runtime !== runtime || (exit !== null && Exit.isSuccess(exit))) return at
     if (exit !== null) {
-      step.watch.end(exit)
+      step.watch.broke(exit)
       return at + 1
     }
     isAlone = true
@@ -96,7 +97,7 @@ export class Steps {
     fiber.addObserver((late) => {
       if (this.slow.get(step.watch) !== fiber) return
       this.slow.delete(step.watch)
-      if (Exit.isFailure(late)) step.watch.end(late)
+      if (Exit.isFailure(late)) step.watch.broke(late)
       this.onLate()
     })
     return next

@@ -35,6 +35,11 @@ export class Timers<A extends Row<A>> {
     return this.first()?.dueAt ?? Number.POSITIVE_INFINITY
   }
 
+  /** How many moments are kept, those that nobody waits for any more among them. */
+  get moments(): number {
+    return this.heap.length
+  }
+
   /** Takes out the rows that are due first. */
   takeFirst(into: Array<A>): void {
     const slot = this.first()

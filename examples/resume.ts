@@ -1,0 +1,40 @@
+import { FileSystem, KeyValueStore } from "@effect/platform"
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Layer, Option, Stream } from "effect"
+import { createVideo, VideoResource, watchVideo } from "effect-videos"
+import { VideosServer } from "effect-videos/server"
+
+// The last snapshot of each job, as the JSON that the protocol has for it.
+const checkpoints = Effect.map(KeyValueStore.KeyValueStore, (store) => store.forSchema(VideoResource))
+
+// Goes on where the last run has stopped. An update is kept before it is told, so that none is told twice.
+const follow = (id: string) =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const kept = yield* checkpoints
+      const last = yield* kept.get(id)
+      return watchVideo(Option.getOrElse(last, () => id)).pipe(Stream.tap((video) => kept.set(id, video)))
+    })
+  )
+
+const program = Effect.gen(function* () {
+  const directory = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
+  // What a process has: a client of its own, and the folder.
+  const client = VideosServer.layerVideos.pipe(Layer.provide(VideosServer.layerHttpClient))
+  const process = Layer.merge(client, KeyValueStore.layerFileSystem(directory))
+
+  const { id } = yield* Effect.provide(createVideo({ prompt: "a lighthouse at dusk", seconds: 4 }), process)
+  const told: Array<string> = []
+  const tell = ({ progress, status }: VideoResource) =>
+    Effect.zipRight(
+      Effect.sync(() => told.push(`${status} ${progress}`)),
+      Console.log(status)
+    )
+
+  yield* Stream.runForEach(Stream.take(follow(id), 2), tell).pipe(Effect.provide(process))
+  yield* Console.log("the process is gone, and comes back")
+  yield* Stream.runForEach(follow(id), tell).pipe(Effect.provide(process))
+  yield* Console.log(new Set(told).size === told.length ? "nothing was told twice" : `twice: ${told}`)
+})
+
+program.pipe(Effect.scoped, Effect.provide([VideosServer.layerInProcess(), NodeContext.layer]), NodeRuntime.runMain)

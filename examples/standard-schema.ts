@@ -1,0 +1,9 @@
+import { VideoResource } from "effect-videos"
+import { CreateVideoBody } from "effect-videos/Requests"
+
+// Hono, tRPC, TanStack Form and their kin take any Standard Schema: these are.
+const body = await CreateVideoBody["~standard"].validate({ prompt: "", seconds: "5" })
+for (const { message, path } of body.issues ?? []) console.log(path?.join("."), "must be", message)
+
+const video = await VideoResource["~standard"].validate({ id: "video_1", status: "processing", seconds: "4" })
+if (video.issues === undefined) console.log(video.value.status, video.value.seconds)

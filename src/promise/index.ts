@@ -1,0 +1,275 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * The library for programs that are not on Effect yet: Promises, AsyncIterables and AbortSignals over the same
+ * requests, retries and watches. What rejects is the error itself: `instanceof`, `_tag` and all fields as in `Errors`.
+ *
+ * @example
+ * import { makeVideos, VideoFailedError } from "effect-videos/promise"
+ *
+ * const videos = makeVideos({ baseUrl: "http://127.0.0.1:8787/v1" })
+ * try {
+ *   const job = await videos.create({ prompt: "a lighthouse at dusk", seconds: 4 })
+ *   for await (const { progress, status } of videos.watch(job)) console.log(status, progress)
+ * } catch (error) {
+ *   if (error instanceof VideoFailedError) console.log(error.code)
+ * } finally {
+ *   await videos.close()
+ * }
+ *
+ * @since 0.1.0
+ */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as VideosFetch from "../Fetch.js"
+import { type CallOptions, type ResponseMeta, VideosConfig, type VideosConfigOptions, VideosHttp } from "../Http.js"
+import type { ContentOptions, ListVideosOptions } from "../Requests.js"
+import type { VideoResource } from "../Schema.js"
+import {
+  awaitVideo,
+  type VideoUpdate,
+  type WatchOptions,
+  type WatchVideosOptions,
+  watchVideo,
+  watchVideos
+} from "../Stream.js"
+import * as VideoFile from "../VideoFile.js"
+import {
+  createCharacter,
+  createVideo,
+  deleteVideo,
+  downloadVideo,
+  editVideo,
+  extendVideo,
+  listVideos,
+  remixVideo,
+  retrieveCharacter,
+  retrieveVideo,
+  Videos
+} from "../Videos.js"
+import { Runner, streamOf } from "./run.js"
+
+export * from "../Errors.js"
+export { isTerminal, phaseOf, type VideoCharacter, type VideoPhase, type VideoResource } from "../Schema.js"
+export type { VideoUpdate } from "../Stream.js"
+export { VideosClosedError } from "./run.js"
+
+/**
+ * Where the server is, and who asks: as `VideosConfigOptions`, with a key that may be plain text, and with the `fetch` to use
+ * (default: the global one) or, instead, any `HttpClient` layer, such as that of `effect-videos/undici`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideosOptions = Omit<VideosConfigOptions, "apiKey"> & {
+  readonly apiKey?: string | Redacted.Redacted | undefined
+} & (
+    | { readonly fetch?: typeof globalThis.fetch | undefined; readonly client?: never }
+    | { readonly client: Layer.Layer<HttpClient.HttpClient>; readonly fetch?: never }
+  )
+
+/**
+ * Options of a call with what a Promise needs: a signal, and callbacks that are plain functions. An abort rejects at once with
+ * the signal's reason, and closes the request's connection. It cancels no remote job, and a submission may have made one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Promised<Options> = Omit<Options, "onResponse" | "poll"> & {
+  readonly signal?: AbortSignal | undefined
+} & ("onResponse" extends keyof Options
+    ? { readonly onResponse?: ((response: ResponseMeta) => void) | undefined }
+    : unknown) &
+  ("poll" extends keyof Options
+    ? {
+        /** How long between looks, or a schedule. */
+        readonly poll?: WatchOptions["poll"] | Duration.DurationInput
+      }
+    : unknown)
+
+/**
+ * An operation as it is in Effect, with a Promise for its result.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Call<Operation> = Operation extends (
+  request: infer Request,
+  options?: infer Options
+) => Effect.Effect<infer A, infer _E, Videos>
+  ? (request: Request, options?: Promised<NonNullable<Options>>) => Promise<A>
+  : never
+
+/**
+ * The operations. An iterable runs anew for each time that it is iterated, asks for nothing before it is, and is ended by
+ * leaving its loop: the request in flight is aborted.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosClient {
+  readonly create: Call<typeof createVideo>
+  readonly extend: Call<typeof extendVideo>
+  readonly edit: Call<typeof editVideo>
+  readonly remix: Call<typeof remixVideo>
+  readonly retrieve: Call<typeof retrieveVideo>
+  readonly delete: Call<typeof deleteVideo>
+  readonly createCharacter: Call<typeof createCharacter>
+  readonly retrieveCharacter: Call<typeof retrieveCharacter>
+  /** All jobs; a page is read when its first job is wanted. */
+  readonly list: (options?: Promised<ListVideosOptions>) => AsyncIterable<VideoResource>
+  /** The clip's bytes; what goes wrong is told to whoever reads. */
+  readonly content: (
+    video: string | { readonly id: string },
+    options?: Promised<ContentOptions>
+  ) => ReadableStream<Uint8Array>
+  /** The job's snapshots as `watchVideo` emits them, the terminal one last. A consumer that is slow gets the newest. */
+  readonly watch: (video: string | VideoResource, options?: Promised<WatchOptions>) => AsyncIterable<VideoResource>
+  /** The updates of many jobs, as of `watchVideos`. */
+  readonly watchMany: (
+    videos: Iterable<string | VideoResource> | AsyncIterable<string | VideoResource>,
+    options?: Promised<WatchVideosOptions>
+  ) => AsyncIterable<VideoUpdate>
+  /** The completed job; rejects with `VideoFailedError` if it fails. */
+  readonly await: (
+    video: string | VideoResource,
+    options?: Promised<WatchOptions> & {
+      /** Run with every snapshot, one after the other. */
+      readonly onUpdate?: ((video: VideoResource) => unknown) | undefined
+    }
+  ) => Promise<VideoResource>
+  /** Ends everything: calls reject and iterables end with `VideosClosedError`. There is nothing left to keep a process. */
+  readonly close: () => Promise<void>
+  readonly [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/**
+ * Connects nothing yet. Throws a `TypeError` that names the option where the options make no sense.
+ *
+ * @example
+ * import { makeVideos } from "effect-videos/promise"
+ *
+ * const videos = makeVideos({ baseUrl: "https://video.example/v1", apiKey: "sk-none" })
+ * const clip = await videos.await(await videos.create({ prompt: "a harbour" }), { signal: AbortSignal.timeout(600_000) })
+ * const bytes = await new Response(videos.content(clip)).arrayBuffer()
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeVideos = ({ apiKey, client, fetch, ...options }: VideosOptions = {}): VideosClient => {
+  const runner = new Runner(
+    ManagedRuntime.make(
+      Videos.layer.pipe(
+        Layer.provide(VideosHttp.layer),
+        Layer.provide(Layer.succeed(VideosConfig, configOf({ ...options, apiKey: redacted(apiKey) }))),
+        Layer.provide(client ?? Layer.provide(VideosFetch.layer, fetch === undefined ? Layer.empty : fetchOf(fetch)))
+      )
+    )
+  )
+  const call =
+    <Request, Options extends CallOptions, A, E>(
+      operation: (request: Request, options?: Options) => Effect.Effect<A, E, Videos>
+    ) =>
+    (request: Request, given?: Promised<CallOptions>): Promise<A> =>
+      runner.run(operation(request, plain(given) as Options), given?.signal)
+
+  const close = () => runner.close()
+  return {
+    create: call(createVideo),
+    extend: call(extendVideo),
+    edit: call(editVideo),
+    remix: call(remixVideo),
+    retrieve: call(retrieveVideo),
+    delete: call(deleteVideo),
+    createCharacter: call(createCharacter),
+    retrieveCharacter: call(retrieveCharacter),
+    list: (given) => runner.iterate(listVideos(plain(given)), given?.signal),
+    content: (video, given) => {
+      const bytes = runner.iterator(downloadVideo(video, plain(given)), given?.signal)
+      return new ReadableStream(
+        {
+          pull: async (controller) => {
+            const { done, value } = await bytes.next()
+            if (done === true) controller.close()
+            else controller.enqueue(value)
+          },
+          cancel: async () => void (await bytes.return())
+        },
+        // Nothing is asked for before somebody reads.
+        { highWaterMark: 0 }
+      )
+    },
+    watch: (video, given) => runner.iterate(watchVideo(video, watching(given)), given?.signal),
+    watchMany: (videos, given) =>
+      runner.iterate(
+        watchVideos(Symbol.asyncIterator in videos ? streamOf(videos) : videos, watching(given)),
+        given?.signal
+      ),
+    await: (video, given) => {
+      const { onUpdate, ...rest } = given ?? {}
+      // What a callback throws is the program's own, and rejects as it is.
+      const told = onUpdate && ((snapshot: VideoResource) => Effect.promise(async () => onUpdate(snapshot)))
+      return runner.run(awaitVideo(video, { ...watching(rest), onUpdate: told }), rest.signal)
+    },
+    close,
+    [Symbol.asyncDispose]: close
+  }
+}
+
+/**
+ * A file to upload, of a `Blob`: of a form, or of `openAsBlob` of `node:fs`, which reads it when it is sent.
+ *
+ * @example
+ * import { openAsBlob } from "node:fs"
+ * import { fileOf, makeVideos } from "effect-videos/promise"
+ *
+ * const videos = makeVideos()
+ * const video = fileOf(await openAsBlob("clip.mp4"), { name: "clip.mp4" })
+ * const job = await videos.extend({ video, prompt: "the light comes on", seconds: 8 })
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fileOf = (blob: Blob, options?: VideoFile.Options): VideoFile.VideoFile =>
+  VideoFile.fromStream(Stream.fromReadableStream({ evaluate: () => blob.stream(), onError: (reason) => reason }), {
+    ...("name" in blob && typeof blob.name === "string" ? { name: blob.name } : {}),
+    ...(blob.type === "" ? {} : { contentType: blob.type }),
+    ...options,
+    size: blob.size
+  })
+
+// internal
+
+const redacted = (apiKey: VideosOptions["apiKey"]): Redacted.Redacted | undefined =>
+  typeof apiKey === "string" ? Redacted.make(apiKey) : apiKey
+
+const fetchOf = (fetch: typeof globalThis.fetch) => Layer.succeed(FetchHttpClient.Fetch, fetch)
+
+const configOf = (options: VideosConfigOptions) => {
+  const config = Effect.runSync(Effect.either(Effect.provide(VideosConfig, VideosConfig.layer(options))))
+  if (Either.isLeft(config)) throw new TypeError(`makeVideos: ${config.left.toString()}`)
+  return config.right
+}
+
+/** Options as the Effect has them. */
+const plain = <Options extends CallOptions>(given: Promised<Options> | undefined): CallOptions | undefined => {
+  if (given === undefined) return undefined
+  const { onResponse, signal: _, ...rest } = given as Promised<CallOptions>
+  return {
+    ...rest,
+    onResponse: onResponse && ((response: ResponseMeta) => Effect.sync(() => onResponse(response)))
+  }
+}
+
+const watching = (given: Promised<WatchOptions> | undefined): WatchOptions | undefined => {
+  if (given === undefined) return undefined
+  const { poll, signal: _, ...rest } = given
+  return { ...rest, poll: poll === undefined || Schedule.isSchedule(poll) ? poll : Schedule.spaced(poll) }
+}

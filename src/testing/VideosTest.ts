@@ -1,0 +1,83 @@
+/** The layers, and what they tell a test. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Videos, type VideosService } from "../Videos.js"
+import { type Call, type Failures, makeRecorded } from "./calls.js"
+import type { Script } from "./look.js"
+import { type MemoryOptions, makeMemory } from "./memory.js"
+import { lookSingly, makeScripted } from "./script.js"
+
+/**
+ * What a test asks of its `Videos`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosTestService {
+  /** Every call, in the order in which they began. A watch calls `retrieve`, and with many jobs `listPages`. */
+  readonly calls: Effect.Effect<ReadonlyArray<Call>>
+}
+
+/**
+ * Layers with a `Videos` that needs no server, and what was asked of it.
+ *
+ * @example
+ * import { Effect, Fiber, TestClock, TestContext } from "effect"
+ * import { awaitVideo, createVideo } from "effect-videos"
+ * import { VideosTest } from "effect-videos/testing"
+ *
+ * const test = Effect.gen(function*() {
+ *   const fiber = yield* Effect.fork(Effect.flatMap(createVideo({ prompt: "a harbour" }), (job) => awaitVideo(job)))
+ *   yield* TestClock.adjust("1 minute")
+ *   const video = yield* Fiber.join(fiber)
+ *   const looks = yield* VideosTest.looks(video.id)
+ *   return { status: video.status, looks: looks.length }
+ * }).pipe(Effect.provide([VideosTest.layer({ runTime: "30 seconds" }), TestContext.TestContext]))
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class VideosTest extends Context.Tag("effect-videos/VideosTest")<VideosTest, VideosTestService>() {
+  /**
+   * Jobs in memory, which move by the `Clock`: ten operations that refuse what the protocol refuses, and `failures` on top.
+   * Ids are `video_1`, `video_2` and so on. No file is opened, `onResponse` is not run, and nothing is retried.
+   */
+  static readonly layer = (
+    options: MemoryOptions & { readonly failures?: Failures | undefined } = {}
+  ): Layer.Layer<Videos | VideosTest> => layerOf(() => makeMemory(options), options.failures)
+
+  /**
+   * Looks by a script, job by job. A job that the script has not is not found. A submission is answered with the next job of
+   * the script as queued, and its looks follow. Lists, deletions, downloads and characters are defects. Watches look at
+   * each job singly, however many there are.
+   */
+  static readonly layerScript = (script: Script): Layer.Layer<Videos | VideosTest> =>
+    layerOf(() => makeScripted(script), {}, lookSingly)
+
+  /** Every call so far. */
+  static readonly calls: Effect.Effect<ReadonlyArray<Call>, never, VideosTest> = Effect.suspend(() =>
+    Effect.flatMap(VideosTest, ({ calls }) => calls)
+  )
+
+  /** When the job was looked at, or any job, in milliseconds of the `Clock`. */
+  static readonly looks = (id?: string): Effect.Effect<ReadonlyArray<number>, never, VideosTest> =>
+    Effect.map(VideosTest.calls, (calls) =>
+      calls
+        .filter(({ method, request }) => method === "retrieve" && (id === undefined || request === id))
+        .map(({ at }) => at)
+    )
+}
+
+/** Anew for each time that the layer is built, so that tests share nothing. */
+const layerOf = (
+  make: () => VideosService,
+  failures: Failures = {},
+  prepare: (service: VideosService) => VideosService = (service) => service
+): Layer.Layer<Videos | VideosTest> =>
+  Layer.effectContext(
+    Effect.sync(() => {
+      const { calls, service } = makeRecorded(make(), failures)
+      return Context.make(Videos, prepare(service)).pipe(Context.add(VideosTest, { calls: Effect.sync(calls) }))
+    })
+  )

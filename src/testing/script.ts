@@ -1,0 +1,77 @@
+/** A `Videos` whose looks go by a script. */
+import * as Headers from "@effect/platform/Headers"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { type Operation, VideoNotFoundError } from "../Errors.js"
+import type { CallOptions } from "../Http.js"
+import * as submissions from "../internal/submissions.js"
+import { hubOf } from "../internal/watchHub.js"
+import type { VideoResource } from "../Schema.js"
+import type { RetrieveVideoError, VideosService } from "../Videos.js"
+import { lookOf, type Script } from "./look.js"
+import { makeVideo } from "./snapshots.js"
+import { fieldsOf } from "./submitted.js"
+
+const missing = (operation: Operation, videoId: string) =>
+  new VideoNotFoundError({ operation, status: 404, detail: "the script has no such job", videoId })
+
+/** Tells whoever listens to answers that there is one. */
+const answer = (options: CallOptions | undefined, status: number, headers: { readonly [name: string]: string } = {}) =>
+  options?.onResponse?.({ status, headers: Headers.fromInput(headers), requestId: null }) ?? Effect.void
+
+/** @internal */
+export const makeScripted = (script: Script): VideosService => {
+  const taken = new Map<string, number>()
+  const unsubmitted = Object.keys(script)
+
+  const retrieve: VideosService["retrieve"] = (id, options) =>
+    Effect.suspend((): Effect.Effect<VideoResource, RetrieveVideoError> => {
+      const steps = Object.hasOwn(script, id) ? script[id] : undefined
+      if (steps === undefined) return Effect.zipRight(answer(options, 404), missing("retrieveVideo", id))
+      const index = taken.get(id) ?? 0
+      taken.set(id, index + 1)
+      const look = lookOf(steps[Math.min(index, steps.length - 1)] ?? steps[0])
+      if (look._tag === "Never") return Effect.never
+      // A sleep of no time would let others go first.
+      const late = <A, E>(effect: Effect.Effect<A, E>) =>
+        Duration.equals(look.takes, Duration.zero) ? effect : Effect.delay(effect, look.takes)
+      if (look._tag === "Seen") {
+        return late(Effect.as(answer(options, 200, look.headers), makeVideo({ ...look.video, id })))
+      }
+      // What is no answer of the server has no status.
+      const status = "status" in look.error ? look.error.status : 0
+      return late(Effect.zipRight(status === 0 ? Effect.void : answer(options, status), Effect.fail(look.error)))
+    })
+
+  /** A submission gets the next job of the script. */
+  const submitted = ({ call }: submissions.Submission): Effect.Effect<VideoResource> =>
+    Effect.suspend(() => {
+      const id = unsubmitted.shift()
+      return id === undefined
+        ? Effect.dieMessage(`VideosTest.layerScript: the script has no job left for ${call.operation}`)
+        : Effect.as(answer(call.options, 200), makeVideo({ ...fieldsOf(call.body), id }))
+    })
+
+  const unscripted = (method: keyof VideosService) =>
+    Effect.dieMessage(`VideosTest.layerScript: a script has looks and submissions, and no \`${method}\``)
+
+  return {
+    retrieve,
+    create: (request, options) => Effect.flatMap(submissions.createRequest(request, options), submitted),
+    extend: (request, options) => Effect.flatMap(submissions.extendRequest(request, options), submitted),
+    edit: (request, options) => Effect.flatMap(submissions.editRequest(request, options), submitted),
+    remix: (request, options) => Effect.flatMap(submissions.remixRequest(request, options), submitted),
+    createCharacter: () => unscripted("createCharacter"),
+    retrieveCharacter: () => unscripted("retrieveCharacter"),
+    delete: () => unscripted("delete"),
+    listPages: () => Stream.fromEffect(unscripted("listPages")),
+    content: () => Stream.fromEffect(unscripted("content"))
+  }
+}
+
+/** Watches of a scripted `Videos` look at each job singly, however many there are: pages would follow no script. */
+export const lookSingly = (service: VideosService): VideosService => {
+  hubOf(service, { list: "never" })
+  return service
+}
