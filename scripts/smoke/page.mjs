@@ -1,0 +1,6 @@
+// A browser: the job in a page, which is of another origin than the server.
+import * as Redacted from "effect/Redacted"
+import { Videos } from "effect-videos"
+import { runJobs } from "./run.mjs"
+
+globalThis.runJobs = ({ apiKey, baseUrl }) => runJobs(Videos.layerWith({ baseUrl, apiKey: Redacted.make(apiKey) }))

@@ -1,0 +1,15 @@
+// workerd, with no compatibility flag: the job as the answer to a request.
+import * as Redacted from "effect/Redacted"
+import { Videos } from "effect-videos"
+import { runJobs } from "./run.mjs"
+
+// biome-ignore lint/style/noDefaultExport: a worker is its default export.
+export default {
+  async fetch(_request, { apiKey, baseUrl }) {
+    try {
+      return new Response(await runJobs(Videos.layerWith({ baseUrl, apiKey: Redacted.make(apiKey) })))
+    } catch (error) {
+      return new Response(String(error), { status: 500 })
+    }
+  }
+}

@@ -1,0 +1,29 @@
+// Runs a bundled worker in workerd and prints its answer. A program of its own, because miniflare wants a newer Node than
+// this repository does: `node workerd.mjs FOLDER_OF_MINIFLARE WORKER BINDINGS`.
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { pathToFileURL } from "node:url"
+
+const [folder, worker, bindings] = process.argv.slice(2)
+const { resolve } = createRequire(`${folder}/package.json`)
+const { Miniflare } = await import(pathToFileURL(resolve("miniflare")).href)
+
+// `cf: false`: what is known of the place that a request comes from would be asked of another host.
+const miniflare = new Miniflare({
+  modules: true,
+  script: readFileSync(worker, "utf8"),
+  compatibilityDate: "2026-07-01",
+  bindings: JSON.parse(bindings),
+  cf: false
+})
+try {
+  const answer = await miniflare.dispatchFetch("http://worker.invalid/")
+  const text = await answer.text()
+  if (answer.ok) console.log(text)
+  else {
+    console.error(text)
+    process.exitCode = 1
+  }
+} finally {
+  await miniflare.dispose()
+}
