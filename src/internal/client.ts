@@ -70,7 +70,8 @@ export const readBody = (
 ): Effect.Effect<Answer, HttpClientError.HttpClientError> => {
   const { headers, status } = response
   if (!isOk(status)) return readError(response, limits)
-  const length = lengthOf(headers)
+  // Without a body there is no length, and the platform's `fetch` client has no stream.
+  const length = status === 204 || status === 205 ? 0 : lengthOf(headers)
   if (length === null) return collect(response, limits)
   if (length > limits.jsonBytes) return Effect.as(discard(response), { status, headers, text: "", isCut: true })
   return Effect.map(response.text, (text) => ({ status, headers, text, isCut: false }))
