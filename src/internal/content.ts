@@ -158,6 +158,8 @@ type Verdict = "clip" | "document" | "unknown"
 
 // No container of moving pictures begins so: MP4 and QuickTime with a length, Matroska with 1A, AVI with R.
 const openers = new Set([..."{[<"].map((sign) => sign.charCodeAt(0)))
+/** The first byte of gzip, from a client that leaves it as it is. As the length of an MP4's first box it would be 500 MB. */
+const packed = 0x1f
 const blanks = new Set([0x20, 0x09, 0x0a, 0x0d])
 
 const judge = (chunks: Chunk.Chunk<Uint8Array>): Verdict => {
@@ -167,6 +169,7 @@ const judge = (chunks: Chunk.Chunk<Uint8Array>): Verdict => {
     for (const byte of bytes) {
       // A byte order mark: EF BB BF.
       if (mark === at && at < 3 && byte === [0xef, 0xbb, 0xbf][at]) mark++
+      else if (at === 0 && byte === packed) return "document"
       else if (!blanks.has(byte)) return openers.has(byte) && (mark === 0 || mark === 3) ? "document" : "clip"
       if (++at >= maxPeek) return "clip"
     }
@@ -245,15 +248,24 @@ const notAClip = (
 ): Errors.ResponseDecodeError => {
   const isJson = Option.isSome(parseJson(text))
   const { message } = readErrorBody(text)
-  const kind = isJson ? "JSON" : isPage ? "an HTML page" : text === "" ? "empty" : "a text"
+  const isPacked = text.charCodeAt(0) === packed
+  const kind = isJson
+    ? "JSON"
+    : isPage
+      ? "an HTML page"
+      : isPacked
+        ? "compressed, though nobody asked for that,"
+        : text === ""
+          ? "empty"
+          : "a text"
   const what = `it is ${kind} and no clip`
   return new Errors.ResponseDecodeError({
     operation: call.operation,
     route: `${call.request.method} ${call.request.url}`,
     status,
     requestId,
-    reason: isJson ? "shape" : "syntax",
-    detail: message === "" || message === text.trim() ? what : `${what}: ${clip(scrub(message))}`,
-    body: scrub(text).slice(0, maxDetail)
+    reason: isJson || isPacked ? "shape" : "syntax",
+    detail: message === "" || isPacked || message === text.trim() ? what : `${what}: ${clip(scrub(message))}`,
+    body: isPacked ? "" : scrub(text).slice(0, maxDetail)
   })
 }

@@ -108,8 +108,8 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     Effect.flatMap(routes.listRequest({ ...options, after }, options), (call) =>
       Effect.flatMap(http.execute(call), (response) =>
         Effect.flatMap(responses.listResponse(call, response), (page) => {
-          const fresh = page.videos.filter(({ id }) => !seen.has(id))
-          for (const { id } of fresh) seen.add(id)
+          // One page may show a job twice, too.
+          const fresh = page.videos.filter(({ id }) => !seen.has(id) && seen.add(id))
           // TeleFuser says that there is more and then has nothing; SGLang says nothing and answers everything again.
           if (fresh.length > 0 || page.videos.length === 0 || page.hasMore !== true) {
             const last = fresh.length === 0 || page.hasMore === false ? undefined : page.videos.at(-1)?.id

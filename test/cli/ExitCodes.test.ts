@@ -94,7 +94,11 @@ describe("the exit code tells what went wrong", () => {
       assert.strictEqual(code, 10)
       assert.include(err, "`effect-videos list`")
       assert.include(err, "--idempotency-key key-1")
-    }).pipe(Effect.provide(answering(500, { error: { message: "down" } })))
+    }).pipe(
+      Effect.provide(answering(500, { error: { message: "down" } })),
+      // A list that fails for good is looked at for half a minute; this is about what is told then.
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["VIDEOS_ON_UNKNOWN_OUTCOME", "fail"]])))
+    )
   )
 
   it.effect("3: no key and no server", () =>

@@ -1,0 +1,238 @@
+/** Every fault on every operation that makes nothing. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import {
+  deleteVideo,
+  type ListVideosError,
+  listVideos,
+  type RetrieveCharacterError,
+  type RetrieveVideoError,
+  retrieveCharacter,
+  retrieveVideo,
+  type Videos
+} from "effect-videos"
+import { Fault, VideosServer } from "effect-videos/server"
+import { agree, character, clients, counted, idsThere, patience, requestsFor, source, told, world } from "./support.js"
+
+/** What calls are about. */
+interface Subject {
+  readonly video: string
+  readonly character: string
+}
+
+/** Whether what came is what was asked for. */
+type Call = (
+  subject: Subject
+) => Effect.Effect<boolean, RetrieveVideoError | ListVideosError | RetrieveCharacterError, Videos>
+
+type Operation = "retrieve" | "list" | "retrieveCharacter" | "delete"
+
+const operations: { readonly [name in Operation]: Call } = {
+  retrieve: ({ video }) => Effect.map(retrieveVideo(video), ({ id }) => id === video),
+  list: ({ video }) =>
+    Effect.map(Stream.runCollect(listVideos()), (all) => [...all].map(({ id }) => String(id)).join() === video),
+  retrieveCharacter: ({ character }) => Effect.map(retrieveCharacter(character), ({ id }) => id === character),
+  delete: ({ video }) => Effect.map(deleteVideo(video), ({ deleted, id }) => deleted && id === video)
+}
+
+/**
+ * How a call ends and with how many requests, where two tries more are allowed: once after a fault that is gone with the
+ * second request, once under one that stays. A deletion also says whether the job is there afterwards.
+ */
+interface Cell {
+  readonly run: string
+  readonly stays: string
+}
+
+interface Row {
+  readonly name: string
+  readonly fault: Fault.Fault
+  readonly cell: Cell
+  readonly but?: { readonly [name in Operation]?: Partial<Cell> }
+  readonly on?: ReadonlyArray<Operation>
+  /** Nobody answers in time. */
+  readonly silent?: boolean
+  /** The budget of a layer that was told 429 is cut: it takes seconds. */
+  readonly waits?: boolean
+  /** undici takes no compressed answers, and leaves them as they are. */
+  readonly undici?: (operation: Operation) => Cell
+}
+
+const everything: ReadonlyArray<Operation> = ["retrieve", "list", "retrieveCharacter", "delete"]
+const jobs: ReadonlyArray<Operation> = ["retrieve", "list"]
+
+/** Tried again: a run of faults is outlived. */
+const passing = (error: string): Cell => ({ run: "value, 3 requests", stays: `${error}, 3 requests` })
+/** Not tried again. */
+const final = (error: string): Cell => ({ run: `${error}, 1 request`, stays: `${error}, 1 request` })
+/** No harm. */
+const fine: Cell = { run: "value, 1 request", stays: "value, 1 request" }
+
+/** What the first try has done, the second finds gone, be its answer as broken. */
+const foundGone: Cell = { run: "value, 2 requests", stays: "value, 2 requests" }
+
+const { status } = Fault
+
+const rows: ReadonlyArray<Row> = [
+  { name: "429", fault: status({ status: 429 }), cell: passing("RateLimitedError"), waits: true },
+  {
+    name: "429, Retry-After: 0",
+    fault: status({ status: 429, retryAfter: 0 }),
+    cell: passing("RateLimitedError"),
+    waits: true
+  },
+  {
+    name: "429, retry-after-ms: 1",
+    fault: status({ status: 429, retryAfter: Fault.retryAfterMillis(1) }),
+    cell: passing("RateLimitedError"),
+    waits: true
+  },
+  {
+    name: "429, Retry-After in the past",
+    fault: status({ status: 429, retryAfter: Fault.retryAfterPast("1 hour") }),
+    cell: passing("RateLimitedError"),
+    waits: true
+  },
+  {
+    name: "429, Retry-After of an hour",
+    fault: status({ status: 429, retryAfter: "1 hour" }),
+    cell: final("RateLimitedError")
+  },
+  {
+    name: "429, retry-after-ms of an hour",
+    fault: status({ status: 429, retryAfter: Fault.retryAfterMillis("1 hour") }),
+    cell: final("RateLimitedError")
+  },
+  {
+    name: "429, Retry-After as a date in an hour",
+    fault: status({ status: 429, retryAfter: Fault.retryAfterDate("1 hour") }),
+    cell: final("RateLimitedError")
+  },
+  {
+    name: "429 with an empty account",
+    fault: status({ status: 429, code: "insufficient_quota" }),
+    cell: final("QuotaExceededError")
+  },
+  { name: "400", fault: status({ status: 400 }), cell: final("BadRequestError") },
+  { name: "401", fault: status({ status: 401 }), cell: final("AuthenticationError") },
+  { name: "403", fault: status({ status: 403 }), cell: final("PermissionDeniedError") },
+  { name: "409", fault: status({ status: 409 }), cell: passing("ConflictError") },
+  { name: "408", fault: status({ status: 408 }), cell: passing("ServerError") },
+  { name: "500", fault: status({ status: 500 }), cell: passing("ServerError") },
+  { name: "500 as a page", fault: status({ status: 500, body: "html" }), cell: passing("ServerError") },
+  { name: "500 and no body", fault: status({ status: 500, body: "empty" }), cell: passing("ServerError") },
+  { name: "502", fault: status({ status: 502, body: "html" }), cell: passing("ServerError") },
+  { name: "503", fault: status({ status: 503 }), cell: passing("ServerError"), waits: true },
+  {
+    name: "503, Retry-After: 0",
+    fault: status({ status: 503, retryAfter: 0 }),
+    cell: passing("ServerError"),
+    waits: true
+  },
+  {
+    name: "503, Retry-After of an hour",
+    fault: status({ status: 503, retryAfter: "1 hour" }),
+    cell: final("ServerError")
+  },
+  { name: "504", fault: status({ status: 504 }), cell: passing("ServerError") },
+  { name: "524, a proxy's page", fault: status({ status: 524 }), cell: passing("ServerError") },
+  {
+    name: "504 after it was done",
+    fault: status({ status: 504, committed: true }),
+    cell: passing("ServerError")
+  },
+  { name: "reset before headers", fault: Fault.reset("before-headers"), cell: passing("TransportError") },
+  { name: "reset after it was done", fault: Fault.reset("after-commit"), cell: passing("TransportError") },
+  {
+    name: "reset in mid-body",
+    fault: Fault.reset("mid-body"),
+    cell: passing("TransportError"),
+    but: { delete: foundGone }
+  },
+  {
+    name: "more said than sent",
+    fault: Fault.contentLength(9),
+    cell: passing("TransportError"),
+    but: { delete: foundGone }
+  },
+  {
+    name: "less said than sent",
+    fault: Fault.contentLength(-9),
+    cell: passing("ResponseDecodeError"),
+    but: { delete: foundGone }
+  },
+  {
+    name: "truncated JSON",
+    fault: Fault.cutJson(),
+    cell: passing("ResponseDecodeError"),
+    but: { delete: foundGone }
+  },
+  { name: "a page with 200", fault: Fault.html(), cell: passing("ResponseDecodeError") },
+  { name: "no answer", fault: Fault.hang(), cell: passing("RequestTimeoutError"), silent: true },
+  {
+    name: "no answer after it was done",
+    fault: Fault.hang({ committed: true }),
+    cell: passing("RequestTimeoutError"),
+    silent: true
+  },
+  { name: "one byte per second", fault: Fault.slow(), cell: passing("RequestTimeoutError"), silent: true },
+  { name: "byte after byte, in time", fault: Fault.slow({ bytes: 64, every: "1 millis" }), cell: fine },
+  {
+    name: "a redirect to where nobody is",
+    fault: Fault.redirect("http://127.0.0.1:9"),
+    cell: passing("TransportError"),
+    but: { delete: final("RedirectError") }
+  },
+  { name: "a status that nobody knows", fault: Fault.unknownStatus("dreaming"), cell: fine, on: jobs },
+  { name: "absurd numbers", fault: Fault.absurd(), cell: fine, on: jobs },
+  { name: "an id of path tricks", fault: Fault.pathTricks(), cell: fine, on: ["retrieve"] },
+  { name: "a clock that is ahead", fault: Fault.skew({ ahead: "3 hours" }), cell: fine },
+  { name: "a clock that is behind", fault: Fault.skew({ behind: "3 hours" }), cell: fine },
+  { name: "deep JSON", fault: Fault.deepJson(), cell: fine },
+  { name: "keys of the prototype", fault: Fault.poison(), cell: fine },
+  { name: "an answer without end", fault: Fault.endless(), cell: final("ResponseDecodeError") },
+  {
+    name: "a bomb",
+    fault: Fault.bomb(40 * 1024 ** 2),
+    cell: final("ResponseDecodeError"),
+    undici: (operation) => (operation === "delete" ? foundGone : passing("ResponseDecodeError"))
+  },
+  { name: "headers of a mebibyte", fault: Fault.hugeHeaders(), cell: passing("TransportError") },
+  { name: "a replica that lags", fault: Fault.stale("1 hour"), cell: final("VideoNotFoundError"), on: ["retrieve"] }
+]
+
+const cellsOf = (operation: Operation, client: string) =>
+  rows.flatMap(({ but = {}, cell, fault, name, on = everything, silent = false, undici, waits = false }) => {
+    const ends = { ...(client === "VideosUndici" ? (undici?.(operation) ?? cell) : cell), ...but[operation] }
+    // What is not tried again meets one fault, whether others follow or not.
+    const modes = ends.run === ends.stays ? (["stays"] as const) : (["run", "stays"] as const)
+    return on.includes(operation)
+      ? modes.map((mode) => ({
+          name: `${name}, ${mode === "run" ? "twice" : "for good"}`,
+          rule: { on: [operation] as const, fault, ...(mode === "run" ? { when: Fault.first(2) } : {}) },
+          ends: ends[mode],
+          waits: waits || silent,
+          silent
+        }))
+      : []
+  })
+
+describe.each(clients)("under every fault, over $client", ({ client, layer }) => {
+  it.live.each(everything)(
+    "%s ends as it should",
+    (operation) =>
+      agree(cellsOf(operation, client), ({ rule, silent }) =>
+        Effect.gen(function* () {
+          const { faults } = yield* VideosServer
+          const subject = { video: yield* source, character: operation === "retrieveCharacter" ? yield* character : "" }
+          yield* faults.set([rule])
+          const ended = yield* Effect.either(operations[operation](subject))
+          const got = ended._tag === "Right" && !ended.right ? "another value" : told(ended)
+          // A deletion that is told to have been done has been.
+          const isThere = operation === "delete" && got === "value" && (yield* idsThere).length > 0
+          return `${isThere ? "not deleted" : got}, ${counted(yield* requestsFor(operation), "request")}`
+        }).pipe(Effect.provide(world(layer, silent ? { requestTimeout: patience } : {})))
+      ).pipe(Effect.tap(() => assert.notProperty({}, "polluted"))),
+    60_000
+  )
+})
