@@ -5,7 +5,7 @@ const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta
 
 export default defineConfig({
   // Long enough for a machine that has other things to do: no test measures time.
-  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
+  test: { include: ["test/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 180_000 },
   resolve: {
     alias: [
       { find: /^effect-videos$/, replacement: src("index.ts") },

@@ -56,6 +56,8 @@ export interface Budget {
    * only the waiting itself is interruptible (as far as `restore` says). `key` is the job's id, `null` where there is none.
    */
   readonly acquire: (kind: RequestKind, key: string | null, restore?: Restore) => Effect.Effect<void>
+  /** A permit, if one is to be had at once: what `acquire` does for most calls, with no Effect around it. */
+  readonly take: (clock: Clock.Clock) => boolean
   /** Gives a permit back, once for each `acquire` that succeeded. */
   readonly release: (outcome: Outcome) => void
   readonly snapshot: () => BudgetSnapshot
@@ -204,15 +206,24 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
       )
     })
 
+  const isFree = (current: Clock.Clock): boolean => {
+    clock = current
+    tick()
+    return waiting() === 0 && hasRoom() && pace.delay(now, true) <= 0
+  }
+
   return {
     acquire: (kind, key, restore = Effect.interruptible) =>
       Effect.clockWith((current) => {
-        clock = current
-        tick()
-        if (waiting() > 0 || !hasRoom() || pace.delay(now, true) > 0) return wait(kind, key, restore)
+        if (!isFree(current)) return wait(kind, key, restore)
         start()
         return share(kind, restore)
       }),
+    take: (current) => {
+      if (limiter !== null || !isFree(current)) return false
+      start()
+      return true
+    },
     release: ({ retryAfter, status }) => {
       if (status === 429 || (status === 503 && retryAfter !== null)) {
         tick()

@@ -5,11 +5,14 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type { Limits } from "../Http.js"
 import type { Answer } from "./answer.js"
+import type { Restore } from "./budget.js"
 
 /** Takes the outcome of one exchange; all but the first call of either does nothing. */
 export interface Outcome {
@@ -66,13 +69,26 @@ export interface Then<A, E> {
   readonly timedOut: () => E
 }
 
-/** One exchange and what follows from it, ended after `millis` where that is a number, and aborted by interruption. */
+/** A place in the budget, which an exchange holds until what follows from it is over. */
+export interface Place<E> {
+  /** `null` where it was to be had at once; else waits for it, as `Budget.acquire` does in an uninterruptible region. */
+  readonly take: (restore: Restore) => Effect.Effect<void> | null
+  /** Once for each that was taken; `null` where nothing failed. */
+  readonly give: (error: E | null) => void
+}
+
+/**
+ * One exchange and what follows from it, ended `millis` after it began where that is a number, and aborted by interruption.
+ * One uninterruptible region guards the request and its place in the budget: each region costs a call as much as a
+ * decode.
+ */
 export const exchange = <A, E>(
   direct: Direct,
   request: HttpClientRequest.HttpClientRequest,
-  millis: number | null,
+  millis: () => number | null,
   way: Way,
-  then: Then<A, E>
+  then: Then<A, E>,
+  place: Place<E> | null = null
 ): Effect.Effect<A, E> => {
   const url = urlOf(request)
   if (Either.isLeft(url)) return Effect.fail(then.broke(url.left))
@@ -87,6 +103,7 @@ export const exchange = <A, E>(
       return true
     }
     const sent = Effect.async<A, E>((resume) => {
+      const until = millis()
       abort = direct(request, url.right, way, {
         answer: (answer) => {
           if (end()) resume(Effect.suspend(() => then.answered(answer)))
@@ -95,17 +112,26 @@ export const exchange = <A, E>(
           if (end()) resume(Effect.failSync(() => then.broke(cause)))
         }
       })
-      if (isOver || millis === null) return
+      if (isOver || until === null) return
       timer = setTimeout(() => {
         if (!end()) return
         abort?.()
         resume(Effect.failSync(then.timedOut))
-      }, millis)
+      }, until)
     })
     // What `Effect.async` does with a finalizer that is given to it, at half the cost.
-    return Effect.catchAllCause(restore(sent), (cause) => {
-      if (end()) abort?.()
-      return Effect.failCause(cause)
+    const guarded = Effect.matchCauseEffect(restore(sent), {
+      onFailure: (cause) => {
+        if (end()) abort?.()
+        place?.give(Option.getOrNull(Cause.failureOption(cause)))
+        return Effect.failCause(cause)
+      },
+      onSuccess: (value) => {
+        place?.give(null)
+        return Effect.succeed(value)
+      }
     })
+    const waited = place?.take(restore) ?? null
+    return waited === null ? guarded : Effect.zipRight(waited, guarded)
   })
 }

@@ -5,6 +5,8 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -24,7 +26,7 @@ import { makeBudget, type Outcome, withPermit } from "./budget.js"
 import { atMost, untilIdle } from "./bytes.js"
 import { discard, makeTransmit, type Passage, readBody, readError } from "./client.js"
 import { timerOf, withDeadline } from "./deadline.js"
-import { type Direct, directOf, exchange, isWhole } from "./direct.js"
+import { type Direct, directOf, exchange, isWhole, type Place } from "./direct.js"
 import { mayHaveMadeAJob } from "./failure.js"
 import { withPatience } from "./outgoing.js"
 import { makePrepare, redactedNames } from "./prepare.js"
@@ -57,7 +59,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   /** Within the budget: waiting for a place is no part of the request's time-out, and a retry waits anew. */
   const permitted = <A>(call: VideosCall, self: Effect.Effect<A, VideosHttpError>): Effect.Effect<A, VideosHttpError> =>
     Effect.suspend(() => {
-      let outcome: Outcome = { status: null, retryAfter: null }
+      let outcome = fine
       const told = Effect.mapError(self, (error) => {
         outcome = outcomeOf(error)
         return error
@@ -149,45 +151,72 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       (counted) => viaClient({ ...call, request: HttpClientRequest.setBody(call.request, counted) })
     )
 
+  /** A call's place in the budget, for the short way. */
+  const placeOf = (call: VideosCall, clock: Clock.Clock): Place<VideosHttpError> => ({
+    take: (restore) => (budget.take(clock) ? null : budget.acquire(call.kind, call.videoId ?? null, restore)),
+    give: (error) => budget.release(error === null ? fine : outcomeOf(error))
+  })
+
   /** The short way. A bare timer ends it, where the clock is the live one. */
   const viaDirect = (call: VideosCall, direct: Direct): Effect.Effect<VideosResponse, VideosHttpError> => {
     const failed = {
       broke: (cause: unknown): VideosHttpError => answers.broke(call, cause),
       timedOut: (): VideosHttpError => timedOut(call)
     }
-    const sendBy =
-      (fiber: Fiber.RuntimeFiber<unknown, unknown>, until: number | null): Send<Answer> =>
-      (request, isHop, next) => {
-        const millis = until === null ? null : Math.max(0, until - performance.now())
-        const isForeign = isHop && new URL(request.url).origin !== origin
-        const way = { context: fiber.currentContext, isForeign, limits }
-        if (isHop || !isListenedTo(fiber)) return exchange(direct, request, millis, way, { ...failed, answered: next })
-        const answered = exchange<Answer, VideosHttpError>(direct, request, millis, way, {
-          ...failed,
-          answered: Effect.succeed
-        })
-        return Effect.flatMap(spanned(answered, request, fiber, hiddenOf(call)), next)
-      }
     const read = (answer: Answer) => answers.read(call, answer)
     return Effect.withFiberRuntime((fiber) => {
       const millis = timerOf(fiber, timeoutOf(call))
-      if (millis !== null) return open(call, sendBy(fiber, performance.now() + millis), read)
-      const answer = Effect.withFiberRuntime<Answer, VideosHttpError>((inner) =>
-        open(call, sendBy(inner, null), Effect.succeed)
-      )
-      return Effect.flatMap(timed(call, answer), read)
+      let until = Number.POSITIVE_INFINITY
+      const begin = (): number | null => {
+        if (millis !== null) until = performance.now() + millis
+        return millis
+      }
+      const left = (): number | null => (millis === null ? null : Math.max(0, until - performance.now()))
+      const sendBy =
+        (inner: Fiber.RuntimeFiber<unknown, unknown>, place: Place<VideosHttpError> | null): Send<Answer> =>
+        (request, isHop, next) => {
+          const isForeign = isHop && new URL(request.url).origin !== origin
+          const way = { context: inner.currentContext, isForeign, limits }
+          if (isHop || !isListenedTo(inner))
+            return exchange(
+              direct,
+              request,
+              isHop ? left : begin,
+              way,
+              { ...failed, answered: next },
+              isHop ? null : place
+            )
+          const answered = exchange<Answer, VideosHttpError>(direct, request, begin, way, {
+            ...failed,
+            answered: Effect.succeed
+          })
+          return Effect.flatMap(spanned(answered, request, inner, hiddenOf(call)), next)
+        }
+      if (millis === null) {
+        const answer = Effect.withFiberRuntime<Answer, VideosHttpError>((inner) =>
+          open(call, sendBy(inner, null), Effect.succeed)
+        )
+        return permitted(call, Effect.flatMap(timed(call, answer), read))
+      }
+      if (isListenedTo(fiber) || call.location !== undefined) {
+        return permitted(
+          call,
+          Effect.suspend(() => open(call, sendBy(fiber, null), read))
+        )
+      }
+      return open(call, sendBy(fiber, placeOf(call, Context.get(fiber.currentDefaultServices, Clock.Clock))), read)
     })
   }
 
   const sent = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> => {
     const { body } = call.request
-    if (direct !== null && isWhole(call.request)) return viaDirect(call, direct)
     const answer = body._tag === "Stream" ? viaUpload(call, body) : timed(call, viaClient(call))
     return Effect.flatMap(answer, (whole) => answers.read(call, whole))
   }
 
   /** One try. */
-  const attempt = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> => permitted(call, sent(call))
+  const attempt = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> =>
+    direct !== null && isWhole(call.request) ? viaDirect(call, direct) : permitted(call, sent(call))
 
   /** What the preset says the server does not serve is not asked for. */
   const served = <A, E>(call: VideosCall, self: Effect.Effect<A, E>): Effect.Effect<A, E | VideosHttpError> =>
@@ -297,11 +326,14 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   }
 }
 
+/** An exchange that says nothing about pace. */
+const fine: Outcome = { status: null, retryAfter: null }
+
 /** What the budget is to know of a failure: too many requests slow everybody down, an empty account does not. */
 const outcomeOf = (error: VideosHttpError): Outcome =>
   error._tag === "RateLimitedError" || error._tag === "ServerError"
     ? { status: error.status, retryAfter: error.retryAfter ?? null }
-    : { status: null, retryAfter: null }
+    : fine
 
 const mayHaveActed = (error: VideosHttpError): boolean =>
   (error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error)

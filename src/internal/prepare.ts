@@ -38,11 +38,20 @@ export const redactedNames = (config: VideosConfigService): ReadonlyArray<string
   "location"
 ]
 
+/** A `GET` with nothing but its path. */
+const isBare = ({ body, headers, method, urlParams }: HttpClientRequest.HttpClientRequest): boolean =>
+  method === "GET" && headers === Headers.empty && urlParams.length === 0 && body._tag === "Empty"
+
 /** @internal */
 export const makePrepare = (config: VideosConfigService) => {
   const identity = headersOf(config)
+  // What a look at a job is, but for its URL: the headers of ten thousand of them are one object.
+  const look = HttpClientRequest.setHeaders(HttpClientRequest.get(""), identity)
   return (call: VideosCall): HttpClientRequest.HttpClientRequest => {
     const { options, request } = call
+    if (isBare(request) && options?.extraHeaders === undefined && options?.extraQuery === undefined) {
+      return HttpClientRequest.setUrl(look, config.baseUrl + request.url)
+    }
     const headers = Headers.merge(identity, request.headers)
     const prepared = HttpClientRequest.modify(HttpClientRequest.setUrl(request, config.baseUrl + request.url), {
       headers: options?.extraHeaders === undefined ? headers : Headers.setAll(headers, options.extraHeaders)

@@ -13,45 +13,42 @@ const isVideo = (body: unknown): boolean =>
 
 const withId = (
   operation: Errors.Operation,
+  kind: VideosCall["kind"],
   id: string,
   options: CallOptions | undefined,
-  call: (segment: string) => Omit<VideosCall, "operation" | "videoId" | "options">
-): Either.Either<VideosCall, Errors.InvalidRequestError> =>
-  Either.flatMap(checkOptions(operation, options), () =>
-    Either.map(idSegment(operation, "id", id), (segment) => ({ ...call(segment), operation, videoId: id, options }))
-  )
+  requestOf: (segment: string) => HttpClientRequest.HttpClientRequest,
+  isAnswer?: VideosCall["isAnswer"]
+): Either.Either<VideosCall, Errors.InvalidRequestError> => {
+  const checked = checkOptions(operation, options)
+  if (Either.isLeft(checked)) return Either.left(checked.left)
+  const segment = idSegment(operation, "id", id)
+  return Either.isLeft(segment)
+    ? Either.left(segment.left)
+    : Either.right({ operation, kind, request: requestOf(segment.right), videoId: id, isAnswer, options })
+}
+
+const videoRequest = (segment: string) => HttpClientRequest.get(`/videos/${segment}`)
 
 /** `GET /videos/{id}`. */
 export const retrieveRequest = (operation: Errors.Operation, id: string, options: CallOptions | undefined) =>
-  withId(operation, id, options, (segment) => ({
-    kind: "read",
-    request: HttpClientRequest.get(`/videos/${segment}`),
-    isAnswer: isVideo
-  }))
+  withId(operation, "read", id, options, videoRequest, isVideo)
 
 /** `GET /videos/{id}/content`. */
 export const contentRequest = (id: string, options: ContentOptions | undefined) =>
-  withId("downloadVideo", id, options, (segment) => ({
-    kind: "read",
-    request: HttpClientRequest.get(`/videos/${segment}/content`, {
+  withId("downloadVideo", "read", id, options, (segment) =>
+    HttpClientRequest.get(`/videos/${segment}/content`, {
       headers: { accept: "*/*" },
       ...(options?.variant === undefined ? {} : { urlParams: { variant: options.variant } })
     })
-  }))
+  )
 
 /** `DELETE /videos/{id}`. */
 export const deleteRequest = (id: string, options: CallOptions | undefined) =>
-  withId("deleteVideo", id, options, (segment) => ({
-    kind: "remove",
-    request: HttpClientRequest.del(`/videos/${segment}`)
-  }))
+  withId("deleteVideo", "remove", id, options, (segment) => HttpClientRequest.del(`/videos/${segment}`))
 
 /** `GET /videos/characters/{id}`. */
 export const characterRequest = (id: string, options: CallOptions | undefined) =>
-  withId("retrieveCharacter", id, options, (segment) => ({
-    kind: "read",
-    request: HttpClientRequest.get(`/videos/characters/${segment}`)
-  }))
+  withId("retrieveCharacter", "read", id, options, (segment) => HttpClientRequest.get(`/videos/characters/${segment}`))
 
 const encodeQuery = encodeRequest("listVideos", ListQuery)
 

@@ -36,25 +36,26 @@ export const ruleOf = (schedule: AnySchedule): Rule<unknown> | null => rules.get
 
 const golden = (Math.sqrt(5) - 1) / 2
 
-/** Random numbers for many steps at one moment: one is drawn, and the others are spread evenly from it. */
+/** For so many steps one number is drawn: to draw is an Effect of its own, which costs more than the step. */
+const stepsPerDraw = 256
+
+/** Random numbers for many steps: one is drawn, and those that follow are spread evenly from it. */
 export class Draw {
   private source: Random.Random | null = null
   private next: number | null = null
+  private left = 0
 
   /** `null` where the program's own source cannot be asked at once. */
   for(runtime: Runtime.Runtime<never>): number | null {
     const services = FiberRefs.getOrDefault(runtime.fiberRefs, DefaultServices.currentServices)
     const source = Context.get(services, Random.Random)
-    if (source !== this.source) {
-      this.source = source
+    if (source !== this.source || this.left === 0) {
       const drawn = Runtime.runSyncExit(runtime, source.next)
+      this.source = source
+      this.left = stepsPerDraw
       this.next = Exit.isSuccess(drawn) ? drawn.value : null
     } else if (this.next !== null) this.next = (this.next + golden) % 1
+    this.left--
     return this.next
-  }
-
-  /** The next moment draws anew. */
-  end(): void {
-    this.source = null
   }
 }

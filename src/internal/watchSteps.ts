@@ -60,7 +60,6 @@ export class Steps {
         at = step.watch.reckon(step, this.draw) ? at + 1 : this.runFrom(steps, at)
       }
     }
-    this.draw.end()
   }
 
   /** Runs steps of one context from there on; gives the place of the first that is left to others. */
