@@ -156,7 +156,10 @@ describe("VideosUndici", () => {
           json(200, job())(response, request, index)
         })
         isFull ||= open === 64
-        if (isFull) setTimeout(() => waiting.splice(0).forEach((answer) => answer()), 5)
+        if (!isFull) return
+        setTimeout(() => {
+          for (const answer of waiting.splice(0)) answer()
+        }, 5)
       })
       const videos = yield* Layer.build(videosOver(server, { budget: { concurrency: 300 } }, VideosUndici.layer))
       const looks = Effect.forEach(Array.from({ length: 300 }), () => retrieveVideo("video_1"), {
