@@ -92,6 +92,21 @@ const contenders: { readonly [name: string]: Contender } = {
       await runtime.dispose()
     }
   },
+  "`awaitVideo`, a consumer each": async () => {
+    const { Effect, library, runtimeOf } = await ours()
+    return async ({ baseUrl, ended, ids }) => {
+      const runtime = runtimeOf(baseUrl)
+      const consume = (id: string) =>
+        library.awaitVideo(id, {
+          onUpdate: (video) =>
+            Effect.sync(() => {
+              if (library.isTerminal(video)) ended(id)
+            })
+        })
+      await runtime.runPromise(Effect.forEach(ids, consume, { concurrency: "unbounded", discard: true }))
+      await runtime.dispose()
+    }
+  },
   "`watchVideos`, one stream": async () => {
     const { Effect, Stream, library, runtimeOf } = await ours()
     return async ({ baseUrl, ended, ids }) => {

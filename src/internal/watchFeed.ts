@@ -2,7 +2,10 @@
 import * as Effect from "effect/Effect"
 import type { Watch } from "./watch.js"
 
-/** Lets one fiber wait for another's word. A word that nobody waits for is kept. */
+/**
+ * Lets one fiber wait for another's word. A word that nobody waits for is kept. Whoever was interrupted while it waited may
+ * have missed one: it looks at what there is before it waits again, and so does everybody here.
+ */
 export class Signal {
   private isGiven = false
   private waiter: ((effect: Effect.Effect<void>) => void) | null = null
@@ -14,16 +17,15 @@ export class Signal {
     waiter?.(Effect.void)
   }
 
-  readonly await: Effect.Effect<void> = Effect.async<void>((resume) => {
-    if (this.isGiven) {
-      this.isGiven = false
-      return resume(Effect.void)
-    }
-    this.waiter = resume
-    return Effect.sync(() => {
-      if (this.waiter === resume) this.waiter = null
+  /** With no finalizer, which would cost every watch half a kilobyte for as long as it waits. */
+  wait(): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (this.isGiven) {
+        this.isGiven = false
+        resume(Effect.void)
+      } else this.waiter = resume
     })
-  })
+  }
 }
 
 /** @internal */

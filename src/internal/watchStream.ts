@@ -48,37 +48,43 @@ class One {
   /** What has come since the last time; `null` once the job has ended. */
   readonly next: Effect.Effect<ReadonlyArray<VideoResource> | null, WatchError, Videos> = Effect.suspend(() => {
     const { feed, watch } = this
-    if (watch === null) return Effect.zipRight(this.open, this.next)
+    if (watch === null) return Effect.zipRight(this.open(), this.next)
     feed.take()
     const videos = watch.drain()
     if (videos.length > 0) return Effect.succeed(videos)
-    if (watch.exit === null) return Effect.zipRight(feed.signal.await, this.next)
+    if (watch.exit === null) return Effect.zipRight(feed.signal.wait(), this.next)
     return Exit.isSuccess(watch.exit) ? Effect.succeed(null) : Effect.failCause(watch.exit.cause)
   })
 
   /** What is in flight for this watch alone is closed when this returns. */
-  readonly close = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
-    Effect.clockWith((clock) => {
-      const { hub, span, watch } = this
-      const left = hub === null || watch === null ? Effect.void : hub.release([watch])
-      return span === null ? left : Effect.map(left, () => span.end(clock.unsafeCurrentTimeNanos(), exit))
-    })
+  close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    const { hub, span, watch } = this
+    const left = hub === null || watch === null ? Effect.void : hub.release([watch])
+    return span === null
+      ? left
+      : Effect.zipRight(
+          left,
+          Effect.clockWith((clock) => Effect.sync(() => span.end(clock.unsafeCurrentTimeNanos(), exit)))
+        )
+  }
 
-  private readonly open: Effect.Effect<void, never, Videos> = Effect.flatMap(Videos, (videos) => {
-    const subscribed = Effect.map(subscriber(videos, this.plan, this.feed), ({ hub, subscribe }) => {
-      this.hub = hub
-      this.watch = subscribe(this.start)
-    })
-    return Effect.withFiberRuntime((fiber) => {
-      if (!isListenedTo(fiber)) return subscribed
-      const { operation } = this.plan
-      const attributes = { "gen_ai.operation.name": operationNames[operation], "video.id": this.start.id }
-      return Effect.flatMap(Effect.makeSpan("Videos.watch", { attributes, captureStackTrace: false }), (span) => {
-        this.span = span
-        return Effect.provideService(subscribed, Tracer.ParentSpan, span)
+  private open(): Effect.Effect<void, never, Videos> {
+    return Effect.flatMap(Videos, (videos) => {
+      const subscribed = Effect.map(subscriber(videos, this.plan, this.feed), ({ hub, subscribe }) => {
+        this.hub = hub
+        this.watch = subscribe(this.start)
+      })
+      return Effect.withFiberRuntime((fiber) => {
+        if (!isListenedTo(fiber)) return subscribed
+        const { operation } = this.plan
+        const attributes = { "gen_ai.operation.name": operationNames[operation], "video.id": this.start.id }
+        return Effect.flatMap(Effect.makeSpan("Videos.watch", { attributes, captureStackTrace: false }), (span) => {
+          this.span = span
+          return Effect.provideService(subscribed, Tracer.ParentSpan, span)
+        })
       })
     })
-  })
+  }
 }
 
 /**
@@ -100,7 +106,7 @@ export const watchOne = (plan: Plan, start: Start): Stream.Stream<VideoResource,
       > = Channel.flatMap(Channel.fromEffect(one.next), (videos) =>
         videos === null ? Channel.void : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(videos)), () => updates)
       )
-      return Channel.ensuringWith(updates, one.close)
+      return Channel.ensuringWith(updates, (exit) => one.close(exit))
     })
   )
 
@@ -122,7 +128,7 @@ export const awaitOne = <E, R>(
           ? newest
           : Effect.zipRight(Effect.forEach(videos, onUpdate, { discard: true }), newest)
       })
-    return Effect.onExit(last(null), one.close)
+    return Effect.onExit(last(null), (exit) => one.close(exit))
   })
 
 /** How a watch of many tells of one of them. */
@@ -165,7 +171,7 @@ class Many<A, E> {
     if (this.input !== null && Exit.isFailure(this.input))
       return Effect.failCause(Cause.map(this.input.cause, Option.some))
     if (this.input !== null && this.watches.size === 0) return Effect.fail(Option.none())
-    return Effect.zipRight(this.feed.signal.await, this.next)
+    return Effect.zipRight(this.feed.signal.wait(), this.next)
   })
 }
 
@@ -196,7 +202,7 @@ export const watchMany = <A, E, R>(
       Effect.suspend(() =>
         many.watches.size < concurrency || many.watches.has(start.id)
           ? Effect.succeed(begin(start))
-          : Effect.zipRight(many.room.await, admit(start))
+          : Effect.zipRight(many.room.wait(), admit(start))
       )
     const feeder = yield* Stream.runForEach(starts, admit).pipe(
       Effect.onExit((exit) =>
