@@ -14,6 +14,7 @@ import type { VideosHttpService } from "../Http.js"
 import { isSameSnapshot, isTerminal, type VideoResource } from "../Schema.js"
 import type { VideosService, Watchers } from "../Videos.js"
 import { type Host, isStale, type Outcome, type Plan, type Start, Watch } from "./watch.js"
+import { Audience } from "./watchAudience.js"
 import type { Feed } from "./watchFeed.js"
 import * as metrics from "./watchMetrics.js"
 import { type Placed, place } from "./watchPages.js"
@@ -24,7 +25,7 @@ import { Timers } from "./watchTimers.js"
 /** One job that somebody watches. */
 export interface Job extends Placed {
   readonly id: string
-  readonly watches: Set<Watch>
+  readonly watches: Audience<Watch>
   latest: VideoResource | null
   /** What the newest look came to, how many there were, and when it was. */
   outcome: Outcome | null
@@ -75,9 +76,10 @@ export class Hub implements Host, ReadsHost {
     const { inFlight, options, trust, waiting } = this.reads
     return {
       jobs: Array.from(this.jobs.values(), (job) => {
-        const due = Math.min(
-          ...Array.from(job.watches, (watch) => (watch.waiting ? Number.POSITIVE_INFINITY : watch.dueAt))
-        )
+        let due = Number.POSITIVE_INFINITY
+        job.watches.each(({ dueAt, waiting }) => {
+          if (!waiting) due = Math.min(due, dueAt)
+        })
         return {
           id: job.id,
           latest: job.latest,
@@ -111,7 +113,7 @@ export class Hub implements Host, ReadsHost {
     if (job === undefined) {
       job = {
         id: start.id,
-        watches: new Set(),
+        watches: new Audience(),
         latest: null,
         outcome: null,
         looks: 0,
@@ -179,7 +181,7 @@ export class Hub implements Host, ReadsHost {
       return
     }
     job.isExpected = true
-    for (const watch of job.watches) watch.poke()
+    job.watches.each((watch) => watch.poke())
     this.reads.send()
     this.settled()
   }
@@ -229,7 +231,9 @@ export class Hub implements Host, ReadsHost {
     job.hint = hint
     metrics.looked()
     if (outcome._tag === "Seen") this.seen(job, outcome.video)
-    for (const watch of job.watches) if (watch.waiting) watch.settle(outcome)
+    job.watches.each((watch) => {
+      if (watch.waiting) watch.settle(outcome)
+    })
   }
 
   private seen(job: Job, video: VideoResource): void {
@@ -239,8 +243,7 @@ export class Hub implements Host, ReadsHost {
     if (!stale && (job.latest === null || !(job.latest === video || isSameSnapshot(job.latest, video))))
       job.latest = video
     const news = stale || job.latest === null ? video : job.latest
-    // A Set may lose members while it is walked.
-    for (const watch of job.watches) watch.see(news)
+    job.watches.each((watch) => watch.see(news))
   }
 
   // ---------------------------------------------------------------------------

@@ -190,8 +190,8 @@ export class Reads {
 
   private lookSingly(job: Job): void {
     job.isAsked = false
-    const asking = job.watches.values().next().value
-    if (asking === undefined || job.single !== null) return
+    const asking = job.watches.first
+    if (asking === null || job.single !== null) return
     this.inFlight++
     metrics.polled()
     let hint: number | null = null
