@@ -1,5 +1,5 @@
 // Ratios against peers, all in one run; or the benches that are named: `npm run bench -- watch`. Each is a process of its
-// own, whose children are started as it was.
+// own, whose children are started as it was. The package is built once: what is measured is what is published.
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"
@@ -7,10 +7,16 @@ import "./install.mjs"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const named = process.argv.slice(2)
 
-for (const name of named.length > 0 ? named : ["imports", "size", "retrieve", "transfer", "watch"]) {
-  const { status } = spawnSync(process.execPath, ["--import", "tsx", `bench/${name}.ts`], {
+const run = (...words) => {
+  const { status } = spawnSync(process.execPath, words, {
     cwd: root,
-    stdio: "inherit"
+    stdio: "inherit",
+    env: { ...process.env, EFFECT_VIDEOS_BUILT: "1" }
   })
   if (status !== 0) process.exit(status ?? 1)
+}
+
+run("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json")
+for (const name of named.length > 0 ? named : ["imports", "size", "retrieve", "transfer", "watch"]) {
+  run("--import", "tsx", `bench/${name}.ts`)
 }
