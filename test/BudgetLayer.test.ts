@@ -10,7 +10,7 @@ import {
   watchVideos
 } from "effect-videos"
 import { VideosServer } from "effect-videos/server"
-import { type Reply, serve } from "./support/server.js"
+import { json, type Reply, serve } from "./support/server.js"
 import { answerJson, atOnce, clients, job, videosOver, videosScripted } from "./support/videos.js"
 
 const idsOf = (count: number) => Array.from({ length: count }, (_, index) => `video_${index}`)
@@ -36,6 +36,38 @@ describe.each(clients)("a layer over $client", ({ layer: client }) => {
         yield* Effect.all([reads, watches], { concurrency: "unbounded" })
       }).pipe(Effect.provide(videosOver(server, { budget: { concurrency: 3 } }, client)))
       expect(most).toBe(3)
+    })
+  )
+
+  it.scopedLive("loses no place to calls that are interrupted, refused, redirected or broken, wherever they are", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(
+        (response, request, index) =>
+          void [
+            () => setTimeout(() => answer(response), index % 7),
+            () => answer(response),
+            () => json(404, { error: { message: "no such job" } })(response, request, index),
+            () => response.writeHead(307, { location: "/v1/videos/video_there" }).end(),
+            () => response.socket?.destroy(),
+            () => response.writeHead(200, { "content-type": "application/json" }).write("{")
+          ][index % 6]?.()
+      )
+      const answer = (response: Parameters<Reply>[0]) => response.end(JSON.stringify(job({ status: "completed" })))
+      yield* Effect.gen(function* () {
+        yield* Effect.forEach(
+          idsOf(300),
+          (id, index) =>
+            Effect.gen(function* () {
+              const fiber = yield* Effect.fork(Effect.exit(retrieveVideo(id)))
+              // Before it has begun, while it waits for a place, and at any moment of its exchange.
+              if (index % 3 > 0) yield* Effect.sleep(index % 11)
+              yield* Fiber.interrupt(fiber)
+            }),
+          { concurrency: 40 }
+        )
+        const { budget } = yield* Videos.watchers
+        expect(budget).toMatchObject({ inFlight: 0, waiting: 0 })
+      }).pipe(Effect.provide(videosOver(server, { budget: { concurrency: 5 } }, client)))
     })
   )
 })
