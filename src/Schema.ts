@@ -16,6 +16,7 @@ import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { accepts } from "./internal/accepts.js"
 import * as resource from "./internal/resource.js"
+import { isSafeSegment } from "./internal/segment.js"
 import * as wire from "./internal/wire.js"
 
 /**
@@ -29,32 +30,6 @@ export type Json = wire.Json
 // -----------------------------------------------------------------------------
 // ids
 // -----------------------------------------------------------------------------
-
-/**
- * The longest id that is accepted, in UTF-16 units. LiteLLM's ids carry routing data in base64 and run to a few
- * hundred; a longer one than this cannot be sent in a URL that servers take.
- */
-const maxIdLength = 2048
-
-// Control characters, C1 included, and unpaired surrogates, which no URL can carry.
-const unsafeInPath = /\p{Cc}|\p{Cs}/u
-
-/**
- * `..` as a segment, however it is encoded: an id is sent as one segment, and proxies (nginx) decode a path and resolve it
- * before they pass it on. No server's ids have it: base64 has slashes, and no dots.
- */
-const climbs = (id: string): boolean =>
-  id.includes(".") || id.includes("%")
-    ? /(^|[/\\])\.\.?([/\\]|$)/.test(
-        id
-          .replace(/%(25)*2e/gi, ".")
-          .replace(/%(25)*2f/gi, "/")
-          .replace(/%(25)*5c/gi, "\\")
-      )
-    : false
-
-const isSafeSegment = (id: string): boolean =>
-  id.length > 0 && id.length <= maxIdLength && !climbs(id) && !unsafeInPath.test(id)
 
 const acceptedId = "an id of 1 to 2048 characters with no `.` or `..` between slashes and no control characters"
 

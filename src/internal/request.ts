@@ -5,8 +5,8 @@ import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as Errors from "../Errors.js"
 import type { SubmitOptions } from "../Http.js"
-import { VideoId } from "../Schema.js"
 import { checkHeader, checkHeaderValue } from "./configuration.js"
+import { isSafeSegment } from "./segment.js"
 
 /** The shape of a value, in words that give nothing of a text away. */
 export const shapeOf = (value: unknown): string => {
@@ -52,15 +52,13 @@ export const encodeRequest = <A, I>(operation: Errors.Operation, schema: Schema.
     })
 }
 
-const checkId = ParseResult.is(VideoId)
-
 /** The id as one path segment, or what is wrong with it. */
 export const idSegment = (
   operation: Errors.Operation,
   field: string,
   id: unknown
 ): Either.Either<string, Errors.InvalidRequestError> =>
-  checkId(id)
+  typeof id === "string" && isSafeSegment(id)
     ? Either.right(encodeURIComponent(id))
     : Either.left(
         invalid(

@@ -6,9 +6,10 @@ import type { VideosCall, VideosResponse } from "../Http.js"
 import * as Schema from "../Schema.js"
 import { clip, maxDetail, readErrorBody } from "./errorBody.js"
 import { fromWire } from "./resource.js"
+import { isSafeSegment } from "./segment.js"
 import * as wire from "./wire.js"
 
-const isVideoId = ParseResult.is(Schema.VideoId)
+const isVideoId = (id: unknown): boolean => typeof id === "string" && isSafeSegment(id)
 
 /** What was seen of a job before, by its id. */
 export type Known = (id: string) => Schema.VideoResource | null

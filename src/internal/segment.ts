@@ -1,0 +1,28 @@
+/** What can be sent as one segment of a path: everything that may be a job's id, and nothing that leaves its place. */
+
+/**
+ * The longest id that is accepted, in UTF-16 units. LiteLLM's ids carry routing data in base64 and run to a few
+ * hundred; a longer one than this cannot be sent in a URL that servers take.
+ */
+const maxIdLength = 2048
+
+// Control characters, C1 included, and unpaired surrogates, which no URL can carry.
+const unsafeInPath = /\p{Cc}|\p{Cs}/u
+
+/**
+ * `..` as a segment, however it is encoded: an id is sent as one segment, and proxies (nginx) decode a path and resolve it
+ * before they pass it on. No server's ids have it: base64 has slashes, and no dots.
+ */
+const climbs = (id: string): boolean =>
+  id.includes(".") || id.includes("%")
+    ? /(^|[/\\])\.\.?([/\\]|$)/.test(
+        id
+          .replace(/%(25)*2e/gi, ".")
+          .replace(/%(25)*2f/gi, "/")
+          .replace(/%(25)*5c/gi, "\\")
+      )
+    : false
+
+/** @internal */
+export const isSafeSegment = (id: string): boolean =>
+  id.length > 0 && id.length <= maxIdLength && !climbs(id) && !unsafeInPath.test(id)
