@@ -19,6 +19,22 @@ export const timerOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>, duration: D
   return millis <= maxTimer && Context.get(fiber.currentDefaultServices, Clock.Clock) === liveClock ? millis : null
 }
 
+/** So many milliseconds for several waits in turn, from the moment at which the first of them begins. */
+export class Countdown {
+  private end: number | null = null
+  private readonly millis: number
+
+  constructor(millis: number) {
+    this.millis = millis
+  }
+
+  left(): number {
+    const now = performance.now()
+    this.end ??= now + this.millis
+    return Math.max(0, this.end - now)
+  }
+}
+
 /**
  * Fails with `onTimeout` once `duration` has passed by the `Clock`, interrupting `self`; waits for that interruption, so that
  * the request it carries is closed by then.

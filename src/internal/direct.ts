@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import type { Limits } from "../Http.js"
 import type { Answer } from "./answer.js"
 import type { Restore } from "./budget.js"
+import type { Countdown } from "./deadline.js"
 
 /** Takes the outcome of one exchange; all but the first call of either does nothing. */
 export interface Outcome {
@@ -78,14 +79,14 @@ export interface Place<E> {
 }
 
 /**
- * One exchange and what follows from it, ended `millis` after it began where that is a number, and aborted by interruption.
+ * One exchange and what follows from it, ended when the countdown is, where there is one, and aborted by interruption.
  * One uninterruptible region guards the request and its place in the budget: each region costs a call as much as a
  * decode.
  */
 export const exchange = <A, E>(
   direct: Direct,
   request: HttpClientRequest.HttpClientRequest,
-  millis: () => number | null,
+  countdown: Countdown | null,
   way: Way,
   then: Then<A, E>,
   place: Place<E> | null = null
@@ -103,7 +104,7 @@ export const exchange = <A, E>(
       return true
     }
     const sent = Effect.async<A, E>((resume) => {
-      const until = millis()
+      const millis = countdown?.left() ?? null
       abort = direct(request, url.right, way, {
         answer: (answer) => {
           if (end()) resume(Effect.suspend(() => then.answered(answer)))
@@ -112,12 +113,12 @@ export const exchange = <A, E>(
           if (end()) resume(Effect.failSync(() => then.broke(cause)))
         }
       })
-      if (isOver || until === null) return
+      if (isOver || millis === null) return
       timer = setTimeout(() => {
         if (!end()) return
         abort?.()
         resume(Effect.failSync(then.timedOut))
-      }, until)
+      }, millis)
     })
     // What `Effect.async` does with a finalizer that is given to it, at half the cost.
     const guarded = Effect.matchCauseEffect(restore(sent), {

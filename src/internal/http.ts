@@ -25,7 +25,7 @@ import { makeAnswers } from "./answers.js"
 import { makeBudget, type Outcome, withPermit } from "./budget.js"
 import { atMost, untilIdle } from "./bytes.js"
 import { discard, makeTransmit, type Passage, readBody, readError } from "./client.js"
-import { timerOf, withDeadline } from "./deadline.js"
+import { Countdown, timerOf, withDeadline } from "./deadline.js"
 import { type Direct, directOf, exchange, isWhole, type Place } from "./direct.js"
 import { mayHaveMadeAJob } from "./failure.js"
 import { withPatience } from "./outgoing.js"
@@ -166,45 +166,30 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     const read = (answer: Answer) => answers.read(call, answer)
     return Effect.withFiberRuntime((fiber) => {
       const millis = timerOf(fiber, timeoutOf(call))
-      let until = Number.POSITIVE_INFINITY
-      const begin = (): number | null => {
-        if (millis !== null) until = performance.now() + millis
-        return millis
-      }
-      const left = (): number | null => (millis === null ? null : Math.max(0, until - performance.now()))
+      const countdown = millis === null ? null : new Countdown(millis)
       const sendBy =
         (inner: Fiber.RuntimeFiber<unknown, unknown>, place: Place<VideosHttpError> | null): Send<Answer> =>
         (request, isHop, next) => {
           const isForeign = isHop && new URL(request.url).origin !== origin
           const way = { context: inner.currentContext, isForeign, limits }
-          if (isHop || !isListenedTo(inner))
-            return exchange(
-              direct,
-              request,
-              isHop ? left : begin,
-              way,
-              { ...failed, answered: next },
-              isHop ? null : place
-            )
-          const answered = exchange<Answer, VideosHttpError>(direct, request, begin, way, {
-            ...failed,
-            answered: Effect.succeed
-          })
+          // What a redirect leads to is sent from the same place.
+          if (isHop) return exchange(direct, request, countdown, way, { ...failed, answered: next })
+          if (!isListenedTo(inner))
+            return exchange(direct, request, countdown, way, { ...failed, answered: next }, place)
+          const whole = { ...failed, answered: Effect.succeed<Answer> }
+          const answered = exchange<Answer, VideosHttpError>(direct, request, countdown, way, whole)
           return Effect.flatMap(spanned(answered, request, inner, hiddenOf(call)), next)
         }
-      if (millis === null) {
+      if (countdown === null) {
         const answer = Effect.withFiberRuntime<Answer, VideosHttpError>((inner) =>
           open(call, sendBy(inner, null), Effect.succeed)
         )
         return permitted(call, Effect.flatMap(timed(call, answer), read))
       }
-      if (isListenedTo(fiber) || call.location !== undefined) {
-        return permitted(
-          call,
-          Effect.suspend(() => open(call, sendBy(fiber, null), read))
-        )
-      }
-      return open(call, sendBy(fiber, placeOf(call, Context.get(fiber.currentDefaultServices, Clock.Clock))), read)
+      const isSingle = call.location === undefined && !isListenedTo(fiber)
+      const place = isSingle ? placeOf(call, Context.get(fiber.currentDefaultServices, Clock.Clock)) : null
+      const opened = open(call, sendBy(fiber, place), read)
+      return place === null ? permitted(call, opened) : opened
     })
   }
 
