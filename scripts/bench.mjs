@@ -1,14 +1,16 @@
 // Ratios against peers, all in one run; or the benches that are named: `npm run bench -- watch`. Each is a process of its
-// own, whose children are started as it was.
+// own, whose children are started as it was. What begins with `--` is for the bench itself: `npm run bench -- faults --verbose`.
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const named = process.argv.slice(2)
+const given = process.argv.slice(2)
+const named = given.filter((word) => !word.startsWith("--"))
+const options = given.filter((word) => word.startsWith("--"))
 
 for (const name of named.length > 0 ? named : ["imports", "size", "retrieve", "transfer", "watch"]) {
-  const { status } = spawnSync(process.execPath, ["--import", "tsx", `bench/${name}.ts`], {
+  const { status } = spawnSync(process.execPath, ["--import", "tsx", `bench/${name}.ts`, ...options], {
     cwd: root,
     stdio: "inherit"
   })
