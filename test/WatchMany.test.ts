@@ -186,17 +186,22 @@ describe("watchVideos", () => {
     )
   })
 
-  it.effect("an interruption stops them all", () => {
-    const jobs = jobsOf(3, long)
+  it.effect.each([
+    [3, "looks"],
+    [60, "pages"]
+  ] as const)("an interruption stops them all, and what is in flight: %i jobs, by %s", ([count, by]) => {
+    const jobs = jobsOf(count, long)
     const fleet = makeFleet(jobs, { latency: 500 })
     return over(
       fleet,
       Effect.gen(function* () {
+        yield* TestClock.adjust("1 second")
         const fiber = yield* Effect.fork(Stream.runDrain(watchVideos(Stream.fromIterable(idsOf(jobs)), everySecond)))
         yield* TestClock.adjust("6200 millis")
-        assert.strictEqual(fleet.inFlight(), 3)
+        assert.strictEqual(fleet.inFlight(), by === "pages" ? 1 : count)
         yield* Fiber.interrupt(fiber)
         assert.strictEqual(fleet.inFlight(), 0)
+        assert.strictEqual(fleet.pages.length > 0, by === "pages")
         const before = fleet.requests()
         yield* TestClock.adjust("1 minute")
         assert.strictEqual(fleet.requests(), before)
