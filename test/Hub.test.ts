@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Option, Schedule, Stream, TestClock } from "effect"
-import { awaitVideo, type VideoResource, type Videos, type WatchOptions, watchVideo } from "effect-videos"
+import { Cause, Effect, Exit, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
+import { awaitVideo, type VideoResource, Videos, type WatchOptions, watchVideo } from "effect-videos"
 import { broken, jobsOf, makeFleet } from "./support/fleet.js"
 
 const every = (seconds: number): WatchOptions => ({
@@ -109,6 +109,21 @@ describe("many consumers of one job", () => {
         assert.strictEqual(fleet.looks.length, 1)
       })
     )
+  })
+
+  it.effect("the last to leave has left once its look is closed, and not before", () => {
+    const closing = Layer.mock(Videos, {
+      retrieve: () => Effect.onInterrupt(Effect.never, () => Effect.sleep("1 second"))
+    })
+    return Effect.gen(function* () {
+      const { fiber } = yield* consume(every(1))
+      yield* TestClock.adjust("1 second")
+      const leaving = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("999 millis")
+      assert.isNull(yield* Fiber.poll(leaving).pipe(Effect.map(Option.getOrNull)))
+      yield* TestClock.adjust("1 millis")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(leaving)))
+    }).pipe(Effect.provide(closing))
   })
 
   it.effect("have schedules and time-outs of their own", () => {

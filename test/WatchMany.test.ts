@@ -249,6 +249,31 @@ describe("pages instead of single looks", () => {
     })
   )
 
+  it.effect("a page that was long on its way takes nothing back that a look has told since", () =>
+    Effect.gen(function* () {
+      const jobs = jobsOf(30, long)
+      const byId = new Map(jobs.map((job) => [job.id, job]))
+      // A page says what was so when it was asked for; the look that is compared with it comes while the next is on its way.
+      const { fleet, updates } = yield* watchAll(jobs, {
+        latency: (id) => (id === null ? 900 : 1500),
+        list: (page, now) => ({
+          ...page,
+          videos: page.videos.map((video) => at(byId.get(video.id) as Job, now - 900))
+        })
+      })
+      assert.isAbove(fleet.looks.length, 0)
+      for (const { id } of jobs) {
+        const progress = updates.flatMap((update) =>
+          update.id === id && update._tag === "VideoChanged" ? [update.video.progress] : []
+        )
+        assert.deepStrictEqual(
+          progress,
+          [...progress].sort((a, b) => (a ?? 0) - (b ?? 0))
+        )
+      }
+    })
+  )
+
   it.effect("fewer jobs than the threshold are looked at singly", () =>
     Effect.gen(function* () {
       const { fleet } = yield* watchAll(jobsOf(19, long))
