@@ -35,8 +35,8 @@ export type Contender = () => Promise<(access: Access) => Client>
 const requestTimeout = 2000
 /** Between two looks. */
 const interval = 250
-/** For a whole watch, or a download that would go on trying. */
-const deadline = 20_000
+/** For a whole watch, or a download that would go on trying: four tries in a row may be 15 seconds apart in all. */
+const deadline = 25_000
 
 const prompted = (prompt: string) => ({ prompt, seconds: "4" })
 
