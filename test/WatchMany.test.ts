@@ -274,6 +274,24 @@ describe("pages instead of single looks", () => {
     })
   )
 
+  // Not so yet: what one search has not found is looked at singly for good, 1,266 requests here.
+  it.effect.fails("jobs that a list shows a second late are found there all the same", () =>
+    Effect.gen(function* () {
+      const jobs = jobsOf(100, long)
+      const fleet = makeFleet(jobs, {
+        list: (page, now) => ({
+          ...page,
+          videos: page.videos.filter(({ createdAt }) => (createdAt?.epochMillis ?? 0) <= now - 1000)
+        })
+      })
+      yield* TestClock.adjust("600 millis")
+      const fiber = yield* Effect.fork(over(fleet, awaitVideos(idsOf(jobs))))
+      yield* TestClock.adjust("90 seconds")
+      yield* Fiber.join(fiber)
+      assert.isBelow(fleet.requests(), 400)
+    })
+  )
+
   it.effect("fewer jobs than the threshold are looked at singly", () =>
     Effect.gen(function* () {
       const { fleet } = yield* watchAll(jobsOf(19, long))
