@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
 import { awaitVideo, type VideoResource, Videos, type WatchOptions, watchVideo } from "effect-videos"
+import { Signal } from "../src/internal/watchFeed.js"
 import { broken, jobsOf, makeFleet } from "./support/fleet.js"
 
 const every = (seconds: number): WatchOptions => ({
@@ -76,6 +77,25 @@ describe("many consumers of one job", () => {
           [20_000, 30_000, 40_000]
         )
         yield* Fiber.interrupt(slow.fiber)
+      })
+    )
+  })
+
+  it.effect("cost no look more where their paces do not meet", () => {
+    const fleet = makeFleet(jobsOf(1, { run: 60_000 }))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const fast = yield* consume(every(2))
+        const slow = yield* consume(every(3))
+        yield* TestClock.adjust("13 seconds")
+        // At 3 s a look of a second ago is new enough.
+        assert.deepStrictEqual(
+          fleet.looks.map(({ at }) => at),
+          [0, 2000, 4000, 6000, 8000, 10_000, 12_000]
+        )
+        assert.deepStrictEqual(slow.progress(), fast.progress())
+        yield* Fiber.interruptAll([fast.fiber, slow.fiber])
       })
     )
   })
@@ -240,4 +260,19 @@ describe("schedules of users", () => {
       })
     )
   })
+})
+
+describe("the word between a hub and its consumer", () => {
+  it.effect("is kept until somebody waits for it, once", () =>
+    Effect.gen(function* () {
+      const signal = new Signal()
+      signal.give()
+      yield* signal.await
+      const waiting = yield* Effect.fork(signal.await)
+      yield* Effect.yieldNow()
+      assert.isTrue(Option.isNone(yield* Fiber.poll(waiting)))
+      signal.give()
+      yield* Fiber.join(waiting)
+    })
+  )
 })
