@@ -1,11 +1,14 @@
 // Ratios against peers, all in one run; or the benches that are named: `npm run bench -- watch`. Each is a process of its
-// own, whose children are started as it was. The package is built once: what is measured is what is published.
+// own, whose children are started as it was. The package is built once: what is measured is what is published. What begins
+// with `--` is for the bench itself: `npm run bench -- faults --verbose`.
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const named = process.argv.slice(2)
+const given = process.argv.slice(2)
+const named = given.filter((word) => !word.startsWith("--"))
+const options = given.filter((word) => word.startsWith("--"))
 
 const run = (...words) => {
   const { status } = spawnSync(process.execPath, words, {
@@ -18,5 +21,5 @@ const run = (...words) => {
 
 run("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json")
 for (const name of named.length > 0 ? named : ["imports", "size", "retrieve", "transfer", "watch"]) {
-  run("--import", "tsx", `bench/${name}.ts`)
+  run("--import", "tsx", `bench/${name}.ts`, ...options)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
+import { Array as Arr, Effect, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
 import {
   createVideo,
   retrieveVideo,
@@ -119,6 +119,28 @@ describe("the budget of a layer", () => {
         yield* Fiber.join(read)
       }).pipe(Effect.provide(layer))
       expect(tries.headers.findIndex((headers) => !("idempotency-key" in headers))).toBe(4)
+    })
+  )
+
+  it.effect("gives each job its turn, however often one of them is asked about", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const { layer } = videosScripted(
+        (_, request) => {
+          asked.push(request.url.split("/").at(-1) ?? "")
+          return answerJson(200, job({ status: "completed" }))
+        },
+        { budget: { requestsPerSecond: 1 } }
+      )
+      const ids = [...Arr.replicate("video_1", 6), "video_2", "video_3"]
+      const fiber = yield* Effect.forEach(ids, (id) => retrieveVideo(id), { concurrency: "unbounded" }).pipe(
+        Effect.provide(layer),
+        Effect.fork
+      )
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(fiber)
+      // The first goes at once; then the lines take turns.
+      expect(asked.map((id) => id.slice("video_".length)).join("")).toBe("11231111")
     })
   )
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Option, Schedule, Stream, TestClock } from "effect"
-import { awaitVideo, type VideoResource, type Videos, type WatchOptions, watchVideo } from "effect-videos"
+import { Cause, Effect, Exit, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
+import { awaitVideo, type VideoResource, Videos, type WatchOptions, watchVideo } from "effect-videos"
+import { Signal } from "../src/internal/watchFeed.js"
 import { broken, jobsOf, makeFleet } from "./support/fleet.js"
 
 const every = (seconds: number): WatchOptions => ({
@@ -80,6 +81,25 @@ describe("many consumers of one job", () => {
     )
   })
 
+  it.effect("cost no look more where their paces do not meet", () => {
+    const fleet = makeFleet(jobsOf(1, { run: 60_000 }))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        const fast = yield* consume(every(2))
+        const slow = yield* consume(every(3))
+        yield* TestClock.adjust("13 seconds")
+        // At 3 s a look of a second ago is new enough.
+        assert.deepStrictEqual(
+          fleet.looks.map(({ at }) => at),
+          [0, 2000, 4000, 6000, 8000, 10_000, 12_000]
+        )
+        assert.deepStrictEqual(slow.progress(), fast.progress())
+        yield* Fiber.interruptAll([fast.fiber, slow.fiber])
+      })
+    )
+  })
+
   it.effect("share the failures too: a server in trouble is not asked once for each of them", () => {
     const fleet = makeFleet(jobsOf(1), { fault: (_, count) => (count > 1 && count < 6 ? broken : null) })
     return over(
@@ -109,6 +129,21 @@ describe("many consumers of one job", () => {
         assert.strictEqual(fleet.looks.length, 1)
       })
     )
+  })
+
+  it.effect("the last to leave has left once its look is closed, and not before", () => {
+    const closing = Layer.mock(Videos, {
+      retrieve: () => Effect.onInterrupt(Effect.never, () => Effect.sleep("1 second"))
+    })
+    return Effect.gen(function* () {
+      const { fiber } = yield* consume(every(1))
+      yield* TestClock.adjust("1 second")
+      const leaving = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("999 millis")
+      assert.isNull(yield* Fiber.poll(leaving).pipe(Effect.map(Option.getOrNull)))
+      yield* TestClock.adjust("1 millis")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(leaving)))
+    }).pipe(Effect.provide(closing))
   })
 
   it.effect("have schedules and time-outs of their own", () => {
@@ -225,4 +260,19 @@ describe("schedules of users", () => {
       })
     )
   })
+})
+
+describe("the word between a hub and its consumer", () => {
+  it.effect("is kept until somebody waits for it, once", () =>
+    Effect.gen(function* () {
+      const signal = new Signal()
+      signal.give()
+      yield* signal.wait()
+      const waiting = yield* Effect.fork(signal.wait())
+      yield* Effect.yieldNow()
+      assert.isTrue(Option.isNone(yield* Fiber.poll(waiting)))
+      signal.give()
+      yield* Fiber.join(waiting)
+    })
+  )
 })

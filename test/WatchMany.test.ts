@@ -186,17 +186,22 @@ describe("watchVideos", () => {
     )
   })
 
-  it.effect("an interruption stops them all", () => {
-    const jobs = jobsOf(3, long)
+  it.effect.each([
+    [3, "looks"],
+    [60, "pages"]
+  ] as const)("an interruption stops them all, and what is in flight: %i jobs, by %s", ([count, by]) => {
+    const jobs = jobsOf(count, long)
     const fleet = makeFleet(jobs, { latency: 500 })
     return over(
       fleet,
       Effect.gen(function* () {
+        yield* TestClock.adjust("1 second")
         const fiber = yield* Effect.fork(Stream.runDrain(watchVideos(Stream.fromIterable(idsOf(jobs)), everySecond)))
         yield* TestClock.adjust("6200 millis")
-        assert.strictEqual(fleet.inFlight(), 3)
+        assert.strictEqual(fleet.inFlight(), by === "pages" ? 1 : count)
         yield* Fiber.interrupt(fiber)
         assert.strictEqual(fleet.inFlight(), 0)
+        assert.strictEqual(fleet.pages.length > 0, by === "pages")
         const before = fleet.requests()
         yield* TestClock.adjust("1 minute")
         assert.strictEqual(fleet.requests(), before)
@@ -241,6 +246,48 @@ describe("pages instead of single looks", () => {
           [...progress].sort((a, b) => (a ?? 0) - (b ?? 0))
         )
       }
+    })
+  )
+
+  it.effect("a page that was long on its way takes nothing back that a look has told since", () =>
+    Effect.gen(function* () {
+      const jobs = jobsOf(30, long)
+      const byId = new Map(jobs.map((job) => [job.id, job]))
+      // A page says what was so when it was asked for; the look that is compared with it comes while the next is on its way.
+      const { fleet, updates } = yield* watchAll(jobs, {
+        latency: (id) => (id === null ? 900 : 1500),
+        list: (page, now) => ({
+          ...page,
+          videos: page.videos.map((video) => at(byId.get(video.id) as Job, now - 900))
+        })
+      })
+      assert.isAbove(fleet.looks.length, 0)
+      for (const { id } of jobs) {
+        const progress = updates.flatMap((update) =>
+          update.id === id && update._tag === "VideoChanged" ? [update.video.progress] : []
+        )
+        assert.deepStrictEqual(
+          progress,
+          [...progress].sort((a, b) => (a ?? 0) - (b ?? 0))
+        )
+      }
+    })
+  )
+
+  it.effect("jobs that a list shows a second late are found there all the same", () =>
+    Effect.gen(function* () {
+      const jobs = jobsOf(100, long)
+      const fleet = makeFleet(jobs, {
+        list: (page, now) => ({
+          ...page,
+          videos: page.videos.filter(({ createdAt }) => (createdAt?.epochMillis ?? 0) <= now - 1000)
+        })
+      })
+      yield* TestClock.adjust("600 millis")
+      const fiber = yield* Effect.fork(over(fleet, awaitVideos(idsOf(jobs))))
+      yield* TestClock.adjust("90 seconds")
+      yield* Fiber.join(fiber)
+      assert.isBelow(fleet.requests(), 400)
     })
   )
 

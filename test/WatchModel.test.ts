@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Random, Schedule, Stream, TestClock } from "effect"
+import { Clock, Effect, Fiber, Random, Schedule, Stream, TestClock } from "effect"
 import { isSameSnapshot, isTerminal, type VideoResource, watchVideo, watchVideos } from "effect-videos"
 import { broken, type Job, makeFleet } from "./support/fleet.js"
 
@@ -139,5 +139,52 @@ describe("many virtual jobs, a tenth of all requests failing, consumers that com
         assert.strictEqual(fleet.pages.length > 0, count > 20)
       }),
     120_000
+  )
+})
+
+/** When somebody watched a job, in milliseconds of the clock. */
+interface Stay {
+  readonly id: string
+  readonly from: number
+  readonly to: number
+}
+
+describe("jobs that nobody watches for a while", () => {
+  it.effect.each(["one", "two", "three"])("are not asked about meanwhile (seed %s)", (seed) =>
+    Effect.gen(function* () {
+      const between = (least: number, most: number) => Random.nextIntBetween(least, most)
+      // Fewer than are read by pages, which also show jobs that nobody watches.
+      const jobs = Array.from(
+        { length: 15 },
+        (_, index): Job => ({ id: `video_${index}`, createdAt: 0, queue: 0, run: 120_000 })
+      )
+      const fleet = makeFleet(jobs, { latency: 300, fault: (_, count) => (count % 10 === 0 ? broken : null) })
+      const stays: Array<Stay> = []
+      yield* Effect.forEach(
+        jobs,
+        ({ id }) =>
+          Effect.gen(function* () {
+            // One after the other and at the same time, with pauses in which a job is alone.
+            const delay = yield* between(0, 100_000)
+            const stay = yield* between(0, 20_000)
+            yield* Effect.sleep(delay)
+            const from = yield* Clock.currentTimeMillis
+            yield* Effect.timeoutOption(Stream.runDrain(watchVideo(id, options)), stay)
+            stays.push({ id, from, to: yield* Clock.currentTimeMillis })
+          }).pipe(Effect.replicateEffect(4, { concurrency: "unbounded" })),
+        { concurrency: "unbounded" }
+      ).pipe(
+        Effect.provide(fleet.layer),
+        Effect.fork,
+        Effect.zipLeft(TestClock.adjust("5 minutes")),
+        Effect.flatMap(Fiber.join)
+      )
+      assert.isAbove(fleet.looks.length, 100)
+      assert.deepStrictEqual(
+        fleet.looks.filter(({ at, id }) => !stays.some((stay) => stay.id === id && stay.from <= at && at <= stay.to)),
+        []
+      )
+      assert.strictEqual(fleet.inFlight(), 0)
+    }).pipe(Effect.withRandom(Random.make(seed)))
   )
 })

@@ -1,4 +1,9 @@
-/** What peers of this library fell into, each as a test. */
+/**
+ * What peers of this library fell into, each as a test. In files of their own: lost answers and twins (`Reconcile*`), keys
+ * kept over retries (`Reconcile`, `Submissions`), a wait that holds its process (`Deadlines`), events before their time
+ * (`WatchPush`), failures without code or id (`Watches`), what leaves the origin (`Redirects`, `secrets/`), and of webhooks the
+ * stale, the replayed, junk in times, bare signatures, changed secrets and bodies without shape (`Webhook*`).
+ */
 import { assert, describe, it } from "@effect/vitest"
 import {
   Array as Arr,

@@ -25,8 +25,8 @@ export interface FleetOptions {
   readonly list?: (page: VideoPage, now: number) => VideoPage
   /** An error for this look or page, or `null`. The first argument is an id, or `null` for a page. */
   readonly fault?: (id: string | null, count: number, now: number) => RetrieveVideoError | null
-  /** How long an answer takes. Default: 0. */
-  readonly latency?: number
+  /** How long an answer takes; the argument is an id, or `null` for a page. Default: 0. */
+  readonly latency?: number | ((id: string | null) => number)
 }
 
 export const broken = new ServerError({ operation: "retrieveVideo", status: 500, detail: "" })
@@ -64,12 +64,17 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
   let inFlight = 0
   let most = 0
 
-  const answer = <A, E>(body: (now: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  const { latency = 0 } = options
+  const answer = <A, E>(id: string | null, body: (now: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.acquireUseRelease(
       Effect.sync(() => {
         most = Math.max(most, ++inFlight)
       }),
-      () => Effect.zipRight(Effect.sleep(options.latency ?? 0), Effect.flatMap(Clock.currentTimeMillis, body)),
+      () =>
+        Effect.zipRight(
+          Effect.sleep(typeof latency === "number" ? latency : latency(id)),
+          Effect.flatMap(Clock.currentTimeMillis, body)
+        ),
       () => Effect.sync(() => inFlight--)
     )
 
@@ -80,7 +85,7 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
       Effect.flatMap(Clock.currentTimeMillis, (asked) => {
         const count = looks.push({ id, at: asked })
         const fault = options.fault?.(id, count, asked) ?? null
-        return answer((now): Effect.Effect<VideoResource, RetrieveVideoError> => {
+        return answer(id, (now): Effect.Effect<VideoResource, RetrieveVideoError> => {
           const job = byId.get(id)
           if (fault !== null) return Effect.fail(fault)
           if (job === undefined || job.createdAt > now) return Effect.fail(missing(id))
@@ -94,7 +99,7 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
         Effect.flatMap(Clock.currentTimeMillis, (asked) => {
           const count = pages.push({ after: query?.after ?? null, at: asked })
           const fault = options.fault?.(null, count, asked) ?? null
-          return answer((now): Effect.Effect<VideoPage, ListVideosError> => {
+          return answer(null, (now): Effect.Effect<VideoPage, ListVideosError> => {
             if (fault !== null && fault._tag !== "VideoNotFoundError") return Effect.fail(fault)
             const all = newestFirst.filter(({ createdAt }) => createdAt <= now)
             const from = query?.after === undefined ? 0 : all.findIndex(({ id }) => id === query.after) + 1

@@ -1,0 +1,224 @@
+/**
+ * The cases of `bench/faults.ts`: what goes wrong with what, and how that is to end for the caller of any client. What is
+ * wanted is what a program needs, not how a client comes to it:
+ *
+ * - A submission makes one job and tells its id. Where its answer is lost it may say instead that it is not known, or that it
+ *   failed if nothing was made. Two jobs for one call are wrong, and so is a job that the caller takes for a failure.
+ * - A watch tells the job's end, in no other order than the job went; faults that pass do not end it.
+ * - A list has each job once. It may end in an error after some of them, and not as if those were all.
+ * - A file is under its name whole, or not at all.
+ * - Everything ends by itself, within the patience of `run.ts`; nothing that identifies the caller reaches another origin.
+ */
+import { Fault, type ServerOptions } from "effect-videos/server"
+
+export type Flow = "submit" | "watch" | "list" | "download"
+
+export interface Case {
+  readonly flow: Flow
+  readonly name: string
+  readonly rules: (elsewhere: string) => ReadonlyArray<Fault.Rule>
+  /**
+   * `value`: it succeeds, with what is true. `error`: there is nothing to succeed with. `either`: whichever, as long as what
+   * the caller is told is true.
+   */
+  readonly ends: "value" | "error" | "either"
+  /** Under a refusal that says it will last: nothing else is asked. */
+  readonly askedOnce?: boolean
+  /** How the watched job ends. Default: `completed`. */
+  readonly outcome?: "completed" | "failed"
+  /** How many calls there are at once, the same to the letter. Default: 1. */
+  readonly calls?: number
+  /** How many jobs are there before. Default: 1 to watch or download, 5 to list. */
+  readonly jobs?: number
+  readonly server?: ServerOptions
+}
+
+const { first, nth, status } = Fault
+
+const asOne = (fault: Fault.Fault, when: Fault.When, on: Fault.Rule["on"]) => () => [{ on, when, fault }]
+
+const hour = status({ status: 429, retryAfter: "1 hour" })
+const quota = status({ status: 429, code: "insufficient_quota" })
+
+// -----------------------------------------------------------------------------
+// submissions
+// -----------------------------------------------------------------------------
+
+const submission = (
+  name: string,
+  fault: Fault.Fault,
+  ends: Case["ends"],
+  more: { readonly when?: Fault.When; readonly askedOnce?: boolean; readonly calls?: number } = {}
+): Case => {
+  const { when = nth(1), ...rest } = more
+  return { flow: "submit", name, ends, rules: asOne(fault, when, ["create"]), ...rest }
+}
+
+const refused = { when: Fault.always, askedOnce: true }
+const lost = Fault.reset("after-commit")
+
+const submissions: ReadonlyArray<Case> = [
+  submission("429, Retry-After in seconds", status({ status: 429, retryAfter: "1 second" }), "value"),
+  submission("429, retry-after-ms", status({ status: 429, retryAfter: Fault.retryAfterMillis(300) }), "value"),
+  submission("429, Retry-After as a date", status({ status: 429, retryAfter: Fault.retryAfterDate(1500) }), "value"),
+  submission("429, a date that has passed", status({ status: 429, retryAfter: Fault.retryAfterPast(9000) }), "value"),
+  submission("429, Retry-After of an hour", hour, "error", refused),
+  submission("429, the account is empty", quota, "error", refused),
+  submission("500 after the job was made", status({ status: 500, committed: true }), "either"),
+  submission("502, a proxy's page; nothing was made", status({ status: 502, body: "html" }), "either"),
+  submission("503; nothing was made", status({ status: 503 }), "either"),
+  submission("524, a proxy's page, after the job was made", status({ status: 524, committed: true }), "either"),
+  submission("reset before headers; nothing was made", Fault.reset("before-headers"), "either"),
+  submission("reset after the job was made", lost, "either"),
+  submission("reset in mid-body", Fault.reset("mid-body"), "either"),
+  submission("cut JSON", Fault.cutJson(), "either"),
+  submission("a page with 200; nothing was made", Fault.html(), "either"),
+  submission("no answer after the job was made", Fault.hang({ committed: true }), "either"),
+  submission("twins at once, one answer lost", lost, "either", { calls: 2 }),
+  {
+    flow: "submit",
+    name: "reset after the job was made, and no list",
+    ends: "either",
+    rules: () => [
+      { on: ["create"], when: nth(1), fault: lost },
+      { on: ["list"], fault: status({ status: 501 }) }
+    ]
+  },
+  {
+    flow: "submit",
+    name: "reset after the job was made, and a list that lags",
+    ends: "either",
+    rules: () => [
+      { on: ["create"], when: nth(1), fault: lost },
+      { on: ["list"], fault: Fault.stale("3 seconds") }
+    ]
+  },
+  {
+    flow: "submit",
+    name: "a redirect to another origin",
+    ends: "error",
+    rules: (elsewhere) => [{ on: ["create"], fault: Fault.redirect(elsewhere) }]
+  }
+]
+
+// -----------------------------------------------------------------------------
+// watches: looks at a job that runs for seconds
+// -----------------------------------------------------------------------------
+
+const twice = nth(2, 3)
+const fourTimes = nth(2, 3, 4, 5)
+
+const watch = (name: string, fault: Fault.Fault, when: Fault.When, more: Partial<Case> = {}): Case => ({
+  flow: "watch",
+  name,
+  ends: "value",
+  rules: asOne(fault, when, ["retrieve"]),
+  ...more
+})
+
+/** The job says so on these looks. */
+const says = (fields: Parameters<typeof Fault.fields>[0], when: Fault.When): Fault.Rule => ({
+  on: ["retrieve"],
+  when,
+  fault: Fault.fields(fields)
+})
+
+const watches: ReadonlyArray<Case> = [
+  watch("429, Retry-After in seconds", status({ status: 429, retryAfter: "1 second" }), fourTimes),
+  watch("429, a date that has passed", status({ status: 429, retryAfter: Fault.retryAfterPast(9000) }), twice),
+  watch("429, Retry-After of an hour", hour, Fault.always, { ends: "error", askedOnce: true }),
+  watch("500, twice", status({ status: 500 }), twice),
+  watch("504, four times", status({ status: 504, body: "empty" }), fourTimes),
+  watch("524, a proxy's page, four times", status({ status: 524 }), fourTimes),
+  watch("reset before headers, four times", Fault.reset("before-headers"), fourTimes),
+  watch("reset in mid-body, twice", Fault.reset("mid-body"), twice),
+  watch("cut JSON, twice", Fault.cutJson(), twice),
+  watch("a page with 200, twice", Fault.html(), twice),
+  watch("no answer, twice", Fault.hang(), twice),
+  watch("less said than sent, twice", Fault.contentLength(-9), twice),
+  watch("a replica that knows no such job yet", Fault.stale("10 seconds"), first(2)),
+  watch("a replica that lags: back to queued", Fault.unknownStatus("queued"), nth(4, 6), {
+    rules: () => [says({ status: "queued" }, nth(4, 6)), says({ status: "in_progress" }, nth(3, 5))]
+  }),
+  watch("a status that nobody knows, for a while", Fault.unknownStatus("dreaming"), twice),
+  watch("a status that nobody knows, for good", Fault.unknownStatus("dreaming"), Fault.always, { ends: "error" }),
+  watch("an end in other words: cancelled", Fault.unknownStatus("cancelled"), Fault.always, { outcome: "failed" }),
+  {
+    flow: "watch",
+    name: "a failed job, answered with its HTTP status",
+    ends: "value",
+    outcome: "failed",
+    rules: () => [],
+    server: { preset: "vllm-omni", outcome: () => ({ code: "500", message: "out of memory" }) }
+  },
+  watch("answers that leave out the id", Fault.fields({ id: "" }), Fault.always),
+  watch("a look redirected to another origin", Fault.html(), nth(2), {
+    rules: (elsewhere) => [{ on: ["retrieve"], when: nth(2), fault: Fault.redirect(elsewhere) }]
+  })
+]
+
+// -----------------------------------------------------------------------------
+// lists: five jobs, two on a page
+// -----------------------------------------------------------------------------
+
+const list = (name: string, fault: Fault.Fault, when: Fault.When, more: Partial<Case> = {}): Case => ({
+  flow: "list",
+  name,
+  ends: "value",
+  rules: asOne(fault, when, ["list"]),
+  ...more
+})
+
+const lists: ReadonlyArray<Case> = [
+  list("429, Retry-After in seconds, on page two", status({ status: 429, retryAfter: "1 second" }), nth(2)),
+  list("503, four times", status({ status: 503 }), fourTimes),
+  list("reset before headers, twice", Fault.reset("before-headers"), twice),
+  list("reset in mid-body, twice", Fault.reset("mid-body"), twice),
+  list("cut JSON on page two", Fault.cutJson(), nth(2)),
+  list("a page for people as page three", Fault.html(), nth(3)),
+  list("no answer on page two", Fault.hang(), nth(2)),
+  list("the same page for ever", Fault.page("first"), Fault.always, { ends: "error" }),
+  list("no jobs, and it says that there are more", Fault.page("empty"), Fault.always, { jobs: 0 }),
+  list("every job twice", Fault.page("doubled"), Fault.always),
+  list("401 from page two on", status({ status: 401 }), nth(2, 3, 4, 5), { ends: "error" }),
+  list("page two redirected to another origin", Fault.html(), nth(2), {
+    rules: (elsewhere) => [{ on: ["list"], when: nth(2), fault: Fault.redirect(elsewhere) }]
+  })
+]
+
+// -----------------------------------------------------------------------------
+// downloads to a file
+// -----------------------------------------------------------------------------
+
+const download = (name: string, fault: Fault.Fault, when: Fault.When, more: Partial<Case> = {}): Case => ({
+  flow: "download",
+  name,
+  ends: "value",
+  rules: asOne(fault, when, ["content"]),
+  ...more
+})
+
+const downloads: ReadonlyArray<Case> = [
+  download("429, Retry-After in seconds", status({ status: 429, retryAfter: "1 second" }), first(1)),
+  download("502, a proxy's page, twice", status({ status: 502, body: "html" }), first(2)),
+  download("503, four times", status({ status: 503 }), first(4)),
+  download("reset before headers, twice", Fault.reset("before-headers"), first(2)),
+  download("reset in mid-body, once", Fault.reset("mid-body"), first(1)),
+  download("its end, and its files expire", Fault.expire(), first(1), { ends: "error" }),
+  download("a page with 200, once", Fault.html(), first(1)),
+  download("a page with 200, for good", Fault.html(), Fault.always, { ends: "error" }),
+  download("no answer, once", Fault.hang(), first(1)),
+  download("more said than sent", Fault.contentLength(9), Fault.always, { ends: "either" }),
+  download("redirected to another origin, which has the clip", Fault.html(), Fault.always, {
+    rules: (elsewhere) => [{ on: ["content"], fault: Fault.redirect(elsewhere) }]
+  }),
+  {
+    flow: "download",
+    name: "not ready yet",
+    ends: "error",
+    rules: () => [],
+    server: { queueTime: "1 hour" }
+  }
+]
+
+export const cases: ReadonlyArray<Case> = [...submissions, ...watches, ...lists, ...downloads]

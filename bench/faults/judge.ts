@@ -1,0 +1,170 @@
+/** What came of a case: whether it ended as it should, and if not, at what cost. One judge for every client. */
+import type { Case } from "./cases.js"
+
+/** What one caller was told. */
+export type Told<A> =
+  | { readonly _tag: "Value"; readonly value: A }
+  | {
+      readonly _tag: "Error"
+      readonly message: string
+      /** Whether it leaves open if the request took effect, as against saying that it was refused. */
+      readonly isOpen: boolean
+    }
+  | { readonly _tag: "Nothing" }
+
+/** The end of a watch. */
+export interface End {
+  readonly id: string
+  readonly outcome: "completed" | "failed"
+}
+
+/** What is known of all that happened, by flow. */
+export type Found =
+  | {
+      readonly flow: "submit"
+      readonly told: ReadonlyArray<Told<string>>
+      /** The jobs that are on the server because of it. */
+      readonly made: ReadonlyArray<string>
+    }
+  | {
+      readonly flow: "watch"
+      readonly told: Told<End>
+      readonly id: string
+      /** The statuses that were told on the way, the last one included. */
+      readonly statuses: ReadonlyArray<string>
+      readonly isStillThere: boolean
+    }
+  | {
+      readonly flow: "list"
+      readonly told: Told<void>
+      readonly ids: ReadonlyArray<string>
+      /** Newest first. */
+      readonly there: ReadonlyArray<string>
+    }
+  | {
+      readonly flow: "download"
+      readonly told: Told<void>
+      /** Under the final name. */
+      readonly file: "whole" | "wrong" | "none"
+    }
+
+export type Evidence = Found & {
+  /** Requests for the operation that reached the server. */
+  readonly requests: number
+  /** Requests at another origin that say who asks. */
+  readonly leaks: number
+}
+
+export interface Verdict {
+  readonly isAsItShould: boolean
+  /** In a line. */
+  readonly what: string
+  /** Jobs beyond those that were asked for. */
+  readonly duplicates: number
+  /** Jobs that go on, and that their caller has no hold of: a watch that ended before them, an id that nobody was told. */
+  readonly dropped: number
+  /** Whether something that is not so was told as a success. */
+  readonly isWrong: boolean
+  readonly leaks: number
+}
+
+/** How far a status is; a status that nobody knows is that of a job that runs. */
+const rankOf = (status: string): number =>
+  status === "queued" ? 0 : status === "completed" || status === "failed" || status === "cancelled" ? 2 : 1
+
+const isInOrder = (statuses: ReadonlyArray<string>): boolean =>
+  statuses.every((status, index) => index === 0 || rankOf(status) >= rankOf(statuses[index - 1] ?? status)) &&
+  statuses.slice(0, -1).every((status) => rankOf(status) < 2)
+
+const same = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => a.join("\n") === b.join("\n")
+
+/** Without repetitions. */
+const shorten = (statuses: ReadonlyArray<string>): string =>
+  statuses.filter((status, index) => status !== statuses[index - 1]).join(", ") || "nothing"
+
+const say = (told: Told<unknown>): string =>
+  told._tag === "Value" ? "a value" : told._tag === "Error" ? `an error (${told.message})` : "nothing, and it goes on"
+
+interface Finding {
+  /** Whether what was told is so. */
+  readonly isTrue: boolean
+  readonly what: string
+  readonly duplicates?: number
+  readonly dropped?: number
+}
+
+const ofSubmission = ({ made, told }: Extract<Evidence, { flow: "submit" }>, { calls = 1 }: Case): Finding => {
+  const owned = told.flatMap((each) => (each._tag === "Value" ? [each.value] : []))
+  const open = told.filter((each) => each._tag === "Error" && each.isOpen).length
+  const untold = made.filter((id) => !owned.includes(id)).length
+  const duplicates = Math.max(0, made.length - calls)
+  return {
+    // Each id is that of a job and of one caller, and whatever has no owner may be that of a caller who was told so.
+    isTrue:
+      new Set(owned).size === owned.length &&
+      owned.every((id) => made.includes(id)) &&
+      duplicates === 0 &&
+      untold <= open,
+    what: `${made.length} made, ${owned.length} told, ${open} left open; told ${told.map(say).join(" and ")}`,
+    duplicates,
+    dropped: untold
+  }
+}
+
+const ofWatch = (
+  { id, isStillThere, statuses, told }: Extract<Evidence, { flow: "watch" }>,
+  { ends, outcome = "completed" }: Case
+): Finding => {
+  const isTrue =
+    told._tag !== "Value" || (told.value.id === id && told.value.outcome === outcome && isInOrder(statuses))
+  return {
+    isTrue: isTrue && isStillThere,
+    what: `saw ${shorten(statuses)}; told ${
+      told._tag === "Value" ? `${told.value.outcome}${told.value.id === id ? "" : " under another id"}` : say(told)
+    }`,
+    dropped: ends === "value" && outcome === "completed" && told._tag !== "Value" ? 1 : 0
+  }
+}
+
+const ofList = ({ ids, there, told }: Extract<Evidence, { flow: "list" }>): Finding => ({
+  isTrue: told._tag === "Value" ? same(ids, there) : same(ids, there.slice(0, ids.length)),
+  what: `${ids.length} of ${there.length}${new Set(ids).size < ids.length ? ", some twice" : ""}; told ${say(told)}`
+})
+
+const ofDownload = ({ file, told }: Extract<Evidence, { flow: "download" }>): Finding => ({
+  isTrue: file === (told._tag === "Value" ? "whole" : "none"),
+  what: `file: ${file}; told ${say(told)}`
+})
+
+const findingOf = (evidence: Evidence, each: Case): Finding => {
+  switch (evidence.flow) {
+    case "submit":
+      return ofSubmission(evidence, each)
+    case "watch":
+      return ofWatch(evidence, each)
+    case "list":
+      return ofList(evidence)
+    case "download":
+      return ofDownload(evidence)
+  }
+}
+
+/** Whether it ended at all, and with what was wanted. */
+const isWanted = (told: Told<unknown>, ends: Case["ends"]): boolean =>
+  told._tag === "Value" ? ends !== "error" : told._tag === "Error" && ends !== "value"
+
+export const judge = (each: Case, evidence: Evidence): Verdict => {
+  const told: ReadonlyArray<Told<unknown>> = evidence.flow === "submit" ? evidence.told : [evidence.told]
+  const { dropped = 0, duplicates = 0, isTrue, what } = findingOf(evidence, each)
+  const { leaks, requests } = evidence
+  const isPatient = each.askedOnce === true ? requests === 1 : requests > 0
+  const succeeded = told.some(({ _tag }) => _tag === "Value")
+  return {
+    isAsItShould: told.every((one) => isWanted(one, each.ends)) && isTrue && isPatient && leaks === 0,
+    what: `${what}; ${requests} request${requests === 1 ? "" : "s"}${leaks === 0 ? "" : `, ${leaks} of them told another origin who asks`}`,
+    duplicates,
+    dropped,
+    isWrong: succeeded && ((!isTrue && duplicates === 0) || each.ends === "error"),
+    leaks: leaks > 0 ? 1 : 0
+  }
+}

@@ -1,0 +1,69 @@
+/** This library as a contender: with its defaults, over undici. */
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import {
+  type Duration,
+  Effect,
+  Either,
+  Layer,
+  Logger,
+  LogLevel,
+  ManagedRuntime,
+  Redacted,
+  Schedule,
+  Stream
+} from "effect"
+import {
+  createVideo,
+  listVideos,
+  phaseOf,
+  SubmissionUncertainError,
+  Videos,
+  type VideosConfigOptions,
+  watchVideo
+} from "effect-videos"
+import { downloadVideoToFile } from "effect-videos/Transfer"
+import * as VideosUndici from "effect-videos/undici"
+import type { Access, Client } from "./contenders.js"
+import type { End } from "./judge.js"
+
+export interface Patience extends Pick<VideosConfigOptions, "listLag"> {
+  readonly requestTimeout: Duration.DurationInput
+  /** For a whole watch or download. */
+  readonly deadline: Duration.DurationInput
+  /** Between two looks. */
+  readonly interval: Duration.DurationInput
+}
+
+/** A lost answer is said on the log, too. */
+const quiet = Logger.minimumLogLevel(LogLevel.None)
+
+const watched = (id: string, { deadline, interval }: Patience, status: (status: string) => void) =>
+  watchVideo(id, { poll: Schedule.spaced(interval), timeout: deadline }).pipe(
+    Stream.tap((video) => Effect.sync(() => status(video.status))),
+    Stream.runLast,
+    Effect.flatten,
+    Effect.map((video): End => ({ id: video.id, outcome: phaseOf(video) === "failed" ? "failed" : "completed" }))
+  )
+
+export const makeOurs =
+  (patience: Patience) =>
+  ({ apiKey, baseUrl, organization, project }: Access): Client => {
+    const { listLag, requestTimeout } = patience
+    const options = { baseUrl, apiKey: Redacted.make(apiKey), organization, project, requestTimeout, listLag }
+    const videos = Videos.layerWith(options).pipe(Layer.provide(VideosUndici.layer))
+    const runtime = ManagedRuntime.make(Layer.mergeAll(videos, NodeContext.layer, quiet))
+    const run = async <A, E>(effect: Effect.Effect<A, E, Videos | NodeContext.NodeContext>): Promise<A> => {
+      // As itself, and not as a fiber's failure.
+      const ended = await runtime.runPromise(Effect.either(effect))
+      if (Either.isLeft(ended)) throw ended.left
+      return ended.right
+    }
+    return {
+      submit: (prompt) => run(Effect.map(createVideo({ prompt, seconds: 4 }), ({ id }) => id)),
+      watch: (id, status) => run(watched(id, patience, status)),
+      list: (limit, job) => run(Stream.runForEach(listVideos({ limit }), ({ id }) => Effect.sync(() => job(id)))),
+      download: (id, path) => run(Effect.asVoid(Effect.timeout(downloadVideoToFile(id, path), patience.deadline))),
+      isOpen: (error) => error instanceof SubmissionUncertainError,
+      close: () => runtime.dispose()
+    }
+  }

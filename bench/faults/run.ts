@@ -1,0 +1,216 @@
+/** One case, one client: a server of its own on a socket, what the client was told, and what is really there. */
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect } from "effect"
+import { VideosServer } from "effect-videos/server"
+import type { Case, Flow } from "./cases.js"
+import type { Access, Client } from "./contenders.js"
+import { type Evidence, type Found, judge, type Told, type Verdict } from "./judge.js"
+
+/** What takes longer than this has not ended. A submission that has to be sure that it made nothing takes half a minute. */
+const patience = 40_000
+
+/** Between the beginnings of two cases: so short a time-out as these clients have must not be over because of a crowd. */
+const stagger = 50
+
+/** A list of five jobs that has told of so many does not end. */
+const endless = 1000
+
+/** Is in everything that identifies the caller. */
+const secret = "secret-9f1c"
+
+// -----------------------------------------------------------------------------
+// the other origin
+// -----------------------------------------------------------------------------
+
+/** Counts who tells it who asks. It makes jobs for anybody, has the clip, and knows nothing else. */
+const listenElsewhere = Effect.acquireRelease(
+  Effect.async<{
+    readonly origin: string
+    readonly serves: (clip: Buffer) => void
+    readonly leaks: () => number
+    readonly close: () => void
+  }>((resume) => {
+    let clip: Buffer = Buffer.alloc(0)
+    let leaks = 0
+    const server = createServer(({ headers, method, url }, response) => {
+      if (JSON.stringify([headers, url]).includes(secret)) leaks++
+      const answer = (status: number, body: string | Buffer, type: string) =>
+        response.writeHead(status, { "content-type": type }).end(body)
+      if (method === "POST") return answer(200, '{"id":"video_elsewhere","status":"queued"}', "application/json")
+      if (url?.includes("/content") === true) return answer(200, clip, "video/mp4")
+      return answer(503, '{"error":{"message":"not today"}}', "application/json")
+    })
+    server.listen(0, "127.0.0.1", () =>
+      resume(
+        Effect.succeed({
+          origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+          serves: (bytes) => (clip = bytes),
+          leaks: () => leaks,
+          close: () => {
+            server.close()
+            server.closeAllConnections()
+          }
+        })
+      )
+    )
+  }),
+  ({ close }) => Effect.sync(close)
+)
+
+// -----------------------------------------------------------------------------
+// what is there before
+// -----------------------------------------------------------------------------
+
+/** Somebody else's job: made without a socket, before anything goes wrong. */
+const make = (prompt: string) =>
+  Effect.flatMap(VideosServer, ({ baseUrl, fetch, preset }) =>
+    Effect.promise(async () => {
+      const fields = { prompt, seconds: "4", size: "64x64" }
+      const form = new FormData()
+      for (const [name, value] of Object.entries(fields)) form.set(name, value)
+      const json = { body: JSON.stringify(fields), headers: { "content-type": "application/json" } }
+      const response = await fetch(`${baseUrl}/videos`, {
+        method: "POST",
+        ...(preset === "vllm-omni" ? { body: form } : json)
+      })
+      return ((await response.json()) as { readonly id: string }).id
+    })
+  )
+
+const folder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "faults-"))),
+  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+)
+
+const operations = { submit: "create", watch: "retrieve", list: "list", download: "content" } as const
+
+/** How long jobs take: those that are watched are seen to run; the rest are done at once. */
+const timesOf = (flow: Flow) =>
+  flow === "watch" ? ({ queueTime: "300 millis", runTime: "2500 millis" } as const) : { queueTime: 0, runTime: 0 }
+
+// -----------------------------------------------------------------------------
+// the case
+// -----------------------------------------------------------------------------
+
+const told = <A>(isOpen: (error: unknown) => boolean, call: () => Promise<A>): Effect.Effect<Told<A>> =>
+  Effect.promise(async (): Promise<Told<A>> => {
+    try {
+      return { _tag: "Value", value: await call() }
+    } catch (error) {
+      if (error instanceof Endless) return { _tag: "Nothing" }
+      return { _tag: "Error", message: messageOf(error), isOpen: isOpen(error) }
+    }
+  }).pipe(
+    Effect.timeoutTo({
+      duration: patience,
+      onSuccess: (ended): Told<A> => ended,
+      onTimeout: (): Told<A> => ({ _tag: "Nothing" })
+    })
+  )
+
+/** Ends a client that would not. */
+class Endless extends Error {}
+
+const messageOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  const text = `${error.name}: ${error.message}`.replaceAll(/\s+/g, " ")
+  return text.length > 100 ? `${text.slice(0, 99)}…` : text
+}
+
+/** A client's behaviour under one case; it begins when `ready` says so. */
+const evidenceOf = (
+  each: Case,
+  open: (access: Access) => Client,
+  ready: Effect.Effect<void>
+): Effect.Effect<Evidence> =>
+  Effect.gen(function* () {
+    const { baseUrl, faults, fetch, jobs } = yield* VideosServer
+    const elsewhere = yield* listenElsewhere
+    const { flow } = each
+    const count = each.jobs ?? { submit: 0, watch: 1, list: 5, download: 1 }[flow]
+    const makeAll = Effect.forEach(Array.from({ length: count }), (_, index) => make(`clip ${index}`))
+    // A job that is watched begins with its watch.
+    if (flow === "watch") yield* ready
+    const before = yield* makeAll
+    const [id = ""] = before
+    const content =
+      flow === "download"
+        ? yield* Effect.promise(async () => {
+            const response = await fetch(`${baseUrl}/videos/${id}/content`)
+            return Buffer.from(await response.arrayBuffer())
+          })
+        : Buffer.alloc(0)
+    elsewhere.serves(content)
+    yield* faults.set(each.rules(elsewhere.origin))
+    const ids = Effect.map(jobs, (all) => all.map((video): string => video.id))
+    const asked = Effect.map(faults.log, (log) => log.filter(({ operation }) => operation === operations[flow]).length)
+    const askedBefore = yield* asked
+    const client = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        open({ baseUrl, apiKey: `sk-${secret}`, organization: `org-${secret}`, project: `proj-${secret}` })
+      ),
+      (client) => Effect.promise(async () => client.close?.())
+    )
+    if (flow !== "watch") yield* ready
+    const call = <A>(run: () => Promise<A>) => told(client.isOpen, run)
+
+    const found = yield* Effect.gen(function* () {
+      switch (flow) {
+        case "submit": {
+          const calls = Array.from({ length: each.calls ?? 1 }, () => call(() => client.submit("a lighthouse at dusk")))
+          const ended = yield* Effect.all(calls, { concurrency: "unbounded" })
+          return { flow, told: ended, made: yield* ids } satisfies Found
+        }
+        case "watch": {
+          const statuses: Array<string> = []
+          const ended = yield* call(() => client.watch(id, (status) => statuses.push(status)))
+          return { flow, told: ended, id, statuses, isStillThere: (yield* ids).includes(id) } satisfies Found
+        }
+        case "list": {
+          const seen: Array<string> = []
+          const ended = yield* call(() =>
+            client.list(2, (job) => {
+              if (seen.push(job) > endless) throw new Endless()
+            })
+          )
+          return { flow, told: ended, ids: seen, there: [...before].reverse() } satisfies Found
+        }
+        case "download": {
+          const path = yield* folder
+          const ended = yield* call(() => client.download(id, join(path, "clip.mp4")))
+          const file = yield* Effect.promise(async (): Promise<"whole" | "wrong" | "none"> => {
+            if (!(await readdir(path)).includes("clip.mp4")) return "none"
+            return (await readFile(join(path, "clip.mp4"))).equals(content) ? "whole" : "wrong"
+          })
+          return { flow, told: ended, file } satisfies Found
+        }
+      }
+    })
+    return { ...found, requests: (yield* asked) - askedBefore, leaks: elsewhere.leaks() }
+  }).pipe(Effect.scoped, Effect.provide(VideosServer.layer({ ...timesOf(each.flow), ...each.server })), Effect.orDie)
+
+/**
+ * All cases at once, as none takes much but time; none begins before all are prepared, so that nothing is late because a
+ * clip is drawn.
+ */
+export const verdictsOf = (
+  cases: ReadonlyArray<Case>,
+  open: (access: Access) => Client
+): Effect.Effect<ReadonlyArray<readonly [Case, Verdict]>> =>
+  Effect.gen(function* () {
+    const start = yield* Effect.makeLatch()
+    let left = cases.length
+    const arrived = Effect.suspend(() => (--left === 0 ? start.open : start.await))
+    return yield* Effect.forEach(
+      cases,
+      (each, index) => {
+        const ready = Effect.zipRight(arrived, Effect.sleep(index * stagger))
+        return Effect.map(evidenceOf(each, open, ready), (evidence) => [each, judge(each, evidence)] as const)
+      },
+      { concurrency: "unbounded" }
+    )
+  })
