@@ -56,10 +56,32 @@ export const makeSegment = <Job>(after: string | null): Segment<Job> => ({
 /** Whether one read of it serves enough jobs; one that was never read may serve any number. */
 export const isWorthAPage = <Job>(segment: Segment<Job>): boolean => !segment.wasRead || segment.members >= leastMembers
 
-/** From the newest to the oldest job that a search has seen, in Unix milliseconds. */
+/** How a search went that did not find the job. */
 export interface Searched {
+  /** From the newest to the oldest job that it has seen, in Unix milliseconds. */
   readonly newest: number
   readonly oldest: number
+  /** When it ended, and how many have been made for the job. */
+  readonly at: number
+  readonly times: number
+}
+
+/** So many searches for one job: what is missing then is not a list that lags. */
+const mostSearches = 3
+
+/**
+ * Whether to search again for a job that was not found: a list that lags shows it later, and one search for all of them
+ * costs less than looking at each for good. An older one lies further back than the search went, and will again.
+ */
+export const isWorthASearch = (searched: Searched, latest: VideoResource | null, now: number): boolean => {
+  const createdAt = latest?.createdAt?.epochMillis
+  return (
+    searched.times < mostSearches &&
+    now - searched.at >= lagMillis &&
+    createdAt !== undefined &&
+    createdAt > searched.oldest &&
+    createdAt > searched.newest - lagMillis
+  )
 }
 
 /** What the list knows of a watched job. */

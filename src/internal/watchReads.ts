@@ -17,11 +17,13 @@ import type { Job } from "./watchHub.js"
 import * as metrics from "./watchMetrics.js"
 import {
   isWorthAPage,
+  isWorthASearch,
   type ListOptions,
   leastMembers,
   makeSegment,
   pageSize,
   place,
+  type Searched,
   type Segment,
   Trust
 } from "./watchPages.js"
@@ -77,8 +79,13 @@ export const anyPages =
       )
     )
 
-/** Searched for in no stretch of time: nothing follows from its not being found. */
-const nowhere = { newest: Number.NEGATIVE_INFINITY, oldest: Number.POSITIVE_INFINITY }
+/** Searched for in no stretch of time: nothing follows from its not being found, and it is not searched for again. */
+const nowhere: Searched = {
+  newest: Number.POSITIVE_INFINITY,
+  oldest: Number.POSITIVE_INFINITY,
+  at: Number.NEGATIVE_INFINITY,
+  times: 1
+}
 
 /** @internal */
 export class Reads {
@@ -91,6 +98,8 @@ export class Reads {
   private asked: Array<Job> = []
   private singles: Array<Job> = []
   private lost: Array<Job> = []
+  /** Those that the last search has not found. */
+  private unfound: ReadonlyArray<Job> = []
   private readonly wanted = new Set<Segment<Job>>()
   private pagesInFlight = 0
   private isSearching = false
@@ -129,6 +138,7 @@ export class Reads {
     this.asked = []
     this.singles = []
     this.lost = []
+    this.unfound = []
     this.wanted.clear()
     const fibers = [...this.fibers]
     for (const fiber of fibers) fiber.unsafeInterruptAsFork(fiber.id())
@@ -166,14 +176,15 @@ export class Reads {
     this.asked = []
     const isOn = this.trust.isOn(this.host.jobs.size)
     const always = this.options.mode === "always"
+    const now = this.host.now()
     if (!isOn) {
       for (const segment of this.wanted) jobs.push(...segment.waiting.splice(0))
       this.wanted.clear()
       jobs.push(...this.lost.splice(0))
     }
     for (const job of jobs) {
-      const { segment } = job
-      if (!isOn || job.searched !== null) this.singles.push(job)
+      const { latest, searched, segment } = job
+      if (!isOn || (searched !== null && !isWorthASearch(searched, latest, now))) this.singles.push(job)
       else if (segment === null) this.lost.push(job)
       else if (!always && !isWorthAPage(segment)) this.singles.push(job)
       else {
@@ -184,8 +195,17 @@ export class Reads {
     if (this.lost.length === 0 || this.isSearching) return
     const lost = this.lost
     this.lost = []
-    if (always || lost.length >= leastMembers) this.search(lost)
+    // Those that are not due now would be found as well.
+    const hoped = this.unfound.filter((job) => !job.isAsked && this.isHopedFor(job, now))
+    if (always || lost.length + hoped.length >= leastMembers) this.search(lost, hoped)
     else this.singles.push(...lost)
+  }
+
+  /** A job that no search has found so far, and that one may find yet. */
+  private isHopedFor(job: Job, now: number): boolean {
+    const { latest, searched, segment } = job
+    const isWatched = this.host.jobs.get(job.id) === job
+    return isWatched && segment === null && searched !== null && isWorthASearch(searched, latest, now)
   }
 
   private lookSingly(job: Job): void {
@@ -224,13 +244,15 @@ export class Reads {
   }
 
   /** Reads on from the newest job, for jobs whose places are not known. */
-  private search(wanted: ReadonlyArray<Job>): void {
+  private search(wanted: ReadonlyArray<Job>, hoped: ReadonlyArray<Job>): void {
     this.isSearching = true
-    const limit = this.options.mode === "always" ? Number.POSITIVE_INFINITY : Math.ceil(wanted.length / searchYield)
+    const jobs = wanted.length + hoped.length
+    const limit = this.options.mode === "always" ? Number.POSITIVE_INFINITY : Math.ceil(jobs / searchYield)
     const seen = new Set<string>()
     let newest = Number.NEGATIVE_INFINITY
     let oldest = Number.POSITIVE_INFINITY
     const missing = () => stillAsked(wanted)
+    const unfound = () => [...missing(), ...hoped.filter((job) => job.segment === null && job.watches.size > 0)]
     const readFrom = (after: string | null, count: number): Effect.Effect<void, ListVideosError> =>
       Effect.flatMap(this.page(makeSegment(after)), ({ hasMore, videos }) => {
         const isRepeated = videos.some(({ id }) => seen.has(id))
@@ -243,13 +265,15 @@ export class Reads {
         const last = videos.at(-1)
         const isEnd = last === undefined || hasMore === false || (hasMore === null && videos.length !== pageSize)
         if (isEnd) oldest = Number.NEGATIVE_INFINITY
-        return isEnd || isRepeated || count >= limit || missing().length === 0
+        return isEnd || isRepeated || count >= limit || unfound().length === 0
           ? Effect.void
           : readFrom(last.id, count + 1)
       })
     this.fork(readFrom(null, 1), null, missing, () => {
       this.isSearching = false
-      for (const job of missing()) job.searched = { newest, oldest }
+      const at = this.host.now()
+      this.unfound = unfound()
+      for (const job of this.unfound) job.searched = { newest, oldest, at, times: (job.searched?.times ?? 0) + 1 }
     })
   }
 
