@@ -72,17 +72,17 @@ export const styles = ({ colors, terminal }: ScreenService): { readonly out: Sty
 })
 
 /**
- * `@effect/cli` writes help, completions and the wizard through `Console`, coloured whatever they are written to. Its
- * errors are dropped here: they come back as failures, and are told in one place, in one form.
+ * `@effect/cli` writes completions, the version and the wizard through `Console`, coloured whatever they are written to;
+ * `mend` may correct them. Its errors are dropped here: they come back as failures, and are told in one place, in one form.
  */
 export const withScreenConsole = <A, E, R>(
   self: Effect.Effect<A, E, R>,
-  reflow: (text: string, columns: number) => string
+  mend: (text: string) => string
 ): Effect.Effect<A, E, R | Screen> =>
   Effect.flatMap(Screen, (screen) => {
     const plain = !(screen.colors && screen.terminal.out)
     const log = (...parts: ReadonlyArray<unknown>) => {
-      const text = `${reflow(parts.join(" "), screen.size().columns)}\n`
+      const text = `${mend(parts.join(" "))}\n`
       return Effect.ignore(screen.out(plain ? stripVTControlCharacters(text) : text))
     }
     return Console.consoleWith((console) =>
