@@ -89,13 +89,14 @@ const submit = <E>(operation: string, given: Common, updates: Updates<E>) =>
     const output = yield* planOutput(given.output, given.overwrite, [])
     const connection = connectionArguments(given)
     const wait = given.watch || output !== null
-    const watching = {
-      ...watchOptions(given),
-      submit: { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
-    }
     yield* follow(
       (display) => {
-        const all = Stream.tapError(updates(display(operation), watching), () => session.notSubmitting)
+        const row = display(operation)
+        const watching = {
+          ...watchOptions(given, [row]),
+          submit: { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
+        }
+        const all = Stream.tapError(updates(row, watching), () => session.notSubmitting)
         return Stream.unwrap(
           Effect.as(session.submitting(operation, connection), updatesOf(operation, wait ? all : Stream.take(all, 1)))
         )
