@@ -55,6 +55,9 @@ const showHelp = ({ node, path }: ReturnType<typeof commandAt>) =>
     yield* screen.out(node === tree ? rootHelp(columns, style) : commandHelp(node, path, program, columns, style))
   })
 
+/** `@effect/cli` puts an empty line after the version. */
+const mend = (text: string): string => (text.trim() === version ? version : mendCompletions(text))
+
 /** Whether errors, too, are to be events. */
 const wantsEvents = (given: ReadonlyArray<string>): boolean =>
   given.some(
@@ -65,7 +68,7 @@ const wantsEvents = (given: ReadonlyArray<string>): boolean =>
 export const run = (argv: ReadonlyArray<string>) => {
   const given = argv.slice(2)
   const help = helpOf(given)
-  return (help === null ? withScreenConsole(command(argv), mendCompletions) : showHelp(help)).pipe(
+  return (help === null ? withScreenConsole(command(argv), mend) : showHelp(help)).pipe(
     Effect.provide(CliConfig.layer({ showBuiltIns: false })),
     Effect.onError((cause) => report(cause, { given, words: leadingWords(given), tree, json: wantsEvents(given) }))
   )

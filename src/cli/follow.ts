@@ -14,7 +14,7 @@ import { type JobDisplay, makeDisplay, progressMode } from "./display.js"
 import { mayGoOn } from "./exitCodes.js"
 import type { Following, Shown } from "./options.js"
 import type { Output } from "./output.js"
-import { type OutputClosedError, Screen } from "./screen.js"
+import { type OutputError, Screen } from "./screen.js"
 import { Session } from "./session.js"
 import { bytes } from "./text.js"
 import type { JobUpdate } from "./watchJobs.js"
@@ -72,7 +72,7 @@ export const follow = <E, E1, R>(
     const mode = yield* progressMode(shown.progress)
     // Records on a terminal with bars would be drawn over: they come after.
     const isLater = mode === "bar" && screen.terminal.err && screen.terminal.out
-    const later: Array<Effect.Effect<void, OutputClosedError>> = []
+    const later: Array<Effect.Effect<void, OutputError>> = []
     const write = (video: VideoResource, file: DownloadedFile | null) => {
       const writing = writeJob(writer, video, file)
       return isLater ? Effect.sync(() => void later.push(writing)) : writing

@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import { phaseOf, type VideoResource } from "../Schema.js"
 import type { DownloadedFile } from "../Transfer.js"
 import { jobRecord } from "./records.js"
-import { type OutputClosedError, Screen, type Style, styles } from "./screen.js"
+import { type OutputError, Screen, type Style, styles } from "./screen.js"
 import { bytes, clean, padEnd, table, truncate, wrap } from "./text.js"
 
 export interface Writer {
   /** One object as a line of JSON, or what people see instead. */
-  readonly write: (record: object, text: (style: Style) => string) => Effect.Effect<void, OutputClosedError>
+  readonly write: (record: object, text: (style: Style) => string) => Effect.Effect<void, OutputError>
   readonly json: boolean
 }
 

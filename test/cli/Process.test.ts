@@ -82,6 +82,21 @@ describe("the process", () => {
     timeout
   )
 
+  it.scopedLive.skipIf(!fs.existsSync("/dev/full"))(
+    "says when its output cannot be written, and ends with 11",
+    () =>
+      Effect.gen(function* () {
+        const full = yield* Effect.acquireRelease(
+          Effect.sync(() => fs.openSync("/dev/full", "w")),
+          (fd) => Effect.sync(() => fs.closeSync(fd))
+        )
+        const { code, err } = yield* finished(yield* command(["--help"], {}, undefined, full))
+        assert.strictEqual(code, 11, err)
+        assert.match(err, /^error: standard output cannot be written: ENOSPC/)
+      }),
+    timeout
+  )
+
   it.scopedLive(
     "ends well when the reader of its output goes away",
     () =>

@@ -32,12 +32,13 @@ export interface Process {
 export const command = (
   args: ReadonlyArray<string>,
   env: { readonly [name: string]: string },
-  input?: { readonly fd: number; readonly text: string }
+  input?: { readonly fd: number; readonly text: string },
+  output: "pipe" | number = "pipe"
 ) =>
   Effect.acquireRelease(
     Effect.sync((): Process => {
       const { HOME = "", PATH = "" } = process.env
-      const stdio = ["ignore", "pipe", "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
+      const stdio = ["ignore", output, "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
       const child = spawn(process.execPath, [join(folder, "cli.mjs"), ...args], {
         cwd: folder,
         env: { HOME, PATH, ...env },
