@@ -12,7 +12,7 @@ import "./install.mjs"
 
 const { bundleCore, bundleProgram } = await import("./smoke/bundles.mjs")
 const { browserProblem, runInBrowser } = await import("./smoke/browser.mjs")
-const { copyInto, makeProject, mustRun, pack } = await import("./smoke/project.mjs")
+const { copyInto, makeProject, mustRun, pack, serverPeers } = await import("./smoke/project.mjs")
 const { installRuntime } = await import("./smoke/runtimes.mjs")
 
 /** For a machine that has other things to do: what takes longer hangs. */
@@ -23,12 +23,24 @@ const tarball = await pack()
 const project = await makeProject("project", tarball)
 copyInto(project, "smoke")
 
+/** A project that has the server's optional peers too, made when it is first wanted. */
+let withPeers
+const projectWithPeers = () => {
+  withPeers ??= makeProject("server", tarball, serverPeers).then((cwd) => {
+    copyInto(cwd, "smoke")
+    return cwd
+  })
+  return withPeers
+}
+
+const command = join(project, "node_modules/effect-videos/dist/cli.mjs")
+const node = [process.execPath]
+
 /** The command's own server, out of the same tarball: CORS, and a key, so that browsers have to ask first. */
-const startServer = () =>
+const startServer = ([binary, ...flags]) =>
   new Promise((resolve, reject) => {
-    const command = join(project, "node_modules/effect-videos/dist/cli.mjs")
     const args = ["serve", "--port", "0", "--queue-time", "100ms", "--run-time", "1s", "--require-key", "--json"]
-    const child = spawn(process.execPath, [command, ...args], {
+    const child = spawn(binary, [...flags, command, ...args], {
       env: { ...process.env, OPENAI_API_KEY: apiKey },
       stdio: ["ignore", "pipe", "pipe"]
     })
@@ -36,41 +48,75 @@ const startServer = () =>
     child.stderr.on("data", (text) => {
       complaint += text
     })
-    child.on("exit", () => reject(new Error(`the server ended\n${complaint}`)))
+    const ended = new Promise((resolve) => child.on("exit", resolve))
+    ended.then(() => reject(new Error(`the server ended\n${complaint}`)))
     process.on("exit", () => child.kill())
-    createInterface({ input: child.stdout }).once("line", (line) => resolve(JSON.parse(line).base_url))
+    const stop = () => {
+      child.kill("SIGINT")
+      return ended
+    }
+    createInterface({ input: child.stdout }).once("line", (line) =>
+      resolve({ baseUrl: JSON.parse(line).base_url, stop })
+    )
   })
 
-const baseUrl = await startServer()
+const { baseUrl } = await startServer(node)
 
-/** The job in a process of this runtime. */
-const inProcess = async (command, args = [], env = {}) => {
-  const { stdout } = await mustRun(command, [...args, join(project, "main.mjs")], {
+/** A program in a process of this runtime; what it says. */
+const inProcess = async ([binary, ...flags], args, server, env = {}) => {
+  const { stdout } = await mustRun(binary, [...flags, ...args], {
     cwd: project,
-    env: { ...env, OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: apiKey },
+    env: { ...env, OPENAI_BASE_URL: server, OPENAI_API_KEY: apiKey },
     limit
   })
   return stdout.trim()
 }
 
+const main = join(project, "main.mjs")
+
 const unavailable = (version, problem) => ({ version, problem })
 
-const onRuntime = (id, args) => async () => {
+/** How a runtime is started, and with what; or why it is not there. */
+const started = async (id, flags = []) => {
   const { binary, cwd, problem, version } = await installRuntime(id)
   if (problem !== undefined) return unavailable(version, problem)
-  return { version, line: await inProcess(binary, args, { DENO_DIR: join(cwd, "deno"), DENO_NO_UPDATE_CHECK: "1" }) }
+  return { version, run: [binary, ...flags], env: { DENO_DIR: join(cwd, "deno"), DENO_NO_UPDATE_CHECK: "1" } }
+}
+
+const onRuntime = (id, flags) => async () => {
+  const { env, problem, run, version } = await started(id, flags)
+  if (problem !== undefined) return unavailable(version, problem)
+  return { version, line: await inProcess(run, [main], baseUrl, env) }
+}
+
+/**
+ * The command and the embedded server in this runtime: `serve`, with the job against it from Node; `create` from there to a
+ * file; and `effect-videos/server` in a program.
+ */
+const serverOnRuntime = (id, flags) => async () => {
+  const { env, problem, run, version } = await started(id, flags)
+  if (problem !== undefined) return unavailable(version, problem)
+  const server = await startServer(run)
+  const served = await inProcess(node, [main], server.baseUrl)
+  const args = ["create", "-p", "a fox", "--seconds", "4", "--size", "64x64", "-o", `${id}.mp4`]
+  const { file } = JSON.parse(await inProcess(run, [command, ...args], server.baseUrl, env))
+  const code = await server.stop()
+  if (code !== 130) throw new Error(`serve ends with ${code} at a Ctrl-C`)
+  const cwd = await projectWithPeers()
+  const { stdout } = await mustRun(run[0], [...run.slice(1), join(cwd, "server.mjs")], { cwd, env, limit })
+  return { version, line: `serve: ${served}; create: ${file.bytes} bytes; VideosServer: ${stdout.trim()}` }
 }
 
 const onWorkerd = async () => {
   const { cwd, problem, version } = await installRuntime("miniflare")
   if (problem !== undefined) return unavailable(version, problem)
   // miniflare is for Node 22 and later.
-  const node =
+  const newer =
     Number.parseInt(process.versions.node, 10) >= 22 ? { binary: process.execPath } : await installRuntime("node-22")
-  if (node.problem !== undefined) return unavailable(version, `it wants Node 22: ${node.problem}`)
+  if (newer.problem !== undefined) return unavailable(version, `it wants Node 22: ${newer.problem}`)
   const worker = await bundleProgram(project, "worker", ["workerd", "worker"])
   const bindings = JSON.stringify({ apiKey, baseUrl })
-  const { stdout } = await mustRun(node.binary, [join(project, "workerd.mjs"), cwd, worker, bindings], { limit })
+  const { stdout } = await mustRun(newer.binary, [join(project, "workerd.mjs"), cwd, worker, bindings], { limit })
   return { version: `(miniflare ${version})`, line: stdout.trim() }
 }
 
@@ -81,11 +127,20 @@ const inChromium = async () => {
 
 /** By the name that the command line takes. */
 const runtimes = {
-  node: ["Node", async () => ({ version: process.versions.node, line: await inProcess(process.execPath) })],
+  node: ["Node", async () => ({ version: process.versions.node, line: await inProcess(node, [main], baseUrl) })],
   "node-22": ["Node", onRuntime("node-22")],
   "node-24": ["Node", onRuntime("node-24")],
   bun: ["Bun", onRuntime("bun", ["run"])],
   deno: ["Deno", onRuntime("deno", ["run", "--no-prompt", "--allow-env", "--allow-net=127.0.0.1"])],
+  "bun-server": ["Bun, server", serverOnRuntime("bun", ["run"])],
+  "deno-server": [
+    "Deno, server",
+    serverOnRuntime("deno", [
+      "run",
+      "--no-prompt",
+      ...["env", "net", "read", "sys=uid", "write"].map((name) => `--allow-${name}`)
+    ])
+  ],
   workerd: ["workerd", onWorkerd],
   bundle: ["browser bundle", async () => ({ version: "", line: await bundleCore(project) })],
   chromium: ["Chromium", inChromium]

@@ -26,11 +26,13 @@ import type { Plan, Start } from "./internal/watch.js"
 import { ruleOf } from "./internal/watchRule.js"
 import { awaitOne, type Telling, watchMany, watchOne } from "./internal/watchStream.js"
 import { defaultPollSchedule, defaultRetrySchedule } from "./Polling.js"
-import type { CreateVideoRequest, ExtendVideoRequest } from "./Requests.js"
+import type { CreateVideoRequest, EditVideoRequest, ExtendVideoRequest, RemixVideoRequest } from "./Requests.js"
 import { isTerminal, phaseOf, type VideoResource } from "./Schema.js"
 import {
   type CreateVideoError,
+  type EditVideoError,
   type ExtendVideoError,
+  type RemixVideoError,
   type RetrieveVideoError,
   Videos,
   type VideosService
@@ -169,6 +171,18 @@ export type ExtendAndWatchError = ExtendVideoError | WatchVideoError
  * @category errors
  */
 export type CreateAndWatchError = CreateVideoError | WatchVideoError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type EditAndWatchError = EditVideoError | WatchVideoError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type RemixAndWatchError = RemixVideoError | WatchVideoError
 
 // -----------------------------------------------------------------------------
 // watching
@@ -390,6 +404,42 @@ export const createAndWatch = (
   options?: SubmitAndWatchOptions
 ): Stream.Stream<VideoResource, CreateAndWatchError, Videos> =>
   submitAndWatch((videos, submit) => videos.create(request, submit), options)
+
+/**
+ * Submits an edit and follows it, as `extendAndWatch` does an extension.
+ *
+ * @example
+ * import { Stream } from "effect"
+ * import { editAndWatch } from "effect-videos"
+ *
+ * const last = editAndWatch({ video: "video_1", prompt: "the same, in winter" }).pipe(Stream.runLast)
+ *
+ * @since 0.1.0
+ * @category watching
+ */
+export const editAndWatch = (
+  request: EditVideoRequest,
+  options?: SubmitAndWatchOptions
+): Stream.Stream<VideoResource, EditAndWatchError, Videos> =>
+  submitAndWatch((videos, submit) => videos.edit(request, submit), options)
+
+/**
+ * Submits a remix and follows it, as `extendAndWatch` does an extension.
+ *
+ * @example
+ * import { Stream } from "effect"
+ * import { remixAndWatch } from "effect-videos"
+ *
+ * const last = remixAndWatch({ video: "video_1", prompt: "the same, at night" }).pipe(Stream.runLast)
+ *
+ * @since 0.1.0
+ * @category watching
+ */
+export const remixAndWatch = (
+  request: RemixVideoRequest,
+  options?: SubmitAndWatchOptions
+): Stream.Stream<VideoResource, RemixAndWatchError, Videos> =>
+  submitAndWatch((videos, submit) => videos.remix(request, submit), options)
 
 // internal
 

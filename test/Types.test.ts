@@ -7,11 +7,15 @@ import type {
   createVideo,
   DownloadVideoError,
   downloadVideo,
+  EditAndWatchError,
   ExtendAndWatchError,
   ExtendVideoError,
+  editAndWatch,
   extendAndWatch,
   extendVideo,
+  RemixAndWatchError,
   RetrieveVideoError,
+  remixAndWatch,
   retrieveVideo,
   VideoResource,
   Videos,
@@ -94,6 +98,8 @@ describe("types", () => {
     expectTypeOf<Of<typeof downloadVideo>>().toEqualTypeOf<Stream.Stream<Uint8Array, DownloadVideoError, Videos>>()
     expectTypeOf<Of<typeof watchVideo>>().toEqualTypeOf<Stream.Stream<VideoResource, WatchVideoError, Videos>>()
     expectTypeOf<Of<typeof extendAndWatch>>().toEqualTypeOf<Stream.Stream<VideoResource, ExtendAndWatchError, Videos>>()
+    expectTypeOf<Of<typeof editAndWatch>>().toEqualTypeOf<Stream.Stream<VideoResource, EditAndWatchError, Videos>>()
+    expectTypeOf<Of<typeof remixAndWatch>>().toEqualTypeOf<Stream.Stream<VideoResource, RemixAndWatchError, Videos>>()
   })
 
   it("leave out what an operation cannot fail with", () => {

@@ -79,5 +79,13 @@ export const makeProject = async (name, tarball, dependencies = {}) => {
   return cwd
 }
 
+/** What the embedded server needs beside. */
+export const serverPeers = Object.fromEntries(
+  ["@effect/platform-node", "fast-png", "h264-mp4-encoder", "mediabunny"].map((name) => [
+    name,
+    manifest.peerDependencies[name]
+  ])
+)
+
 /** The files of a folder beside this one, as files of the project. */
 export const copyInto = (cwd, name) => cpSync(join(root, "scripts", name), cwd, { recursive: true })

@@ -1,16 +1,18 @@
 /** The whole command: what it consists of, and how a command line is run. */
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
-import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Effect from "effect/Effect"
 import { version } from "../internal/version.js"
-import { character } from "./characters.js"
+import { character, characterCommands } from "./characters.js"
+import { commandAt, commandHelp, commandNode } from "./commandHelp.js"
+import { mendCompletions } from "./completions.js"
 import { doctor } from "./doctor.js"
-import { about, reflow, rootHelp } from "./help.js"
+import { about, rootHelp } from "./help.js"
 import { download, get, list, remove, watch } from "./jobs.js"
 import { report } from "./report.js"
 import { Screen, styles, withScreenConsole } from "./screen.js"
 import { serve } from "./serve.js"
+import { Session } from "./session.js"
 import { create, edit, extend, remix } from "./submit.js"
 
 const root = Command.make("effect-videos").pipe(
@@ -18,18 +20,43 @@ const root = Command.make("effect-videos").pipe(
   Command.withSubcommands([serve, create, extend, edit, remix, watch, list, get, download, remove, character, doctor])
 )
 
-const command = Command.run(root, {
-  name: "effect-videos",
-  version,
-  executable: "effect-videos",
-  footer: HelpDoc.p("What else every command takes, exit codes, and what is written where: `effect-videos --help`.")
-})
+const tree = commandNode(root, [
+  ...[commandNode(serve), commandNode(create), commandNode(extend), commandNode(edit), commandNode(remix)],
+  ...[commandNode(watch), commandNode(list), commandNode(get), commandNode(download), commandNode(remove)],
+  ...[commandNode(character, characterCommands), commandNode(doctor)]
+])
 
-/** `@effect/cli` would put every option of every command into one table. */
-const wantsRootHelp = (given: ReadonlyArray<string>): boolean =>
-  given.every((argument) => argument === "--help" || argument === "-h")
+const command = Command.run(root, { name: "effect-videos", version, executable: "effect-videos" })
 
-const showRootHelp = Effect.flatMap(Screen, (screen) => screen.out(rootHelp(screen.size().columns, styles(screen).out)))
+const isHelp = (argument: string): boolean => argument === "--help" || argument === "-h"
+
+/** The words before the first option: where the name of a command can be. */
+const leadingWords = (given: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const end = given.findIndex((argument) => argument.startsWith("-"))
+  return end === -1 ? given : given.slice(0, end)
+}
+
+/** Where help is wanted, of which command: where it is asked for, or where nothing else was said. */
+const helpOf = (given: ReadonlyArray<string>) => {
+  const words = leadingWords(given)
+  const at = commandAt(tree, words)
+  const isGroup = at.node.children.length > 0
+  // A word that leads nowhere is a wrong one, not a call for help.
+  if (isGroup && at.path.length < words.length) return null
+  return given.some(isHelp) || (isGroup && given.length === words.length) ? at : null
+}
+
+const showHelp = ({ node, path }: ReturnType<typeof commandAt>) =>
+  Effect.gen(function* () {
+    const screen = yield* Screen
+    const { program } = yield* Session
+    const { columns } = screen.size()
+    const style = styles(screen).out
+    yield* screen.out(node === tree ? rootHelp(columns, style) : commandHelp(node, path, program, columns, style))
+  })
+
+/** `@effect/cli` puts an empty line after the version. */
+const mend = (text: string): string => (text.trim() === version ? version : mendCompletions(text))
 
 /** Whether errors, too, are to be events. */
 const wantsEvents = (given: ReadonlyArray<string>): boolean =>
@@ -40,10 +67,9 @@ const wantsEvents = (given: ReadonlyArray<string>): boolean =>
 /** Runs a command line, as `process.argv` has it, and tells what went wrong; `kindOfCause` has the exit code. */
 export const run = (argv: ReadonlyArray<string>) => {
   const given = argv.slice(2)
-  // Completions are for a shell, whose lines are its own.
-  const fitted = given.some((argument) => argument === "--help" || argument === "-h") ? reflow : (text: string) => text
-  return (wantsRootHelp(given) ? showRootHelp : withScreenConsole(command(argv), fitted)).pipe(
+  const help = helpOf(given)
+  return (help === null ? withScreenConsole(command(argv), mend) : showHelp(help)).pipe(
     Effect.provide(CliConfig.layer({ showBuiltIns: false })),
-    Effect.onError((cause) => report(cause, wantsEvents(given)))
+    Effect.onError((cause) => report(cause, { given, words: leadingWords(given), tree, json: wantsEvents(given) }))
   )
 }

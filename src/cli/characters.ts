@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { VideoCharacter } from "../Schema.js"
 import * as VideoFile from "../VideoFile.js"
 import { createCharacter, retrieveCharacter } from "../Videos.js"
+import { commandNode } from "./commandHelp.js"
 import { connectionArguments, videosLayer } from "./connection.js"
 import { makeDisplay, progressMode } from "./display.js"
 import { descriptions } from "./help.js"
@@ -75,6 +76,8 @@ const get = Command.make(
   Command.withDescription("Looks at a character."),
   Command.provide((given) => videosLayer(given))
 )
+
+export const characterCommands = [commandNode(create), commandNode(get)]
 
 export const character = Command.make("character").pipe(
   Command.withDescription(descriptions.character),

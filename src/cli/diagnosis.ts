@@ -15,18 +15,15 @@ export interface Encodings {
 const refused = ({ status }: Answered): boolean =>
   status === 401 || status === 403 || status === 404 || status === 405 || status >= 500
 
+const unknownFor = (because: string): Encodings => ({ json: "unknown", form: "unknown", because })
+
 /** `unreadable`: to a body that is no JSON; `impossible`: to JSON that is all wrong; `form`: to a form that is none. */
 export const encodingsOf = (unreadable: Reply, impossible: Reply, form: Reply): Encodings => {
-  if (
-    ![unreadable, impossible, form].every(isAnswered) ||
-    !isAnswered(unreadable) ||
-    !isAnswered(impossible) ||
-    !isAnswered(form)
-  ) {
-    return { json: "unknown", form: "unknown", because: "a request had no answer" }
-  }
+  if (!isAnswered(unreadable)) return unknownFor(unreadable.broken)
+  if (!isAnswered(impossible)) return unknownFor(impossible.broken)
+  if (!isAnswered(form)) return unknownFor(form.broken)
   if (refused(unreadable) || refused(impossible)) {
-    return { json: "unknown", form: "unknown", because: `HTTP ${unreadable.status} came before the body was looked at` }
+    return unknownFor(`HTTP ${unreadable.status} came before the body was looked at`)
   }
   const namesJson = unreadable.status !== 415 && /json/i.test(unreadable.body)
   const differs = impossible.body !== unreadable.body

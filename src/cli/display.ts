@@ -7,7 +7,18 @@ import type * as Scope from "effect/Scope"
 import type { TransferProgress } from "../internal/transferProgress.js"
 import type { VideoResource } from "../Schema.js"
 import { barLine, plainLine, progressEvent } from "./lines.js"
-import { ended, type Progress, percentOf, sawDownload, sawJob, sawUpload, start, stateOf } from "./progress.js"
+import {
+  ended,
+  type Progress,
+  percentOf,
+  sawDownload,
+  sawJob,
+  sawTrouble,
+  sawUpload,
+  start,
+  stateOf,
+  troubleOf
+} from "./progress.js"
 import { Screen, styles } from "./screen.js"
 
 export type ProgressMode = "bar" | "plain" | "json"
@@ -17,6 +28,8 @@ export interface JobDisplay {
   readonly job: (video: VideoResource) => Effect.Effect<void>
   readonly upload: (progress: TransferProgress) => Effect.Effect<void>
   readonly download: (progress: TransferProgress) => Effect.Effect<void>
+  /** A look told nothing, and another will follow: why, in a few words. */
+  readonly trouble: (text: string) => Effect.Effect<void>
   /** What it came to, in a few words. */
   readonly end: (ok: boolean, text: string) => Effect.Effect<void>
 }
@@ -40,7 +53,7 @@ const plainStep = 10
 /** Bars are drawn this often at most. */
 const frame = "100 millis"
 
-type Kind = "job" | "upload" | "download" | "end"
+type Kind = "job" | "upload" | "download" | "trouble" | "end"
 
 /** Told of each change; may write it at once, or draw it later. */
 type Listener = (index: number, kind: Kind, progress: Progress, now: number) => Effect.Effect<void>
@@ -63,6 +76,7 @@ export const makeDisplay = (mode: ProgressMode): Effect.Effect<Display, never, S
             job: (video) => change("job", (progress, now) => sawJob(progress, video, now)),
             upload: (report) => change("upload", (progress, now) => sawUpload(progress, report, now)),
             download: (report) => change("download", (progress, now) => sawDownload(progress, report, now)),
+            trouble: (text) => change("trouble", (progress, now) => sawTrouble(progress, text, now)),
             end: (ok, text) => change("end", (progress, now) => ended(progress, ok, text, now))
           }
         })
@@ -79,16 +93,21 @@ const events: Effect.Effect<Listener, never, Screen> = Effect.map(
 )
 
 const logLines: Effect.Effect<Listener, never, Screen> = Effect.map(Screen, (screen): Listener => {
-  const told = new Map<number, { readonly state: string; readonly percent: number }>()
+  const told = new Map<number, { readonly state: string; readonly percent: number; readonly trouble: string | null }>()
   return (index, kind, progress, now) => {
     // The state was told before, and the reason why a single job came to no good is told by itself.
     if (progress.end?.text === "") return Effect.void
     const before = told.get(index)
     const state = stateOf(progress)
     const percent = percentOf(progress) ?? 0
-    const isNews = kind === "end" || before?.state !== state || percent >= before.percent + plainStep
+    const trouble = troubleOf(progress, now)
+    const isNews =
+      kind === "end" ||
+      before?.state !== state ||
+      percent >= before.percent + plainStep ||
+      (trouble !== null && trouble !== before.trouble)
     if (!isNews) return Effect.void
-    told.set(index, { state, percent })
+    told.set(index, { state, percent, trouble })
     return screen.err(`${plainLine(progress, now)}\n`)
   }
 })

@@ -57,7 +57,7 @@ const text = (diagnosis: Diagnosis, columns: number) => (style: Style) => {
   const marks = { yes: "yes", no: "no", unknown: "?" } as const
   const verdict =
     best === undefined
-      ? ""
+      ? "cannot be told: no answer says what is served"
       : best.preset === diagnosis.configured
         ? `${style.green(best.preset)}, which is set`
         : `${style.yellow(best.preset)}; set is ${diagnosis.configured}. Use --preset ${best.preset}, or VIDEOS_PRESET=${best.preset}`
@@ -73,7 +73,8 @@ const text = (diagnosis: Diagnosis, columns: number) => (style: Style) => {
         ["against it", best === undefined || best.against.length === 0 ? null : best.against.join(", ")],
         ["for it", best === undefined || best.hints.length === 0 ? null : best.hints.join(", ")]
       ],
-      style
+      style,
+      columns
     ),
     table(
       ["OPERATION", "SERVED", "HTTP", "MS", "INFERRED FROM"],
@@ -109,7 +110,7 @@ const diagnose = Effect.gen(function* () {
   const now = yield* Clock.currentTimeMillis
   const findings = asked.map(({ probe, reply }) => findingOf(config, probe, reply, now))
   const created = asked.find(({ probe }) => probe.operation === "createVideo")
-  const unread = { broken: "not asked" }
+  const unread = { broken: "not asked, because it is not known whether createVideo is served" }
   const isCreateServed = findings.some(({ operation, served }) => operation === "createVideo" && served === "yes")
   const encodings = encodingsOf(
     isCreateServed ? (created?.reply ?? unread) : unread,
@@ -127,14 +128,17 @@ const diagnose = Effect.gen(function* () {
     findings,
     errors,
     encodings,
-    fits: fitsOf({
-      baseUrl,
-      findings,
-      encodings,
-      errors,
-      list: replies[0],
-      headerNames: [...new Set(answered.flatMap(({ headers }) => Object.keys(headers)))]
-    })
+    // With nothing to go by, every preset fits.
+    fits: findings.every(({ served }) => served === "unknown")
+      ? []
+      : fitsOf({
+          baseUrl,
+          findings,
+          encodings,
+          errors,
+          list: replies[0],
+          headerNames: [...new Set(answered.flatMap(({ headers }) => Object.keys(headers)))]
+        })
   }
 })
 

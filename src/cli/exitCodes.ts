@@ -11,7 +11,7 @@ import type { AwaitVideoError } from "../Stream.js"
 import type { DownloadToFileError } from "../Transfer.js"
 import type { ExtendVideoError, RetrieveCharacterError } from "../Videos.js"
 import type { UnreachableError, UsageError } from "./errors.js"
-import type { OutputClosedError } from "./screen.js"
+import type { OutputError } from "./screen.js"
 
 /** The codes, in the order of their documentation. Stable: a script may rely on them. */
 export const exitCodes = {
@@ -44,7 +44,7 @@ type Tag = (
   | QuitException
   | UsageError
   | UnreachableError
-  | OutputClosedError
+  | OutputError
 )["_tag"]
 
 const byTag: { readonly [tag in Tag]: ExitKind } = {
@@ -80,6 +80,7 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   TransferInProgressError: "file",
   BadArgument: "file",
   SystemError: "file",
+  OutputFailedError: "file",
   OperationUnsupportedError: "unsupported",
   // A reader that has had enough is no failure.
   OutputClosedError: "ok",

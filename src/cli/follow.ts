@@ -3,8 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { VideoFailedError } from "../Errors.js"
+import { defaultRetrySchedule } from "../Polling.js"
 import { isTerminal, phaseOf, type VideoResource } from "../Schema.js"
 import type { WatchOptions } from "../Stream.js"
 import { type DownloadedFile, type DownloadToFileError, downloadVideoToFile } from "../Transfer.js"
@@ -12,7 +14,7 @@ import { type JobDisplay, makeDisplay, progressMode } from "./display.js"
 import { mayGoOn } from "./exitCodes.js"
 import type { Following, Shown } from "./options.js"
 import type { Output } from "./output.js"
-import { type OutputClosedError, Screen } from "./screen.js"
+import { type OutputError, Screen } from "./screen.js"
 import { Session } from "./session.js"
 import { bytes } from "./text.js"
 import type { JobUpdate } from "./watchJobs.js"
@@ -44,9 +46,14 @@ interface Outcome<E> {
   readonly error: Option.Option<E | VideoFailedError | DownloadToFileError>
 }
 
-export const watchOptions = ({ stallTimeout, timeout }: Following): WatchOptions => ({
+/** `rows` are those that a look which told nothing may be about. */
+export const watchOptions = ({ stallTimeout, timeout }: Following, rows: ReadonlyArray<JobDisplay>): WatchOptions => ({
   timeout: Option.getOrUndefined(timeout),
-  stallTimeout: Option.getOrUndefined(stallTimeout)
+  stallTimeout: Option.getOrUndefined(stallTimeout),
+  retry: Schedule.tapInput(defaultRetrySchedule, (error) => {
+    const text = `trying again: ${messageOf(error).replace(/^\w+: /, "")}`
+    return Effect.forEach(rows, (row) => row.trouble(text), { discard: true })
+  })
 })
 
 /**
@@ -65,7 +72,7 @@ export const follow = <E, E1, R>(
     const mode = yield* progressMode(shown.progress)
     // Records on a terminal with bars would be drawn over: they come after.
     const isLater = mode === "bar" && screen.terminal.err && screen.terminal.out
-    const later: Array<Effect.Effect<void, OutputClosedError>> = []
+    const later: Array<Effect.Effect<void, OutputError>> = []
     const write = (video: VideoResource, file: DownloadedFile | null) => {
       const writing = writeJob(writer, video, file)
       return isLater ? Effect.sync(() => void later.push(writing)) : writing
@@ -159,6 +166,7 @@ const nowhere: JobDisplay = {
   job: () => Effect.void,
   upload: () => Effect.void,
   download: () => Effect.void,
+  trouble: () => Effect.void,
   end: () => Effect.void
 }
 

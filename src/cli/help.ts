@@ -1,8 +1,8 @@
-/** What the commands are for, and the help of the whole. (Each command's own help is made by `@effect/cli`.) */
+/** What the commands are for, and the help of the whole. (`commandHelp.ts` has each command's own.) */
 import { version } from "../internal/version.js"
 import { exitCodes } from "./exitCodes.js"
 import type { Style } from "./screen.js"
-import { padEnd, widthOf } from "./text.js"
+import { padEnd, widthOf, wrap } from "./text.js"
 
 export const about =
   "Makes, extends, follows and saves video jobs over the Videos protocol. OPENAI_BASE_URL says where the server is and OPENAI_API_KEY who asks; `effect-videos serve` runs one that needs no key."
@@ -37,41 +37,40 @@ const general: ReadonlyArray<readonly [string, string]> = [
 const output =
   "Standard output has data alone: text for people on a terminal, and one JSON object per line with `--json` or where it is no terminal, so that a pipe into `jq` works. Progress and errors go to standard error, as `--progress` says. NO_COLOR turns colours off."
 
-/** Words in lines of so many columns. */
-export const wrap = (text: string, columns: number): ReadonlyArray<string> => {
-  const lines: Array<string> = []
-  let line = ""
-  for (const word of text.split(" ")) {
-    if (line !== "" && widthOf(line) + 1 + widthOf(word) > columns) {
-      lines.push(line)
-      line = word
-    } else line = line === "" ? word : `${line} ${word}`
-  }
-  return [...lines, line]
-}
+/** No term pushes the texts further to the right than this. */
+const widestTerm = 28
 
-const terms = (entries: ReadonlyArray<readonly [string, string]>, columns: number, style: Style): string => {
-  const width = Math.max(...entries.map(([term]) => widthOf(term)))
-  const room = Math.max(24, columns - width - 4)
+/** Terms, and beside them, or under those that are too wide, what they mean. */
+export const terms = (entries: ReadonlyArray<readonly [string, string]>, columns: number, style: Style): string => {
+  // Where there is no room for two columns, every text goes under its term.
+  const most = columns < 60 ? 12 : widestTerm
+  const width = Math.max(4, ...entries.map(([term]) => widthOf(term)).filter((width) => width <= most))
   const indent = " ".repeat(width + 4)
   return entries
-    .map(([term, text]) => `  ${style.cyan(padEnd(term, width))}  ${wrap(text, room).join(`\n${indent}`)}\n`)
+    .map(([term, text]) => {
+      const lines = wrap(text, Math.max(24, columns - width - 4))
+      return widthOf(term) <= width
+        ? `  ${style.cyan(padEnd(term, width))}  ${lines.join(`\n${indent}`)}\n`
+        : `  ${style.cyan(term)}\n${indent}${lines.join(`\n${indent}`)}\n`
+    })
     .join("")
 }
+
+/** Words under a heading. */
+export const paragraph = (text: string, columns: number): string =>
+  wrap(text, columns - 2)
+    .map((line) => `  ${line}\n`)
+    .join("")
 
 /** The help of the whole. */
 export const rootHelp = (screenColumns: number, style: Style): string => {
   const columns = Math.min(100, screenColumns)
-  const paragraph = (text: string) =>
-    `${wrap(text, columns - 2)
-      .map((line) => `  ${line}\n`)
-      .join("")}`
   return [
-    `${style.bold("effect-videos")} ${version}\n\n${paragraph(about)}`,
+    `${style.bold("effect-videos")} ${version}\n\n${paragraph(about, columns)}`,
     `${style.bold("USAGE")}\n  effect-videos COMMAND [options]\n`,
     `${style.bold("COMMANDS")}\n${terms(Object.entries(descriptions), columns, style)}`,
     `${style.bold("OPTIONS")}\n${terms(general, columns, style)}`,
-    `${style.bold("OUTPUT")}\n${paragraph(output)}`,
+    `${style.bold("OUTPUT")}\n${paragraph(output, columns)}`,
     `${style.bold("EXIT CODES")}\n${terms(
       Object.values(exitCodes).map(({ code, when }) => [String(code), when]),
       columns,
@@ -79,16 +78,3 @@ export const rootHelp = (screenColumns: number, style: Style): string => {
     )}`
   ].join("\n")
 }
-
-/** Lines of `@effect/cli`'s help that are longer than the terminal is wide, broken between words under their beginning. */
-export const reflow = (text: string, columns: number): string =>
-  text
-    .split("\n")
-    .flatMap((line) => {
-      if (widthOf(line) <= columns) return [line]
-      const [, indent = "", rest = ""] = /^(\s*)(.*)$/.exec(line) ?? []
-      return wrap(rest.replace(/ {3,}/g, "  "), Math.max(24, columns - indent.length - 4)).map((part, index) =>
-        index === 0 ? `${indent}${part}` : `${indent}    ${part}`
-      )
-    })
-    .join("\n")

@@ -58,7 +58,7 @@ export const watch = Command.make(
       const resume = [...outputArguments(given.output, given.overwrite), ...connectionArguments(given)]
       for (const id of keys) yield* session.started(id, { id, command: "watch", options: resume, running: true })
       yield* follow(
-        () => watchJobs(keys, watchOptions(given)),
+        (rowOf) => watchJobs(keys, watchOptions(given, keys.map(rowOf))),
         { keys, first: "looking", wait: true, output, resume },
         given
       )

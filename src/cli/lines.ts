@@ -1,6 +1,6 @@
 /** A job's progress as a line: with a bar for a terminal of any width, plain for a log, as an event for a program. */
 import { phaseOf } from "../Schema.js"
-import { elapsedOf, type Progress, percentOf, stateOf, timeLeftOf } from "./progress.js"
+import { elapsedOf, type Progress, percentOf, stateOf, timeLeftOf, troubleOf } from "./progress.js"
 import type { Style } from "./screen.js"
 import { clean, clock, padEnd, shortId, truncate, widthOf } from "./text.js"
 
@@ -20,6 +20,10 @@ const leftText = (progress: Progress, now: number): string => {
   const left = timeLeftOf(progress, now)
   return left === null ? "" : `about ${clock(Math.ceil(left / 1000) * 1000)} left`
 }
+
+/** The last of a line: what it came to, what is wrong, or how long it may still take. */
+const saidOf = (progress: Progress, now: number): string =>
+  progress.end === null ? clean(troubleOf(progress, now) ?? leftText(progress, now)) : clean(progress.end.text)
 
 const stateColor = (progress: Progress, style: Style) => {
   if (progress.end !== null) return progress.end.ok ? style.green : style.red
@@ -48,7 +52,7 @@ export const barLine = (progress: Progress, now: number, columns: number, style:
   const state: Part = { text: padEnd(clean(stateOf(progress)), 11), paint: color }
   const percent: Part = { text: percentText(progress).padStart(5) }
   const elapsed: Part = { text: clock(elapsedOf(progress, now)).padStart(5), paint: style.dim }
-  const said = progress.end === null ? leftText(progress, now) : clean(progress.end.text)
+  const said = saidOf(progress, now)
   const last: ReadonlyArray<Part> = said === "" ? [] : [{ text: said }]
   const rest = [percent, elapsed, ...last]
   // The estimate comes and goes; its place is kept, so that bars do not jump.
@@ -72,13 +76,12 @@ export const barLine = (progress: Progress, now: number, columns: number, style:
 
 /** One line of a log. */
 export const plainLine = (progress: Progress, now: number): string => {
-  const said = progress.end === null ? leftText(progress, now) : clean(progress.end.text)
   return [
     clean(nameOf(progress)),
     clean(stateOf(progress)),
     percentText(progress),
     clock(elapsedOf(progress, now)),
-    said
+    saidOf(progress, now)
   ]
     .filter((part) => part !== "")
     .join("  ")
@@ -87,7 +90,11 @@ export const plainLine = (progress: Progress, now: number): string => {
 const seconds = (millis: number | null): number | null => (millis === null ? null : Math.round(millis / 100) / 10)
 
 /** What happened, for a program; always every field. */
-export const progressEvent = (event: "job" | "upload" | "download" | "end", progress: Progress, now: number) => {
+export const progressEvent = (
+  event: "job" | "upload" | "download" | "trouble" | "end",
+  progress: Progress,
+  now: number
+) => {
   const { download, end, upload, video } = progress
   const course = event === "upload" ? upload : event === "download" ? download : null
   return {
@@ -102,6 +109,6 @@ export const progressEvent = (event: "job" | "upload" | "download" | "end", prog
     elapsed_seconds: seconds(elapsedOf(progress, now)),
     left_seconds: seconds(timeLeftOf(progress, now)),
     ok: end?.ok ?? null,
-    message: end?.text ?? null
+    message: end?.text ?? (event === "trouble" ? troubleOf(progress, now) : null)
   }
 }

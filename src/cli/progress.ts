@@ -25,6 +25,8 @@ export interface Progress {
   readonly run: Course | null
   readonly upload: Course | null
   readonly download: Course | null
+  /** Why the last look told nothing, in words; another follows. */
+  readonly trouble: { readonly at: number; readonly text: string } | null
   /** What it came to. */
   readonly end: { readonly at: number; readonly ok: boolean; readonly text: string } | null
 }
@@ -37,6 +39,7 @@ export const start = (label: string, first: string, now: number): Progress => ({
   run: null,
   upload: null,
   download: null,
+  trouble: null,
   end: null
 })
 
@@ -51,6 +54,7 @@ const sampled = (course: Course | null, at: number, done: number, total: number 
 export const sawJob = (progress: Progress, video: VideoResource, now: number): Progress => ({
   ...progress,
   video,
+  trouble: null,
   run: phaseOf(video) === "running" && video.progress !== null ? sampled(progress.run, now, video.progress, 100) : null
 })
 
@@ -62,6 +66,11 @@ export const sawUpload = (progress: Progress, { total, transferred }: TransferPr
 export const sawDownload = (progress: Progress, { total, transferred }: TransferProgress, now: number): Progress => ({
   ...progress,
   download: sampled(progress.download, now, transferred, total)
+})
+
+export const sawTrouble = (progress: Progress, text: string, now: number): Progress => ({
+  ...progress,
+  trouble: { at: now, text }
 })
 
 export const ended = (progress: Progress, ok: boolean, text: string, now: number): Progress => ({
@@ -87,6 +96,13 @@ export const timeLeftOf = (progress: Progress, now: number): number | null => {
   const left = ((total - last.done) * (last.at - first.at)) / done
   return Math.max(0, left - (now - last.at))
 }
+
+/** Longer than any wait between two looks of the default retry: a look that finds nothing new is not heard of. */
+const troublePasses = 35_000
+
+/** What is wrong at the moment, as far as is known. */
+export const troubleOf = ({ end, trouble }: Progress, now: number): string | null =>
+  end === null && trouble !== null && now - trouble.at < troublePasses ? trouble.text : null
 
 /** Of what goes on now: the upload, the job or the download. */
 export const percentOf = (progress: Progress): number | null => {

@@ -8,30 +8,72 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { SubmissionUncertainError } from "../Errors.js"
+import { type CommandNode, commandAt } from "./commandHelp.js"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
 import { choices } from "./options.js"
 import { Screen, styles } from "./screen.js"
 import { Session } from "./session.js"
-import { clean } from "./text.js"
+import { clean, wrap } from "./text.js"
 
-/** `@effect/cli`'s words, with the option's name where it leaves that out. */
-const usage = (error: ValidationError): string => {
+/** The command line that went wrong, for messages about it. */
+export interface CommandLine {
+  /** Its arguments. */
+  readonly given: ReadonlyArray<string>
+  /** Those before the first option. */
+  readonly words: ReadonlyArray<string>
+  readonly tree: CommandNode
+  /** Errors are to be events. */
+  readonly json: boolean
+}
+
+/** `@effect/cli`'s words, as a sentence that names the option. */
+const usage = (error: ValidationError, { tree, words }: CommandLine): string => {
   const text = stripVTControlCharacters(HelpDoc.toAnsiText(error.error))
     .replace(/\s*\n\s*/g, " ")
     .trim()
+  const { node, path } = commandAt(tree, words)
+  if (error._tag === "CommandMismatch" && node.children.length > 0) {
+    const known = node.children.map(({ name }) => name).join(", ")
+    const wrong = words[path.length]
+    return wrong === undefined ? `a command is missing: one of ${known}` : `\`${wrong}\` is none of ${known}`
+  }
+  const [, missing] = /^Expected to find option: '(\S+)'$/.exec(text) ?? []
+  if (missing !== undefined) return `\`${missing}\` is missing`
+  const [, argument] = /^Missing argument <(.+)>$/.exec(text) ?? []
+  if (argument !== undefined) return `\`${argument}\` is missing`
+  const [, unknown] = /^Received unknown argument: '(.+)'$/.exec(text) ?? []
+  if (unknown !== undefined) {
+    return unknown.startsWith("-")
+      ? `\`${unknown}\` is no option of this command`
+      : `\`${unknown}\` is one argument too many`
+  }
   const [, listed] = /^Expected one of the following cases: (.*)$/.exec(text) ?? []
   const option = Object.entries(choices).find(([, values]) => values.join(", ") === listed)?.[0]
   return option === undefined ? text : `\`--${option}\` must be one of ${listed}.`
 }
 
 /** The settings that a configuration error names are the arguments' too. */
-const configuration = (error: ConfigError.ConfigError, program: string): ReadonlyArray<string> =>
-  ConfigError.isMissingDataOnly(error)
-    ? [
+const configuration = (
+  error: ConfigError.ConfigError,
+  program: string,
+  { words }: CommandLine
+): ReadonlyArray<string> => {
+  if (!ConfigError.isMissingDataOnly(error)) {
+    // `Invalid data at NAME: "`NAME` must be …"`, which says it twice.
+    return [
+      error
+        .toString()
+        .replace(/^\((.*)\)$/, "$1")
+        .replace(/^Invalid data at \w+: "(`[\s\S]*)"$/, "$1")
+    ]
+  }
+  return words[0] === "serve"
+    ? ["no API key: set OPENAI_API_KEY to the one that requests shall have, or leave out `--require-key`"]
+    : [
         "no API key: set OPENAI_API_KEY, or OPENAI_BASE_URL to a server that wants none.",
         `To try it without either, run \`${program} serve\` and do as it says.`
       ]
-    : [error.toString().replace(/^\(|\)$/g, "")]
+}
 
 const uncertain = (error: SubmissionUncertainError, program: string): ReadonlyArray<string> => [
   ...(error.candidates.length === 0
@@ -40,10 +82,18 @@ const uncertain = (error: SubmissionUncertainError, program: string): ReadonlyAr
   `To send it again without making a second job, where the server knows the header: --idempotency-key ${error.idempotencyKey}`
 ]
 
+const isNotFound = (error: object): error is { readonly pathOrDescriptor: string | number } =>
+  Predicate.hasProperty(error, "reason") && error.reason === "NotFound" && "pathOrDescriptor" in error
+
+const whereServer = "Is it running? OPENAI_BASE_URL, or `--base-url`, says where the server is."
+
 /** The message, and what to do next. */
-const linesOf = (error: unknown, program: string): ReadonlyArray<string> => {
-  if (isValidationError(error)) return [usage(error), `See \`${program} --help\`, or --help after a command.`]
-  if (ConfigError.isConfigError(error)) return configuration(error, program)
+const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyArray<string> => {
+  if (isValidationError(error)) {
+    const { path } = commandAt(line.tree, line.words)
+    return [usage(error, line), `See \`${[program, ...path].join(" ")} --help\`.`]
+  }
+  if (ConfigError.isConfigError(error)) return configuration(error, program, line)
   if (!Predicate.hasProperty(error, "_tag")) return [String(error)]
   const message = Predicate.hasProperty(error, "message") ? String(error.message) : String(error._tag)
   switch (error._tag) {
@@ -55,19 +105,30 @@ const linesOf = (error: unknown, program: string): ReadonlyArray<string> => {
       return [message.replace(/ The job goes on; watch it again from .*$/, "")]
     case "SubmissionUncertainError":
       return [message, ...uncertain(error as SubmissionUncertainError, program)]
+    case "TransportError":
+      return Predicate.hasProperty(error, "reason") && error.reason === "connect" ? [message, whereServer] : [message]
+    case "UnreachableError":
+      return [message, whereServer]
+    case "AuthenticationError":
+      return [message, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
     case "OperationUnsupportedError":
       return [message, `\`${program} doctor\` shows what this server serves.`]
+    case "SystemError":
+      return isNotFound(error) ? [`there is no file ${error.pathOrDescriptor}`] : [message]
     case "ServeError": {
       const cause = Predicate.hasProperty(error, "cause") ? error.cause : undefined
-      return [`the server cannot listen: ${cause instanceof Error ? cause.message : String(cause)}`]
+      return [
+        `the server cannot listen: ${cause instanceof Error ? cause.message : String(cause)}`,
+        "`--port` says where it listens, and 0 is any free port."
+      ]
     }
     default:
       return [message]
   }
 }
 
-/** Tells why the command ended, if that is worth telling. `json`: as an event. */
-export const report = (cause: Cause.Cause<unknown>, json: boolean): Effect.Effect<void, never, Screen | Session> =>
+/** Tells why the command ended, if that is worth telling. */
+export const report = (cause: Cause.Cause<unknown>, line: CommandLine): Effect.Effect<void, never, Screen | Session> =>
   Effect.gen(function* () {
     const screen = yield* Screen
     const session = yield* Session
@@ -81,9 +142,9 @@ export const report = (cause: Cause.Cause<unknown>, json: boolean): Effect.Effec
         ? ["Stopped."]
         : kind === "unexpected"
           ? [`unexpected: ${Cause.pretty(cause)}`]
-          : linesOf(Option.getOrUndefined(failure), session.program).map(clean)
+          : linesOf(Option.getOrUndefined(failure), session.program, line).map(clean)
     const exitCode = exitCodes[kind].code
-    if (json) {
+    if (line.json) {
       const tag = Option.match(failure, {
         onNone: () => null,
         onSome: (error) => (Predicate.hasProperty(error, "_tag") ? String(error._tag) : null)
@@ -99,7 +160,10 @@ export const report = (cause: Cause.Cause<unknown>, json: boolean): Effect.Effec
       return yield* screen.err(`${JSON.stringify(event)}\n`)
     }
     const style = styles(screen).err
+    // What is to be copied is not broken: the commands that resume, the words of a log.
+    const columns = screen.terminal.err ? screen.size().columns : Number.POSITIVE_INFINITY
     const [first = "", ...rest] = lines
-    const head = kind === "interrupted" ? first : `${style.red("error:")} ${first}`
-    yield* screen.err(`${[head, ...rest, ...resume].join("\n")}\n`)
+    const head = kind === "interrupted" ? [first] : wrap(`error: ${first}`, columns)
+    const told = [...head, ...rest.flatMap((line) => wrap(line, columns))].join("\n")
+    yield* screen.err(`${[told.replace(/^error:/, style.red("error:")), ...resume].join("\n")}\n`)
   })

@@ -9,9 +9,23 @@ import * as Layer from "effect/Layer"
 /** Whoever read standard output has had enough (`| head -1`). */
 export class OutputClosedError extends Data.TaggedError("OutputClosedError")<{ readonly cause: unknown }> {}
 
+/** Standard output goes where nothing can be written, such as to a full disk. */
+export class OutputFailedError extends Data.TaggedError("OutputFailedError")<{ readonly cause: Error }> {
+  override get message() {
+    return `standard output cannot be written: ${this.cause.message}`
+  }
+}
+
+export type OutputError = OutputClosedError | OutputFailedError
+
+const outputError = (cause: Error): OutputError =>
+  "code" in cause && (cause.code === "EPIPE" || cause.code === "ERR_STREAM_DESTROYED")
+    ? new OutputClosedError({ cause })
+    : new OutputFailedError({ cause })
+
 export interface ScreenService {
   /** Standard output: data alone. Waits until it is handed over, so that nothing is lost at the exit. */
-  readonly out: (data: string | Uint8Array) => Effect.Effect<void, OutputClosedError>
+  readonly out: (data: string | Uint8Array) => Effect.Effect<void, OutputError>
   /** Standard error: for people, or events for programs. */
   readonly err: (text: string) => Effect.Effect<void>
   /** Whether each is a terminal. */
@@ -31,9 +45,9 @@ export class Screen extends Context.Tag("effect-videos/cli/Screen")<Screen, Scre
     stderr.on("error", () => {})
     return {
       out: (data) =>
-        Effect.async<void, OutputClosedError>((resume) => {
+        Effect.async<void, OutputError>((resume) => {
           stdout.write(data, (cause) =>
-            resume(cause === undefined || cause === null ? Effect.void : Effect.fail(new OutputClosedError({ cause })))
+            resume(cause === undefined || cause === null ? Effect.void : Effect.fail(outputError(cause)))
           )
         }),
       err: (text) => Effect.sync(() => void stderr.write(text)),
@@ -72,18 +86,18 @@ export const styles = ({ colors, terminal }: ScreenService): { readonly out: Sty
 })
 
 /**
- * `@effect/cli` writes help, completions and the wizard through `Console`, coloured whatever they are written to. Its
- * errors are dropped here: they come back as failures, and are told in one place, in one form.
+ * `@effect/cli` writes completions, the version and the wizard through `Console`, coloured whatever they are written to;
+ * `mend` may correct them. Its errors are dropped here: they come back as failures, and are told in one place, in one form.
  */
 export const withScreenConsole = <A, E, R>(
   self: Effect.Effect<A, E, R>,
-  reflow: (text: string, columns: number) => string
+  mend: (text: string) => string
 ): Effect.Effect<A, E, R | Screen> =>
   Effect.flatMap(Screen, (screen) => {
     const plain = !(screen.colors && screen.terminal.out)
     const log = (...parts: ReadonlyArray<unknown>) => {
-      const text = `${reflow(parts.join(" "), screen.size().columns)}\n`
-      return Effect.ignore(screen.out(plain ? stripVTControlCharacters(text) : text))
+      const text = `${mend(parts.join(" "))}\n`
+      return Effect.orDie(screen.out(plain ? stripVTControlCharacters(text) : text))
     }
     return Console.consoleWith((console) =>
       Effect.withConsole(self, { ...console, log, error: () => Effect.void } satisfies Console.Console)

@@ -10,6 +10,7 @@ import { descriptions } from "./help.js"
 import * as options from "./options.js"
 import { Screen, styles } from "./screen.js"
 import { Session } from "./session.js"
+import { wrap } from "./text.js"
 import { makeWriter } from "./writer.js"
 
 const usualPort = 8787
@@ -75,13 +76,18 @@ export const serve = Command.make(
         const session = yield* Session
         const writer = yield* makeWriter({ json, table })
         const { baseUrl } = yield* VideosServer
-        const { bold, dim } = styles(screen).err
+        const { dim } = styles(screen).err
         const settings = [`OPENAI_BASE_URL=${baseUrl}`, ...(preset === "openai" ? [] : [`VIDEOS_PRESET=${preset}`])]
         yield* writer.write({ base_url: baseUrl, preset, key_required: keys !== undefined }, () => `${baseUrl}\n`)
+        const page = `${new URL(baseUrl).origin}/`
+        const { columns } = screen.terminal.err ? screen.size() : { columns: Number.POSITIVE_INFINITY }
         yield* screen.err(
           [
-            `A server of the Videos protocol listens at ${bold(baseUrl)}. Its jobs end with it; Ctrl-C stops it.`,
-            `What it does can be seen, and made to fail, at ${bold(`${new URL(baseUrl).origin}/`)}. In another terminal:`,
+            ...wrap(
+              `A server of the Videos protocol listens at ${baseUrl}. Its jobs end with it; Ctrl-C stops it.`,
+              columns
+            ),
+            ...wrap(`What it does can be seen, and made to fail, at ${page}. In another terminal:`, columns),
             "",
             `  export ${settings.join(" ")}`,
             `  ${session.program} create --prompt "a lighthouse at dusk" --seconds 4 -o clip.mp4`,

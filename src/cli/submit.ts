@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { ImageReference } from "../Requests.js"
-import { isTerminal, type VideoResource } from "../Schema.js"
-import { createAndWatch, extendAndWatch, type SubmitAndWatchOptions, watchVideo } from "../Stream.js"
+import type { VideoResource } from "../Schema.js"
+import { createAndWatch, editAndWatch, extendAndWatch, remixAndWatch, type SubmitAndWatchOptions } from "../Stream.js"
 import * as VideoFile from "../VideoFile.js"
-import { editVideo, remixVideo, type Videos } from "../Videos.js"
+import type { Videos } from "../Videos.js"
 import { connectionArguments, videosLayer } from "./connection.js"
 import type { JobDisplay } from "./display.js"
 import { UsageError } from "./errors.js"
@@ -89,13 +89,14 @@ const submit = <E>(operation: string, given: Common, updates: Updates<E>) =>
     const output = yield* planOutput(given.output, given.overwrite, [])
     const connection = connectionArguments(given)
     const wait = given.watch || output !== null
-    const watching = {
-      ...watchOptions(given),
-      submit: { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
-    }
     yield* follow(
       (display) => {
-        const all = Stream.tapError(updates(display(operation), watching), () => session.notSubmitting)
+        const row = display(operation)
+        const watching = {
+          ...watchOptions(given, [row]),
+          submit: { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
+        }
+        const all = Stream.tapError(updates(row, watching), () => session.notSubmitting)
         return Stream.unwrap(
           Effect.as(session.submitting(operation, connection), updatesOf(operation, wait ? all : Stream.take(all, 1)))
         )
@@ -110,12 +111,6 @@ const submit = <E>(operation: string, given: Common, updates: Updates<E>) =>
       given
     )
   })
-
-/** As `createAndWatch`, for the operations that have no such function. */
-const andWatch = <E>(submission: Effect.Effect<VideoResource, E, Videos>, options: SubmitAndWatchOptions) =>
-  Stream.flatMap(submission, (job) =>
-    isTerminal(job) ? Stream.make(job) : Stream.concat(Stream.make(job), watchVideo(job, options))
-  )
 
 // -----------------------------------------------------------------------------
 // commands
@@ -207,7 +202,7 @@ export const edit = Command.make(
       const video = yield* source(given.source)
       const { extraBody, prompt } = given
       yield* submit("edit", given, (display, watching) =>
-        andWatch(editVideo({ video: told(video, display), prompt, extraBody }, watching.submit), watching)
+        editAndWatch({ video: told(video, display), prompt, extraBody }, watching)
       )
     })
 ).pipe(
@@ -224,9 +219,7 @@ export const remix = Command.make(
   },
   (given) => {
     const { extraBody, id, prompt } = given
-    return submit("remix", given, (_, watching) =>
-      andWatch(remixVideo({ video: id, prompt, extraBody }, watching.submit), watching)
-    )
+    return submit("remix", given, (_, watching) => remixAndWatch({ video: id, prompt, extraBody }, watching))
   }
 ).pipe(
   Command.withDescription(descriptions.remix),

@@ -31,6 +31,19 @@ export const truncate = (text: string, columns: number): string => {
   return columns <= 0 ? "" : `${cut}…`
 }
 
+/** Words in lines of so many columns. */
+export const wrap = (text: string, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let line = ""
+  for (const word of text.split(" ")) {
+    if (line !== "" && widthOf(line) + 1 + widthOf(word) > columns) {
+      lines.push(line)
+      line = word
+    } else line = line === "" ? word : `${line} ${word}`
+  }
+  return [...lines, line]
+}
+
 /** A long id, cut in the middle: both its ends tell it apart. */
 export const shortId = (id: string, columns = 24): string => {
   const text = clean(id)

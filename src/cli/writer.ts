@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import { phaseOf, type VideoResource } from "../Schema.js"
 import type { DownloadedFile } from "../Transfer.js"
 import { jobRecord } from "./records.js"
-import { type OutputClosedError, Screen, type Style, styles } from "./screen.js"
-import { bytes, clean, padEnd, table } from "./text.js"
+import { type OutputError, Screen, type Style, styles } from "./screen.js"
+import { bytes, clean, padEnd, table, truncate, wrap } from "./text.js"
 
 export interface Writer {
   /** One object as a line of JSON, or what people see instead. */
-  readonly write: (record: object, text: (style: Style) => string) => Effect.Effect<void, OutputClosedError>
+  readonly write: (record: object, text: (style: Style) => string) => Effect.Effect<void, OutputError>
   readonly json: boolean
 }
 
@@ -30,11 +30,19 @@ export const makeWriter = ({ json, table }: { readonly json: boolean; readonly t
     }
   })
 
-/** Names and values, those that there are. */
-export const fields = (entries: ReadonlyArray<readonly [name: string, value: string | null]>, style: Style): string => {
+/** Names and values, those that there are; broken between words where `columns` says how wide it may be. */
+export const fields = (
+  entries: ReadonlyArray<readonly [name: string, value: string | null]>,
+  style: Style,
+  columns = Number.POSITIVE_INFINITY
+): string => {
   const there = entries.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]))
   const width = Math.max(0, ...there.map(([name]) => name.length))
-  return there.map(([name, value]) => `${style.dim(padEnd(name, width))}  ${value}\n`).join("")
+  const room = Math.max(24, columns - width - 2)
+  const indent = " ".repeat(width + 2)
+  return there
+    .map(([name, value]) => `${style.dim(padEnd(name, width))}  ${wrap(value, room).join(`\n${indent}`)}\n`)
+    .join("")
 }
 
 export const phaseColor = (video: VideoResource, style: Style) => {
@@ -75,20 +83,37 @@ export const jobText = (video: VideoResource, file: DownloadedFile | null) => (s
 export const writeJob = (writer: Writer, video: VideoResource, file: DownloadedFile | null = null) =>
   writer.write(jobRecord(video, file), jobText(video, file))
 
+/** How far it is says something while it runs. */
+const statusText = (video: VideoResource): string =>
+  phaseOf(video) === "running" && video.progress !== null
+    ? `${video.status} ${Math.round(video.progress)} %`
+    : video.status
+
+/** Ids alone fill a line that is narrower. */
+const leastTable = 72
+
+const briefly = (videos: ReadonlyArray<VideoResource>, columns: number, style: Style): string =>
+  videos
+    .map((video) => {
+      const facts = [statusText(video), video.seconds === null ? "" : `${video.seconds} s`, video.size ?? ""]
+      const said = [facts.filter((fact) => fact !== "").join(", "), video.prompt ?? ""].filter((line) => line !== "")
+      return `${style.bold(clean(video.id))}\n${said.map((line) => `  ${truncate(clean(line), columns - 2)}\n`).join("")}`
+    })
+    .join("")
+
 export const jobsTable = (videos: ReadonlyArray<VideoResource>, columns: number) => (style: Style) =>
-  table(
-    ["ID", "STATUS", "LENGTH", "SIZE", "CREATED", "PROMPT"],
-    videos.map((video) => [
-      video.id,
-      // How far it is says something while it runs.
-      phaseOf(video) === "running" && video.progress !== null
-        ? `${video.status} ${Math.round(video.progress)} %`
-        : video.status,
-      video.seconds === null ? "" : `${video.seconds} s`,
-      video.size ?? "",
-      time(video.createdAt)?.slice(0, 16) ?? "",
-      video.prompt ?? ""
-    ]),
-    columns,
-    style.bold
-  )
+  columns < leastTable
+    ? briefly(videos, columns, style)
+    : table(
+        ["ID", "STATUS", "LENGTH", "SIZE", "CREATED", "PROMPT"],
+        videos.map((video) => [
+          video.id,
+          statusText(video),
+          video.seconds === null ? "" : `${video.seconds} s`,
+          video.size ?? "",
+          time(video.createdAt)?.slice(0, 16) ?? "",
+          video.prompt ?? ""
+        ]),
+        columns,
+        style.bold
+      )

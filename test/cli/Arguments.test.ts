@@ -21,7 +21,7 @@ const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]>
   [["create", "--prompt", "x", "--api-key-fd", "x"], "`--api-key-fd` must be a whole number"],
   [["create", "--prompt", "x", "--api-key-fd", "1"], "`--api-key-fd` must be a descriptor to read from"],
   [["create", "--promt", "x"], "Did you mean '--prompt'"],
-  [["create", "--prompt", "x", "more"], "unknown argument: 'more'"],
+  [["create", "--prompt", "x", "more"], "`more` is one argument too many"],
   [["extend", "./none.mp4", "--prompt", "x", "--seconds", "8"], "there is no file ./none.mp4"],
   [["extend", "video_1", "--prompt", "x"], "--seconds"],
   [["extend", "..", "--prompt", "x", "--seconds", "8"], "`video.id` must be"],
@@ -31,7 +31,7 @@ const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]>
   [["list", "--limit", "0"], "`--limit` must be a whole number from 1"],
   [["list", "--order", "up"], "`--order` must be one of asc, desc"],
   [["download", "video_1", "--variant", "thumbnail"], "`--output` must be given for a thumbnail"],
-  [["frob"], "Invalid subcommand"]
+  [["frob"], "`frob` is none of serve, "]
 ]
 
 describe("a wrong command line", () => {
@@ -103,12 +103,44 @@ describe("a right command line", () => {
       assert.strictEqual(whole.code, 0)
       for (const name of ["serve", "extend", "doctor"]) assert.match(whole.out, new RegExp(`^  ${name} `, "m"))
       assert.include(whole.out, "130")
+      assert.strictEqual((yield* cli([])).out, whole.out)
+      const commands = [
+        ...["serve", "create", "extend", "edit", "remix", "watch", "list", "get", "download", "delete", "doctor"],
+        ...["character", "character create", "character get"]
+      ]
+      for (const command of commands) {
+        const { code, err, out } = yield* cli([...command.split(" "), "--help"], { columns: 80 })
+        assert.deepStrictEqual([code, err], [0, ""], command)
+        assert.match(out, new RegExp(`^  effect-videos ${command} .*\\[options\\]$`, "m"))
+        // No escape codes where nobody looks, no boilerplate of the parser's, nothing that is wider than the terminal.
+        assert.notInclude(out, "\u001b")
+        assert.notMatch(out, /user-defined|This setting|This option|This argument/)
+        assert.isTrue(
+          out.split("\n").every((line) => line.length <= 80),
+          out
+        )
+      }
       const one = yield* cli(["extend", "--help"])
-      assert.include(one.out, "Length of what is added. The new clip is the whole.")
-      assert.isTrue(one.out.split("\n").every((line) => line.length <= 100))
-      // No escape codes where nobody looks.
-      assert.notInclude(one.out, "\u001b")
-      assert.include((yield* cli(["--completions", "bash"])).out, "complete -F")
+      assert.include(one.out, "effect-videos extend ID|FILE --prompt text --seconds 4|8|12|16|20 [options]")
+      assert.match(one.out, /^ {2}--seconds 4\|8\|12\|16\|20 +Length of what is added\. The new clip is the whole\.$/m)
+      // A group without a command has nothing else to say.
+      assert.strictEqual((yield* cli(["character"])).out, (yield* cli(["character", "--help"])).out)
+    }).pipe(Effect.provide(serverLayer()))
+  )
+
+  it.effect.each([
+    [["creat", "-p", "x"], "`creat` is none of serve, create, extend", "effect-videos --help"],
+    [["create"], "`--prompt` is missing", "effect-videos create --help"],
+    [["create", "-p", "x", "--nonsense"], "`--nonsense` is no option of this command", "effect-videos create --help"],
+    [["doctor", "now"], "`now` is one argument too many", "effect-videos doctor --help"],
+    [["watch"], "`ID` is missing", "effect-videos watch --help"],
+    [["character", "make"], "`make` is none of create, get", "effect-videos character --help"]
+  ] as const)("says what is wrong with %j, and where it is told", ([args, problem, help]) =>
+    Effect.gen(function* () {
+      const { code, err, out } = yield* cli(args)
+      assert.deepStrictEqual([code, out], [2, ""], err)
+      assert.include(err, problem)
+      assert.include(err, help)
     }).pipe(Effect.provide(serverLayer()))
   )
 })

@@ -69,6 +69,14 @@ describe("doctor", () => {
       assert.strictEqual(code, 3)
       assert.include(out, "the key was refused before the request was looked at")
       assert.notInclude(out + err, "sk-wrong-and-secret")
+      // Every preset would fit as well: none is named.
+      assert.match(out, /^preset +cannot be told: no answer says what is served$/m)
+      assert.match(
+        out,
+        /^bodies +JSON: unknown, forms: unknown \(not asked, because it is not known whether createVideo is served\)$/m
+      )
+      assert.match(err, /OPENAI_API_KEY is the key/)
+      assert.strictEqual((yield* cli(["doctor"])).records.length, 1)
     }).pipe(
       Effect.provide(
         serverLayer({ apiKeys: [Redacted.make("sk-right-and-secret")] }, { OPENAI_API_KEY: "sk-wrong-and-secret" })
@@ -81,6 +89,7 @@ describe("doctor", () => {
       const { code, err } = yield* cli(["doctor", "--base-url", "http://host.invalid/v1"])
       assert.strictEqual(code, 9)
       assert.include(err, "no answer from http://host.invalid/v1")
+      assert.include(err, "`--base-url`, says where the server is")
     }).pipe(
       Effect.provide(
         Layer.succeed(

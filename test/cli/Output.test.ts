@@ -52,6 +52,12 @@ describe("standard output", () => {
       assert.lengthOf(lines, 2)
       assert.isTrue(lines.every((line) => line.length <= 90))
       for (const escape of ["\u0007", "\u001b"]) assert.notInclude(out, escape)
+      // Where an id fills a line, everything else is below it.
+      const narrow = (yield* cli(["list"], { ...terminal, columns: 40 })).out.trimEnd().split("\n")
+      assert.lengthOf(narrow, 3)
+      assert.match(narrow[0] ?? "", /^video_\w+$/)
+      assert.match(narrow[1] ?? "", /^ {2}completed, \d+ s, \d+x\d+$/)
+      assert.isTrue(narrow.every((line) => line.length <= 40))
     }).pipe(Effect.provide(serverLayer(instant)))
   )
 

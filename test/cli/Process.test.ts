@@ -1,80 +1,11 @@
-/** The bundled command as a process of its own, in a folder with nothing else in it. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+/** The bundled command as a process of its own. */
 import * as fs from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { type ServerOptions, VideosServer } from "effect-videos/server"
-import { afterAll, beforeAll } from "vitest"
 import { inspect } from "../../src/server/media/Media.js"
-
-let folder = ""
-
-beforeAll(() => {
-  folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
-  const script = fileURLToPath(new URL("../../scripts/bundle.mjs", import.meta.url))
-  const { status, stderr } = spawnSync(process.execPath, [script, join(folder, "cli.mjs")], { encoding: "utf8" })
-  assert.strictEqual(status, 0, stderr)
-}, 60_000)
-
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
-
-interface Process {
-  readonly child: ChildProcess
-  readonly written: { out: string; err: string }
-  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>
-}
-
-/** A process that ends with the test, if not before. */
-const command = (
-  args: ReadonlyArray<string>,
-  env: { readonly [name: string]: string },
-  input?: { readonly fd: number; readonly text: string }
-) =>
-  Effect.acquireRelease(
-    Effect.sync((): Process => {
-      const { HOME = "", PATH = "" } = process.env
-      const stdio = ["ignore", "pipe", "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
-      const child = spawn(process.execPath, [join(folder, "cli.mjs"), ...args], {
-        cwd: folder,
-        env: { HOME, PATH, ...env },
-        stdio: [...stdio]
-      })
-      const written = { out: "", err: "" }
-      child.stdout?.on("data", (data) => {
-        written.out += data
-      })
-      child.stderr?.on("data", (data) => {
-        written.err += data
-      })
-      const pipe = input === undefined ? null : child.stdio[input.fd]
-      if (pipe !== null && pipe !== undefined && "write" in pipe) pipe.end(input?.text)
-      const ended = new Promise<{ readonly code: number | null; readonly signal: string | null }>((resolve) => {
-        child.on("close", (code, signal) => resolve({ code, signal }))
-      })
-      return { child, written, ended }
-    }),
-    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
-  )
-
-const finished = ({ ended, written }: Process) =>
-  Effect.map(
-    Effect.promise(() => ended),
-    (end) => ({ ...end, ...written })
-  )
-
-/** Until it has written so. */
-const saying = ({ child, written }: Process, stream: "out" | "err", words: RegExp) =>
-  Effect.async<void>((resume) => {
-    const look = () => {
-      if (words.test(written[stream])) resume(Effect.void)
-    }
-    child[stream === "out" ? "stdout" : "stderr"]?.on("data", look)
-    look()
-  })
+import { command, finished, inFolder, saying } from "./process.js"
 
 const withServer = <A, E, R>(
   options: ServerOptions,
@@ -101,8 +32,8 @@ describe("the process", () => {
         assert.strictEqual(made.code, 0, made.err)
         // One line of JSON and no more, whatever was told on the other side.
         const record = JSON.parse(made.out)
-        assert.deepInclude(record.file, { path: fs.realpathSync(join(folder, "made.mp4")) })
-        const film = yield* Effect.provide(inspect(join(folder, "made.mp4")), NodeContext.layer)
+        assert.deepInclude(record.file, { path: fs.realpathSync(inFolder("made.mp4")) })
+        const film = yield* Effect.provide(inspect(inFolder("made.mp4")), NodeContext.layer)
         assert.deepInclude(film, { durationSeconds: 4, width: 64, height: 64 })
         server.child.kill("SIGINT")
         assert.strictEqual((yield* finished(server)).code, 130)
@@ -122,12 +53,12 @@ describe("the process", () => {
           const { code, err, out } = yield* finished(stopped)
           assert.strictEqual(code, 130)
           assert.strictEqual(out, "")
-          assert.isFalse(fs.existsSync(join(folder, "resumed.mp4")))
+          assert.isFalse(fs.existsSync(inFolder("resumed.mp4")))
           const [, line = ""] = /^ {2}effect-videos (watch \S+ -o resumed\.mp4)$/m.exec(err) ?? []
           assert.notStrictEqual(line, "", err)
           const resumed = yield* finished(yield* command(line.split(" "), env))
           assert.strictEqual(resumed.code, 0, resumed.err)
-          assert.isAbove(fs.statSync(join(folder, "resumed.mp4")).size, 0)
+          assert.isAbove(fs.statSync(inFolder("resumed.mp4")).size, 0)
         })
       ),
     timeout
@@ -148,6 +79,21 @@ describe("the process", () => {
           assert.deepStrictEqual([right.code, right.out], [0, ""], right.err)
         })
       ),
+    timeout
+  )
+
+  it.scopedLive.skipIf(!fs.existsSync("/dev/full"))(
+    "says when its output cannot be written, and ends with 11",
+    () =>
+      Effect.gen(function* () {
+        const full = yield* Effect.acquireRelease(
+          Effect.sync(() => fs.openSync("/dev/full", "w")),
+          (fd) => Effect.sync(() => fs.closeSync(fd))
+        )
+        const { code, err } = yield* finished(yield* command(["--help"], {}, undefined, full))
+        assert.strictEqual(code, 11, err)
+        assert.match(err, /^error: standard output cannot be written: ENOSPC/)
+      }),
     timeout
   )
 

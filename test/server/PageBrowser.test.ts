@@ -1,56 +1,11 @@
-/** The live page in a real browser, headless: Chromium from `CHROMIUM_PATH` or `/usr/bin/chromium`. */
-import { existsSync } from "node:fs"
+/** The live page in a real browser. */
 import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, ExecutionStrategy, Exit, Layer, Redacted, Scope } from "effect"
 import { createVideo, deleteVideo } from "effect-videos"
 import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
-import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core"
-
-const executablePath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium"
-const hasBrowser = existsSync(executablePath)
-if (!hasBrowser)
-  console.log(`The page is not tried in a browser: there is no ${executablePath}, and CHROMIUM_PATH names no other.`)
-
-/** For a machine that has other things to do. No test needs it. */
-const patience = 120_000
-
-const does = <A>(action: () => Promise<A>): Effect.Effect<A> => Effect.promise(action)
-
-const browser = Effect.acquireRelease(
-  does(() =>
-    chromium.launch({
-      executablePath,
-      // Chromium has no sandbox for root, and containers have little shared memory.
-      args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), "--disable-dev-shm-usage"]
-    })
-  ),
-  (opened) => does(() => opened.close())
-)
-
-interface Visit {
-  readonly page: Page
-  /** What the page complained of, or asked of other hosts. */
-  readonly complaints: ReadonlyArray<string>
-}
-
-const visit = (opened: Browser, origin: string, options: BrowserContextOptions = {}) =>
-  does(async (): Promise<Visit> => {
-    const context = await opened.newContext(options)
-    context.setDefaultTimeout(patience)
-    const page = await context.newPage()
-    const complaints: Array<string> = []
-    page.on("pageerror", (error) => complaints.push(error.message))
-    page.on("console", (message) => {
-      if (/policy|refused/i.test(message.text())) complaints.push(message.text())
-    })
-    page.on("request", (request) => {
-      if (!request.url().startsWith(origin) && !request.url().startsWith(`blob:${origin}`))
-        complaints.push(request.url())
-    })
-    await page.goto(origin)
-    return { page, complaints }
-  })
+import type { BrowserContextOptions } from "playwright-core"
+import { browser, cardOf, does, hasBrowser, patience, play, recordStates, visit } from "./browser.js"
 
 const open = (options?: BrowserContextOptions) =>
   Effect.gen(function* () {
@@ -69,60 +24,18 @@ const served = (options: InProcessOptions = {}) =>
     Layer.provide(FetchHttpClient.layer)
   )
 
-const cardOf = (page: Page, prompt: string): Locator =>
-  page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: prompt, exact: true }) })
-
-/** Plays the video of a card; what the element says once its pictures move. */
-const play = async (page: Page, prompt: string) => {
-  await cardOf(page, prompt)
-    .getByRole("button", { name: `Play ${prompt}` })
-    .click()
-  const video = cardOf(page, prompt).locator("video")
-  await video.waitFor()
-  await page.waitForFunction(
-    () => [...document.querySelectorAll("video")].some(({ currentTime }) => currentTime > 0.3),
-    undefined,
-    { timeout: patience }
-  )
-  return video.evaluate((element: HTMLVideoElement) => ({
-    source: element.currentSrc,
-    readyState: element.readyState,
-    duration: element.duration,
-    size: `${element.videoWidth}x${element.videoHeight}`
-  }))
-}
-
-const describeInBrowser = hasBrowser ? describe : describe.skip
-
-describeInBrowser("the page in a browser", { timeout: patience }, () => {
+describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () => {
   it.scopedLive("shows a job that the library submits: it appears, moves, ends and plays", () =>
     Effect.gen(function* () {
       const { complaints, page } = yield* open()
       yield* does(() => page.getByText("No jobs yet.").waitFor())
-      // Every state that the card is in, however fast it goes.
-      yield* does(() =>
-        page.evaluate(() => {
-          const seen: Array<string> = []
-          Object.assign(window, { seen })
-          new MutationObserver(() => {
-            const [card] = document.querySelectorAll(".card")
-            const words = card?.querySelector(".state")?.textContent ?? ""
-            const value = card?.querySelector("progress")?.value ?? -1
-            seen.push(`${card?.getAttribute("data-phase")} ${value} ${words}`)
-          }).observe(document.querySelector("#jobs") ?? document.body, {
-            subtree: true,
-            childList: true,
-            attributes: true,
-            characterData: true
-          })
-        })
-      )
+      const states = yield* recordStates(page)
       const { id } = yield* createVideo({ prompt: "a lighthouse at dusk", ...small })
       const card = cardOf(page, "a lighthouse at dusk")
       yield* does(() => card.getByRole("progressbar", { name: "Progress" }).waitFor())
       yield* does(() => card.getByText("Completed").waitFor())
       assert.include((yield* does(() => card.textContent())) ?? "", id)
-      const seen = yield* does(() => page.evaluate((): ReadonlyArray<string> => Reflect.get(window, "seen")))
+      const seen = yield* states
       const running = seen.filter((state) => state.startsWith("in_progress"))
       assert.isAtLeast(new Set(running.map((state) => state.split(" ")[1])).size, 3, seen.join("\n"))
       assert.match(running.at(-1) ?? "", /Running\d+ % · \d+ s left$/)

@@ -1086,7 +1086,7 @@ var kinds = [
   { name: "429, quota used up", fault: status(429, { code: "insufficient_quota" }) },
   { name: "500, server error", fault: status(500) },
   { name: "503, overloaded", fault: status(503, { retryAfter: { form: "seconds", afterMillis: 1e3 } }) },
-  { name: "Sign-in page for JSON", fault: status(200, { body: "html" }) },
+  { name: "HTML in place of JSON", fault: status(200, { body: "html" }) },
   { name: "Connection reset", fault: { _tag: "Reset", at: "before-headers" } },
   { name: "Done, answer lost", fault: { _tag: "Reset", at: "after-commit" } },
   { name: "Body broken off", fault: { _tag: "Reset", at: "mid-body" } },
@@ -1294,7 +1294,8 @@ var showJobs = ({ changed, gone, total }) => {
   }
   for (const view of changed) (cards.get(view.id) ?? cardOf(view)).show(view);
   whole = false;
-  setText(byId("jobs-count", HTMLElement), total > cards.size ? \`the newest \${cards.size} of \${total}\` : String(total));
+  const count = total === 0 ? "" : total === 1 ? "1 job" : \`\${total} jobs\`;
+  setText(byId("jobs-count", HTMLElement), total > cards.size ? \`the newest \${cards.size} of \${count}\` : count);
   byId("jobs-none", HTMLElement).hidden = total > 0;
   if (told.length > 0) setText(news, told.join(". "));
 };

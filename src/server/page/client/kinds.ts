@@ -23,7 +23,7 @@ export const kinds: ReadonlyArray<Kind> = [
   { name: "429, quota used up", fault: status(429, { code: "insufficient_quota" }) },
   { name: "500, server error", fault: status(500) },
   { name: "503, overloaded", fault: status(503, { retryAfter: { form: "seconds", afterMillis: 1000 } }) },
-  { name: "Sign-in page for JSON", fault: status(200, { body: "html" }) },
+  { name: "HTML in place of JSON", fault: status(200, { body: "html" }) },
   { name: "Connection reset", fault: { _tag: "Reset", at: "before-headers" } },
   { name: "Done, answer lost", fault: { _tag: "Reset", at: "after-commit" } },
   { name: "Body broken off", fault: { _tag: "Reset", at: "mid-body" } },

@@ -64,7 +64,8 @@ const showJobs = ({ changed, gone, total }: Frames["jobs"]): void => {
   // All are known by now, so that links find their names.
   for (const view of changed) (cards.get(view.id) ?? cardOf(view)).show(view)
   whole = false
-  setText(byId("jobs-count", HTMLElement), total > cards.size ? `the newest ${cards.size} of ${total}` : String(total))
+  const count = total === 0 ? "" : total === 1 ? "1 job" : `${total} jobs`
+  setText(byId("jobs-count", HTMLElement), total > cards.size ? `the newest ${cards.size} of ${count}` : count)
   byId("jobs-none", HTMLElement).hidden = total > 0
   if (told.length > 0) setText(news, told.join(". "))
 }

@@ -1,0 +1,96 @@
+/** The live page in a real browser, headless: Chromium from `CHROMIUM_PATH` or `/usr/bin/chromium`. */
+import { existsSync } from "node:fs"
+import { Effect } from "effect"
+import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core"
+
+const executablePath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium"
+/** Without one, the tests of it are skipped, with a line that says so. */
+export const hasBrowser = existsSync(executablePath)
+if (!hasBrowser)
+  console.log(`The page is not tried in a browser: there is no ${executablePath}, and CHROMIUM_PATH names no other.`)
+
+/** For a machine that has other things to do. No test needs it. */
+export const patience = 120_000
+
+export const does = <A>(action: () => Promise<A>): Effect.Effect<A> => Effect.promise(action)
+
+export const browser = Effect.acquireRelease(
+  does(() =>
+    chromium.launch({
+      executablePath,
+      // Chromium has no sandbox for root, and containers have little shared memory.
+      args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), "--disable-dev-shm-usage"]
+    })
+  ),
+  (opened) => does(() => opened.close())
+)
+
+export interface Visit {
+  readonly page: Page
+  /** What the page complained of, or asked of other hosts. */
+  readonly complaints: ReadonlyArray<string>
+}
+
+export const visit = (opened: Browser, origin: string, options: BrowserContextOptions = {}) =>
+  does(async (): Promise<Visit> => {
+    const context = await opened.newContext(options)
+    context.setDefaultTimeout(patience)
+    const page = await context.newPage()
+    const complaints: Array<string> = []
+    page.on("pageerror", (error) => complaints.push(error.message))
+    page.on("console", (message) => {
+      if (/policy|refused/i.test(message.text())) complaints.push(message.text())
+    })
+    page.on("request", (request) => {
+      if (!request.url().startsWith(origin) && !request.url().startsWith(`blob:${origin}`))
+        complaints.push(request.url())
+    })
+    await page.goto(origin)
+    return { page, complaints }
+  })
+
+export const cardOf = (page: Page, prompt: string): Locator =>
+  page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: prompt, exact: true }) })
+
+/** Plays the video of a card; what the element says once its pictures move. */
+export const play = async (page: Page, prompt: string) => {
+  await cardOf(page, prompt)
+    .getByRole("button", { name: `Play ${prompt}` })
+    .click()
+  const video = cardOf(page, prompt).locator("video")
+  await video.waitFor()
+  await page.waitForFunction(
+    () => [...document.querySelectorAll("video")].some(({ currentTime }) => currentTime > 0.3),
+    undefined,
+    { timeout: patience }
+  )
+  return video.evaluate((element: HTMLVideoElement) => ({
+    source: element.currentSrc,
+    readyState: element.readyState,
+    duration: element.duration,
+    size: `${element.videoWidth}x${element.videoHeight}`
+  }))
+}
+
+/** From now on, every state that the first card is in, however fast it goes: phase, value of the bar, words. */
+export const recordStates = (page: Page): Effect.Effect<Effect.Effect<ReadonlyArray<string>>> =>
+  Effect.as(
+    does(() =>
+      page.evaluate(() => {
+        const seen: Array<string> = []
+        Object.assign(window, { seen })
+        new MutationObserver(() => {
+          const [card] = document.querySelectorAll(".card")
+          const words = card?.querySelector(".state")?.textContent ?? ""
+          const value = card?.querySelector("progress")?.value ?? -1
+          seen.push(`${card?.getAttribute("data-phase")} ${value} ${words}`)
+        }).observe(document.querySelector("#jobs") ?? document.body, {
+          subtree: true,
+          childList: true,
+          attributes: true,
+          characterData: true
+        })
+      })
+    ),
+    does(() => page.evaluate((): ReadonlyArray<string> => Reflect.get(window, "seen")))
+  )
