@@ -463,6 +463,17 @@ export interface SubmissionPolicy {
 }
 
 /**
+ * What downloads over a layer go by.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DownloadPolicy {
+  /** For how long a download may bring nothing. */
+  readonly idleTimeout: Duration.Duration
+}
+
+/**
  * One request as `VideosHttp` takes it.
  *
  * @since 0.1.0
@@ -540,6 +551,8 @@ export interface VideosHttpService {
   readonly stream: (call: VideosCall) => Effect.Effect<VideosByteResponse, VideosHttpError>
   /** What submissions over this layer go by. Left out: one whose outcome is unknown fails. */
   readonly submitting?: SubmissionPolicy | undefined
+  /** What downloads over this layer go by. Left out: `stream` alone decides when nothing has come for too long. */
+  readonly downloading?: DownloadPolicy | undefined
   /** What watches over this layer go by. */
   readonly watching?:
     | (WatchingOptions & {
@@ -564,9 +577,9 @@ export class VideosHttp extends Context.Tag("effect-videos/VideosHttp")<VideosHt
   static readonly layer: Layer.Layer<VideosHttp, never, VideosConfig | HttpClient.HttpClient> = Layer.effect(
     this,
     Effect.zipWith(VideosConfig, HttpClient.HttpClient, (config, client) => {
-      const { listLag, onUnknownOutcome, preset } = config
+      const { idleTimeout, listLag, onUnknownOutcome, preset } = config
       const submitting = { onUnknownOutcome, listLag, listTrusted: preset.listTrusted }
-      return { ...makeHttp(config, client), submitting }
+      return { ...makeHttp(config, client), submitting, downloading: { idleTimeout } }
     })
   )
 }

@@ -24,6 +24,7 @@ import * as Mailbox from "effect/Mailbox"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
+import { downloadPolicyOf } from "./internal/downloads.js"
 import { backoff } from "./internal/retry.js"
 import { spanOf, withSpan } from "./internal/tracing.js"
 import { type Downloaded, type DownloadToFileError as Failure, runTransfer } from "./internal/transfer.js"
@@ -79,7 +80,7 @@ export interface DownloadToFileOptions extends Omit<CallOptions, "retry" | "tota
   readonly retry?: Schedule.Schedule<unknown, DownloadToFileError> | undefined
   /** A `Retry-After` longer than this ends the download with the error that carries it. Default: 5 minutes. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** For how long a connection may bring nothing before it counts as broken. Default: 60 seconds. */
+  /** For how long a connection may bring nothing before it counts as broken. Default: the configuration's `idleTimeout`. */
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
    * Told how far it is, the newest only: the transfer does not wait for it, but for the last one, which is `done`. A
@@ -222,7 +223,10 @@ const run = (
         content: { extraHeaders, extraQuery, onResponse, timeout, variant },
         retry: options.retry ?? defaultDownloadRetry,
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
-        idleTimeout: Duration.decode(options.idleTimeout ?? "60 seconds")
+        idleTimeout:
+          options.idleTimeout === undefined
+            ? (downloadPolicyOf(videos)?.idleTimeout ?? null)
+            : Duration.decode(options.idleTimeout)
       },
       report
     )

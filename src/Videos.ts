@@ -31,7 +31,8 @@ import {
   type VideosHttpError,
   type VideosHttpService
 } from "./Http.js"
-import { makePageReads, makeVideos } from "./internal/videos.js"
+import { setDownloadPolicy } from "./internal/downloads.js"
+import { isGiven, makePageReads, makeVideos } from "./internal/videos.js"
 import { hubOf } from "./internal/watchHub.js"
 import type {
   ContentOptions,
@@ -263,6 +264,7 @@ const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
 export const make = (http: VideosHttpService): VideosService => {
   const videos = makeVideos(http)
   hubOf(videos, http.watching, makePageReads(http))
+  if (isGiven(http.downloading)) setDownloadPolicy(videos, http.downloading)
   return videos
 }
 

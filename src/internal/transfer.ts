@@ -47,7 +47,8 @@ export interface Plan {
   readonly content: ContentOptions
   readonly retry: Schedule.Schedule<unknown, DownloadToFileError>
   readonly maxRetryAfter: Duration.Duration
-  readonly idleTimeout: Duration.Duration
+  /** `null`: it is left to whoever gives the bytes. */
+  readonly idleTimeout: Duration.Duration | null
 }
 
 /** What a program gets for its clip. */
@@ -232,8 +233,8 @@ export const runTransfer = (
         const options: ContentOptions = {
           ...content,
           retry: false,
-          // Watched here, at no cost per chunk.
-          idleTimeout: Duration.infinity,
+          // Watched here, at no cost per chunk, where it is known for how long.
+          idleTimeout: plan.idleTimeout === null ? undefined : Duration.infinity,
           extraHeaders: {
             // A length is of what is sent: compressed, it would be of something else.
             "accept-encoding": "identity",
@@ -272,13 +273,14 @@ export const runTransfer = (
 
     /** Fails when nothing has come for too long: a connection that is open and silent never ends by itself. */
     const watched = <E>(pump: Effect.Effect<void, E>): Effect.Effect<void, E | IncompleteDownloadError> => {
-      const patience = Duration.toMillis(plan.idleTimeout)
-      if (!Number.isFinite(patience)) return pump
+      const { idleTimeout } = plan
+      if (idleTimeout === null || !Duration.isFinite(idleTimeout)) return pump
+      const patience = Duration.toMillis(idleTimeout)
       const watch: Effect.Effect<never, IncompleteDownloadError> = Effect.suspend(() => {
         const left = idleSince === null ? patience : idleSince + patience - now()
         return left > 0
           ? Effect.zipRight(Effect.sleep(left), watch)
-          : Effect.fail(incomplete(`nothing came for ${seconds(plan.idleTimeout)}`))
+          : Effect.fail(incomplete(`nothing came for ${seconds(idleTimeout)}`))
       })
       return Effect.raceFirst(pump, watch)
     }

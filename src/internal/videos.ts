@@ -47,7 +47,7 @@ export const makePageReads =
     })
 
 /** A mock of the HTTP layer answers any name with a function that dies. */
-const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
+export const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
 
 /** @internal */
 export const makeVideos = (http: VideosHttpService): VideosService => {
