@@ -120,8 +120,12 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
 
 /**
  * A job's clip in a file. Written to `name.part`, which becomes `name` by a rename once it is whole: of the length that the
- * server gave (`Content-Length`, `Content-Range`), and synced to disk. A clip of no bytes is no clip.
+ * server gave (`Content-Length`, `Content-Range`), not cut short by its own account, and synced to disk. A clip of no bytes
+ * is no clip.
  *
+ * - A length that is too small is told by the outermost parts of an MP4, QuickTime, WebM or WebP, which say where they end:
+ *   what is missing is asked for. Where the server has twice sent the same and no more, it ends with
+ *   `IncompleteDownloadError`, whatever `retry` says.
  * - After a break it goes on with `Range` and `If-Range`, in this call (`retry`) or in a later one: an interruption, a crash
  *   and every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of.
  * - It starts over where a part cannot be trusted to be of the same version: the server gives no strong entity tag (nor a

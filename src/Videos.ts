@@ -336,7 +336,8 @@ export const retrieveVideo = (
 
 /**
  * The clip's bytes, as they come. One `GET /videos/{id}/content`, tried again like a read until the first byte; a break
- * after that fails the stream with `TransportError`. Redirects to another origin are followed without the key.
+ * after that fails the stream with `TransportError`, and so does, after its last byte, a clip that is cut short by its own
+ * account (an MP4, QuickTime, WebM or WebP whose parts end further on). Redirects to another origin are followed without the key.
  *
  * Where there is no content, the job is asked why: `VideoNotReadyError`, `VideoFailedError`, `VideoExpiredError` or
  * `VideoNotFoundError`.

@@ -107,6 +107,14 @@ const rows: ReadonlyArray<Row> = [
     streamed: "TransportError, 1 request"
   },
   {
+    name: "less said than sent",
+    fault: Fault.contentLength(-9),
+    run: "value, 3 requests, whole",
+    // The clip itself says that it goes on, and of the nine bytes that are asked for then, none come.
+    stays: "IncompleteDownloadError, 3 requests, part",
+    streamed: "TransportError, 1 request"
+  },
+  {
     name: "a body that does not begin",
     fault: Fault.slow({ bytes: 4096, every: "3 seconds" }),
     run: "value, 3 requests, whole",
