@@ -19,7 +19,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { answered, nullable, Operation, said, seconds } from "./internal/answered.js"
-import { VideoResource } from "./Schema.js"
+import { phaseOf, VideoResource } from "./Schema.js"
 
 export { Operation }
 
@@ -445,7 +445,8 @@ export class CharacterNotFoundError extends Schema.TaggedError<CharacterNotFound
 }
 
 /**
- * The job has not ended yet, so it has no content. `watchVideo` or `awaitVideo` first.
+ * The job has not ended yet, so it has no content: `watchVideo` or `awaitVideo` first. Or it has just completed, and the server
+ * does not have its content yet, as where a replica lags: try again.
  *
  * @since 0.1.0
  * @category errors
@@ -457,7 +458,9 @@ export class VideoNotReadyError extends Schema.TaggedError<VideoNotReadyError>("
   readonly isTransient = true
   override get message() {
     const progress = this.video.progress === null ? "" : `, ${this.video.progress} %`
-    return `${this.operation}: video ${this.video.id} is not ready (${this.video.status}${progress})`
+    return phaseOf(this.video) === "succeeded"
+      ? `${this.operation}: video ${this.video.id} has ended (${this.video.status}), but the server does not have its content yet`
+      : `${this.operation}: video ${this.video.id} is not ready (${this.video.status}${progress})`
   }
 }
 

@@ -471,6 +471,11 @@ export interface SubmissionPolicy {
 export interface DownloadPolicy {
   /** For how long a download may bring nothing. */
   readonly idleTimeout: Duration.Duration
+  /** For all tries together, to the first byte. */
+  readonly totalTimeout: Duration.Duration
+  /** When content that a completed job does not have yet is asked for again. */
+  readonly retry: Schedule.Schedule<unknown, VideosHttpError>
+  readonly maxRetryAfter: Duration.Duration
 }
 
 /**
@@ -551,7 +556,10 @@ export interface VideosHttpService {
   readonly stream: (call: VideosCall) => Effect.Effect<VideosByteResponse, VideosHttpError>
   /** What submissions over this layer go by. Left out: one whose outcome is unknown fails. */
   readonly submitting?: SubmissionPolicy | undefined
-  /** What downloads over this layer go by. Left out: `stream` alone decides when nothing has come for too long. */
+  /**
+   * What downloads over this layer go by. Left out: `stream` alone decides when nothing has come for too long, and content
+   * that is not there is not asked for again.
+   */
   readonly downloading?: DownloadPolicy | undefined
   /** What watches over this layer go by. */
   readonly watching?:
@@ -577,9 +585,10 @@ export class VideosHttp extends Context.Tag("effect-videos/VideosHttp")<VideosHt
   static readonly layer: Layer.Layer<VideosHttp, never, VideosConfig | HttpClient.HttpClient> = Layer.effect(
     this,
     Effect.zipWith(VideosConfig, HttpClient.HttpClient, (config, client) => {
-      const { idleTimeout, listLag, onUnknownOutcome, preset } = config
+      const { idleTimeout, listLag, maxRetryAfter, onUnknownOutcome, preset, readRetry, totalTimeout } = config
       const submitting = { onUnknownOutcome, listLag, listTrusted: preset.listTrusted }
-      return { ...makeHttp(config, client), submitting, downloading: { idleTimeout } }
+      const downloading = { idleTimeout, totalTimeout, retry: readRetry, maxRetryAfter }
+      return { ...makeHttp(config, client), submitting, downloading }
     })
   )
 }

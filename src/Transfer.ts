@@ -67,6 +67,8 @@ export interface DownloadedFile {
 export interface DownloadToFileOptions extends Omit<CallOptions, "retry" | "totalTimeout"> {
   /** Which file of the job. None is sent unless asked for. */
   readonly variant?: VideoVariant | undefined
+  /** For how long after a job's end "no such content" counts as a replica that lags, and is tried again. Default: 30 seconds. */
+  readonly notFoundGrace?: Duration.DurationInput | undefined
   /**
    * The path must then be relative and stay inside this directory, symbolic links inside it included: `InvalidPathError`
    * otherwise. For names that come from elsewhere. It is not made.
@@ -214,7 +216,7 @@ const run = (
     const path = yield* Path.Path
     const videos = yield* Videos
     const clock = yield* Effect.clock
-    const { extraHeaders, extraQuery, onResponse, timeout, variant } = options
+    const { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant } = options
     const id = typeof video === "string" ? video : video.id
     const target = yield* resolveTarget(fs, path, name, options.directory)
     const transfer = runTransfer(
@@ -224,7 +226,7 @@ const run = (
         target,
         overwrite: options.overwrite ?? false,
         resume: options.resume ?? true,
-        content: { extraHeaders, extraQuery, onResponse, timeout, variant },
+        content: { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant },
         retry: options.retry ?? defaultDownloadRetry,
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
         idleTimeout:

@@ -340,7 +340,7 @@ export const retrieveVideo = (
  * account (an MP4, QuickTime, WebM or WebP whose parts end further on). Redirects to another origin are followed without the key.
  *
  * Where there is no content, the job is asked why: `VideoNotReadyError`, `VideoFailedError`, `VideoExpiredError` or
- * `VideoNotFoundError`.
+ * `VideoNotFoundError`. Within `notFoundGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
  *
  * @example
  * import { Stream } from "effect"

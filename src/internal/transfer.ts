@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Errors from "../Errors.js"
 import type { ResponseMeta } from "../Http.js"
 import type { ContentOptions } from "../Requests.js"
+import { phaseOf } from "../Schema.js"
 import type { DownloadVideoError, VideosService } from "../Videos.js"
 import { seconds } from "./answered.js"
 import { nextDelay, stepper } from "./retry.js"
@@ -387,6 +388,6 @@ export const runTransfer = (
     return { path: target.path, bytes: offset, videoId: id, resumedFrom, etag }
   })
 
-/** What another try may mend. A job that is not ready is waited for by a watch. */
+/** What another try may mend. A job that has not ended is waited for by a watch. */
 const isBreak = (error: DownloadToFileError): error is IncompleteDownloadError | DownloadVideoError =>
-  Errors.isTransient(error) && error._tag !== "VideoNotReadyError"
+  Errors.isTransient(error) && !(error._tag === "VideoNotReadyError" && phaseOf(error.video) !== "succeeded")

@@ -1,4 +1,5 @@
 /** The live `Videos`: each operation joins its request, the exchange and its response. */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -13,9 +14,10 @@ import type {
   VideosHttpService,
   VideosResponse
 } from "../Http.js"
-import type { VideoPage, VideoResource } from "../Schema.js"
+import { phaseOf, type VideoPage, type VideoResource } from "../Schema.js"
 import type { ListVideosError, SubmitVideoError, VideosService } from "../Videos.js"
 import { makeContent } from "./content.js"
+import { Ends } from "./contentLag.js"
 import { formFields } from "./encode.js"
 import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
 import { upload } from "./multipart.js"
@@ -52,6 +54,7 @@ export const isGiven = <A extends object>(options: A | undefined): options is A 
 /** @internal */
 export const makeVideos = (http: VideosHttpService): VideosService => {
   const claims = new Claims()
+  const ends = new Ends()
 
   const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
     Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
@@ -172,9 +175,21 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       (self) => withSpan(self, "Videos.retrieveCharacter", () => spanOf("retrieve_character", {}))
     )
 
+  /** A job that has been seen to end has content, whatever a replica says a moment later. */
+  const noted = (video: VideoResource): Effect.Effect<VideoResource> =>
+    phaseOf(video) === "succeeded"
+      ? Effect.map(Clock.currentTimeMillis, (now) => {
+          ends.saw(video, now)
+          return video
+        })
+      : Effect.succeed(video)
+
   const retrieve: VideosService["retrieve"] = (id, options) =>
     withSpan(
-      Effect.catchTag(retrieveAs("retrieveVideo", id, options), "ModerationBlockedError", asBadRequest),
+      Effect.flatMap(
+        Effect.catchTag(retrieveAs("retrieveVideo", id, options), "ModerationBlockedError", asBadRequest),
+        noted
+      ),
       "Videos.retrieve",
       () => spanOf("retrieve_video", { "video.id": id })
     )
@@ -183,6 +198,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     Effect.flatMap(routes.deleteRequest(id, options), (call) =>
       Effect.flatMap(http.execute(call), (response) => {
         claims.forget(id)
+        ends.forget(id)
         return responses.deleteResponse(call, response, id)
       })
     ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
@@ -207,6 +223,6 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     retrieve,
     listPages,
     delete: remove,
-    content: makeContent(http, retrieveAs)
+    content: makeContent(http, retrieveAs, ends, isGiven(http.downloading) ? http.downloading : null)
   }
 }

@@ -143,7 +143,7 @@ const rows: ReadonlyArray<Row> = [
     fault: Fault.redirect("http://127.0.0.1:9"),
     ...nothing("TransportError")
   },
-  { name: "a replica that lags", fault: Fault.stale("1 hour"), ...final("VideoExpiredError") },
+  { name: "a replica that lags", fault: Fault.stale("1 hour"), ...nothing("VideoNotReadyError") },
   { name: "a clock that is ahead", fault: Fault.skew({ ahead: "3 hours" }), ...fine },
   { name: "a clock that is behind", fault: Fault.skew({ behind: "3 hours" }), ...fine },
   { name: "piece after piece, in time", fault: Fault.slow({ bytes: 1024, every: "1 millis" }), ...fine }
