@@ -191,8 +191,8 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
 
 /**
  * A submission whose outcome is not known: the connection broke after the request was sent, the server did not answer
- * in time, answered with a failure that does not say whether a job was made, or with something that cannot be read; and
- * the server's list did not settle it (`detail`). Sending it again may pay twice.
+ * in time, answered with a failure that does not say whether a job was made, with something that cannot be read, or with
+ * the job of another submission; and the server's list did not settle it (`detail`). Sending it again may pay twice.
  *
  * To recover by hand: if one of `candidates` is the job, go on with it (`watchVideo(candidate)`). If none is, look at the
  * server's list once more later, and submit again when the job is not there.

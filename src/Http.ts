@@ -89,7 +89,8 @@ export interface VideosConfigService {
 
 /**
  * What becomes of a submission whose outcome is unknown: its connection broke after it was sent, no answer came in time, or
- * one that does not say whether a job was made (500, 502, 503 without `Retry-After`, 504 and their kin; what cannot be read).
+ * one that does not say whether a job was made (500, 502, 503 without `Retry-After`, 504 and their kin; what cannot be read;
+ * what names a job that another submission of this program was told is its own, under another `Idempotency-Key`).
  *
  * - `"reconcile"`: the server's list is read. The job that the submission made is adopted: the call succeeds with it. If there
  *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Whatever leaves that open fails with

@@ -147,13 +147,20 @@ describe("VideosUndici", () => {
       const full = yield* Deferred.make<void>()
       let open = 0
       let most = 0
+      // Nothing is answered before all of them are open, however long that takes.
+      let waiting: Array<() => void> | null = []
       const server = yield* serve((response, request, index) => {
         most = Math.max(most, ++open)
-        if (open === 64) Deferred.unsafeDone(full, Effect.void)
-        setTimeout(() => {
+        const answer = () => {
           open--
           json(200, job())(response, request, index)
-        }, 5)
+        }
+        if (waiting === null) setImmediate(answer)
+        else waiting.push(answer)
+        if (open < 64) return
+        Deferred.unsafeDone(full, Effect.void)
+        for (const answer of waiting ?? []) answer()
+        waiting = null
       })
       const videos = yield* Layer.build(videosOver(server, {}, VideosUndici.layer))
       const looks = Effect.forEach(Array.from({ length: 300 }), () => retrieveVideo("video_1"), {

@@ -21,7 +21,7 @@ import { Ends } from "./contentLag.js"
 import { formFields } from "./encode.js"
 import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
 import { upload } from "./multipart.js"
-import { makeReconcile } from "./reconcile.js"
+import { type Answered, makeReconcile } from "./reconcile.js"
 import { Claims } from "./reconcileClaims.js"
 import * as responses from "./responses.js"
 import * as routes from "./routes.js"
@@ -126,8 +126,15 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
 
   const reconciled = makeReconcile(isGiven(http.submitting) ? http.submitting : noPolicy, claims, readPage)
 
+  /** The job that was made, as its answer names it. */
+  const answered = (call: VideosCall, response: VideosResponse): Either.Either<Answered, Errors.ResponseDecodeError> =>
+    Either.map(responses.submitResponse(call, response), (video) => ({
+      video,
+      doubt: (detail) => responses.undecodable(call, response, detail)
+    }))
+
   const submitJob = (submission: submissions.Submission) =>
-    reconciled(submission, submit(submission, send(submission), responses.submitResponse))
+    reconciled(submission, submit(submission, send(submission), answered))
 
   const create: VideosService["create"] = (request, options) =>
     Effect.flatMap(submissions.createRequest(request, options), submitJob).pipe(
@@ -148,10 +155,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
   const remix: VideosService["remix"] = (request, options) =>
     withSpan(
       Effect.flatMap(submissions.remixRequest(request, options), (submission) =>
-        reconciled(
-          submission,
-          submit<VideoResource, never>(submission, http.execute(submission.call), responses.submitResponse)
-        )
+        reconciled(submission, submit<Answered, never>(submission, http.execute(submission.call), answered))
       ),
       "Videos.remix",
       () => spanOf("remix_video", {})
