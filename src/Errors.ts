@@ -19,7 +19,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { answered, nullable, Operation, said, seconds } from "./internal/answered.js"
-import { VideoResource } from "./Schema.js"
+import { phaseOf, VideoResource } from "./Schema.js"
 
 export { Operation }
 
@@ -191,8 +191,8 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
 
 /**
  * A submission whose outcome is not known: the connection broke after the request was sent, the server did not answer
- * in time, answered with a failure that does not say whether a job was made, or with something that cannot be read; and
- * the server's list did not settle it (`detail`). Sending it again may pay twice.
+ * in time, answered with a failure that does not say whether a job was made, with something that cannot be read, or with
+ * the job of another submission; and the server's list did not settle it (`detail`). Sending it again may pay twice.
  *
  * To recover by hand: if one of `candidates` is the job, go on with it (`watchVideo(candidate)`). If none is, look at the
  * server's list once more later, and submit again when the job is not there.
@@ -445,7 +445,8 @@ export class CharacterNotFoundError extends Schema.TaggedError<CharacterNotFound
 }
 
 /**
- * The job has not ended yet, so it has no content. `watchVideo` or `awaitVideo` first.
+ * The job has not ended yet, so it has no content: `watchVideo` or `awaitVideo` first. Or it has just completed, and the server
+ * does not have its content yet, as where a replica lags: try again.
  *
  * @since 0.1.0
  * @category errors
@@ -457,7 +458,9 @@ export class VideoNotReadyError extends Schema.TaggedError<VideoNotReadyError>("
   readonly isTransient = true
   override get message() {
     const progress = this.video.progress === null ? "" : `, ${this.video.progress} %`
-    return `${this.operation}: video ${this.video.id} is not ready (${this.video.status}${progress})`
+    return phaseOf(this.video) === "succeeded"
+      ? `${this.operation}: video ${this.video.id} has ended (${this.video.status}), but the server does not have its content yet`
+      : `${this.operation}: video ${this.video.id} is not ready (${this.video.status}${progress})`
   }
 }
 

@@ -89,7 +89,8 @@ export interface VideosConfigService {
 
 /**
  * What becomes of a submission whose outcome is unknown: its connection broke after it was sent, no answer came in time, or
- * one that does not say whether a job was made (500, 502, 503 without `Retry-After`, 504 and their kin; what cannot be read).
+ * one that does not say whether a job was made (500, 502, 503 without `Retry-After`, 504 and their kin; what cannot be read;
+ * what names a job that another submission of this program was told is its own, under another `Idempotency-Key`).
  *
  * - `"reconcile"`: the server's list is read. The job that the submission made is adopted: the call succeeds with it. If there
  *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Whatever leaves that open fails with
@@ -463,6 +464,22 @@ export interface SubmissionPolicy {
 }
 
 /**
+ * What downloads over a layer go by.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DownloadPolicy {
+  /** For how long a download may bring nothing. */
+  readonly idleTimeout: Duration.Duration
+  /** For all tries together, to the first byte. */
+  readonly totalTimeout: Duration.Duration
+  /** When content that a completed job does not have yet is asked for again. */
+  readonly retry: Schedule.Schedule<unknown, VideosHttpError>
+  readonly maxRetryAfter: Duration.Duration
+}
+
+/**
  * One request as `VideosHttp` takes it.
  *
  * @since 0.1.0
@@ -540,6 +557,11 @@ export interface VideosHttpService {
   readonly stream: (call: VideosCall) => Effect.Effect<VideosByteResponse, VideosHttpError>
   /** What submissions over this layer go by. Left out: one whose outcome is unknown fails. */
   readonly submitting?: SubmissionPolicy | undefined
+  /**
+   * What downloads over this layer go by. Left out: `stream` alone decides when nothing has come for too long, and content
+   * that is not there is not asked for again.
+   */
+  readonly downloading?: DownloadPolicy | undefined
   /** What watches over this layer go by. */
   readonly watching?:
     | (WatchingOptions & {
@@ -564,9 +586,10 @@ export class VideosHttp extends Context.Tag("effect-videos/VideosHttp")<VideosHt
   static readonly layer: Layer.Layer<VideosHttp, never, VideosConfig | HttpClient.HttpClient> = Layer.effect(
     this,
     Effect.zipWith(VideosConfig, HttpClient.HttpClient, (config, client) => {
-      const { listLag, onUnknownOutcome, preset } = config
+      const { idleTimeout, listLag, maxRetryAfter, onUnknownOutcome, preset, readRetry, totalTimeout } = config
       const submitting = { onUnknownOutcome, listLag, listTrusted: preset.listTrusted }
-      return { ...makeHttp(config, client), submitting }
+      const downloading = { idleTimeout, totalTimeout, retry: readRetry, maxRetryAfter }
+      return { ...makeHttp(config, client), submitting, downloading }
     })
   )
 }

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { CallOptions } from "./Http.js"
 import { accepts } from "./internal/accepts.js"
@@ -311,4 +312,9 @@ export interface ListVideosOptions extends CallOptions {
 export interface ContentOptions extends CallOptions {
   /** Which file of the job. None is sent unless asked for: SGLang takes any for an output's index and answers 404. */
   readonly variant?: VideoVariant | undefined
+  /**
+   * For how long after a job's end "no such content" counts as a replica that lags: it is asked for again by the
+   * configuration's `readRetry`, and is `VideoNotReadyError` until then, `VideoExpiredError` from then on. Default: 30 seconds.
+   */
+  readonly notFoundGrace?: Duration.DurationInput | undefined
 }

@@ -24,6 +24,7 @@ import * as Mailbox from "effect/Mailbox"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
+import { downloadPolicyOf } from "./internal/downloads.js"
 import { backoff } from "./internal/retry.js"
 import { spanOf, withSpan } from "./internal/tracing.js"
 import { type Downloaded, type DownloadToFileError as Failure, runTransfer } from "./internal/transfer.js"
@@ -66,6 +67,8 @@ export interface DownloadedFile {
 export interface DownloadToFileOptions extends Omit<CallOptions, "retry" | "totalTimeout"> {
   /** Which file of the job. None is sent unless asked for. */
   readonly variant?: VideoVariant | undefined
+  /** For how long after a job's end "no such content" counts as a replica that lags, and is tried again. Default: 30 seconds. */
+  readonly notFoundGrace?: Duration.DurationInput | undefined
   /**
    * The path must then be relative and stay inside this directory, symbolic links inside it included: `InvalidPathError`
    * otherwise. For names that come from elsewhere. It is not made.
@@ -79,7 +82,7 @@ export interface DownloadToFileOptions extends Omit<CallOptions, "retry" | "tota
   readonly retry?: Schedule.Schedule<unknown, DownloadToFileError> | undefined
   /** A `Retry-After` longer than this ends the download with the error that carries it. Default: 5 minutes. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** For how long a connection may bring nothing before it counts as broken. Default: 60 seconds. */
+  /** For how long a connection may bring nothing before it counts as broken. Default: the configuration's `idleTimeout`. */
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
    * Told how far it is, the newest only: the transfer does not wait for it, but for the last one, which is `done`. A
@@ -119,8 +122,12 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
 
 /**
  * A job's clip in a file. Written to `name.part`, which becomes `name` by a rename once it is whole: of the length that the
- * server gave (`Content-Length`, `Content-Range`), and synced to disk. A clip of no bytes is no clip.
+ * server gave (`Content-Length`, `Content-Range`), not cut short by its own account, and synced to disk. A clip of no bytes
+ * is no clip.
  *
+ * - A length that is too small is told by the outermost parts of an MP4, QuickTime, WebM or WebP, which say where they end:
+ *   what is missing is asked for. Where the server has twice sent the same and no more, it ends with
+ *   `IncompleteDownloadError`, whatever `retry` says.
  * - After a break it goes on with `Range` and `If-Range`, in this call (`retry`) or in a later one: an interruption, a crash
  *   and every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of.
  * - It starts over where a part cannot be trusted to be of the same version: the server gives no strong entity tag (nor a
@@ -209,7 +216,7 @@ const run = (
     const path = yield* Path.Path
     const videos = yield* Videos
     const clock = yield* Effect.clock
-    const { extraHeaders, extraQuery, onResponse, timeout, variant } = options
+    const { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant } = options
     const id = typeof video === "string" ? video : video.id
     const target = yield* resolveTarget(fs, path, name, options.directory)
     const transfer = runTransfer(
@@ -219,10 +226,13 @@ const run = (
         target,
         overwrite: options.overwrite ?? false,
         resume: options.resume ?? true,
-        content: { extraHeaders, extraQuery, onResponse, timeout, variant },
+        content: { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant },
         retry: options.retry ?? defaultDownloadRetry,
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
-        idleTimeout: Duration.decode(options.idleTimeout ?? "60 seconds")
+        idleTimeout:
+          options.idleTimeout === undefined
+            ? (downloadPolicyOf(videos)?.idleTimeout ?? null)
+            : Duration.decode(options.idleTimeout)
       },
       report
     )

@@ -31,7 +31,8 @@ import {
   type VideosHttpError,
   type VideosHttpService
 } from "./Http.js"
-import { makePageReads, makeVideos } from "./internal/videos.js"
+import { setDownloadPolicy } from "./internal/downloads.js"
+import { isGiven, makePageReads, makeVideos } from "./internal/videos.js"
 import { hubOf } from "./internal/watchHub.js"
 import type {
   ContentOptions,
@@ -263,6 +264,7 @@ const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
 export const make = (http: VideosHttpService): VideosService => {
   const videos = makeVideos(http)
   hubOf(videos, http.watching, makePageReads(http))
+  if (isGiven(http.downloading)) setDownloadPolicy(videos, http.downloading)
   return videos
 }
 
@@ -334,10 +336,11 @@ export const retrieveVideo = (
 
 /**
  * The clip's bytes, as they come. One `GET /videos/{id}/content`, tried again like a read until the first byte; a break
- * after that fails the stream with `TransportError`. Redirects to another origin are followed without the key.
+ * after that fails the stream with `TransportError`, and so does, after its last byte, a clip that is cut short by its own
+ * account (an MP4, QuickTime, WebM or WebP whose parts end further on). Redirects to another origin are followed without the key.
  *
  * Where there is no content, the job is asked why: `VideoNotReadyError`, `VideoFailedError`, `VideoExpiredError` or
- * `VideoNotFoundError`.
+ * `VideoNotFoundError`. Within `notFoundGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
  *
  * @example
  * import { Stream } from "effect"

@@ -8,6 +8,7 @@ export * from "./Errors.js"
 export * as VideosFetch from "./Fetch.js"
 export {
   type CallOptions,
+  type DownloadPolicy,
   defaultReadRetry,
   defaultSubmitRetry,
   type Limits,

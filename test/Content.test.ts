@@ -129,7 +129,7 @@ for (const { client, layer } of clients) {
 
   describe(`over ${client}, a clip`, () => {
     it.scopedLive.each([
-      ["that begins with white space", " \n\t moov"],
+      ["that begins with white space", " \n\t clip"],
       ["of white space alone", " ".repeat(700)],
       ["shorter than what is looked at", "\n"],
       ["that begins with half a byte order mark", "\u{f000}{"]

@@ -2,8 +2,8 @@
 import { createServer, type Socket } from "node:net"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
-import { Chunk, Duration, Effect, Fiber, Ref, Schedule, Stream, TestClock } from "effect"
-import { createVideo, downloadVideo, extendVideo, retrieveVideo, VideoFile } from "effect-videos"
+import { Chunk, Context, Duration, Effect, Fiber, Layer, Ref, Schedule, Stream, TestClock } from "effect"
+import { createVideo, downloadVideo, extendVideo, retrieveVideo, VideoFile, Videos } from "effect-videos"
 import { downloadVideoToFile } from "effect-videos/Transfer"
 import * as VideosUndici from "effect-videos/undici"
 import { start } from "./support/process.js"
@@ -171,6 +171,62 @@ describe("idleTimeout of a download", () => {
       yield* downloadVideoToFile("video_1", `${folder}/clip.mp4`, options).pipe(Effect.provide(over))
       expect((yield* read("clip.mp4")).equals(clip)).toBe(true)
       expect(server.requests.map(({ headers }) => startOf(headers.range))).toEqual([null, 100_000])
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+})
+
+describe("idleTimeout of a configuration", () => {
+  // Until the test server closes, nothing else would end this download.
+  const stuck = Effect.gen(function* () {
+    const { closed, reply } = yield* hangUntilClosed
+    const server = yield* serve((response, request, index) => {
+      response.writeHead(200, { ...tagged, "content-length": "300000" }).write(clip.subarray(0, 100_000))
+      reply(response, request, index)
+    })
+    return { closed, server }
+  })
+
+  it.scopedLive.each(clients)("holds for a file too, and keeps its part ($client)", ({ layer }) =>
+    Effect.gen(function* () {
+      const { folder, list } = yield* makeFolder
+      const { closed, server } = yield* stuck
+      const error = yield* downloadVideoToFile("video_1", `${folder}/clip.mp4`, { retry: Schedule.stop }).pipe(
+        Effect.flip,
+        Effect.provide(videosOver(server, { idleTimeout: "50 millis" }, layer))
+      )
+      expect(error).toMatchObject({ _tag: "IncompleteDownloadError", received: 100_000 })
+      expect(error.message).toContain("nothing came for 0.05 s")
+      expect(yield* list).toEqual(["clip.mp4.part", "clip.mp4.part.json"])
+      yield* closed
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scopedLive("holds for a file where the program has put a Videos of its own around the layer's", () =>
+    Effect.gen(function* () {
+      const { folder } = yield* makeFolder
+      const { closed, server } = yield* stuck
+      const wrapped = Layer.map(videosOver(server, { idleTimeout: "50 millis" }), (context) =>
+        Context.add(context, Videos, { ...Context.get(context, Videos) })
+      )
+      const error = yield* downloadVideoToFile("video_1", `${folder}/clip.mp4`, { retry: Schedule.stop }).pipe(
+        Effect.flip,
+        Effect.provide(wrapped)
+      )
+      expect(error).toMatchObject({ _tag: "IncompleteDownloadError", received: 100_000 })
+      yield* closed
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scopedLive("gives way to the call's own", () =>
+    Effect.gen(function* () {
+      const { folder } = yield* makeFolder
+      const { closed, server } = yield* stuck
+      const error = yield* downloadVideoToFile("video_1", `${folder}/clip.mp4`, {
+        retry: Schedule.stop,
+        idleTimeout: "50 millis"
+      }).pipe(Effect.flip, Effect.provide(videosOver(server, { idleTimeout: "1 hour" })))
+      expect(error.message).toContain("nothing came for 0.05 s")
+      yield* closed
     }).pipe(Effect.provide(NodeContext.layer))
   )
 })

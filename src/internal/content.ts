@@ -1,14 +1,25 @@
 /** The bytes of a job: from its content route or from where the job says; and why there are none. */
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Errors from "../Errors.js"
-import type { CallOptions, VideosByteResponse, VideosCall, VideosHttpError, VideosHttpService } from "../Http.js"
+import type {
+  CallOptions,
+  DownloadPolicy,
+  ResponseMeta,
+  VideosByteResponse,
+  VideosCall,
+  VideosHttpError,
+  VideosHttpService
+} from "../Http.js"
 import type { ContentOptions } from "../Requests.js"
 import { phaseOf, type VideoResource } from "../Schema.js"
 import type { DownloadVideoError, VideosService } from "../Videos.js"
+import { type Ends, graceOf, isToBeExpected, Lagging, notReady, untilThere } from "./contentLag.js"
 import { clip, looksLikeHtml, maxDetail, readErrorBody } from "./errorBody.js"
 import { asBadRequest } from "./failure.js"
 import * as routes from "./routes.js"
@@ -37,51 +48,90 @@ type NoContent =
   | Errors.ResponseDecodeError
 
 /** @internal */
-export const makeContent = (http: VideosHttpService, retrieveAs: RetrieveAs): VideosService["content"] => {
+export const makeContent = (
+  http: VideosHttpService,
+  retrieveAs: RetrieveAs,
+  ends: Ends,
+  policy: DownloadPolicy | null
+): VideosService["content"] => {
   /** "No content" has four reasons, and servers say them with 400, 404, 409, 410, 422 or a 200: the job itself knows. */
   const elsewhere = (
     call: VideosCall,
     id: string,
     options: ContentOptions | undefined,
     error: NoContent
-  ): Effect.Effect<Bytes, DownloadVideoError> => {
+  ): Effect.Effect<Bytes, DownloadVideoError | Lagging> => {
     if (error._tag === "ServerError" && error.status !== 425) return Effect.fail(error)
     // 416 is about the range that was asked for, and a page comes from something that knows no jobs.
     if (error._tag === "BadRequestError" && error.status === 416) return Effect.fail(error)
     if (error._tag === "OperationUnsupportedError" && error.detail.startsWith("an HTML page")) return Effect.fail(error)
-    return Effect.matchEffect(retrieveAs("downloadVideo", id, asideOf(options)), {
-      onFailure: (failure) =>
-        Effect.fail(
-          failure._tag === "VideoNotFoundError" && error._tag !== "OperationUnsupportedError" ? failure : error
-        ),
-      onSuccess: (video): Effect.Effect<Bytes, DownloadVideoError> => {
-        const fields = { operation: "downloadVideo", video } as const
-        switch (phaseOf(video)) {
-          case "waiting":
-          case "running":
-            return Effect.fail(new Errors.VideoNotReadyError(fields))
-          case "failed":
-            return Effect.fail(new Errors.VideoFailedError(fields))
-          case "succeeded": {
-            const url = isVideo(options) ? (urlOf(video) ?? urlIn(error.detail)) : null
-            if (url !== null) return fromUrl({ ...call, location: url }, video)
-            return Effect.fail(error._tag === "VideoNotFoundError" ? new Errors.VideoExpiredError(fields) : error)
-          }
+    return Effect.flatMap(looked(id, options), ({ look, now, serverNow }) => {
+      const grace = graceOf(options)
+      // Whoever looked at the job may lag as much as whoever looked for its content.
+      const seen = ends.within(id, grace, now)
+      if (Either.isLeft(look)) {
+        const { left } = look
+        if (left._tag !== "VideoNotFoundError" || error._tag === "OperationUnsupportedError") return Effect.fail(error)
+        return Effect.fail(seen !== null && left.status === 404 ? new Lagging({ error: left, video: seen }) : left)
+      }
+      const video = look.right
+      const fields = { operation: "downloadVideo", video } as const
+      switch (phaseOf(video)) {
+        case "waiting":
+        case "running":
+          return Effect.fail(
+            seen === null ? new Errors.VideoNotReadyError(fields) : new Lagging({ error, video: seen })
+          )
+        case "failed":
+          return Effect.fail(new Errors.VideoFailedError(fields))
+        case "succeeded": {
+          ends.saw(video, now)
+          const url = isVideo(options) ? (urlOf(video) ?? urlIn(error.detail)) : null
+          const why = (refusal: NoContent) => whyNone(video, refusal, { now, serverNow, grace })
+          return url === null ? Effect.fail(why(error)) : fromUrl({ ...call, location: url }, why)
         }
       }
     })
   }
 
-  /** Where a completed job says that its clip is. Gone from there, it is gone. */
-  const fromUrl = (call: VideosCall, video: VideoResource): Effect.Effect<Bytes, DownloadVideoError> =>
+  /** The job, and what time it is: here, and where it comes from. */
+  const looked = (id: string, options: ContentOptions | undefined) => {
+    let date = Number.NaN
+    const onResponse = ({ headers }: ResponseMeta) =>
+      Effect.sync(() => {
+        date = Date.parse(headers["date"] ?? "")
+      })
+    return Effect.zipWith(
+      Effect.either(retrieveAs("downloadVideo", id, { ...asideOf(options), onResponse })),
+      Clock.currentTimeMillis,
+      (look, now) => ({ look, now, serverNow: Number.isNaN(date) ? now : date })
+    )
+  }
+
+  /** Why a completed job has no content. */
+  const whyNone = (
+    video: VideoResource,
+    error: NoContent,
+    times: Parameters<typeof isToBeExpected>[2]
+  ): DownloadVideoError | Lagging => {
+    const isRefusal = error._tag === "VideoNotFoundError" || error._tag === "BadRequestError"
+    if (isRefusal && isToBeExpected(video, error, times, ends)) return new Lagging({ error, video })
+    return error._tag === "VideoNotFoundError"
+      ? new Errors.VideoExpiredError({ operation: "downloadVideo", video })
+      : error
+  }
+
+  /** Where a completed job says that its clip is. */
+  const fromUrl = (
+    call: VideosCall,
+    why: (error: NoContent) => DownloadVideoError | Lagging
+  ): Effect.Effect<Bytes, DownloadVideoError | Lagging> =>
     Effect.map(http.stream(call), (response) => inspected(call, response, Effect.fail)).pipe(
       Effect.catchTag("ModerationBlockedError", asBadRequest),
-      Effect.catchTag("VideoNotFoundError", () =>
-        Effect.fail(new Errors.VideoExpiredError({ operation: "downloadVideo", video }))
-      )
+      Effect.catchTag("VideoNotFoundError", (error) => Effect.fail(why(error)))
     )
 
-  const open = (id: string, options: ContentOptions | undefined): Effect.Effect<Bytes, DownloadVideoError> =>
+  const open = (id: string, options: ContentOptions | undefined): Effect.Effect<Bytes, DownloadVideoError | Lagging> =>
     Effect.flatMap(routes.contentRequest(id, options), (call) =>
       Effect.map(
         http.stream(call),
@@ -89,7 +139,7 @@ export const makeContent = (http: VideosHttpService, retrieveAs: RetrieveAs): Vi
           isVideo(options)
             ? inspected(call, response, (error, isPage) =>
                 // A page comes from something in between, which knows nothing of the job.
-                isPage ? Effect.fail(error) : elsewhere(call, id, options, error)
+                isPage ? Effect.fail(error) : Effect.catchTag(elsewhere(call, id, options, error), "Lagging", notReady)
               )
             : response.stream
       ).pipe(
@@ -106,7 +156,13 @@ export const makeContent = (http: VideosHttpService, retrieveAs: RetrieveAs): Vi
     )
 
   return (id, options) =>
-    Stream.unwrap(withSpan(open(id, options), "Videos.content", () => spanOf("download_video", { "video.id": id })))
+    Stream.unwrap(
+      withSpan(
+        untilThere((given) => open(id, given), options, policy),
+        "Videos.content",
+        () => spanOf("download_video", { "video.id": id })
+      )
+    )
 }
 
 const isVideo = (options: ContentOptions | undefined): boolean => (options?.variant ?? "video") === "video"

@@ -23,7 +23,7 @@ import type {
 import { type Answer, isOk } from "./answer.js"
 import { makeAnswers } from "./answers.js"
 import { makeBudget, type Outcome, withPermit } from "./budget.js"
-import { atMost, untilIdle } from "./bytes.js"
+import { bounded, untilIdle } from "./bytes.js"
 import { discard, makeTransmit, type Passage, readBody, readError } from "./client.js"
 import { Countdown, timerOf, withDeadline } from "./deadline.js"
 import { type Direct, directOf, exchange, isWhole, type Place } from "./direct.js"
@@ -281,7 +281,15 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       headers,
       requestId: answers.requestId(headers),
       scrub,
-      stream: atMost(coming, downloadBytes - (range?.start ?? 0), tooMuch)
+      stream: bounded(coming, {
+        limit: downloadBytes - (range?.start ?? 0),
+        onMore: tooMuch,
+        isWhole: status === 200,
+        onCut: (why) => {
+          const detail = `the clip is cut short: ${why}`
+          return new Errors.TransportError({ operation: call.operation, reason: "exchange", origin, detail })
+        }
+      })
     })
   }
 

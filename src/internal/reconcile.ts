@@ -7,7 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { SubmissionUncertainError as Uncertain } from "../Errors.js"
+import { type ResponseDecodeError, SubmissionUncertainError as Uncertain } from "../Errors.js"
 import type { SubmissionPolicy, SubmitOptions } from "../Http.js"
 import type { VideoResource } from "../Schema.js"
 import type { Claims, Entry } from "./reconcileClaims.js"
@@ -27,6 +27,15 @@ interface Lost {
   /** How often it was sent. */
   readonly times: number
   readonly sentAt: number
+  /** Whether its answer named a job that was there before: another submission's, or the very one that it derives from. */
+  readonly named: "another" | "source" | null
+}
+
+/** The answer to a submission. */
+export interface Answered {
+  readonly video: VideoResource
+  /** Why it is none, after all. */
+  readonly doubt: (detail: string) => ResponseDecodeError
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
@@ -54,7 +63,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       return yield* Effect.map(Clock.currentTimeMillis, (now) => {
         const verdict = judge(entry, seen, claims, rules)
         // In one turn: between the verdict and the claim nobody else can come.
-        if (verdict._tag === "Made") claims.hold(entry, verdict.video.id, now)
+        if (verdict._tag === "Made") claims.hold(entry, verdict.video, now)
         for (const { id } of seen.videos) claims.saw(id)
         return verdict
       })
@@ -103,7 +112,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
   /** `attempt` sends the submission, and fails with `SubmissionUncertainError` where its outcome is unknown. */
   const run = <E>(
     submission: Submission,
-    attempt: Effect.Effect<VideoResource, E | Uncertain>
+    attempt: Effect.Effect<Answered, E | Uncertain>
   ): Effect.Effect<VideoResource, E | Uncertain> => {
     const { call } = submission
     const options: SubmitOptions | undefined = call.options
@@ -124,21 +133,47 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     const send = (entry: Entry, lost: Lost | null): Answer =>
       Effect.flatMap(Clock.currentTimeMillis, (sentAt) =>
         Effect.matchEffect(attempt, {
-          onSuccess: (video) =>
-            Effect.map(Clock.currentTimeMillis, (now) => {
-              claims.hold(entry, video.id, now)
-              return video
+          onSuccess: (answer) =>
+            Effect.flatMap(Clock.currentTimeMillis, (now): Answer => {
+              const { video } = answer
+              if (video.id === entry.sought.source) return denied(entry, answer, { lost, sentAt, named: "source" })
+              if (claims.isOthers(entry, video)) return denied(entry, answer, { lost, sentAt, named: "another" })
+              claims.hold(entry, video, now)
+              return Effect.succeed(video)
             }),
           onFailure: (error) => {
             const isUnknown = error instanceof Uncertain
             if (!isUnknown && lost === null) return Effect.fail(error)
             claims.lost(entry)
-            if (isUnknown) return unknown(entry, { error, times: (lost?.times ?? 0) + 1, sentAt })
+            const times = (lost?.times ?? 0) + 1
+            if (isUnknown) return unknown(entry, { error, times, sentAt, named: null })
             // What the server says to the second says nothing of the first.
             return lost === null ? Effect.fail(error) : giveUp(lost.error, `sent again, it failed: ${messageOf(error)}`)
           }
         })
       )
+
+    /** Whoever was told of it first keeps it; what came of this submission is as open as if its answer were lost. */
+    const denied = (
+      entry: Entry,
+      { doubt, video }: Answered,
+      { lost, named, sentAt }: Pick<Lost, "named" | "sentAt"> & { readonly lost: Lost | null }
+    ): Answer =>
+      Effect.suspend(() => {
+        claims.lost(entry)
+        const whose = named === "source" ? "the job that it is to derive from" : "the job of another submission"
+        const error = new Uncertain({
+          operation: call.operation,
+          idempotencyKey: submission.idempotencyKey,
+          reason: doubt(`it names ${video.id}, ${whose}`),
+          candidates: [],
+          detail: null
+        })
+        const times = (lost?.times ?? 0) + 1
+        if (lost === null || lost.named === null) return unknown(entry, { error, times, sentAt, named })
+        const detail = "sent again, it was answered so again: this server may take requests that are alike for one"
+        return giveUp(error, detail)
+      })
 
     const again = (entry: Entry, lost: Lost): Answer =>
       Effect.suspend(() => {
@@ -157,7 +192,9 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         ? "`retry: false` forbids to send it again"
         : times > maxResends
           ? `it was sent ${times} times`
-          : null
+          : lost.named === "source"
+            ? "a server that changes a job in place would do so again"
+            : null
       if (mode === "resend") {
         return hindrance === null
           ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (times - 1)), again(entry, lost))

@@ -2,6 +2,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
+import * as Hash from "effect/Hash"
+import type { VideoResource } from "../Schema.js"
 import { isSameRequest, promptMark, type Sought, soughtOf } from "./reconcileMatch.js"
 import type { Submission } from "./submissions.js"
 
@@ -28,14 +30,27 @@ export interface Entry {
   answered: Deferred.Deferred<void>
 }
 
+/** Whose a job is. */
+interface Held {
+  /** When that was found out. */
+  readonly at: number
+  /** Stand for the submission's prompt and its `Idempotency-Key`: many are remembered. */
+  readonly mark: number | null
+  readonly key: number
+  /** When the server says that it was made. */
+  readonly createdAt: number | null
+}
+
 /** A job as it was first heard of. */
 interface Known {
   readonly since: number
-  /** When a submission of this `Videos` was found to have made it, and with which prompt; it is nobody else's then. */
-  held: { readonly at: number; readonly mark: number | null } | null
+  /** The submission of this `Videos` that was found to have made it; it is nobody else's then. */
+  held: Held | null
   /** Whether a caller was told that it may be the one. */
   named: boolean
 }
+
+const keyMark = ({ submission }: Entry): number => Hash.string(submission.idempotencyKey)
 
 /** More jobs than are made while one submission is looked for. */
 const maxKnown = 10_000
@@ -84,9 +99,27 @@ export class Claims {
   }
 
   /** The submission has made this job. */
-  hold(entry: Entry, id: string, now: number): void {
+  hold(entry: Entry, { createdAt, id }: VideoResource, now: number): void {
     entry.job = id
-    this.knownAs(id).held ??= { at: now, mark: promptMark(entry.sought.prompt) }
+    const known = this.knownAs(id)
+    if (known.held !== null && known.held.createdAt === (createdAt?.epochMillis ?? null)) return
+    known.held = {
+      at: now,
+      mark: promptMark(entry.sought.prompt),
+      key: keyMark(entry),
+      createdAt: createdAt?.epochMillis ?? null
+    }
+  }
+
+  /**
+   * Whether an answer names a job that another submission holds. Under the same `Idempotency-Key` that is no other: the
+   * server has known it again. Nor is it the same job where it was made at another time: a server that keeps its jobs in
+   * memory may count anew once it is started again.
+   */
+  isOthers(entry: Entry, { createdAt, id }: VideoResource): boolean {
+    const held = this.known.get(id)?.held
+    if (held == null || entry.job === id || held.key === keyMark(entry)) return false
+    return held.createdAt === null || createdAt === null || held.createdAt === createdAt.epochMillis
   }
 
   end(entry: Entry, as: "settled" | "interrupted" | "given up"): void {
@@ -113,7 +146,7 @@ export class Claims {
   /** It was deleted: no list has to show it. */
   forget(id: string): void {
     const known = this.known.get(id)
-    if (known?.held != null) known.held = { at: Infinity, mark: null }
+    if (known?.held != null) known.held = { ...known.held, at: Infinity, mark: null }
   }
 
   isHeld(id: string): boolean {

@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Errors from "../Errors.js"
 import type { ResponseMeta } from "../Http.js"
 import type { ContentOptions } from "../Requests.js"
+import { phaseOf } from "../Schema.js"
 import type { DownloadVideoError, VideosService } from "../Videos.js"
 import { seconds } from "./answered.js"
 import { nextDelay, stepper } from "./retry.js"
@@ -24,7 +25,16 @@ import {
   type InvalidPathError,
   type TransferInProgressError
 } from "./transferErrors.js"
-import { checkFree, publish, readPart, removeNote, type Target, writeError, writeNote } from "./transferFile.js"
+import {
+  checkFree,
+  missingIn,
+  publish,
+  readPart,
+  removeNote,
+  type Target,
+  writeError,
+  writeNote
+} from "./transferFile.js"
 import { makePart, type Part } from "./transferPart.js"
 import type { Report } from "./transferProgress.js"
 import { type AnswerHeaders, lengthOf, rangeOf, sameVersion, unsatisfied, validatorOf } from "./transferRange.js"
@@ -47,7 +57,8 @@ export interface Plan {
   readonly content: ContentOptions
   readonly retry: Schedule.Schedule<unknown, DownloadToFileError>
   readonly maxRetryAfter: Duration.Duration
-  readonly idleTimeout: Duration.Duration
+  /** `null`: it is left to whoever gives the bytes. */
+  readonly idleTimeout: Duration.Duration | null
 }
 
 /** What a program gets for its clip. */
@@ -67,6 +78,12 @@ class StartOver extends Data.TaggedError("StartOver") {}
 
 /** The part was whole before this request. */
 class Whole extends Data.TaggedError("Whole") {}
+
+/** What the server calls the whole is not the whole. `isSame`: nor was it the last time, to the byte. */
+class CutShort extends Data.TaggedError("CutShort")<{
+  readonly error: IncompleteDownloadError
+  readonly isSame: boolean
+}> {}
 
 /** Runs a plan, its target being this program's alone for that time. */
 export const runTransfer = (
@@ -95,6 +112,10 @@ export const runTransfer = (
     let resumedFrom = offset
     /** The most that was ever there: only what goes beyond is progress. */
     let highest = offset
+    /** Whether the last attempt has brought what was missing of the whole, and nothing beyond it. */
+    let reachedEnd = false
+    /** Where the server's whole was found to be cut short the last time. */
+    let cutAt: number | null = null
     /** Since when nothing has come; `null` while nothing is waited for. */
     let idleSince: number | null = null
     let flushedAt = clock.unsafeCurrentTimeMillis()
@@ -171,12 +192,14 @@ export const runTransfer = (
         if (total !== null && offset + bytes.byteLength > total) {
           // What is there may be of anything.
           validator = null
+          reachedEnd = false
           return Effect.zipRight(
             removeNote(fs, target),
             Effect.fail(incomplete(`more has come than the ${total} bytes of the whole`))
           )
         }
         offset += bytes.byteLength
+        reachedEnd = offset === total
         writes =
           writes === Effect.void
             ? to.write(bytes)
@@ -220,6 +243,7 @@ export const runTransfer = (
     const attempt = (scope: Scope.Scope) =>
       Effect.suspend(() => {
         const asked = offset > 0 && validator !== null ? offset : null
+        reachedEnd = false
         let answer: ResponseMeta | null = null
         let to: Part | null = null
         const begin = Effect.suspend(() =>
@@ -232,8 +256,8 @@ export const runTransfer = (
         const options: ContentOptions = {
           ...content,
           retry: false,
-          // Watched here, at no cost per chunk.
-          idleTimeout: Duration.infinity,
+          // Watched here, at no cost per chunk, where it is known for how long.
+          idleTimeout: plan.idleTimeout === null ? undefined : Duration.infinity,
           extraHeaders: {
             // A length is of what is sent: compressed, it would be of something else.
             "accept-encoding": "identity",
@@ -272,33 +296,58 @@ export const runTransfer = (
 
     /** Fails when nothing has come for too long: a connection that is open and silent never ends by itself. */
     const watched = <E>(pump: Effect.Effect<void, E>): Effect.Effect<void, E | IncompleteDownloadError> => {
-      const patience = Duration.toMillis(plan.idleTimeout)
-      if (!Number.isFinite(patience)) return pump
+      const { idleTimeout } = plan
+      if (idleTimeout === null || !Duration.isFinite(idleTimeout)) return pump
+      const patience = Duration.toMillis(idleTimeout)
       const watch: Effect.Effect<never, IncompleteDownloadError> = Effect.suspend(() => {
         const left = idleSince === null ? patience : idleSince + patience - now()
         return left > 0
           ? Effect.zipRight(Effect.sleep(left), watch)
-          : Effect.fail(incomplete(`nothing came for ${seconds(plan.idleTimeout)}`))
+          : Effect.fail(incomplete(`nothing came for ${seconds(idleTimeout)}`))
       })
       return Effect.raceFirst(pump, watch)
     }
+
+    /**
+     * All that the server says there is has come. Where the clip itself says that there is more, the server's length was
+     * wrong: it is forgotten, so that the next request asks for the rest, and its answer may say how much that is.
+     */
+    const checked: Effect.Effect<void, CutShort | FileWriteError> = Effect.gen(function* () {
+      const detail = yield* missingIn(fs, target)
+      if (detail === null) return
+      total = null
+      if (validator !== null) yield* writeNote(fs, target, { ...named, validator, etag, total })
+      const isSame = cutAt === offset
+      cutAt = offset
+      return yield* new CutShort({ error: incomplete(`it is cut short: ${detail}`), isSame })
+    })
+
+    /** That it broke after the last byte, or that there was nothing left to send, is no failure. */
+    const tried = (scope: Scope.Scope) =>
+      Effect.zipRight(
+        Effect.catchAll(attempt(scope), (error) =>
+          error._tag === "Whole" || (reachedEnd && error._tag !== "StartOver" && isBreak(error))
+            ? Effect.void
+            : Effect.fail(error)
+        ),
+        checked
+      )
 
     const download = (scope: Scope.Scope) =>
       Effect.suspend(() => {
         let step = stepper(plan.retry)
         let mark = highest
         const loop: Effect.Effect<void, DownloadToFileError> = Effect.suspend(() =>
-          Effect.catchAll(attempt(scope), (error): Effect.Effect<void, DownloadToFileError> => {
+          Effect.catchAll(tried(scope), (failure): Effect.Effect<void, DownloadToFileError> => {
             idleSince = null
-            if (error._tag === "Whole") return Effect.void
-            if (error._tag === "StartOver") {
+            if (failure._tag === "StartOver") {
               validator = null
               return loop
             }
+            const error = failure._tag === "CutShort" ? failure.error : failure
             highest = Math.max(highest, offset)
-            if (!isBreak(error)) return Effect.fail(error)
-            // It broke after the last byte.
-            if (validator !== null && offset > 0 && offset === total) return Effect.void
+            // Twice the same is what the server has.
+            if (!isBreak(error) || (failure._tag === "CutShort" && failure.isSame)) return Effect.fail(error)
             if (highest > mark) {
               mark = highest
               step = stepper(plan.retry)
@@ -322,7 +371,10 @@ export const runTransfer = (
         if (size !== offset) return yield* incomplete(`the file has ${size} bytes, ${offset} were written to it`)
       })
 
-    const isWhole = total !== null && offset === total
+    const isWhole =
+      total !== null &&
+      offset === total &&
+      (yield* Effect.match(checked, { onFailure: () => false, onSuccess: () => true }))
     yield* Effect.scopedWith((scope) => Effect.zipRight(isWhole ? Effect.void : download(scope), settle(scope))).pipe(
       // A part without a byte is no use to anybody.
       Effect.onError(() =>
@@ -336,6 +388,6 @@ export const runTransfer = (
     return { path: target.path, bytes: offset, videoId: id, resumedFrom, etag }
   })
 
-/** What another try may mend. A job that is not ready is waited for by a watch. */
+/** What another try may mend. A job that has not ended is waited for by a watch. */
 const isBreak = (error: DownloadToFileError): error is IncompleteDownloadError | DownloadVideoError =>
-  Errors.isTransient(error) && error._tag !== "VideoNotReadyError"
+  Errors.isTransient(error) && !(error._tag === "VideoNotReadyError" && phaseOf(error.video) !== "succeeded")

@@ -89,7 +89,8 @@ export class FileWriteError extends Schema.TaggedError<FileWriteError>("effect-v
 }
 
 /**
- * The transfer broke off, or ended short of the length that the server gave, and the schedule's retries are used up.
+ * The transfer broke off, or ended short of the length that the server gave or that the clip itself tells, and the schedule's
+ * retries are used up.
  * Nothing is under the final name; `name.part` keeps what came, and the same call goes on from there, if the server can.
  *
  * @since 0.1.0

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { begin, longestHeader, missing, step, type Walk } from "./container.js"
 import { FileExistsError, FileWriteError, InvalidPathError, TransferInProgressError } from "./transferErrors.js"
 
 const operation = "downloadVideo"
@@ -160,6 +161,31 @@ export const writeNote = (
 /** @internal */
 export const removeNote = (fs: FileSystem.FileSystem, { note }: Target): Effect.Effect<void, FileWriteError> =>
   Effect.mapError(fs.remove(note, { force: true }), writeError(note))
+
+// -----------------------------------------------------------------------------
+// the part itself
+// -----------------------------------------------------------------------------
+
+/** What is missing at the part's end, by its own account: a few small reads, whatever its length. */
+export const missingIn = (fs: FileSystem.FileSystem, { part }: Target): Effect.Effect<string | null, FileWriteError> =>
+  Effect.gen(function* () {
+    const file = yield* fs.open(part, { flag: "r" })
+    const length = Number((yield* file.stat).size)
+    const header = new Uint8Array(longestHeader)
+    let walk: Walk | null = begin
+    while (walk !== null && walk.at + walk.need <= length) {
+      yield* file.seek(walk.at, "start")
+      let filled = 0
+      while (filled < walk.need) {
+        const read = Number(yield* file.read(header.subarray(filled, walk.need)))
+        // Shorter than a moment ago: that is found out when it is settled.
+        if (read === 0) return null
+        filled += read
+      }
+      walk = step(walk, header.subarray(0, filled))
+    }
+    return walk === null ? null : missing(walk, length)
+  }).pipe(Effect.scoped, Effect.mapError(writeError(part)))
 
 // -----------------------------------------------------------------------------
 // the end

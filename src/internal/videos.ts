@@ -1,4 +1,5 @@
 /** The live `Videos`: each operation joins its request, the exchange and its response. */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -13,13 +14,14 @@ import type {
   VideosHttpService,
   VideosResponse
 } from "../Http.js"
-import type { VideoPage, VideoResource } from "../Schema.js"
+import { phaseOf, type VideoPage, type VideoResource } from "../Schema.js"
 import type { ListVideosError, SubmitVideoError, VideosService } from "../Videos.js"
 import { makeContent } from "./content.js"
+import { Ends } from "./contentLag.js"
 import { formFields } from "./encode.js"
 import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
 import { upload } from "./multipart.js"
-import { makeReconcile } from "./reconcile.js"
+import { type Answered, makeReconcile } from "./reconcile.js"
 import { Claims } from "./reconcileClaims.js"
 import * as responses from "./responses.js"
 import * as routes from "./routes.js"
@@ -47,11 +49,12 @@ export const makePageReads =
     })
 
 /** A mock of the HTTP layer answers any name with a function that dies. */
-const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
+export const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
 
 /** @internal */
 export const makeVideos = (http: VideosHttpService): VideosService => {
   const claims = new Claims()
+  const ends = new Ends()
 
   const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
     Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
@@ -123,8 +126,15 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
 
   const reconciled = makeReconcile(isGiven(http.submitting) ? http.submitting : noPolicy, claims, readPage)
 
+  /** The job that was made, as its answer names it. */
+  const answered = (call: VideosCall, response: VideosResponse): Either.Either<Answered, Errors.ResponseDecodeError> =>
+    Either.map(responses.submitResponse(call, response), (video) => ({
+      video,
+      doubt: (detail) => responses.undecodable(call, response, detail)
+    }))
+
   const submitJob = (submission: submissions.Submission) =>
-    reconciled(submission, submit(submission, send(submission), responses.submitResponse))
+    reconciled(submission, submit(submission, send(submission), answered))
 
   const create: VideosService["create"] = (request, options) =>
     Effect.flatMap(submissions.createRequest(request, options), submitJob).pipe(
@@ -145,10 +155,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
   const remix: VideosService["remix"] = (request, options) =>
     withSpan(
       Effect.flatMap(submissions.remixRequest(request, options), (submission) =>
-        reconciled(
-          submission,
-          submit<VideoResource, never>(submission, http.execute(submission.call), responses.submitResponse)
-        )
+        reconciled(submission, submit<Answered, never>(submission, http.execute(submission.call), answered))
       ),
       "Videos.remix",
       () => spanOf("remix_video", {})
@@ -172,9 +179,21 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       (self) => withSpan(self, "Videos.retrieveCharacter", () => spanOf("retrieve_character", {}))
     )
 
+  /** A job that has been seen to end has content, whatever a replica says a moment later. */
+  const noted = (video: VideoResource): Effect.Effect<VideoResource> =>
+    phaseOf(video) === "succeeded"
+      ? Effect.map(Clock.currentTimeMillis, (now) => {
+          ends.saw(video, now)
+          return video
+        })
+      : Effect.succeed(video)
+
   const retrieve: VideosService["retrieve"] = (id, options) =>
     withSpan(
-      Effect.catchTag(retrieveAs("retrieveVideo", id, options), "ModerationBlockedError", asBadRequest),
+      Effect.flatMap(
+        Effect.catchTag(retrieveAs("retrieveVideo", id, options), "ModerationBlockedError", asBadRequest),
+        noted
+      ),
       "Videos.retrieve",
       () => spanOf("retrieve_video", { "video.id": id })
     )
@@ -183,6 +202,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     Effect.flatMap(routes.deleteRequest(id, options), (call) =>
       Effect.flatMap(http.execute(call), (response) => {
         claims.forget(id)
+        ends.forget(id)
         return responses.deleteResponse(call, response, id)
       })
     ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
@@ -207,6 +227,6 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     retrieve,
     listPages,
     delete: remove,
-    content: makeContent(http, retrieveAs)
+    content: makeContent(http, retrieveAs, ends, isGiven(http.downloading) ? http.downloading : null)
   }
 }

@@ -215,21 +215,7 @@ for (const { client, layer } of clients) {
       "all of that leaves a process of 512 MB alive",
       () =>
         Effect.gen(function* () {
-          const bulk = endlessly(600_000_000)
-          const server = yield* serve((response, request, index) => {
-            const path = request.url.split("?")[0] ?? ""
-            const reply: Reply =
-              path === "/v1/videos"
-                ? bulk(200, "[", "0,")
-                : path.endsWith("/deep")
-                  ? text(200, deepJob(5_000_000))
-                  : path.endsWith("/refused")
-                    ? bulk(400, "{", " ")
-                    : path.endsWith("/gzip")
-                      ? bomb
-                      : bulk(200, "{", " ")
-            reply(response, request, index)
-          })
+          const server = yield* serve(harmful)
           const { ended } = yield* start("hostile", { BASE_URL: server.baseUrl, CLIENT: client }, [
             "--max-old-space-size=512"
           ])
@@ -245,7 +231,49 @@ for (const { client, layer } of clients) {
         }),
       { timeout: 120_000 }
     )
+
+    // The other way round: with the limits as high as they go the same bodies are held, so that this would be seen.
+    it.scopedLive.each([
+      ["a body", "text", "ResponseDecodeError"],
+      ["a list", "list", "ResponseDecodeError"],
+      ["a refusal", "refused", "BadRequestError"]
+    ] as const)(
+      "%s of 600 MB takes little memory by its limit alone",
+      ([, call, tag]) =>
+        Effect.gen(function* () {
+          const server = yield* serve(harmful)
+          const peak = (limits: "default" | "highest") =>
+            Effect.gen(function* () {
+              const env = { BASE_URL: server.baseUrl, CLIENT: client, ONLY: call, LIMITS: limits, PEAK: "tell" }
+              const { code, err, out } = yield* Effect.flatMap(start("hostile", env), ({ ended }) => ended)
+              expect({ code, err }).toEqual({ code: 0, err: "" })
+              const [said, mebibytes] = out.trim().split("\n")
+              expect(said).toBe(tag)
+              return Number(mebibytes)
+            })
+          const [limited, unlimited] = [yield* peak("default"), yield* peak("highest")]
+          expect(unlimited - limited).toBeGreaterThan(256)
+        }),
+      { timeout: 120_000 }
+    )
   })
+}
+
+/** Answers each call of the program `hostile` as badly as it can. */
+const harmful: Reply = (response, request, index) => {
+  const path = request.url.split("?")[0] ?? ""
+  const bulk = endlessly(600_000_000)
+  const reply: Reply =
+    path === "/v1/videos"
+      ? bulk(200, "[", "0,")
+      : path.endsWith("/deep")
+        ? text(200, deepJob(5_000_000))
+        : path.endsWith("/refused")
+          ? bulk(400, "{", " ")
+          : path.endsWith("/gzip")
+            ? bomb
+            : bulk(200, "{", " ")
+  reply(response, request, index)
 }
 
 /** So many bytes of a body that never becomes JSON. */

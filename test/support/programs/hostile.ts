@@ -1,9 +1,9 @@
-/** Asks a server that means harm, with the limits as they are, and prints what comes of each call. */
-import { Console, Effect, Schedule, Stream } from "effect"
-import { listVideos, retrieveVideo } from "effect-videos"
+/** Asks a server that means harm, with the limits as they are or as high as they go, and prints what comes of each call. */
+import { Console, Effect, identity, Schedule, Stream } from "effect"
+import { listVideos, retrieveVideo, type Videos } from "effect-videos"
 import { clients, videosOver } from "../videos.js"
 
-const { BASE_URL = "", CLIENT = "" } = process.env
+const { BASE_URL = "", CLIENT = "", LIMITS = "default", PEAK = "", ONLY = "text,list,gzip,refused,deep" } = process.env
 const client = clients.find((one) => one.client === CLIENT)
 
 const tagOf = <E extends { readonly _tag: string }, R>(call: Effect.Effect<string, E, R>) =>
@@ -14,12 +14,28 @@ const tagOf = <E extends { readonly _tag: string }, R>(call: Effect.Effect<strin
 
 const look = (id: string) => tagOf(Effect.map(retrieveVideo(id), ({ status }) => status))
 
+const calls: { readonly [name: string]: Effect.Effect<void, never, Videos> } = {
+  text: look("text"),
+  list: tagOf(Effect.as(Stream.runDrain(listVideos()), "listed")),
+  gzip: look("gzip"),
+  refused: look("refused"),
+  deep: look("deep")
+}
+
+const highest = { jsonBytes: 256 * 1024 ** 2, errorBytes: 256 * 1024 ** 2, jsonDepth: 1000 }
+
+/** What the process has held at most, on the heap and beside it, in MiB. */
+const peak = Effect.suspend(() => Console.log(Math.round(process.resourceUsage().maxRSS / 1024)))
+
 Effect.runFork(
-  Effect.all([
-    look("text"),
-    tagOf(Effect.as(Stream.runDrain(listVideos()), "listed")),
-    look("gzip"),
-    look("refused"),
-    look("deep")
-  ]).pipe(Effect.provide(videosOver({ baseUrl: BASE_URL }, { readRetry: Schedule.stop }, client?.layer)))
+  Effect.forEach(ONLY.split(","), (name) => calls[name] ?? Effect.dieMessage(`no call ${name}`)).pipe(
+    Effect.provide(
+      videosOver(
+        { baseUrl: BASE_URL },
+        { readRetry: Schedule.stop, limits: LIMITS === "highest" ? highest : {} },
+        client?.layer
+      )
+    ),
+    PEAK === "tell" ? Effect.zipLeft(peak) : identity
+  )
 )

@@ -1,0 +1,163 @@
+/** Answers that name the job of another submission: whose it is was told before, and is not told twice. */
+import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { createVideo, type VideosConfigOptions } from "effect-videos"
+import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
+import { driven, facts, isUncertain, quiet, source, submissions } from "./support/reconcile.js"
+import { answerJson, atOnce, job, videosScripted } from "./support/videos.js"
+
+addEqualityTesters()
+
+const layer = (options: InProcessOptions = {}, videos: VideosConfigOptions = {}) =>
+  Layer.merge(VideosServer.layerTest({ queueTime: 0, runTime: 0, ...options }, videos), quiet)
+
+const faults = (...rules: ReadonlyArray<Fault.Rule>) => Effect.flatMap(VideosServer, ({ faults }) => faults.set(rules))
+
+const answeredByAnother = Fault.duplicate("answer")
+
+describe("an answer that names the job of another submission", () => {
+  it.scoped.each(submissions)("is not believed, where nothing was made: $name", ({ name, on, submit }) =>
+    driven(
+      Effect.gen(function* () {
+        const { id } = yield* source
+        const other = yield* createVideo({ prompt: "somebody else's" })
+        yield* faults({ on: [on], when: Fault.first(1), fault: answeredByAnother })
+        const video = yield* submit(id)()
+        const { ids, sent } = yield* facts
+        assert.deepStrictEqual(ids, [id, other.id, video.id])
+        assert.strictEqual(sent, 4)
+      }),
+      { withFiles: name.endsWith("file") }
+    ).pipe(Effect.provide(layer()))
+  )
+
+  it.scoped.each(submissions.filter(({ on }) => on !== "create"))(
+    "is not sent again where it names the source: $name",
+    ({ on, submit }) =>
+      driven(
+        Effect.gen(function* () {
+          const { id } = yield* source
+          yield* faults({ on: [on], fault: answeredByAnother })
+          const error = yield* Effect.flip(submit(id)())
+          assert(isUncertain(error))
+          assert.include(error.message, `it names ${id}, the job that it is to derive from`)
+          assert.deepStrictEqual([(yield* facts).ids, (yield* facts).sent], [[id], 2])
+        })
+      ).pipe(Effect.provide(layer()))
+  )
+
+  it.scoped("is not believed, where something was made: that is found on the list", () =>
+    driven(
+      Effect.gen(function* () {
+        const { id } = yield* source
+        yield* faults({ on: ["create"], when: Fault.first(1), fault: Fault.fields({ id }) })
+        const video = yield* createVideo({ prompt: "a lighthouse" })
+        const { ids, looks, sent } = yield* facts
+        assert.deepStrictEqual(ids, [id, video.id])
+        assert.deepStrictEqual([looks.length, sent], [1, 2])
+      })
+    ).pipe(Effect.provide(layer()))
+  )
+
+  it.scoped("is told as what it is with `fail`, and the answer's request with it", () =>
+    driven(
+      Effect.gen(function* () {
+        const { id } = yield* source
+        yield* faults({ on: ["create"], fault: answeredByAnother })
+        const error = yield* Effect.flip(createVideo({ prompt: "x" }, { onUnknownOutcome: "fail" }))
+        assert(isUncertain(error) && error.reason._tag === "ResponseDecodeError")
+        assert.deepInclude(error.reason, { route: "POST /videos", reason: "shape", isTransient: false })
+        assert.include(error.message, `it names ${id}, the job of another submission`)
+        assert.deepStrictEqual([(yield* facts).sent, error.candidates.length], [2, 0])
+      })
+    ).pipe(Effect.provide(layer()))
+  )
+
+  it.scoped.each(["reconcile", "resend"] as const)(
+    "time after time is uncertain, and no loop: %s",
+    (onUnknownOutcome) =>
+      driven(
+        Effect.gen(function* () {
+          // As a server does that takes requests that are alike for one.
+          const first = yield* createVideo({ prompt: "a lighthouse" })
+          yield* faults({ on: ["create"], fault: answeredByAnother })
+          const error = yield* Effect.flip(createVideo({ prompt: "a lighthouse" }, { onUnknownOutcome }))
+          assert(isUncertain(error))
+          assert.include(error.message, `it names ${first.id}, the job of another submission`)
+          assert.include(
+            error.message,
+            "sent again, it was answered so again: this server may take requests that are alike"
+          )
+          assert.deepStrictEqual([(yield* facts).ids, (yield* facts).sent], [[first.id], 3])
+        })
+      ).pipe(Effect.provide(layer()))
+  )
+
+  it.scoped("leaves two at once with two jobs", () =>
+    driven(
+      Effect.gen(function* () {
+        yield* faults({ on: ["create"], when: Fault.nth(2), fault: answeredByAnother })
+        const call = createVideo({ prompt: "x" })
+        const both = yield* Effect.all([call, call], { concurrency: 2 })
+        assert.sameMembers(
+          both.map(({ id }): string => id),
+          (yield* facts).ids
+        )
+        assert.lengthOf((yield* facts).ids, 2)
+      })
+    ).pipe(Effect.provide(layer()))
+  )
+
+  it.scoped("is believed where it is the answer to the same `Idempotency-Key`", () =>
+    driven(
+      Effect.gen(function* () {
+        const call = createVideo({ prompt: "x" }, { idempotencyKey: "order-1" })
+        const first = yield* call
+        const again = yield* Effect.all([call, call], { concurrency: 2 })
+        assert.deepStrictEqual(
+          again.map(({ id }) => id),
+          [first.id, first.id]
+        )
+        const { ids, looks, sent } = yield* facts
+        assert.deepStrictEqual([ids.length, looks.length, sent], [1, 0, 3])
+      })
+    ).pipe(Effect.provide(layer({ idempotency: "honour" })))
+  )
+})
+
+describe("an id that comes again", () => {
+  const answers = (...made: ReadonlyArray<number | null>) =>
+    videosScripted((index, request) =>
+      request.method === "POST" ? answerJson(200, job({ created_at: made[index] })) : answerJson(404, {})
+    ).layer
+
+  it.scoped("is another job, where that was made at another time: servers that are started again count anew", () =>
+    Effect.gen(function* () {
+      const first = yield* createVideo({ prompt: "x" })
+      const second = yield* createVideo({ prompt: "x" })
+      const third = yield* Effect.flip(createVideo({ prompt: "x" }))
+      assert.deepStrictEqual([first.id, second.id, third._tag], ["video_1", "video_1", "SubmissionUncertainError"])
+    }).pipe(Effect.provide(answers(1_760_000_000, 1_760_000_060, 1_760_000_060)))
+  )
+
+  it.scoped("is the same job, where its time is not said", () =>
+    Effect.gen(function* () {
+      yield* createVideo({ prompt: "x" })
+      assert.strictEqual((yield* Effect.flip(createVideo({ prompt: "x" })))._tag, "SubmissionUncertainError")
+    }).pipe(Effect.provide(answers(1_760_000_000, null)))
+  )
+
+  it.scoped("is remembered for ten thousand jobs, and no more", () =>
+    Effect.gen(function* () {
+      const ids = Array.from({ length: 10_002 }, (_, index) => `video_${index}`)
+      const { layer } = videosScripted((index) => answerJson(200, job({ id: ids[index % ids.length] })), {
+        submitRetry: atOnce(0)
+      })
+      yield* Effect.gen(function* () {
+        for (const _ of ids) yield* createVideo({ prompt: "x" })
+        // Forgotten by now, and so believed.
+        assert.strictEqual((yield* createVideo({ prompt: "x" })).id, "video_0")
+      }).pipe(Effect.provide(layer))
+    })
+  )
+})
