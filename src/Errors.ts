@@ -19,8 +19,9 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { answered, nullable, Operation, said, seconds } from "./internal/answered.js"
-import { phaseOf, VideoResource } from "./Schema.js"
+import { VideoResource } from "./Schema.js"
 
+export * from "./internal/jobErrors.js"
 export { Operation }
 
 // -----------------------------------------------------------------------------
@@ -401,150 +402,6 @@ export class OperationUnsupportedError extends Schema.TaggedError<OperationUnsup
       said(this, `${this.origin ?? "the server"} does not serve ${this.route}`) +
       ". Check the base URL, or use a server that has this operation."
     )
-  }
-}
-
-// -----------------------------------------------------------------------------
-// about one job
-// -----------------------------------------------------------------------------
-
-/**
- * The server knows no such job. It may have expired or been deleted, belong to another project, or the server may have
- * lost it: vLLM-Omni and SGLang keep jobs in memory.
- *
- * @since 0.1.0
- * @category errors
- */
-export class VideoNotFoundError extends Schema.TaggedError<VideoNotFoundError>("effect-videos/VideoNotFoundError")(
-  "VideoNotFoundError",
-  { ...answered, videoId: Schema.String }
-) {
-  get isTransient(): boolean {
-    return this.shouldRetry ?? false
-  }
-  override get message() {
-    return said(this, `no video ${this.videoId}; it may have expired, been deleted or belong to another project`)
-  }
-}
-
-/**
- * The server knows no such character.
- *
- * @since 0.1.0
- * @category errors
- */
-export class CharacterNotFoundError extends Schema.TaggedError<CharacterNotFoundError>(
-  "effect-videos/CharacterNotFoundError"
-)("CharacterNotFoundError", { ...answered, characterId: Schema.String }) {
-  get isTransient(): boolean {
-    return this.shouldRetry ?? false
-  }
-  override get message() {
-    return said(this, `no character ${this.characterId}`)
-  }
-}
-
-/**
- * The job has not ended yet, so it has no content: `watchVideo` or `awaitVideo` first. Or it has just completed, and the server
- * does not have its content yet, as where a replica lags: try again.
- *
- * @since 0.1.0
- * @category errors
- */
-export class VideoNotReadyError extends Schema.TaggedError<VideoNotReadyError>("effect-videos/VideoNotReadyError")(
-  "VideoNotReadyError",
-  { operation: Operation, video: VideoResource }
-) {
-  readonly isTransient = true
-  override get message() {
-    const progress = this.video.progress === null ? "" : `, ${this.video.progress} %`
-    return phaseOf(this.video) === "succeeded"
-      ? `${this.operation}: video ${this.video.id} has ended (${this.video.status}), but the server does not have its content yet`
-      : `${this.operation}: video ${this.video.id} is not ready (${this.video.status}${progress})`
-  }
-}
-
-/**
- * The job ended well, but its content is gone.
- *
- * @since 0.1.0
- * @category errors
- */
-export class VideoExpiredError extends Schema.TaggedError<VideoExpiredError>("effect-videos/VideoExpiredError")(
-  "VideoExpiredError",
-  { operation: Operation, video: VideoResource }
-) {
-  readonly isTransient = false
-  override get message() {
-    return `${this.operation}: the content of video ${this.video.id} is gone`
-  }
-}
-
-/**
- * The job ended as failed. `watchVideo` emits that as data; this is what `awaitVideo` and `downloadVideo` make of it.
- *
- * @since 0.1.0
- * @category errors
- */
-export class VideoFailedError extends Schema.TaggedError<VideoFailedError>("effect-videos/VideoFailedError")(
-  "VideoFailedError",
-  { operation: Operation, video: VideoResource }
-) {
-  readonly isTransient = false
-  /** The server's code for the failure, where it gave one. */
-  get code(): string | null {
-    return this.video.error?.code ?? null
-  }
-  override get message() {
-    const { error, id, status } = this.video
-    const why = error === null ? "no reason given" : [error.code, error.message].filter(Predicate.isTruthy).join(": ")
-    return `${this.operation}: video ${id} ended as ${status}: ${why}`
-  }
-}
-
-/**
- * The watch's own time is over. The job goes on: `watchVideo(error.lastSnapshot ?? error.videoId)` continues.
- *
- * @since 0.1.0
- * @category errors
- */
-export class WatchTimeoutError extends Schema.TaggedError<WatchTimeoutError>("effect-videos/WatchTimeoutError")(
-  "WatchTimeoutError",
-  {
-    operation: Operation,
-    videoId: Schema.String,
-    /** The newest snapshot, or `null` where no look succeeded. */
-    lastSnapshot: Schema.NullOr(VideoResource),
-    /** How long the watch lasted. */
-    elapsed: Schema.DurationFromMillis
-  }
-) {
-  readonly isTransient = false
-  override get message() {
-    const status = this.lastSnapshot === null ? "never seen" : `last seen as ${this.lastSnapshot.status}`
-    return `${this.operation}: video ${this.videoId} did not end within ${seconds(this.elapsed)} (${status}). The job goes on; watch it again from \`lastSnapshot\`.`
-  }
-}
-
-/**
- * The job has not changed for so long that something is wrong with it. It goes on all the same.
- *
- * @since 0.1.0
- * @category errors
- */
-export class VideoStalledError extends Schema.TaggedError<VideoStalledError>("effect-videos/VideoStalledError")(
-  "VideoStalledError",
-  {
-    operation: Operation,
-    videoId: Schema.String,
-    lastSnapshot: VideoResource,
-    /** How long nothing has changed. */
-    unchangedFor: Schema.DurationFromMillis
-  }
-) {
-  readonly isTransient = false
-  override get message() {
-    return `${this.operation}: video ${this.videoId} has not changed for ${seconds(this.unchangedFor)} (${this.lastSnapshot.status})`
   }
 }
 
