@@ -33,7 +33,7 @@ const partsOf = (request: Recorded | undefined) =>
 type Operation = Effect.Effect<unknown, EditVideoError | RetrieveCharacterError | DeleteVideoError, Videos>
 
 /** One operation against a server that takes it, and the one request that came of it. */
-const asked = <A, E>(operation: Effect.Effect<A, E, Videos>, answer: unknown = job()) =>
+const asked = <A, E>(operation: Effect.Effect<A, E, Videos>, answer: unknown = job({ id: "video_2" })) =>
   Effect.gen(function* () {
     const server = yield* serve(json(200, answer))
     const result = yield* Effect.provide(operation, videosOver(server))
@@ -242,7 +242,7 @@ describe("presets", () => {
 
   it.scopedLive("a preset can be overridden field by field", () =>
     Effect.gen(function* () {
-      const server = yield* serve(json(200, job()))
+      const server = yield* serve(json(200, job({ id: "video_2" })))
       const layer = videosOver(server, { preset: { ...presets.openai, encoding: "form" } })
       yield* Effect.provide(extendVideo({ video: "video_1", prompt: "on", seconds: 8 }), layer)
       assert.deepStrictEqual(partsOf(server.requests[0]), [

@@ -15,7 +15,7 @@ import type {
   VideosResponse
 } from "../Http.js"
 import { phaseOf, type VideoPage, type VideoResource } from "../Schema.js"
-import type { ListVideosError, SubmitVideoError, VideosService } from "../Videos.js"
+import type { ListVideosError, RetrieveVideoError, SubmitVideoError, VideosService } from "../Videos.js"
 import { makeContent } from "./content.js"
 import { Ends } from "./contentLag.js"
 import { formFields } from "./encode.js"
@@ -181,19 +181,27 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
 
   /** A job that has been seen to end has content, whatever a replica says a moment later. */
   const noted = (video: VideoResource): Effect.Effect<VideoResource> =>
-    phaseOf(video) === "succeeded"
-      ? Effect.map(Clock.currentTimeMillis, (now) => {
-          ends.saw(video, now)
-          return video
-        })
-      : Effect.succeed(video)
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      ends.saw(video, now)
+      return video
+    })
+
+  // Watches do this by the thousand: one frame for all that follows the exchange.
+  const look = (call: VideosCall, id: string) =>
+    Effect.matchEffect(http.execute(call), {
+      onFailure: (error) => (error._tag === "ModerationBlockedError" ? asBadRequest(error) : Effect.fail(error)),
+      onSuccess: (response): Effect.Effect<VideoResource, Errors.ResponseDecodeError> => {
+        const video = responses.retrieveResponse(call, response, id)
+        return Either.isRight(video) && phaseOf(video.right) === "succeeded" ? noted(video.right) : video
+      }
+    })
 
   const retrieve: VideosService["retrieve"] = (id, options) =>
     withSpan(
-      Effect.flatMap(
-        Effect.catchTag(retrieveAs("retrieveVideo", id, options), "ModerationBlockedError", asBadRequest),
-        noted
-      ),
+      Effect.suspend((): Effect.Effect<VideoResource, RetrieveVideoError> => {
+        const call = routes.retrieveRequest("retrieveVideo", id, options)
+        return Either.isLeft(call) ? Effect.fail(call.left) : look(call.right, id)
+      }),
       "Videos.retrieve",
       () => spanOf("retrieve_video", { "video.id": id })
     )

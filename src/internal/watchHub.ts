@@ -211,7 +211,11 @@ export class Hub implements Host, ReadsHost {
 
   readonly wakeAt: Host["wakeAt"] = (watch, at) => {
     if (at === Number.POSITIVE_INFINITY) this.timers.remove(watch)
-    else this.timers.set(watch, Math.ceil(at))
+    else {
+      // Whoever is woken together is one moment in the heap, too.
+      const step = Math.max(1, this.gap)
+      this.timers.set(watch, Math.ceil(at / step) * step)
+    }
   }
 
   readonly look: Host["look"] = ({ job }) => this.reads.ask(job)
@@ -250,13 +254,16 @@ export class Hub implements Host, ReadsHost {
   // time
   // ---------------------------------------------------------------------------
 
+  private get gap(): number {
+    return Math.min(maxGap, Math.floor(this.jobs.size / jobsPerGap))
+  }
+
   /** Lets schedules say what follows, and sets the alarm for whoever is due first. */
   readonly settled = (): void => {
     this.steps.flush()
     const now = this.now()
-    const gap = Math.min(maxGap, Math.floor(this.jobs.size / jobsPerGap))
     // A clock that is set back does not put everything off.
-    const at = Math.max(this.timers.firstAt, Math.min(this.tickedAt, now) + gap)
+    const at = Math.max(this.timers.firstAt, Math.min(this.tickedAt, now) + this.gap)
     if (at >= this.alarmAt) return
     this.disarm()
     this.alarmAt = at

@@ -88,6 +88,21 @@ const persisted = (request: HttpServerRequest.HttpServerRequest) =>
     })
   })
 
+type Form = ReturnType<typeof persisted>
+
+const forms = new WeakMap<object, Form>()
+
+/** A form is read once, as the platform reads it: a submission that is carried out twice has one body. */
+const formOf = (request: HttpServerRequest.HttpServerRequest): Form =>
+  Effect.suspend(() => {
+    const read = forms.get(request)
+    if (read !== undefined) return read
+    return Effect.flatMap(Effect.cached(persisted(request)), (once) => {
+      forms.set(request, once)
+      return once
+    })
+  })
+
 const lineBreak = Buffer.from("\r\n")
 const unfinished = "it ends before its last boundary"
 
@@ -103,7 +118,7 @@ export const readBody = (
     const type = (request.headers["content-type"] ?? "").toLowerCase()
     if (isForm(request)) {
       if (rule === "json") return Effect.fail(badBody("Expected a body of type 'application/json'."))
-      return Effect.map(persisted(request), readForm)
+      return Effect.map(formOf(request), readForm)
     }
     if (rule === "form") return Effect.succeed({})
     if (!type.startsWith("application/json")) {
