@@ -107,9 +107,12 @@ describe("the budget of a layer", () => {
 
   it.effect("lets a read pass after three submissions, or nobody who submits without end would see an end", () =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted((index) => answerJson(200, job({ id: `video_${index}`, status: "completed" })), {
-        budget: { requestsPerSecond: 1 }
-      })
+      const { layer, tries } = videosScripted(
+        (index) => answerJson(200, job({ id: `video_${index}`, status: "completed" })),
+        {
+          budget: { requestsPerSecond: 1 }
+        }
+      )
       const submissions = Effect.replicateEffect(Effect.fork(createVideo({ prompt: "a lighthouse" })), 7)
       yield* Effect.gen(function* () {
         const fibers = yield* submissions
