@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { type ResponseDecodeError, SubmissionUncertainError as Uncertain } from "../Errors.js"
 import type { SubmissionPolicy, SubmitOptions } from "../Http.js"
-import type { VideoResource } from "../Schema.js"
+import { isTerminal, type VideoResource } from "../Schema.js"
 import type { Claims, Entry } from "./reconcileClaims.js"
 import { type ReadPage, readNewest } from "./reconcileLook.js"
 import { judge, type Verdict } from "./reconcileVerdict.js"
@@ -136,8 +136,11 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
           onSuccess: (answer) =>
             Effect.flatMap(Clock.currentTimeMillis, (now): Answer => {
               const { video } = answer
-              if (video.id === entry.sought.source) return denied(entry, answer, { lost, sentAt, named: "source" })
-              if (claims.isOthers(entry, video)) return denied(entry, answer, { lost, sentAt, named: "another" })
+              // A source that has not ended is worked on in its place, as a server may do that keeps one id for a clip.
+              const isSource = video.id === entry.sought.source
+              if (isSource && isTerminal(video)) return denied(entry, answer, { lost, sentAt, named: "source" })
+              if (!isSource && claims.isOthers(entry, video))
+                return denied(entry, answer, { lost, sentAt, named: "another" })
               claims.hold(entry, video, now)
               return Effect.succeed(video)
             }),
