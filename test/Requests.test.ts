@@ -63,7 +63,7 @@ const sent = (program: Program) =>
         ? text(200, "the bytes of a clip", { "content-type": "video/mp4" })
         : request.method === "GET" && /\/videos(\?|$)/.test(request.url)
           ? json(200, { object: "list", data: [], has_more: false })
-          : json(200, job({ status: "completed", deleted: true }))
+          : json(200, job({ id: "video_2", status: "completed", deleted: true }))
       answer(response, request, index)
     })
     yield* program.pipe(Effect.provide(videosOver(server)))
