@@ -3,7 +3,7 @@ import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { createVideo, type VideosConfigOptions } from "effect-videos"
 import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
-import { driven, facts, isUncertain, quiet, source, submissions } from "./support/reconcile.js"
+import { driven, endAsTwo, facts, isUncertain, quiet, source, submissions } from "./support/reconcile.js"
 import { answerJson, atOnce, job, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
@@ -97,13 +97,7 @@ describe("an answer that names the job of another submission", () => {
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.nth(2), fault: answeredByAnother })
-        const call = createVideo({ prompt: "x" })
-        const both = yield* Effect.all([call, call], { concurrency: 2 })
-        assert.sameMembers(
-          both.map(({ id }): string => id),
-          (yield* facts).ids
-        )
-        assert.lengthOf((yield* facts).ids, 2)
+        yield* endAsTwo
       })
     ).pipe(Effect.provide(layer()))
   )

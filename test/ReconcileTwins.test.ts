@@ -4,7 +4,7 @@ import { Effect, Exit, Fiber, Layer, Random, TestClock } from "effect"
 import { createVideo, type VideosConfigOptions } from "effect-videos"
 import { presets } from "effect-videos/Presets"
 import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
-import { driven, facts, isUncertain, outcome, quiet, source, submissions } from "./support/reconcile.js"
+import { driven, endAsTwo, facts, isUncertain, outcome, quiet, source, submissions } from "./support/reconcile.js"
 
 addEqualityTesters()
 
@@ -49,13 +49,7 @@ describe("two submissions that are the same, at once", () => {
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(2), fault })
-        const call = createVideo({ prompt: "x" })
-        const both = yield* Effect.all([call, call], { concurrency: 2 })
-        assert.sameMembers(
-          both.map(({ id }): string => id),
-          (yield* facts).ids
-        )
-        assert.lengthOf((yield* facts).ids, 2)
+        yield* endAsTwo
       })
     ).pipe(Effect.provide(layer()))
   )

@@ -21,9 +21,18 @@ const root = Command.make("effect-videos").pipe(
 )
 
 const tree = commandNode(root, [
-  ...[commandNode(serve), commandNode(create), commandNode(extend), commandNode(edit), commandNode(remix)],
-  ...[commandNode(watch), commandNode(list), commandNode(get), commandNode(download), commandNode(remove)],
-  ...[commandNode(character, characterCommands), commandNode(doctor)]
+  commandNode(serve),
+  commandNode(create),
+  commandNode(extend),
+  commandNode(edit),
+  commandNode(remix),
+  commandNode(watch),
+  commandNode(list),
+  commandNode(get),
+  commandNode(download),
+  commandNode(remove),
+  commandNode(character, characterCommands),
+  commandNode(doctor)
 ])
 
 const command = Command.run(root, { name: "effect-videos", version, executable: "effect-videos" })

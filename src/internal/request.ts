@@ -6,7 +6,7 @@ import type * as Schema from "effect/Schema"
 import * as Errors from "../Errors.js"
 import type { SubmitOptions } from "../Http.js"
 import { checkHeader, checkHeaderValue } from "./configuration.js"
-import { isSafeSegment } from "./segment.js"
+import { isId } from "./segment.js"
 
 /** The shape of a value, in words that give nothing of a text away. */
 export const shapeOf = (value: unknown): string => {
@@ -58,7 +58,7 @@ export const idSegment = (
   field: string,
   id: unknown
 ): Either.Either<string, Errors.InvalidRequestError> =>
-  typeof id === "string" && isSafeSegment(id)
+  isId(id)
     ? Either.right(encodeURIComponent(id))
     : Either.left(
         invalid(

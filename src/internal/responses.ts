@@ -6,10 +6,8 @@ import type { VideosCall, VideosResponse } from "../Http.js"
 import * as Schema from "../Schema.js"
 import { clip, maxDetail, readErrorBody } from "./errorBody.js"
 import { fromWire } from "./resource.js"
-import { isSafeSegment } from "./segment.js"
+import { isId } from "./segment.js"
 import * as wire from "./wire.js"
-
-const isVideoId = (id: unknown): boolean => typeof id === "string" && isSafeSegment(id)
 
 /** What was seen of a job before, by its id. */
 export type Known = (id: string) => Schema.VideoResource | null
@@ -18,7 +16,7 @@ export type Known = (id: string) => Schema.VideoResource | null
 const decodeVideo = (body: unknown, known?: Known): Either.Either<Schema.VideoResource, "no id"> => {
   if (!wire.isObject(body)) return Either.left("no id")
   const last = typeof body.id === "string" ? (known?.(body.id) ?? null) : null
-  return last !== null || isVideoId(body.id)
+  return last !== null || isId(body.id)
     ? Either.right(fromWire(body as Schema.VideoResourceEncoded, last))
     : Either.left("no id")
 }

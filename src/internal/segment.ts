@@ -26,3 +26,6 @@ const climbs = (id: string): boolean =>
 /** @internal */
 export const isSafeSegment = (id: string): boolean =>
   id.length > 0 && id.length <= maxIdLength && !climbs(id) && !unsafeInPath.test(id)
+
+/** Anything at all that may be an id. */
+export const isId = (value: unknown): value is string => typeof value === "string" && isSafeSegment(value)

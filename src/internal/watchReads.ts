@@ -66,6 +66,13 @@ const outcomeOf = (cause: Cause.Cause<RetrieveVideoError>): Outcome =>
 const stillAsked = (jobs: ReadonlyArray<Job>): ReadonlyArray<Job> =>
   jobs.filter((job) => job.isAsked && job.watches.size > 0)
 
+/** Watched, and on no page that was read. */
+const isUnplaced = ({ segment, watches }: Job): boolean => segment === null && watches.size > 0
+
+/** Whether the list may show it: no search has been in vain, or another is worth its requests. */
+const mayBeFound = ({ latest, searched }: Job, now: number): boolean =>
+  searched === null || isWorthASearch(searched, latest, now)
+
 const emptyPage: VideoPage = { videos: [], hasMore: false }
 
 /** Pages of any `Videos`, a canned one among them. */
@@ -183,8 +190,8 @@ export class Reads {
       jobs.push(...this.lost.splice(0))
     }
     for (const job of jobs) {
-      const { latest, searched, segment } = job
-      if (!isOn || (searched !== null && !isWorthASearch(searched, latest, now))) this.singles.push(job)
+      const { segment } = job
+      if (!isOn || !mayBeFound(job, now)) this.singles.push(job)
       else if (segment === null) this.lost.push(job)
       else if (!always && !isWorthAPage(segment)) this.singles.push(job)
       else {
@@ -196,16 +203,11 @@ export class Reads {
     const lost = this.lost
     this.lost = []
     // Those that are not due now would be found as well.
-    const hoped = this.unfound.filter((job) => !job.isAsked && this.isHopedFor(job, now))
+    const hoped = this.unfound.filter(
+      (job) => isUnplaced(job) && !job.isAsked && job.searched !== null && mayBeFound(job, now)
+    )
     if (always || lost.length + hoped.length >= leastMembers) this.search(lost, hoped)
     else this.singles.push(...lost)
-  }
-
-  /** A job that no search has found so far, and that one may find yet. */
-  private isHopedFor(job: Job, now: number): boolean {
-    const { latest, searched, segment } = job
-    const isWatched = this.host.jobs.get(job.id) === job
-    return isWatched && segment === null && searched !== null && isWorthASearch(searched, latest, now)
   }
 
   private lookSingly(job: Job): void {
@@ -252,7 +254,7 @@ export class Reads {
     let newest = Number.NEGATIVE_INFINITY
     let oldest = Number.POSITIVE_INFINITY
     const missing = () => stillAsked(wanted)
-    const unfound = () => [...missing(), ...hoped.filter((job) => job.segment === null && job.watches.size > 0)]
+    const unfound = () => [...missing(), ...hoped.filter(isUnplaced)]
     const readFrom = (after: string | null, count: number): Effect.Effect<void, ListVideosError> =>
       Effect.flatMap(this.page(makeSegment(after)), ({ hasMore, videos }) => {
         const isRepeated = videos.some(({ id }) => seen.has(id))

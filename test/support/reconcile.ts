@@ -1,4 +1,5 @@
 /** Submissions against the embedded server in-process, by a clock that goes on where everything waits for it. */
+import { assert } from "@effect/vitest"
 import { Chunk, Effect, Fiber, Logger, TestClock } from "effect"
 import {
   createVideo,
@@ -117,6 +118,17 @@ export const facts = Effect.gen(function* () {
     /** In seconds since the first request. */
     times: log.map(({ at }) => (at - (log[0]?.at ?? 0)) / 1000)
   }
+})
+
+/** Two submissions that are alike, at once: each is told one of the two jobs that there are then. */
+export const endAsTwo = Effect.gen(function* () {
+  const call = createVideo({ prompt: "x" })
+  const both = yield* Effect.all([call, call], { concurrency: 2 })
+  assert.sameMembers(
+    both.map(({ id }): string => id),
+    (yield* facts).ids
+  )
+  assert.lengthOf((yield* facts).ids, 2)
 })
 
 export const isUncertain = (value: unknown): value is SubmissionUncertainError =>
