@@ -141,6 +141,29 @@ describe("VideosFetch", () => {
   )
 })
 
+describe("VideosFetch over the global `fetch`", () => {
+  it.scopedLive("one that is wrapped writes into the headers of its own call alone", () =>
+    Effect.gen(function* () {
+      const own = globalThis.fetch
+      const traced: typeof globalThis.fetch = (input, init) => {
+        const headers = new Headers(init?.headers)
+        // As instrumentation does it that finds an instance.
+        if (init?.headers instanceof Headers) init.headers.append("x-baggage", "1")
+        else headers.append("x-baggage", "1")
+        return own(input, init?.headers instanceof Headers ? init : { ...init, headers })
+      }
+      yield* Effect.acquireRelease(
+        Effect.sync(() => (globalThis.fetch = traced)),
+        () => Effect.sync(() => (globalThis.fetch = own))
+      )
+      const server = yield* serve(json(200, job()))
+      const videos = yield* Layer.build(videosOver(server, {}, VideosFetch.layer))
+      yield* Effect.repeatN(Effect.provide(retrieveVideo("video_1"), videos), 2)
+      expect(server.requests.map(({ headers }) => headers["x-baggage"])).toEqual(["1", "1", "1"])
+    })
+  )
+})
+
 describe("VideosUndici", () => {
   it.scopedLive("has 64 connections for any number of calls", () =>
     Effect.gen(function* () {

@@ -17,9 +17,9 @@ import type { Countdown } from "./deadline.js"
 
 /** Takes the outcome of one exchange; all but the first call of either does nothing. */
 export interface Outcome {
-  readonly answer: (answer: Answer) => void
+  answer(answer: Answer): void
   /** No answer, or a successful one whose body broke off. */
-  readonly broke: (cause: unknown) => void
+  broke(cause: unknown): void
 }
 
 /** How a request is to be sent, beside what it says itself. */
@@ -65,17 +65,66 @@ const urlOf = (request: HttpClientRequest.HttpClientRequest): Either.Either<stri
 
 /** What one exchange comes to; it is asked once. */
 export interface Then<A, E> {
-  readonly answered: (answer: Answer) => Effect.Effect<A, E>
-  readonly broke: (cause: unknown) => E
-  readonly timedOut: () => E
+  answered(answer: Answer): Effect.Effect<A, E>
+  broke(cause: unknown): E
+  timedOut(): E
 }
 
 /** A place in the budget, which an exchange holds until what follows from it is over. */
 export interface Place<E> {
   /** `null` where it was to be had at once; else waits for it, as `Budget.acquire` does in an uninterruptible region. */
-  readonly take: (restore: Restore) => Effect.Effect<void> | null
+  take(restore: Restore): Effect.Effect<void> | null
   /** Once for each that was taken; `null` where nothing failed. */
-  readonly give: (error: E | null) => void
+  give(error: E | null): void
+}
+
+/** One exchange while it runs: what comes first ends it, an answer, a failure, the time or the caller. */
+class Running<A, E> implements Outcome {
+  private isOver = false
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private abort: (() => void) | undefined
+  private resume: (outcome: Effect.Effect<A, E>) => void = () => {}
+  private readonly next: Then<A, E>
+
+  constructor(next: Then<A, E>) {
+    this.next = next
+  }
+
+  begin(
+    send: (outcome: Outcome) => () => void,
+    millis: number | null,
+    resume: (outcome: Effect.Effect<A, E>) => void
+  ): void {
+    this.resume = resume
+    this.abort = send(this)
+    if (!this.isOver && millis !== null) this.timer = setTimeout(() => this.expire(), millis)
+  }
+
+  answer(answer: Answer): void {
+    if (this.end()) this.resume(Effect.suspend(() => this.next.answered(answer)))
+  }
+
+  broke(cause: unknown): void {
+    if (this.end()) this.resume(Effect.failSync(() => this.next.broke(cause)))
+  }
+
+  /** The caller wants nothing more; or has all that it wants. */
+  leave(): void {
+    if (this.end()) this.abort?.()
+  }
+
+  private expire(): void {
+    if (!this.end()) return
+    this.abort?.()
+    this.resume(Effect.failSync(() => this.next.timedOut()))
+  }
+
+  private end(): boolean {
+    if (this.isOver) return false
+    this.isOver = true
+    clearTimeout(this.timer)
+    return true
+  }
 }
 
 /**
@@ -94,36 +143,14 @@ export const exchange = <A, E>(
   const url = urlOf(request)
   if (Either.isLeft(url)) return Effect.fail(then.broke(url.left))
   return Effect.uninterruptibleMask((restore) => {
-    let isOver = false
-    let timer: ReturnType<typeof setTimeout> | undefined
-    let abort: (() => void) | undefined
-    const end = (): boolean => {
-      if (isOver) return false
-      isOver = true
-      clearTimeout(timer)
-      return true
-    }
-    const sent = Effect.async<A, E>((resume) => {
-      const millis = countdown?.left() ?? null
-      abort = direct(request, url.right, way, {
-        answer: (answer) => {
-          if (end()) resume(Effect.suspend(() => then.answered(answer)))
-        },
-        broke: (cause) => {
-          if (end()) resume(Effect.failSync(() => then.broke(cause)))
-        }
-      })
-      if (isOver || millis === null) return
-      timer = setTimeout(() => {
-        if (!end()) return
-        abort?.()
-        resume(Effect.failSync(then.timedOut))
-      }, millis)
-    })
+    const running = new Running(then)
+    const sent = Effect.async<A, E>((resume) =>
+      running.begin((outcome) => direct(request, url.right, way, outcome), countdown?.left() ?? null, resume)
+    )
     // What `Effect.async` does with a finalizer that is given to it, at half the cost.
     const guarded = Effect.matchCauseEffect(restore(sent), {
       onFailure: (cause) => {
-        if (end()) abort?.()
+        running.leave()
         place?.give(Option.getOrNull(Cause.failureOption(cause)))
         return Effect.failCause(cause)
       },

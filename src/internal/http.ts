@@ -22,11 +22,11 @@ import type {
 } from "../Http.js"
 import { type Answer, isOk } from "./answer.js"
 import { makeAnswers } from "./answers.js"
-import { makeBudget, type Outcome, withPermit } from "./budget.js"
+import { makeBudget, type Outcome, type Restore, withPermit } from "./budget.js"
 import { bounded, untilIdle } from "./bytes.js"
 import { discard, makeTransmit, type Passage, readBody, readError } from "./client.js"
 import { Countdown, timerOf, withDeadline } from "./deadline.js"
-import { type Direct, directOf, exchange, isWhole, type Place } from "./direct.js"
+import { type Direct, directOf, exchange, isWhole, type Place, type Then } from "./direct.js"
 import { mayHaveMadeAJob } from "./failure.js"
 import { withPatience } from "./outgoing.js"
 import { makePrepare, redactedNames } from "./prepare.js"
@@ -67,26 +67,42 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       return withPermit(budget, { kind: call.kind, key: call.videoId ?? null }, told, () => outcome)
     })
 
+  /** Goes on with an answer to `from`, which `hops` have led to: where it leads, or with what it says. */
+  const follow = <A extends Head, B>(
+    call: VideosCall,
+    send: Send<A>,
+    read: (answer: A) => Effect.Effect<B, VideosHttpError>,
+    from: HttpClientRequest.HttpClientRequest,
+    hops: number,
+    answer: A
+  ): Effect.Effect<B, VideosHttpError> =>
+    leadsAway(answer)
+      ? hop(call, send, read, from, hops, { status: answer.status, location: answer.headers["location"] })
+      : read(answer)
+
+  const hop = <A extends Head, B>(
+    call: VideosCall,
+    send: Send<A>,
+    read: (answer: A) => Effect.Effect<B, VideosHttpError>,
+    from: HttpClientRequest.HttpClientRequest,
+    hops: number,
+    to: { readonly status: number; readonly location: string | undefined }
+  ): Effect.Effect<B, VideosHttpError> =>
+    Effect.flatMap(nextHop(call, from, to, hops, scrub), (request) =>
+      send(request, true, (answer) => follow(call, send, read, request, hops + 1, answer))
+    )
+
   /** Sends a call, follows where its answers lead, and reads the last one. */
   const open = <A extends Head, B>(
     call: VideosCall,
     send: Send<A>,
     read: (answer: A) => Effect.Effect<B, VideosHttpError>
   ): Effect.Effect<B, VideosHttpError> => {
-    const go = (request: HttpClientRequest.HttpClientRequest, hops: number): Effect.Effect<B, VideosHttpError> =>
-      send(request, hops > 0, (answer) =>
-        leadsAway(answer)
-          ? hop(request, { status: answer.status, location: answer.headers["location"] }, hops)
-          : read(answer)
-      )
-    const hop = (
-      from: HttpClientRequest.HttpClientRequest,
-      to: { readonly status: number; readonly location: string | undefined },
-      hops: number
-    ) => Effect.flatMap(nextHop(call, from, to, hops, scrub), (next) => go(next, hops + 1))
     const request = prepare(call)
     // A URL in a job is followed like a redirect; the job itself came with a 200.
-    return call.location === undefined ? go(request, 0) : hop(request, { status: 200, location: call.location }, 0)
+    return call.location === undefined
+      ? send(request, false, (answer) => follow(call, send, read, request, 0, answer))
+      : hop(call, send, read, request, 0, { status: 200, location: call.location })
   }
 
   const clientFailed = (call: VideosCall) => (error: HttpClientError.HttpClientError) =>
@@ -151,47 +167,98 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       (counted) => viaClient({ ...call, request: HttpClientRequest.setBody(call.request, counted) })
     )
 
-  /** A call's place in the budget, for the short way. */
-  const placeOf = (call: VideosCall, clock: Clock.Clock): Place<VideosHttpError> => ({
-    take: (restore) => (budget.take(clock) ? null : budget.acquire(call.kind, call.videoId ?? null, restore)),
-    give: (error) => budget.release(error === null ? fine : outcomeOf(error))
-  })
+  /** One exchange of the short way. What a redirect leads to is sent from the same place, and at the end of the same time. */
+  const exchanged = <A>(
+    call: VideosCall,
+    direct: Direct,
+    request: HttpClientRequest.HttpClientRequest,
+    isHop: boolean,
+    fiber: Fiber.RuntimeFiber<unknown, unknown>,
+    countdown: Countdown | null,
+    answered: (answer: Answer) => Effect.Effect<A, VideosHttpError>
+  ): Effect.Effect<A, VideosHttpError> => {
+    const isForeign = isHop && new URL(request.url).origin !== origin
+    return exchange(
+      direct,
+      request,
+      countdown,
+      { context: fiber.currentContext, isForeign, limits },
+      {
+        answered,
+        broke: (cause) => answers.broke(call, cause),
+        timedOut: () => timedOut(call)
+      }
+    )
+  }
+
+  /** The short way of most calls: nobody listens, and the clock is the live one. One object for all that may come of it. */
+  class Turn implements Then<VideosResponse, VideosHttpError>, Place<VideosHttpError> {
+    private readonly call: VideosCall
+    private readonly direct: Direct
+    private readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
+    private readonly countdown: Countdown
+    private readonly request: HttpClientRequest.HttpClientRequest
+
+    constructor(call: VideosCall, direct: Direct, fiber: Fiber.RuntimeFiber<unknown, unknown>, countdown: Countdown) {
+      this.call = call
+      this.direct = direct
+      this.fiber = fiber
+      this.countdown = countdown
+      this.request = prepare(call)
+    }
+
+    begin(): Effect.Effect<VideosResponse, VideosHttpError> {
+      const way = { context: this.fiber.currentContext, isForeign: false, limits }
+      return exchange(this.direct, this.request, this.countdown, way, this, this)
+    }
+
+    take(restore: Restore): Effect.Effect<void> | null {
+      const clock = Context.get(this.fiber.currentDefaultServices, Clock.Clock)
+      return budget.take(clock) ? null : budget.acquire(this.call.kind, this.call.videoId ?? null, restore)
+    }
+
+    give(error: VideosHttpError | null): void {
+      budget.release(error === null ? fine : outcomeOf(error))
+    }
+
+    answered(answer: Answer): Effect.Effect<VideosResponse, VideosHttpError> {
+      const { call, countdown, direct, fiber, request } = this
+      if (!leadsAway(answer)) return answers.read(call, answer)
+      const send: Send<Answer> = (next, isHop, then) => exchanged(call, direct, next, isHop, fiber, countdown, then)
+      return follow(call, send, (last) => answers.read(call, last), request, 0, answer)
+    }
+
+    broke(cause: unknown): VideosHttpError {
+      return answers.broke(this.call, cause)
+    }
+
+    timedOut(): VideosHttpError {
+      return timedOut(this.call)
+    }
+  }
 
   /** The short way. A bare timer ends it, where the clock is the live one. */
-  const viaDirect = (call: VideosCall, direct: Direct): Effect.Effect<VideosResponse, VideosHttpError> => {
-    const failed = {
-      broke: (cause: unknown): VideosHttpError => answers.broke(call, cause),
-      timedOut: (): VideosHttpError => timedOut(call)
-    }
-    const read = (answer: Answer) => answers.read(call, answer)
-    return Effect.withFiberRuntime((fiber) => {
+  const viaDirect = (call: VideosCall, direct: Direct): Effect.Effect<VideosResponse, VideosHttpError> =>
+    Effect.withFiberRuntime((fiber) => {
       const millis = timerOf(fiber, timeoutOf(call))
       const countdown = millis === null ? null : new Countdown(millis)
+      if (countdown !== null && call.location === undefined && !isListenedTo(fiber)) {
+        return new Turn(call, direct, fiber, countdown).begin()
+      }
       const sendBy =
-        (inner: Fiber.RuntimeFiber<unknown, unknown>, place: Place<VideosHttpError> | null): Send<Answer> =>
+        (inner: Fiber.RuntimeFiber<unknown, unknown>): Send<Answer> =>
         (request, isHop, next) => {
-          const isForeign = isHop && new URL(request.url).origin !== origin
-          const way = { context: inner.currentContext, isForeign, limits }
-          // What a redirect leads to is sent from the same place.
-          if (isHop) return exchange(direct, request, countdown, way, { ...failed, answered: next })
-          if (!isListenedTo(inner))
-            return exchange(direct, request, countdown, way, { ...failed, answered: next }, place)
-          const whole = { ...failed, answered: Effect.succeed<Answer> }
-          const answered = exchange<Answer, VideosHttpError>(direct, request, countdown, way, whole)
+          if (isHop || !isListenedTo(inner)) return exchanged(call, direct, request, isHop, inner, countdown, next)
+          const answered = exchanged<Answer>(call, direct, request, isHop, inner, countdown, Effect.succeed)
           return Effect.flatMap(spanned(answered, request, inner, hiddenOf(call)), next)
         }
-      if (countdown === null) {
-        const answer = Effect.withFiberRuntime<Answer, VideosHttpError>((inner) =>
-          open(call, sendBy(inner, null), Effect.succeed)
-        )
-        return permitted(call, Effect.flatMap(timed(call, answer), read))
-      }
-      const isSingle = call.location === undefined && !isListenedTo(fiber)
-      const place = isSingle ? placeOf(call, Context.get(fiber.currentDefaultServices, Clock.Clock)) : null
-      const opened = open(call, sendBy(fiber, place), read)
-      return place === null ? permitted(call, opened) : opened
+      const read = (answer: Answer) => answers.read(call, answer)
+      if (countdown !== null) return permitted(call, open(call, sendBy(fiber), read))
+      const answer = Effect.withFiberRuntime<Answer, VideosHttpError>((inner) =>
+        open(call, sendBy(inner), Effect.succeed)
+      )
+      return permitted(call, Effect.flatMap(timed(call, answer), read))
     })
-  }
 
   const sent = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> => {
     const { body } = call.request
