@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Undici from "@effect/platform-node/Undici"
-import { Layer, ManagedRuntime } from "effect"
+import { Effect, Layer, ManagedRuntime } from "effect"
 import { retrieveVideo, Videos, VideosFetch } from "effect-videos"
 import * as VideosUndici from "effect-videos/undici"
 import OpenAI from "openai"
@@ -35,6 +35,10 @@ const body = JSON.stringify({
   error: null
 })
 
+/** Many short ones: what disturbs the machine disturbs few of them. */
+const rounds = 20
+const callsPerRound = 250
+
 const serve = () => {
   const server = createServer((_, response) => {
     response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) }).end(body)
@@ -43,12 +47,21 @@ const serve = () => {
   process.once("disconnect", () => process.exit(0))
 }
 
+/** So many calls, one after the other. */
+type Calls = (count: number) => Promise<unknown>
+
+const loop =
+  (call: () => Promise<unknown>): Calls =>
+  async (count) => {
+    for (let index = 0; index < count; index++) await call()
+  }
+
 /** Microseconds of CPU per call, user and system, of this process. */
-const cost = async (calls: number, call: () => Promise<unknown>): Promise<number> => {
+const cost = async (count: number, calls: Calls): Promise<number> => {
   const before = process.cpuUsage()
-  for (let index = 0; index < calls; index++) await call()
+  await calls(count)
   const { system, user } = process.cpuUsage(before)
-  return (system + user) / calls
+  return (system + user) / count
 }
 
 const median = (values: ReadonlyArray<number>): number =>
@@ -63,7 +76,18 @@ const run = async () => {
   const openai = new OpenAI({ apiKey: "none", baseURL: baseUrl })
   const over = (client: typeof FetchHttpClient.layer) => {
     const runtime = ManagedRuntime.make(Videos.layerWith({ baseUrl }).pipe(Layer.provide(client)))
-    return { runtime, call: () => runtime.runPromise(retrieveVideo("video_1")) }
+    return {
+      runtime,
+      // As an Effect program calls it: in the fiber that it has.
+      inProgram: (count: number) =>
+        runtime.runPromise(
+          Effect.repeatN(
+            Effect.suspend(() => retrieveVideo("video_1")),
+            count - 1
+          )
+        ),
+      asPromise: loop(() => runtime.runPromise(retrieveVideo("video_1")))
+    }
   }
   const ours = {
     "effect-videos on VideosUndici": over(VideosUndici.layer),
@@ -73,31 +97,37 @@ const run = async () => {
   }
   const agent = new Undici.Agent()
 
-  const calls: Record<string, () => Promise<unknown>> = {
-    "bare undici": async () =>
+  const contenders: Record<string, Calls> = {
+    "bare undici": loop(async () =>
       JSON.parse(
         await (
           await agent.request({ origin: baseUrl.slice(0, -3), path: "/v1/videos/video_1", method: "GET" })
         ).body.text()
-      ),
-    "bare fetch": async () => (await fetch(url)).json(),
-    openai: () => openai.videos.retrieve("video_1"),
-    ...Object.fromEntries(Object.entries(ours).map(([name, { call }]) => [name, call]))
+      )
+    ),
+    "bare fetch": loop(async () => (await fetch(url)).json()),
+    openai: loop(() => openai.videos.retrieve("video_1")),
+    ...Object.fromEntries(
+      Object.entries(ours).flatMap(([name, { asPromise, inProgram }]) => [
+        [name, inProgram],
+        [`${name}, a promise each`, asPromise]
+      ])
+    )
   }
   const figures: Record<string, Array<number>> = {}
-  for (const [name, call] of Object.entries(calls)) {
+  for (const [name, calls] of Object.entries(contenders)) {
     figures[name] = []
-    await cost(500, call)
+    await cost(500, calls)
   }
   // In turn, so that a machine whose speed drifts drifts for all.
-  for (let round = 0; round < 7; round++) {
-    for (const [name, call] of Object.entries(calls)) figures[name]?.push(await cost(1000, call))
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, calls] of Object.entries(contenders)) figures[name]?.push(await cost(callsPerRound, calls))
   }
   const of = (name: string) => median(figures[name] ?? [])
-  console.log("\nCPU per retrieve, median of 7 rounds of 1,000 calls\n")
+  console.log(`\nCPU per retrieve, median of ${rounds} rounds of ${callsPerRound} calls\n`)
   console.table(
     Object.fromEntries(
-      Object.keys(calls).map((name) => [
+      Object.keys(contenders).map((name) => [
         name,
         {
           µs: Math.round(of(name)),

@@ -15,7 +15,7 @@ import { type Counts, endOf, idOf, type Jobs, serve } from "./watchServer.js"
 const interval = 2000
 
 const sizes = [
-  { count: 2000, run: 8000 },
+  { count: 2000, run: 4000 },
   { count: 10_000, run: 20_000 }
 ]
 
@@ -174,8 +174,9 @@ const measure = async (name: string, baseUrl: string, count: number, run: number
     return Array.from({ length: jobs.count }, (_, index) => idOf(jobs, index))
   }
 
-  // What is loaded, compiled and pooled once is there before the measurement.
-  const warmUp: Jobs = { prefix: "warm", count: 200, startsAt: Date.now(), stagger: 500, run: 1500 }
+  // What is loaded, compiled and pooled once is there before the measurement, and what the engine keeps of memory for what
+  // is young: it takes some jobs to grow.
+  const warmUp: Jobs = { prefix: "warm", count: 1000, startsAt: Date.now(), stagger: 500, run: 1500 }
   await watch({ baseUrl, ids: await begin(warmUp), ended: () => {} })
   const { rss: baseline } = await settledMemory()
 

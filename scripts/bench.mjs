@@ -1,5 +1,5 @@
-// Ratios against peers, all in one run; or the benches that are named: `npm run bench -- watch`. Each is a process of its
-// own, whose children are started as it was. The package is built once: what is measured is what is published. What begins
+// Ratios against peers, those of a job's life in one run of under five minutes; or the benches that are named:
+// `npm run bench -- transfer`. Each is a process of its own, whose children are started as it was. The package is built once: what is measured is what is published. What begins
 // with `--` is for the bench itself: `npm run bench -- faults --verbose`.
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -20,6 +20,6 @@ const run = (...words) => {
 }
 
 run("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json")
-for (const name of named.length > 0 ? named : ["imports", "size", "retrieve", "transfer", "watch"]) {
+for (const name of named.length > 0 ? named : ["imports", "size", "retrieve", "watch"]) {
   run("--import", "tsx", `bench/${name}.ts`, ...options)
 }

@@ -58,6 +58,8 @@ interface Seen {
   readonly at: number
   /** Percent per millisecond, between looks that saw it move; 0 while unknown. */
   readonly rate: number
+  /** Whether no look has seen it move yet: the rate is the mean since the job's creation, a wait in a queue included. */
+  readonly isGuess: boolean
 }
 
 /** A creation time further back than this is not a job that takes long, but a clock or a unit that is wrong. */
@@ -70,19 +72,19 @@ const see = (seen: Seen | null, now: number, video: VideoResource): Seen => {
   if (seen === null) {
     const age = video.createdAt === null ? 0 : now - video.createdAt.epochMillis
     const known = age > 0 && age <= oldest ? age : 0
-    return { phase, since: now - known, progress, at: now, rate: known === 0 ? 0 : progress / known }
+    return { phase, since: now - known, progress, at: now, rate: known === 0 ? 0 : progress / known, isGuess: true }
   }
   const since = phase === seen.phase ? seen.since : seen.at
   if (progress > seen.progress && now > seen.at) {
     const rate = (progress - seen.progress) / (now - seen.at)
     // Neither the mean of the whole run, which follows a change of pace too late, nor the last move alone, which is rounded.
-    return { phase, since, progress, at: now, rate: seen.rate === 0 ? rate : (seen.rate + rate) / 2 }
+    return { phase, since, progress, at: now, rate: seen.rate === 0 ? rate : (seen.rate + rate) / 2, isGuess: false }
   }
   if (progress > 0 && progress === seen.progress) {
     return phase === seen.phase ? seen : { ...seen, phase, since }
   }
   // Still at 0, or back from where it was: nothing to reckon with until it moves again.
-  return { phase, since, progress, at: now, rate: 0 }
+  return { phase, since, progress, at: now, rate: 0, isGuess: true }
 }
 
 /** The delay that is wanted, in milliseconds, before bounds and jitter; `null` where there is nothing to reckon with. */
@@ -95,6 +97,12 @@ const byProgress: Wish = ({ at, progress, rate }, now, floor) => {
   // Some servers say 100 while a job runs.
   const left = (progress < 100 ? (100 - progress) / rate : 0) - (now - at)
   return left > 0 ? left * 0.4 : floor - left / 24
+}
+
+const byAll = (seen: Seen, now: number, floor: number): number => {
+  const wanted = byProgress(seen, now, floor)
+  if (wanted !== null && !seen.isGuess) return wanted
+  return Math.min(wanted ?? Number.POSITIVE_INFINITY, byAge(seen, now, floor))
 }
 
 const pace = (options: PollOptions | undefined, wish: Wish): Schedule.Schedule<Duration.Duration, VideoResource> => {
@@ -154,7 +162,8 @@ export const pollByProgress = (options?: PollOptions): Schedule.Schedule<Duratio
   pace(options, byProgress)
 
 /**
- * Follows the job: as `pollByProgress` where there is progress to reckon with, as `pollByAge` where there is none. What it
+ * Follows the job: as `pollByProgress` where progress has been seen to move, as `pollByAge` where there is none; as whichever
+ * looks sooner while there is progress of which one look has told, since the job may have waited before it began. What it
  * costs, beside fixed intervals, is in the README.
  *
  * @example
@@ -168,7 +177,7 @@ export const pollByProgress = (options?: PollOptions): Schedule.Schedule<Duratio
  * @category schedules
  */
 export const adaptivePoll = (options?: PollOptions): Schedule.Schedule<Duration.Duration, VideoResource> =>
-  pace(options, (seen, now, floor) => byProgress(seen, now, floor) ?? byAge(seen, now, floor))
+  pace(options, byAll)
 
 /**
  * `adaptivePoll()`: 1 to 10 seconds.

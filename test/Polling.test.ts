@@ -230,6 +230,18 @@ describe("pollByProgress", () => {
 })
 
 describe("adaptivePoll", () => {
+  it.effect("does not take the time that a job has waited for its pace", () =>
+    Effect.gen(function* () {
+      // Two seconds in a queue, then 1 % at once: by its mean, it would take minutes.
+      const young = created(today - 2000, running(1))
+      const delay = yield* first(adaptivePoll(), young)
+      assert.strictEqual(delay, yield* first(pollByAge(), young))
+      // A job that is near its end by its mean is looked at as soon as that says.
+      const old = created(today - 90_000, running(90))
+      assert.strictEqual(yield* first(adaptivePoll(), old), yield* first(pollByProgress(), old))
+    })
+  )
+
   it.effect("is pollByAge for servers that say only 0 and 100", () =>
     Effect.gen(function* () {
       const byAge = yield* steady(follow(pollByAge(), silent(5 * minute)))
