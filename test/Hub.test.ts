@@ -1,5 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
+import {
+  Cause,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Schedule,
+  ScheduleDecision,
+  ScheduleInterval,
+  Stream,
+  TestClock
+} from "effect"
 import { awaitVideo, type VideoResource, Videos, type WatchOptions, watchVideo } from "effect-videos"
 import { Signal } from "../src/internal/watchFeed.js"
 import { broken, jobsOf, makeFleet } from "./support/fleet.js"
@@ -96,6 +108,30 @@ describe("many consumers of one job", () => {
         )
         assert.deepStrictEqual(slow.progress(), fast.progress())
         yield* Fiber.interruptAll([fast.fiber, slow.fiber])
+      })
+    )
+  })
+
+  it.effect("tell a schedule when a look was taken, not when its turn came", () => {
+    const fleet = makeFleet(jobsOf(1))
+    const steps: Array<readonly [at: number, progress: number | null]> = []
+    const recorder = Schedule.makeWithState(null, (now, { progress }: VideoResource) => {
+      steps.push([now, progress])
+      return Effect.succeed([null, null, ScheduleDecision.continueWith(ScheduleInterval.after(now + 6000))] as const)
+    })
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        yield* consume(every(4))
+        yield* consume({ poll: recorder })
+        yield* TestClock.adjust("15 seconds")
+        // Else a schedule that reckons with progress would take the job for slower than it is.
+        assert.deepStrictEqual(steps, [
+          [0, 0],
+          [4000, 20],
+          [8000, 40],
+          [12_000, 60]
+        ])
       })
     )
   })

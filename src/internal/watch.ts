@@ -315,16 +315,19 @@ export class Watch implements Row<Watch> {
     else this.plot(video, this.job.lookedAt, this.job.hint)
   }
 
-  /** Asks the poll schedule, once a look has succeeded. */
+  /**
+   * Asks the poll schedule, once a look has succeeded: as of that look, which others may have asked for some time ago. What
+   * has changed between two looks has changed between them, and not until a watch's turn came.
+   */
   private plot(video: VideoResource, lookedAt: number, hint: number | null): void {
-    this.host.step({ watch: this, now: this.host.now(), video, error: null, lookedAt, hint })
+    this.host.step({ watch: this, now: lookedAt, video, error: null, hint })
   }
 
   /**
    * Sets the time of the next look after one that succeeded, or ends the watch with its schedule. All is reckoned from that
    * look, whoever asked for it: so those who share looks come to ask at the same moments.
    */
-  private planLook({ hint, lookedAt }: Step, state: unknown, planned: number | null): void {
+  private planLook({ hint, now: lookedAt }: Step, state: unknown, planned: number | null): void {
     this.pollState = state
     if (planned === null) {
       this.expire()
@@ -348,7 +351,7 @@ export class Watch implements Row<Watch> {
   private retry(error: RetrieveVideoError): void {
     if (!this.retrying) this.retryState = this.plan.retry.initial
     this.retrying = true
-    this.host.step({ watch: this, now: this.host.now(), video: null, error, lookedAt: this.job.lookedAt, hint: null })
+    this.host.step({ watch: this, now: this.host.now(), video: null, error, hint: null })
   }
 
   private planRetry(error: RetrieveVideoError, state: unknown, planned: number | null): void {
