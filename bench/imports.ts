@@ -1,11 +1,11 @@
 /**
  * The time to import the built package in a process of its own, beside its peers alone and the `openai` package. Median of
- * 7 runs each, in turn; the time of an empty process is taken off.
+ * 5 runs each, in turn; the time of an empty process is taken off.
  */
 import { spawnSync } from "node:child_process"
 import { root } from "./build.js"
 
-const rounds = 7
+const rounds = 5
 
 const programs: { readonly [name: string]: string } = {
   nothing: "",
