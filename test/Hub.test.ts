@@ -136,6 +136,23 @@ describe("many consumers of one job", () => {
     )
   })
 
+  it.effect("a late one's schedule begins with it, however old the latest snapshot is", () => {
+    const fleet = makeFleet(jobsOf(1, { run: 3_600_000 }))
+    return over(
+      fleet,
+      Effect.gen(function* () {
+        yield* consume(every(1800))
+        yield* TestClock.adjust("29 minutes")
+        const late = yield* consume({ poll: Schedule.upTo(Schedule.spaced("10 seconds"), "2 minutes") })
+        yield* TestClock.adjust("1 minute")
+        assert.isNull(late.fiber.unsafePoll())
+        yield* TestClock.adjust("2 minutes")
+        const error = yield* Effect.flip(Fiber.join(late.fiber))
+        assert.strictEqual(error._tag, "WatchTimeoutError")
+      })
+    )
+  })
+
   it.effect("share the failures too: a server in trouble is not asked once for each of them", () => {
     const fleet = makeFleet(jobsOf(1), { fault: (_, count) => (count > 1 && count < 6 ? broken : null) })
     return over(

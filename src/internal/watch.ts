@@ -317,17 +317,18 @@ export class Watch implements Row<Watch> {
 
   /**
    * Asks the poll schedule, once a look has succeeded: as of that look, which others may have asked for some time ago. What
-   * has changed between two looks has changed between them, and not until a watch's turn came.
+   * has changed between two looks has changed between them, and not until a watch's turn came. A schedule's own time begins
+   * with the watch, though: one that lasts for a minute lasts for a minute.
    */
   private plot(video: VideoResource, lookedAt: number, hint: number | null): void {
-    this.host.step({ watch: this, now: lookedAt, video, error: null, hint })
+    this.host.step({ watch: this, now: Math.max(lookedAt, this.startedAt), video, error: null, lookedAt, hint })
   }
 
   /**
    * Sets the time of the next look after one that succeeded, or ends the watch with its schedule. All is reckoned from that
    * look, whoever asked for it: so those who share looks come to ask at the same moments.
    */
-  private planLook({ hint, now: lookedAt }: Step, state: unknown, planned: number | null): void {
+  private planLook({ hint, lookedAt }: Step, state: unknown, planned: number | null): void {
     this.pollState = state
     if (planned === null) {
       this.expire()
@@ -351,7 +352,7 @@ export class Watch implements Row<Watch> {
   private retry(error: RetrieveVideoError): void {
     if (!this.retrying) this.retryState = this.plan.retry.initial
     this.retrying = true
-    this.host.step({ watch: this, now: this.host.now(), video: null, error, hint: null })
+    this.host.step({ watch: this, now: this.host.now(), video: null, error, lookedAt: this.job.lookedAt, hint: null })
   }
 
   private planRetry(error: RetrieveVideoError, state: unknown, planned: number | null): void {

@@ -18,8 +18,10 @@ export type Stepped = readonly [state: unknown, out: unknown, decision: Schedule
 /** What a step is about, and what its watch needs to go on from there: no closure, since every look of a watch takes one. */
 export type Step = {
   readonly watch: Watch
-  /** When the look was taken; for one that failed, when the watch heard of it. */
+  /** The schedule's time: that of the look, as far as the watch was there; for one that failed, when the watch heard of it. */
   readonly now: number
+  /** What the delay is reckoned from. */
+  readonly lookedAt: number
   readonly hint: number | null
 } & (
   | { readonly video: VideoResource; readonly error: null }
