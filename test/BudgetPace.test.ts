@@ -140,9 +140,41 @@ describe("a 429", () => {
       expect(budget.snapshot().rate).toBe(16)
       yield* TestClock.adjust("10 seconds")
       expect(budget.snapshot().rate).toBe(32)
-      yield* TestClock.adjust("19999 millis")
+      yield* TestClock.adjust("9999 millis")
       expect(budget.snapshot().rate).toBeCloseTo(64, 1)
       yield* TestClock.adjust("1 millis")
+      expect(budget.snapshot().rate).toBeNull()
+    })
+  )
+
+  it.effect("after another, for as long as a storm lasts, is made up for in minutes and not in hours", () =>
+    Effect.gen(function* () {
+      const budget = makeBudget()
+      yield* hold(budget, 30)
+      for (let n = 0; n < 30; n++) {
+        budget.release(tooMany())
+        yield* TestClock.adjust("1 second")
+      }
+      expect(budget.snapshot().rate).toBeLessThan(0.25)
+      // Somebody always waits, as with ten thousand watches.
+      yield* ceaseless(budget)
+      yield* ceaseless(budget)
+      yield* adjust("30 seconds")
+      expect(budget.snapshot().rate).toBeLessThan(2)
+      yield* adjust("1 minute")
+      expect(budget.snapshot().rate).toBeGreaterThan(30)
+    })
+  )
+
+  it.effect("is overcome, too, where whoever waits has other reasons", () =>
+    Effect.gen(function* () {
+      const budget = makeBudget({ concurrency: 1 })
+      yield* refuse(budget)
+      yield* hold(budget)
+      yield* ceaseless(budget)
+      yield* adjust("39 seconds")
+      expect(budget.snapshot().rate).toBeCloseTo(0.5 * 2 ** 3.9, 10)
+      yield* adjust("11 seconds")
       expect(budget.snapshot().rate).toBeNull()
     })
   )
@@ -173,8 +205,11 @@ describe("a 429", () => {
       yield* startsWithin(budget, 3)
       yield* refuse(budget)
       yield* ceaseless(budget)
-      yield* adjust("40 seconds")
-      expect(budget.snapshot().rate).toBeCloseTo(2 + (4 / 20) * 40, 10)
+      yield* adjust("8 seconds")
+      expect(budget.snapshot().rate).toBeCloseTo(2 + (4 / 20) * 8, 10)
+      // Beyond what was too much, it doubles.
+      yield* adjust("32 seconds")
+      expect(budget.snapshot().rate).toBeCloseTo(2 * 2 ** 4, 10)
     })
   )
 
@@ -190,7 +225,7 @@ describe("a 429", () => {
         yield* ceaseless(budget)
         yield* ceaseless(budget)
         yield* adjust("1 minute")
-        expect(budget.snapshot().rate).toBeCloseTo(0.275 + (0.55 / 20) * 60, 10)
+        expect(budget.snapshot().rate).toBeCloseTo(0.275 * 2 ** 6, 10)
       })
   )
 

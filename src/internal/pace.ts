@@ -1,5 +1,6 @@
 /**
- * How fast requests may start: additive increase, multiplicative decrease. Plain numbers that change only when they are asked
+ * How fast requests may start: additive increase, multiplicative decrease; once the rate that was too much is reached again
+ * and is no longer too much, the increase goes by what has grown since. Plain numbers that change only when they are asked
  * for: no timer, no fiber. Instants are milliseconds of one clock that never goes back.
  */
 
@@ -14,11 +15,20 @@ const burst = second
 /** From a standstill to the whole rate, so that a rate that was halved is back after half of it. */
 const recovery = 20
 
+/**
+ * From then on it doubles in as many seconds as the halved rate took to be back. By additions alone, a rate that a storm of
+ * refusals has halved ten times would need hours for what ten doublings do in two minutes.
+ */
+const doubling = recovery / 2
+
 /** Nobody is slowed down to less than a request each five seconds. */
 const minRate = 0.2
 
 /** A limit that nobody set is lifted at so many times the rate that was too much, and that is in use. */
 const margin = 2
+
+/** Or at so many times these, where somebody waits all the same: then for something else. */
+const wideMargin = 16
 
 /** Above 10 requests per second a timer is too coarse to space them: what falls into this many milliseconds may start at once. */
 const grain = 100
@@ -67,10 +77,9 @@ export const makePace = (configured: number | null): Pace => {
 
   const rate = (now: number, idle: boolean): number | null => {
     if (cut === null) return configured
-    const grown =
-      cut.to + ((configured ?? cut.from) / recovery) * (Math.max(0, now - Math.max(cut.at, pausedUntil)) / second)
-    const overcome =
-      configured === null ? idle && grown >= margin * Math.max(cut.from, observed(now)) : grown >= configured
+    const seconds = Math.max(0, now - Math.max(cut.at, pausedUntil)) / second
+    const grown = Math.max(cut.to + ((configured ?? cut.from) / recovery) * seconds, cut.to * 2 ** (seconds / doubling))
+    const overcome = grown >= (configured ?? (idle ? margin : wideMargin) * Math.max(cut.from, observed(now)))
     if (!overcome) return grown
     cut = null
     return configured
