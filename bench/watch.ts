@@ -29,6 +29,8 @@ const patience = 40_000
 interface Task {
   readonly baseUrl: string
   readonly ids: ReadonlyArray<string>
+  /** When the last job ends, in Unix milliseconds. */
+  readonly until: number
   /** A job's end has been told. */
   readonly ended: (id: string) => void
 }
@@ -47,7 +49,20 @@ const ours = async () => {
   return { Effect, Stream, library, runtimeOf }
 }
 
+/** What any Stream with a consumer of its own takes in memory: it watches nothing, and is measured in nothing else. */
+const floor = "a Stream that only waits, each"
+
 const contenders: { readonly [name: string]: Contender } = {
+  [floor]: async () => {
+    const { Effect, Fiber, Stream } = await import("effect")
+    const wait = () => Stream.runForEach(Stream.fromEffect(Effect.never), () => Effect.void)
+    return async ({ ended, ids, until }) => {
+      const waiting = Effect.runFork(Effect.forEach(ids, wait, { concurrency: "unbounded", discard: true }))
+      await sleep(until - Date.now())
+      await Effect.runPromise(Fiber.interrupt(waiting))
+      for (const id of ids) ended(id)
+    }
+  },
   "`openai` loops": async () => {
     const { default: OpenAI } = await import("openai")
     return async ({ baseUrl, ended, ids }) => {
@@ -164,6 +179,8 @@ const settledMemory = async () => {
   return { rss: least, cpu: Math.min(cpu, cpuMillis(before)) }
 }
 
+const lastEndOf = ({ run, stagger, startsAt }: Jobs): number => startsAt + run + stagger
+
 const measure = async (name: string, baseUrl: string, count: number, run: number): Promise<Figures> => {
   const load = contenders[name]
   if (load === undefined) throw new Error(`no contender ${name}`)
@@ -177,7 +194,7 @@ const measure = async (name: string, baseUrl: string, count: number, run: number
   // What is loaded, compiled and pooled once is there before the measurement, and what the engine keeps of memory for what
   // is young: it takes some jobs to grow.
   const warmUp: Jobs = { prefix: "warm", count: 1000, startsAt: Date.now(), stagger: 500, run: 1500 }
-  await watch({ baseUrl, ids: await begin(warmUp), ended: () => {} })
+  await watch({ baseUrl, ids: await begin(warmUp), until: lastEndOf(warmUp), ended: () => {} })
   const { rss: baseline } = await settledMemory()
 
   const stagger = 2000
@@ -188,6 +205,7 @@ const measure = async (name: string, baseUrl: string, count: number, run: number
   const watching = watch({
     baseUrl,
     ids,
+    until: lastEndOf(jobs),
     ended: (id) => lags.push(Date.now() - endOf(jobs, Number(id.slice("video_".length))))
   })
   // Every watch has begun, and no job has ended yet.
@@ -238,18 +256,21 @@ const all = async () => {
     )
     const rows: Record<string, object> = {}
     for (const name of Object.keys(contenders)) {
+      if (name === floor && count !== sizes[0]?.count) continue
       const found = await outcome(name, port, count, run)
       rows[name] =
         typeof found === "string"
           ? { "KiB/job": found }
-          : {
-              "KiB/job": Number(found.rss.toFixed(1)),
-              "CPU s": Number(found.cpu.toFixed(2)),
-              "requests/job": Number((found.requests / count).toFixed(2)),
-              sockets: found.sockets,
-              "lag p50 ms": Math.round(found.p50),
-              "lag p99 ms": Math.round(found.p99)
-            }
+          : name === floor
+            ? { "KiB/job": Number(found.rss.toFixed(1)) }
+            : {
+                "KiB/job": Number(found.rss.toFixed(1)),
+                "CPU s": Number(found.cpu.toFixed(2)),
+                "requests/job": Number((found.requests / count).toFixed(2)),
+                sockets: found.sockets,
+                "lag p50 ms": Math.round(found.p50),
+                "lag p99 ms": Math.round(found.p99)
+              }
     }
     console.table(rows)
   }
