@@ -62,7 +62,7 @@ export const submitResponse = (
   )
 }
 
-/** The answer of a look at a job. The id that was asked for is the job's id for good: servers change or blank it. */
+/** The answer of a look at a job. The id that was asked for, which a URL could carry, is the job's for good: servers change or blank it. */
 export const retrieveResponse = (
   call: VideosCall,
   response: VideosResponse,
@@ -74,9 +74,7 @@ export const retrieveResponse = (
   if (typeof body.status !== "string" && typeof body.status !== "number" && body.object !== "video") {
     return fail(whyNot(body, "it has no `status`"))
   }
-  return Either.mapLeft(decodeVideo(body.id === id ? body : { ...body, id }), () =>
-    undecodable(call, response, "it is no video")
-  )
+  return Either.right(fromWire((body.id === id ? body : { ...body, id }) as Schema.VideoResourceEncoded))
 }
 
 const decodeCharacter = ParseResult.decodeUnknownEither(Schema.VideoCharacter)

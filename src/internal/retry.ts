@@ -59,15 +59,14 @@ export const retrying = <A, E, R>(
     readonly maxRetryAfter: Duration.Duration
   }
 ): Effect.Effect<A, E, R> =>
-  Effect.catchAll(attempt, (first) => {
+  // `catchAll` would add a step to what succeeds, too.
+  Effect.catchIf(attempt, options.while, (first) => {
     const step = stepper(options.schedule)
     const again = (error: E): Effect.Effect<A, E, R> =>
-      options.while(error)
-        ? Effect.flatMap(nextDelay(step, error, options.maxRetryAfter), (millis) =>
-            millis === null
-              ? Effect.fail(error)
-              : Effect.zipRight(Effect.sleep(millis), Effect.catchAll(attempt, again))
-          )
-        : Effect.fail(error)
+      Effect.flatMap(nextDelay(step, error, options.maxRetryAfter), (millis) =>
+        millis === null
+          ? Effect.fail(error)
+          : Effect.zipRight(Effect.sleep(millis), Effect.catchIf(attempt, options.while, again))
+      )
     return again(first)
   })
