@@ -1,11 +1,19 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
 const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
 
 export default defineConfig({
-  // Long enough for a machine that has other things to do: no test measures time.
-  test: { include: ["test/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 180_000 },
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Long enough for a machine that has other things to do: no test measures time.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    // Files that wait for sockets and processes of their own leave room for one more than there are processors.
+    maxWorkers: availableParallelism() + 1,
+    minWorkers: 1
+  },
   resolve: {
     alias: [
       { find: /^effect-videos$/, replacement: src("index.ts") },
