@@ -78,13 +78,10 @@ const run = async () => {
     const runtime = ManagedRuntime.make(Videos.layerWith({ baseUrl }).pipe(Layer.provide(client)))
     return {
       runtime,
-      // As an Effect program calls it: in the fiber that it has.
+      // As an Effect program calls it: in the fiber that it has. (`Effect.repeatN` would let go of that between two calls.)
       inProgram: (count: number) =>
         runtime.runPromise(
-          Effect.repeatN(
-            Effect.suspend(() => retrieveVideo("video_1")),
-            count - 1
-          )
+          Effect.forEach(Array.from({ length: count }), () => retrieveVideo("video_1"), { discard: true })
         ),
       asPromise: loop(() => runtime.runPromise(retrieveVideo("video_1")))
     }
