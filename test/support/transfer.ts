@@ -64,7 +64,7 @@ export const cut =
       start === 0 ? begin(bytes.byteLength, 200, headers) : { "content-type": "video/mp4", ...range, ...headers }
     )
     // The rest is left out only once the client has had time to read what there is.
-    response.write(bytes.subarray(start, end), () => setTimeout(() => response.socket?.destroy(), 20))
+    response.write(bytes.subarray(start, end), () => setTimeout(() => response.socket?.destroy(), 250))
   }
 
 /** A directory of the test's own, and what is in it. */
