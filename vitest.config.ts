@@ -10,8 +10,8 @@ export default defineConfig({
     // Long enough for a machine that has other things to do: no test measures time.
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    // Files that wait for sockets and processes of their own leave room for one more than there are processors.
-    maxWorkers: availableParallelism() + 1,
+    // All processors: files that wait for sockets and for processes of their own leave room for the runner itself.
+    maxWorkers: availableParallelism(),
     minWorkers: 1
   },
   resolve: {

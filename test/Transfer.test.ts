@@ -195,7 +195,7 @@ for (const { client, layer } of clients) {
         "brings more than the whole, once the whole is there",
         (response) => {
           response.writeHead(206, { "content-range": "bytes 0-999/1000", ...tagged })
-          response.write(clip.subarray(0, 1000), () => setTimeout(() => response.end("more"), 20))
+          response.write(clip.subarray(0, 1000), () => setTimeout(() => response.end("more"), 250))
         },
         "more has come than the 1000 bytes of the whole",
         ["clip.mp4.part"],

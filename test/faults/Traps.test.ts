@@ -186,7 +186,7 @@ describe.each(clients)("a wait that is given up, over $client,", ({ layer }) => 
       yield* Effect.gen(function* () {
         const sleeping = yield* Effect.fork(awaitVideo("video_1", { poll: Schedule.spaced("1 hour") }))
         while (server.requests.length === 0) yield* Effect.sleep(1)
-        yield* Effect.sleep(20)
+        yield* Effect.sleep(250)
         const before = timers()
         const asking = yield* Effect.fork(awaitVideo("video_2"))
         yield* arrived
