@@ -7,15 +7,17 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 
-/** Only the live clock's sleep is `setTimeout`; any other clock (a test's) has to be asked. */
-export const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+// Only the live clock's sleep is `setTimeout`; any other clock (a test's) has to be asked.
+const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
 /** The longest delay that `setTimeout` takes: 2^31 - 1 ms. */
 const maxTimer = 2_147_483_647
 
-/** Whether a bare timer of so many milliseconds does what a sleep of the fiber's clock would; if so, that clock is the live one. */
-export const isBareTimer = (fiber: Fiber.RuntimeFiber<unknown, unknown>, millis: number): boolean =>
-  millis <= maxTimer && Context.get(fiber.currentDefaultServices, Clock.Clock) === liveClock
+/** The milliseconds of a bare timer that does what a sleep of the fiber's clock would; `null` where none does. */
+export const timerOf = (fiber: Fiber.RuntimeFiber<unknown, unknown>, duration: Duration.Duration): number | null => {
+  const millis = Duration.toMillis(duration)
+  return millis <= maxTimer && Context.get(fiber.currentDefaultServices, Clock.Clock) === liveClock ? millis : null
+}
 
 /** So many milliseconds for several waits in turn, from the moment at which the first of them begins. */
 export class Countdown {
@@ -44,8 +46,8 @@ export const withDeadline = <A, E, R, E2>(
 ): Effect.Effect<A, E | E2, R> => {
   if (!Duration.isFinite(duration)) return self
   return Effect.withFiberRuntime((current) => {
-    const millis = Duration.toMillis(duration)
-    if (!isBareTimer(current, millis)) return Effect.timeoutFail(self, { duration, onTimeout })
+    const millis = timerOf(current, duration)
+    if (millis === null) return Effect.timeoutFail(self, { duration, onTimeout })
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.forkDaemon(restore(self)), (fiber) => {
         let expired = false

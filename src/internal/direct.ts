@@ -57,9 +57,11 @@ export const isWhole = ({ body }: HttpClientRequest.HttpClientRequest): boolean 
 export const bytesOf = ({ body }: HttpClientRequest.HttpClientRequest): Uint8Array | null =>
   body._tag === "Uint8Array" ? body.body : null
 
-/** The base URL, a path of encoded segments and a redirect's URL have been through `URL` before: no more is needed. */
-const isUrl = ({ hash, urlParams }: HttpClientRequest.HttpClientRequest): boolean =>
-  urlParams.length === 0 && hash._tag === "None"
+const urlOf = (request: HttpClientRequest.HttpClientRequest): Either.Either<string, unknown> =>
+  // The base URL, a path of encoded segments and a redirect's URL have been through `URL` before.
+  request.urlParams.length === 0 && request.hash._tag === "None"
+    ? Either.right(request.url)
+    : Either.map(UrlParams.makeUrl(request.url, request.urlParams, request.hash), ({ href }) => href)
 
 /** What one exchange comes to; it is asked once. */
 export interface Then<A, E> {
@@ -138,16 +140,12 @@ export const exchange = <A, E>(
   then: Then<A, E>,
   place: Place<E> | null = null
 ): Effect.Effect<A, E> => {
-  let { url } = request
-  if (!isUrl(request)) {
-    const made = UrlParams.makeUrl(url, request.urlParams, request.hash)
-    if (Either.isLeft(made)) return Effect.fail(then.broke(made.left))
-    url = made.right.href
-  }
+  const url = urlOf(request)
+  if (Either.isLeft(url)) return Effect.fail(then.broke(url.left))
   return Effect.uninterruptibleMask((restore) => {
     const running = new Running(then)
     const sent = Effect.async<A, E>((resume) =>
-      running.begin((outcome) => direct(request, url, way, outcome), countdown?.left() ?? null, resume)
+      running.begin((outcome) => direct(request, url.right, way, outcome), countdown?.left() ?? null, resume)
     )
     // What `Effect.async` does with a finalizer that is given to it, at half the cost.
     const guarded = Effect.matchCauseEffect(restore(sent), {

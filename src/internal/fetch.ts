@@ -3,8 +3,9 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as Context from "effect/Context"
-import { BodyText, isOk, LazyAnswer, limitOf } from "./answer.js"
-import { bytesOf, type Direct, type Outcome, type Way } from "./direct.js"
+import type { Limits } from "../Http.js"
+import { type Answer, BodyText, isOk, LazyAnswer, limitOf } from "./answer.js"
+import { bytesOf, type Direct, type Outcome } from "./direct.js"
 
 /** Options of `fetch` for another origin: they may hold headers of the program's own, or send a browser's cookies. */
 export const impersonal = (init: RequestInit | undefined): RequestInit => {
@@ -36,54 +37,49 @@ class Checked {
   }
 }
 
+/** The body up to its limit; what a failing answer said before it broke off is kept. */
+const readBody = async ({ body, headers, status }: Response, limits: Limits): Promise<Answer> => {
+  const collected = new BodyText(limitOf(status, limits))
+  try {
+    const reader = body?.getReader()
+    for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+      if (!collected.add(part.value)) break
+    }
+  } catch (cause) {
+    if (isOk(status)) throw cause
+  }
+  return new LazyAnswer(status, headers, collected)
+}
+
 /** `context` is the layer's; a call's own comes before it. */
 export const fetchDirect = (layer: Context.Context<never>): Direct => {
   const checked = new Checked()
-
-  /** Sends, and reads the body up to its limit; what a failing answer said before it broke off is kept. */
-  const exchange = async (
-    request: HttpClientRequest.HttpClientRequest,
-    url: string,
-    { context, isForeign, limits }: Way,
-    outcome: Outcome,
-    controller: AbortController
-  ): Promise<void> => {
+  return (request, url, { context, isForeign, limits }, outcome: Outcome) => {
     const given = ({ key }: { readonly key: string }) => context.unsafeMap.get(key) ?? layer.unsafeMap.get(key)
     const givenFetch: typeof globalThis.fetch | undefined = given(FetchHttpClient.Fetch)
     const fetch = givenFetch ?? globalThis.fetch
     const own: RequestInit | undefined = given(FetchHttpClient.RequestInit)
     const init = isForeign ? impersonal(own) : own
-    const headers = joined(init, request)
-    const {
-      body,
-      headers: received,
-      status
-    } = await fetch(url, {
-      ...init,
-      method: request.method,
-      // A program's own `fetch` sees them as `FetchHttpClient` gives them: as they are.
-      headers: givenFetch === undefined ? checked.of(headers) : headers,
-      body: bytesOf(request) as BodyInit | null,
-      // `fetch` follows redirects by itself and takes `x-api-key` and its kin along: it is told not to.
-      redirect: "manual",
-      signal: controller.signal
-    })
-    const collected = new BodyText(limitOf(status, limits))
-    try {
-      const reader = body?.getReader()
-      for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
-        if (!collected.add(part.value)) break
-      }
-    } catch (cause) {
-      if (isOk(status)) throw cause
-    }
-    if (collected.isCut) controller.abort()
-    outcome.answer(new LazyAnswer(status, received, collected))
-  }
-
-  return (request, url, way, outcome) => {
     const controller = new AbortController()
-    exchange(request, url, way, outcome, controller).catch((cause: unknown) => outcome.broke(cause))
+    const exchange = async () => {
+      const headers = joined(init, request)
+      const read = await readBody(
+        await fetch(url, {
+          ...init,
+          method: request.method,
+          // A program's own `fetch` sees them as `FetchHttpClient` gives them: as they are.
+          headers: givenFetch === undefined ? checked.of(headers) : headers,
+          body: bytesOf(request) as BodyInit | null,
+          // `fetch` follows redirects by itself and takes `x-api-key` and its kin along: it is told not to.
+          redirect: "manual",
+          signal: controller.signal
+        }),
+        limits
+      )
+      if (read.isCut) controller.abort()
+      outcome.answer(read)
+    }
+    exchange().catch((cause: unknown) => outcome.broke(cause))
     return () => controller.abort()
   }
 }

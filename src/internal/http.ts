@@ -5,6 +5,8 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -23,7 +25,7 @@ import { makeAnswers } from "./answers.js"
 import { makeBudget, type Outcome, type Restore, withPermit } from "./budget.js"
 import { bounded, untilIdle } from "./bytes.js"
 import { discard, makeTransmit, type Passage, readBody, readError } from "./client.js"
-import { Countdown, isBareTimer, liveClock, withDeadline } from "./deadline.js"
+import { Countdown, timerOf, withDeadline } from "./deadline.js"
 import { type Direct, directOf, exchange, isWhole, type Place, type Then } from "./direct.js"
 import { mayHaveMadeAJob } from "./failure.js"
 import { withPatience } from "./outgoing.js"
@@ -108,8 +110,6 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
 
   const timeoutOf = ({ options }: VideosCall): Duration.Duration =>
     options?.timeout === undefined ? config.requestTimeout : Duration.decode(options.timeout)
-
-  const requestMillis = Duration.toMillis(config.requestTimeout)
 
   const idleOf = ({ options }: VideosCall): Duration.Duration =>
     options?.idleTimeout === undefined ? config.idleTimeout : Duration.decode(options.idleTimeout)
@@ -213,7 +213,8 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     }
 
     take(restore: Restore): Effect.Effect<void> | null {
-      return budget.take(liveClock) ? null : budget.acquire(this.call.kind, this.call.videoId ?? null, restore)
+      const clock = Context.get(this.fiber.currentDefaultServices, Clock.Clock)
+      return budget.take(clock) ? null : budget.acquire(this.call.kind, this.call.videoId ?? null, restore)
     }
 
     give(error: VideosHttpError | null): void {
@@ -239,8 +240,8 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   /** The short way. A bare timer ends it, where the clock is the live one. */
   const viaDirect = (call: VideosCall, direct: Direct): Effect.Effect<VideosResponse, VideosHttpError> =>
     Effect.withFiberRuntime((fiber) => {
-      const millis = call.options?.timeout === undefined ? requestMillis : Duration.toMillis(call.options.timeout)
-      const countdown = isBareTimer(fiber, millis) ? new Countdown(millis) : null
+      const millis = timerOf(fiber, timeoutOf(call))
+      const countdown = millis === null ? null : new Countdown(millis)
       if (countdown !== null && call.location === undefined && !isListenedTo(fiber)) {
         return new Turn(call, direct, fiber, countdown).begin()
       }

@@ -80,22 +80,19 @@ export const jsonText = (
     catch: () => invalid(operation, "extraBody", extraBody, "a JSON object (no cycles, no bigint)")
   })
 
-const nothingToCheck = Either.right(undefined)
-
 /** What a call adds to its request has to fit into headers. */
 export const checkOptions = (
   operation: Errors.Operation,
   options: SubmitOptions | undefined
 ): Either.Either<void, Errors.InvalidRequestError> => {
-  if (options === undefined) return nothingToCheck
-  const key = options.idempotencyKey
+  const key = options?.idempotencyKey
   if (key !== undefined && checkHeaderValue(key) !== null) {
     return Either.left(invalid(operation, "idempotencyKey", key, "visible ASCII characters alone"))
   }
-  for (const [name, value] of Object.entries(options.extraHeaders ?? {})) {
+  for (const [name, value] of Object.entries(options?.extraHeaders ?? {})) {
     if (checkHeader(name, value) !== null) {
       return Either.left(invalid(operation, `extraHeaders.${name}`, value, "a header's name, and printable ASCII"))
     }
   }
-  return nothingToCheck
+  return Either.right(undefined)
 }

@@ -59,7 +59,6 @@ export const retrying = <A, E, R>(
     readonly maxRetryAfter: Duration.Duration
   }
 ): Effect.Effect<A, E, R> =>
-  // `catchAll` would add a step to what succeeds, too.
   Effect.catchIf(attempt, options.while, (first) => {
     const step = stepper(options.schedule)
     const again = (error: E): Effect.Effect<A, E, R> =>

@@ -27,10 +27,7 @@ const withId = (
     : Either.right({ operation, kind, request: requestOf(segment.right), videoId: id, isAnswer, options })
 }
 
-const get = HttpClientRequest.get("")
-
-// Ten thousand watches look by it: `HttpClientRequest.get` makes three objects on its way to one.
-const videoRequest = (segment: string) => HttpClientRequest.setUrl(get, `/videos/${segment}`)
+const videoRequest = (segment: string) => HttpClientRequest.get(`/videos/${segment}`)
 
 /** `GET /videos/{id}`. */
 export const retrieveRequest = (operation: Errors.Operation, id: string, options: CallOptions | undefined) =>

@@ -6,9 +6,6 @@
  */
 const maxIdLength = 2048
 
-// What most ids are.
-const plain = /^[\w-]+$/
-
 // Control characters, C1 included, and unpaired surrogates, which no URL can carry.
 const unsafeInPath = /\p{Cc}|\p{Cs}/u
 
@@ -28,7 +25,7 @@ const climbs = (id: string): boolean =>
 
 /** @internal */
 export const isSafeSegment = (id: string): boolean =>
-  id.length > 0 && id.length <= maxIdLength && (plain.test(id) || (!climbs(id) && !unsafeInPath.test(id)))
+  id.length > 0 && id.length <= maxIdLength && !climbs(id) && !unsafeInPath.test(id)
 
 /** Anything at all that may be an id. */
 export const isId = (value: unknown): value is string => typeof value === "string" && isSafeSegment(value)

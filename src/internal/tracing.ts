@@ -21,24 +21,17 @@ const silentTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 export const isListenedTo = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
   fiber.currentTracer !== silentTracer || fiber.currentSpan !== undefined
 
-/** What `make` makes each time that it is run, as `Effect.suspend` has it, and in one step with it. */
-export const inSpan = <A, E, R>(
-  make: () => Effect.Effect<A, E, R>,
-  name: string,
-  attributes: () => Record<string, unknown>
-): Effect.Effect<A, E, R> =>
-  Effect.withFiberRuntime<A, E, R>((fiber) => {
-    if (!isListenedTo(fiber)) return make()
-    const options = { attributes: attributes(), captureStackTrace: false }
-    return Effect.withSpan(Effect.suspend(make), name, options) as Effect.Effect<A, E, R>
-  })
-
 /** @internal */
 export const withSpan = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   name: string,
   attributes: () => Record<string, unknown>
-): Effect.Effect<A, E, R> => inSpan(() => self, name, attributes)
+): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime<A, E, R>((fiber) =>
+    isListenedTo(fiber)
+      ? (Effect.withSpan(self, name, { attributes: attributes(), captureStackTrace: false }) as Effect.Effect<A, E, R>)
+      : self
+  )
 
 /** @internal */
 export const withStreamSpan = <A, E, R>(

@@ -26,7 +26,7 @@ import { Claims } from "./reconcileClaims.js"
 import * as responses from "./responses.js"
 import * as routes from "./routes.js"
 import * as submissions from "./submissions.js"
-import { inSpan, spanOf, withSpan } from "./tracing.js"
+import { spanOf, withSpan } from "./tracing.js"
 import type { PageReads } from "./watchReads.js"
 
 /** What a layer that says nothing does with a submission whose outcome is unknown. */
@@ -197,11 +197,11 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     })
 
   const retrieve: VideosService["retrieve"] = (id, options) =>
-    inSpan(
-      (): Effect.Effect<VideoResource, RetrieveVideoError> => {
+    withSpan(
+      Effect.suspend((): Effect.Effect<VideoResource, RetrieveVideoError> => {
         const call = routes.retrieveRequest("retrieveVideo", id, options)
         return Either.isLeft(call) ? Effect.fail(call.left) : look(call.right, id)
-      },
+      }),
       "Videos.retrieve",
       () => spanOf("retrieve_video", { "video.id": id })
     )
