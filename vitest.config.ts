@@ -11,8 +11,7 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     // All processors: files that wait for sockets and for processes of their own leave room for the runner itself.
-    maxWorkers: availableParallelism(),
-    minWorkers: 1
+    maxWorkers: availableParallelism()
   },
   resolve: {
     alias: [

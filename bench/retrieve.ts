@@ -78,7 +78,7 @@ const run = async () => {
     const runtime = ManagedRuntime.make(Videos.layerWith({ baseUrl }).pipe(Layer.provide(client)))
     return {
       runtime,
-      // As an Effect program calls it: in the fiber that it has. (`Effect.repeatN` would let go of that between two calls.)
+      // As an Effect program calls it: in the fiber that it has, without a yield between two calls, as `Effect.repeatN` has one.
       inProgram: (count: number) =>
         runtime.runPromise(
           Effect.forEach(Array.from({ length: count }), () => retrieveVideo("video_1"), { discard: true })

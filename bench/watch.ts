@@ -246,6 +246,20 @@ const outcome = async (name: string, port: number, count: number, run: number): 
   return figures ?? `did not finish (${signal ?? code})`
 }
 
+const rowOf = (name: string, found: Figures | string, count: number): object => {
+  if (typeof found === "string") return { "KiB/job": found }
+  const memory = { "KiB/job": Number(found.rss.toFixed(1)) }
+  if (name === floor) return memory
+  return {
+    ...memory,
+    "CPU s": Number(found.cpu.toFixed(2)),
+    "requests/job": Number((found.requests / count).toFixed(2)),
+    sockets: found.sockets,
+    "lag p50 ms": Math.round(found.p50),
+    "lag p99 ms": Math.round(found.p99)
+  }
+}
+
 const all = async () => {
   await import("./build.js")
   const server = start("serve")
@@ -257,20 +271,7 @@ const all = async () => {
     const rows: Record<string, object> = {}
     for (const name of Object.keys(contenders)) {
       if (name === floor && count !== sizes[0]?.count) continue
-      const found = await outcome(name, port, count, run)
-      rows[name] =
-        typeof found === "string"
-          ? { "KiB/job": found }
-          : name === floor
-            ? { "KiB/job": Number(found.rss.toFixed(1)) }
-            : {
-                "KiB/job": Number(found.rss.toFixed(1)),
-                "CPU s": Number(found.cpu.toFixed(2)),
-                "requests/job": Number((found.requests / count).toFixed(2)),
-                sockets: found.sockets,
-                "lag p50 ms": Math.round(found.p50),
-                "lag p99 ms": Math.round(found.p99)
-              }
+      rows[name] = rowOf(name, await outcome(name, port, count, run), count)
     }
     console.table(rows)
   }
