@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { stuck } from "./scripts/stuck.js"
 
 const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
 
@@ -11,7 +12,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     // All processors: files that wait for sockets and for processes of their own leave room for the runner itself.
-    maxWorkers: availableParallelism()
+    maxWorkers: availableParallelism(),
+    reporters: ["default", stuck()]
   },
   resolve: {
     alias: [

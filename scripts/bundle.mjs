@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
-import { build } from "esbuild"
+import { build, stop } from "esbuild"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const outfile = process.argv[2] ?? join(root, "dist/cli.mjs")
@@ -45,6 +45,9 @@ const { metafile } = await build({
   // CommonJS in the bundle asks for Node's own modules.
   banner: { js: 'import { createRequire } from "node:module";const require = createRequire(import.meta.url);' }
 })
+// The bundler is a process of its own that keeps this one's standard error open until it has noticed that nobody is left;
+// whoever waits for the end of both would wait for that, too (https://github.com/evanw/esbuild/issues/2727).
+await stop()
 
 const packages = new Map()
 for (const input of Object.keys(metafile.inputs)) {

@@ -2,7 +2,7 @@
 // server's code is, in a bundle too. With `--check` it makes nothing, and fails where it would make something else.
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { build } from "esbuild"
+import { buildSync } from "esbuild"
 
 const folder = fileURLToPath(new URL("../src/server/page/", import.meta.url))
 
@@ -11,7 +11,7 @@ const constant = (name, text) => `export const ${name} = \`${text.replace(/[\\`]
 
 const file = (name) => readFileSync(`${folder}client/${name}`, "utf8")
 
-const { outputFiles } = await build({
+const { outputFiles } = buildSync({
   absWorkingDir: folder,
   entryPoints: ["client/main.ts"],
   bundle: true,

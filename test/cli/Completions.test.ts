@@ -13,7 +13,7 @@ const offered = (script: string, words: ReadonlyArray<string>): ReadonlyArray<st
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _effect-videos_bash_completions "$1"
 printf '%s\\n' "\${COMPREPLY[@]}"`
-  const { stderr, stdout } = spawnSync("bash", ["-c", program, "bash", ...words], { encoding: "utf8" })
+  const { stderr, stdout } = spawnSync("bash", ["-c", program, "bash", ...words], { encoding: "utf8", timeout: 60_000 })
   assert.strictEqual(stderr, "")
   return stdout.split("\n").filter((line) => line !== "")
 }

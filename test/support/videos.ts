@@ -5,7 +5,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Clock, type ConfigError, Effect, Layer, Schedule } from "effect"
+import { Clock, type ConfigError, Effect, Layer, Logger, Schedule } from "effect"
 import { Videos, type VideosConfigOptions, VideosFetch } from "effect-videos"
 import * as VideosUndici from "effect-videos/undici"
 
@@ -32,7 +32,8 @@ export const videosOver = (
     submitRetry: Schedule.stop,
     onUnknownOutcome: "fail",
     ...options
-  }).pipe(Layer.provide(client))
+    // What is logged is not what these tests are about; thousands of their calls warn.
+  }).pipe(Layer.provide(client), Layer.merge(Logger.remove(Logger.defaultLogger)))
 
 /** Tries again this many times, at once. */
 export const atOnce = (times: number): Schedule.Schedule<unknown> => Schedule.recurs(times)
