@@ -18,6 +18,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-videos$/, replacement: src("index.ts") },
+      { find: /^effect-videos\/continue$/, replacement: src("continue/index.ts") },
       { find: /^effect-videos\/promise$/, replacement: src("promise/index.ts") },
       { find: /^effect-videos\/server$/, replacement: src("server/index.ts") },
       { find: /^effect-videos\/testing$/, replacement: src("testing/index.ts") },

@@ -384,7 +384,8 @@ export class ServerError extends Schema.TaggedError<ServerError>("effect-videos/
 
 /**
  * The server does not serve this operation at all. Most servers of today have no `POST /videos/extensions`; LiteLLM
- * has. OpenAI's own hosted service answers nothing since 2026-09-24.
+ * has. OpenAI's own hosted service answers nothing since 2026-09-24. `continueVideo` (`effect-videos/continue`) extends a clip
+ * without.
  *
  * @since 0.1.0
  * @category errors

@@ -299,7 +299,8 @@ export const createVideo = (
  * JSON with a reference, multipart with a file; sent again as `createVideo` is. The answer is a new job, whose `seconds` is
  * the stitched whole.
  *
- * Most servers do not serve this route: `OperationUnsupportedError`. A 404 that leaves open whether the source or the
+ * Most servers do not serve this route: `OperationUnsupportedError`; `continueVideo` of `effect-videos/continue` does the job
+ * on those, too. A 404 that leaves open whether the source or the
  * route is missing costs one look at the source.
  *
  * @example

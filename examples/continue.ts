@@ -1,0 +1,27 @@
+import { FileSystem } from "@effect/platform"
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { Console, Effect } from "effect"
+import { awaitVideo, createVideo } from "effect-videos"
+import { continueVideo } from "effect-videos/continue"
+import { VideosServer } from "effect-videos/server"
+
+const program = Effect.gen(function* () {
+  const directory = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
+  const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "320x180" })
+  const clip = yield* awaitVideo(job)
+
+  const longer = yield* continueVideo({ video: clip, prompt: "the light comes on", seconds: 8 }, "longer.mp4", {
+    directory,
+    // The id of what is being paid for, as soon as it is known.
+    onUpdate: (video) => Console.log(video.status)
+  })
+  yield* Console.log(longer.way, longer.seconds)
+}).pipe(
+  // What was paid for goes on: the same call with the option `segment: error.segment`.
+  Effect.catchTag("MediaError", (error) => Console.log(error.message))
+)
+
+// A server with no `/videos/extensions`, as most are.
+const live = VideosServer.layerTest({ preset: "vllm-omni" })
+
+program.pipe(Effect.scoped, Effect.provide([live, NodeContext.layer]), NodeRuntime.runMain)

@@ -1,0 +1,55 @@
+/** What can go wrong between two clips and one, beside what can go wrong with any job. */
+import * as Schema from "effect/Schema"
+import { nullable } from "../internal/answered.js"
+import { VideoResource } from "../Schema.js"
+
+/**
+ * `ffmpeg` or `ffprobe` cannot be started: it is not installed, not on the `PATH`, or may not be run. Known before a segment is
+ * submitted: nothing was paid for.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class FfmpegUnavailableError extends Schema.TaggedError<FfmpegUnavailableError>(
+  "effect-videos/FfmpegUnavailableError"
+)("FfmpegUnavailableError", {
+  /** The name or path that was tried. */
+  program: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  readonly isTransient = false
+  override get message() {
+    return `continueVideo: cannot start ${this.program}; install FFmpeg, or say where it is by the options \`ffmpeg\` and \`ffprobe\`. Nothing was submitted.`
+  }
+}
+
+/**
+ * A film that FFmpeg cannot read, or cannot make into another. `probe` and `frame` of the source come before anything is
+ * submitted. Later, `segment` is the job that was paid for: the same call with it as the option `segment` goes on from there.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class MediaError extends Schema.TaggedError<MediaError>("effect-videos/MediaError")("MediaError", {
+  /** Reading what a film is, taking its last frame, or joining two. */
+  step: Schema.Literal("probe", "frame", "join"),
+  /** Which film. */
+  film: Schema.Literal("source", "segment", "result"),
+  /** How the program ended; `null` where it was ended by a signal, or where it ended well and its result is of no use. */
+  exitCode: nullable(Schema.Number),
+  /** The end of what the program wrote to its standard error. */
+  detail: Schema.String,
+  segment: nullable(VideoResource)
+}) {
+  readonly isTransient = false
+  override get message() {
+    const next =
+      this.segment === null
+        ? "Nothing was submitted."
+        : `The segment is ${this.segment.id}: the option \`segment\` goes on with it, and makes no other.`
+    const code = this.exitCode === null ? "" : ` (exit code ${this.exitCode})`
+    return `continueVideo: cannot ${steps[this.step]} the ${this.film}${code}: ${this.detail}. ${next}`
+  }
+}
+
+const steps = { probe: "read", frame: "take the last frame of", join: "make" } as const

@@ -1,0 +1,99 @@
+/** Films that FFmpeg makes, and their pictures one by one: what a join is measured by. */
+import { execFile, spawnSync } from "node:child_process"
+import { readFile } from "node:fs/promises"
+import { promisify } from "node:util"
+import { Effect } from "effect"
+
+/** Without it, the tests that need it are skipped, with a line that says so. */
+export const hasFfmpeg = ["ffmpeg", "ffprobe"].every(
+  (program) => spawnSync(program, ["-version"], { timeout: 60_000 }).status === 0
+)
+if (!hasFfmpeg) console.log("No film is joined: there is no FFmpeg on the PATH.")
+
+const call = (program: string, args: ReadonlyArray<string>) =>
+  Effect.promise(() => promisify(execFile)(program, [...args], { encoding: "buffer", maxBuffer: 2 ** 28 }))
+
+const ffmpeg = (...args: ReadonlyArray<string>) => call("ffmpeg", ["-nostdin", "-v", "error", "-y", ...args])
+
+const rate = 24
+
+export interface FilmOptions {
+  /** Of the sequence that all films are cut from, in which no two pictures are the same. */
+  readonly from: number
+  readonly count: number
+  readonly size?: string
+  readonly framesPerSecond?: number
+  /** Length of its sound in seconds. */
+  readonly sound?: number
+  /** More arguments, before the file's name. */
+  readonly more?: ReadonlyArray<string>
+}
+
+const sequence = (size: string, frames: number): ReadonlyArray<string> => [
+  "-f",
+  "lavfi",
+  "-i",
+  `testsrc2=s=${size}:r=${rate}:d=${frames / rate}`
+]
+
+/** Writes a film, and gives its bytes. */
+export const makeFilm = (path: string, options: FilmOptions) =>
+  Effect.zipRight(
+    ffmpeg(
+      ...sequence(options.size ?? "160x90", options.from + options.count),
+      ...(options.sound === undefined ? [] : ["-f", "lavfi", "-i", `sine=d=${options.sound}`]),
+      "-vf",
+      `trim=start_frame=${options.from},setpts=N/${options.framesPerSecond ?? rate}/TB`,
+      "-r",
+      String(options.framesPerSecond ?? rate),
+      "-c:v",
+      "libx264",
+      "-pix_fmt",
+      "yuv420p",
+      ...(options.more ?? []),
+      path
+    ),
+    Effect.promise(() => readFile(path))
+  )
+
+const width = 80
+const height = 45
+
+const graysOf = (...input: ReadonlyArray<string>) =>
+  Effect.map(ffmpeg(...input, "-vf", `scale=${width}:${height},format=gray`, "-f", "rawvideo", "-"), ({ stdout }) =>
+    Array.from({ length: stdout.byteLength / (width * height) }, (_, index) =>
+      stdout.subarray(index * width * height, (index + 1) * width * height)
+    )
+  )
+
+const distance = (one: Uint8Array, other: Uint8Array): number =>
+  one.reduce((sum, value, index) => sum + Math.abs(value - (other[index] ?? 0)), 0)
+
+/** Which picture of the sequence each picture of a film, or of a PNG, is. */
+export const picturesOf = (path: string, frames = 120) =>
+  Effect.gen(function* () {
+    const known = yield* graysOf(...sequence("160x90", frames))
+    const seen = yield* graysOf("-i", path)
+    return seen.map((picture) => {
+      const distances = known.map((other) => distance(picture, other))
+      return distances.indexOf(Math.min(...distances))
+    })
+  })
+
+export interface Probed {
+  readonly streams: ReadonlyArray<{
+    readonly codec_type: string
+    readonly codec_name: string
+    readonly width?: number
+    readonly height?: number
+    readonly duration?: string
+    readonly avg_frame_rate?: string
+  }>
+}
+
+/** What FFmpeg says of a file. */
+export const probed = (path: string) =>
+  Effect.map(
+    call("ffprobe", ["-v", "error", "-print_format", "json", "-show_streams", path]),
+    ({ stdout }): Probed => JSON.parse(stdout.toString())
+  )
