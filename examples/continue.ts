@@ -17,7 +17,7 @@ const program = Effect.gen(function* () {
   })
   yield* Console.log(longer.way, longer.seconds)
 }).pipe(
-  // What was paid for goes on: the same call with the option `segment: error.segment`.
+  // What was paid for is not lost: `joinVideos(clip, error.segment, "longer.mp4")` goes on with it.
   Effect.catchTag("MediaError", (error) => Console.log(error.message))
 )
 

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schedule } from "effect"
+import { Effect, Fiber, Schedule, Stream } from "effect"
 import { createVideo, VideoFile, VideosFetch } from "effect-videos"
-import { type ContinueVideoOptions, type ContinueVideoRequest, continueVideo } from "effect-videos/continue"
+import { type ContinueVideoOptions, type ContinueVideoRequest, continueVideo, joinVideos } from "effect-videos/continue"
 import { VideosServer } from "effect-videos/server"
 import { lastFrame, probe } from "../src/continue/ffmpeg.js"
-import { type FilmOptions, hasFfmpeg, makeFilm, picturesOf, probed } from "./support/films.js"
+import { type FilmOptions, hasFfmpeg, makeFilm, makeSound, picturesOf, probed } from "./support/films.js"
 import { parseMultipart } from "./support/multipart.js"
 import { json, serve, text } from "./support/server.js"
 import { whole } from "./support/transfer.js"
@@ -39,15 +39,15 @@ const world = (source: Uint8Array, segment: Uint8Array, status = "completed") =>
     })
     const submissions = () => server.requests.filter(({ method, url }) => method === "POST" && url === "/v1/videos")
     const path = join(at, "longer.mp4")
+    const provided = Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer])
     return {
       at,
       path,
       server,
       submissions,
+      provided,
       go: (options: ContinueVideoOptions = {}, changed: Partial<ContinueVideoRequest> = {}) =>
-        continueVideo({ ...request, ...changed }, path, options).pipe(
-          Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer])
-        )
+        provided(continueVideo({ ...request, ...changed }, path, options))
     }
   })
 
@@ -196,9 +196,9 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", {
     })
   )
 
-  it.scopedLive("makes no second segment after a join that failed: `segment` goes on with the first", () =>
+  it.scopedLive("makes no second segment after a join that failed: `joinVideos` goes on with the first", () =>
     Effect.gen(function* () {
-      const { at, go, path, submissions } = yield* world(...(yield* two))
+      const { at, go, path, provided, submissions } = yield* world(...(yield* two))
       const error = yield* Effect.flip(go({ encoding: ["-c:v", "no-such-encoder"] }))
       assert.strictEqual(error._tag, "MediaError")
       if (error._tag !== "MediaError") return
@@ -206,10 +206,45 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", {
       assert.include(error.detail, "no-such-encoder")
       assert.include(error.message, `The segment is ${error.segment?.id}`)
       assert.deepStrictEqual(left(at), [])
-      const made = yield* go({ segment: error.segment ?? "none" })
-      assert.strictEqual(made.video.id, error.segment?.id)
+      const made = yield* provided(joinVideos("video_0", error.segment?.id ?? "none", path))
+      assert.deepInclude(made, { path: fs.realpathSync(path), bytes: fs.statSync(path).size })
+      assert.strictEqual(made.segment?.id, error.segment?.id)
       assert.deepStrictEqual(yield* picturesOf(path), sequence(95))
       assert.strictEqual(submissions().length, 1)
+    })
+  )
+
+  it.scopedLive("joins two files, and asks no server", () =>
+    Effect.gen(function* () {
+      const [source, segment] = yield* two
+      const { path, provided, server } = yield* world(source, segment)
+      const made = yield* provided(joinVideos(VideoFile.fromBytes(source), VideoFile.fromBytes(segment), path))
+      assert.strictEqual(made.segment, null)
+      assert.deepStrictEqual(yield* picturesOf(path), sequence(95))
+      assert.deepStrictEqual(server.requests, [])
+    })
+  )
+
+  it.scopedLive("names the film that cannot be read", () =>
+    Effect.gen(function* () {
+      const [source] = yield* two
+      const { at, go, provided, path, submissions } = yield* world(source, Buffer.from("no film, and no document"))
+      const late = yield* Effect.flip(go())
+      assert.deepInclude(late, { _tag: "MediaError", step: "probe", film: "segment" })
+      assert.strictEqual(submissions().length, 1)
+      assert.match(late.message, /^cannot read the segment \(exit code 1\): .* The segment is segment_\d: /s)
+
+      const broken = VideoFile.fromStream(Stream.fail(new Error("the disk is gone")), { name: "mine.mp4" })
+      const early = yield* Effect.flip(go({ extension: "never" }, { video: broken }))
+      assert.deepInclude(early, { _tag: "UploadError", file: "mine.mp4", detail: "the disk is gone" })
+
+      const silent = VideoFile.fromPath(join(at, "sound.mp4"))
+      yield* makeSound(join(at, "sound.mp4"))
+      const none = yield* Effect.flip(provided(Effect.flatMap(silent, (file) => joinVideos(file, file, path))))
+      assert.deepInclude(none, { _tag: "MediaError", step: "probe", film: "source", exitCode: null, segment: null })
+      assert.strictEqual(none.message, "cannot read the source: there are no pictures in it.")
+      assert.strictEqual(submissions().length, 1)
+      assert.deepStrictEqual(left(at), ["sound.mp4"])
     })
   )
 
@@ -287,7 +322,7 @@ describe("continueVideo", () => {
       const { at, go, server } = yield* world(nothing, nothing)
       const error = yield* Effect.flip(go({ ffmpeg: "/no/ffmpeg" }))
       assert.deepInclude(error, { _tag: "FfmpegUnavailableError", program: "/no/ffmpeg" })
-      assert.match(error.message, /^continueVideo: cannot start \/no\/ffmpeg; install FFmpeg/)
+      assert.match(error.message, /^cannot start \/no\/ffmpeg; install FFmpeg/)
       assert.deepStrictEqual(left(at), [])
       // The extension that is not served, and the look that settles it.
       assert.isEmpty(server.requests.filter(({ url }) => url === "/v1/videos"))
@@ -312,6 +347,15 @@ describe("continueVideo", () => {
         assert.deepStrictEqual(server.requests, [])
         assert.deepStrictEqual(left(at), tag === "FileExistsError" ? ["longer.mp4"] : [])
       })
+  )
+
+  it.scopedLive("names an id that is none before anything is sent", () =>
+    Effect.gen(function* () {
+      const { path, provided, server } = yield* world(nothing, nothing)
+      const error = yield* Effect.flip(provided(joinVideos("video_0", "..", path)))
+      assert.deepInclude(error, { _tag: "InvalidRequestError", field: "segment" })
+      assert.deepStrictEqual(server.requests, [])
+    })
   )
 
   it.scopedLive("does not take a refusal of anything else for a server that extends nothing", () =>

@@ -1,41 +1,32 @@
-/** `continueVideo`: which way, what of it is paid for when, and what is left when it breaks off. */
+/** `continueVideo`: which way, and what of it is paid for when. */
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Errors from "../Errors.js"
 import type { SubmitOptions } from "../Http.js"
 import { createRequest, extendRequest } from "../internal/submissions.js"
 import { spanOf, withSpan } from "../internal/tracing.js"
-import { checkFree, exclusively, publish, resolveTarget, type Target, writeError } from "../internal/transferFile.js"
+import { writeError } from "../internal/transferFile.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../Requests.js"
 import { phaseOf, type VideoResource } from "../Schema.js"
-import {
-  type AwaitVideoError,
-  type AwaitVideoOptions,
-  awaitVideo,
-  type CreateAndWatchError,
-  createAndWatch,
-  type ExtendAndWatchError,
-  extendAndWatch
-} from "../Stream.js"
-import { type DownloadToFileError, type DownloadToFileOptions, downloadVideoToFile } from "../Transfer.js"
+import { type CreateAndWatchError, createAndWatch, type ExtendAndWatchError, extendAndWatch } from "../Stream.js"
+import { downloadVideoToFile } from "../Transfer.js"
 import * as VideoFile from "../VideoFile.js"
 import type { Videos } from "../Videos.js"
-import type { FfmpegUnavailableError, MediaError } from "./errors.js"
+import { type Film, lastFrame, type Size } from "./ffmpeg.js"
 import {
-  checkPrograms,
-  defaultEncoding,
-  type Film,
-  join,
-  lastFrame,
-  type Programs,
-  probe,
-  type Size
-} from "./ffmpeg.js"
+  finish,
+  type JoinVideosError,
+  type JoinVideosOptions,
+  type Options,
+  place,
+  sourceOf,
+  type Work,
+  working
+} from "./joinVideos.js"
 
 /**
  * A longer clip: as for `extendVideo`, and what a clip of its own would be made with where the server extends nothing.
@@ -57,27 +48,13 @@ export interface ContinueVideoRequest extends ExtendVideoRequest, Pick<CreateVid
  * @since 0.1.0
  * @category models
  */
-export interface ContinueVideoOptions<E = never, R = never>
-  extends AwaitVideoOptions<E, R>,
-    Pick<DownloadToFileOptions, "directory" | "overwrite"> {
+export interface ContinueVideoOptions<E = never, R = never> extends JoinVideosOptions<E, R> {
   /**
    * `"auto"` (default): the server is asked for an extension, and where it serves none (`OperationUnsupportedError`, nothing
    * was made), it is done by hand. `"never"`: by hand at once.
    */
   readonly extension?: "auto" | "never" | undefined
-  /**
-   * The job of an earlier call that broke off after it had been submitted: it is waited for, and joined to the source. No
-   * other is made.
-   */
-  readonly segment?: string | VideoResource | undefined
   readonly submit?: SubmitOptions | undefined
-  /** Of each file. */
-  readonly download?: Omit<DownloadToFileOptions, "directory" | "overwrite" | "variant"> | undefined
-  /** The programs, by name or path. Default: `ffmpeg` and `ffprobe` on the `PATH`. */
-  readonly ffmpeg?: string | undefined
-  readonly ffprobe?: string | undefined
-  /** How the joined file is encoded, as arguments of `ffmpeg`. Default: `defaultEncoding`, H.264 (`libx264`) and AAC. */
-  readonly encoding?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -90,12 +67,12 @@ export interface ContinuedVideo {
   /** Absolute. */
   readonly path: string
   readonly bytes: number
+  /** Length of the file: as the server says it, or as measured. `null` where the server says nothing. */
+  readonly seconds: number | null
   /** `extended`: the server made the whole. `joined`: it made a segment, which was joined to the source here. */
   readonly way: "extended" | "joined"
   /** The job that was made: the extension, or the segment. */
   readonly video: VideoResource
-  /** Length of the file: as the server says it, or as measured. `null` where the server says nothing. */
-  readonly seconds: number | null
 }
 
 /**
@@ -104,27 +81,17 @@ export interface ContinuedVideo {
  * @since 0.1.0
  * @category errors
  */
-export type ContinueVideoError =
-  | ExtendAndWatchError
-  | CreateAndWatchError
-  | AwaitVideoError
-  | DownloadToFileError
-  | FfmpegUnavailableError
-  | MediaError
+export type ContinueVideoError = ExtendAndWatchError | CreateAndWatchError | JoinVideosError
 
 /**
  * A clip and `seconds` more of it, in a file at `path`: by `POST /videos/extensions`, or, where the server does not serve that,
- * by a segment of its own (`POST /videos` with the source's last frame as `input_reference`) that is joined to the source.
+ * by a segment of its own (`POST /videos` with the source's last frame as `input_reference`) that is joined to the source as
+ * `joinVideos` does it.
  *
- * - The joined file is an MP4 of the source's size and frame rate, encoded anew; the segment's first frame, which repeats the
- *   source's last, is left out, so that it is one frame shorter than the two. Where one of them has no sound, its part is silent.
- * - `onUpdate` is told of the job from the answer of its submission on. That id is what goes on after an interruption, a
- *   time-out or a `MediaError`: `segment: id` waits for it and joins it.
  * - Before anything is submitted, it fails with `InvalidRequestError`, `InvalidPathError`, `FileExistsError`,
  *   `FileWriteError`, `FfmpegUnavailableError`, `MediaError` (a source that cannot be read) or, for the source, as a download does.
- * - The file is under its name whole or not at all. What is needed on the way is in a directory beside it, which goes away.
- * - Films are read as MP4, QuickTime, Matroska, WebM or AVI alone, and from their own file alone: what a server sends cannot
- *   make FFmpeg open anything else.
+ * - `onUpdate` is told of the job from the answer of its submission on. After an interruption, a time-out or a join that failed
+ *   (`MediaError`, whose `segment` it is), `joinVideos` goes on with it; nothing is paid for twice.
  *
  * @example
  * import { NodeContext } from "@effect/platform-node"
@@ -157,20 +124,16 @@ export const continueVideo = <E = never, R = never>(
     // What either way would refuse is refused before anything of the first has happened.
     yield* extendRequest(extension, options.submit)
     yield* createRequest({ prompt, seconds, model, size, extraBody }, options.submit)
-    const fs = yield* FileSystem.FileSystem
-    const target = yield* resolveTarget(fs, yield* Path.Path, path, options.directory)
-    yield* checkFree(fs, target, options.overwrite ?? false)
-    if (options.extension !== "never" && options.segment === undefined) {
+    const target = yield* place(path, options)
+    if (options.extension !== "never") {
       const extended = yield* extend(extension, options)
       if (Option.isSome(extended)) return yield* save(extended.value, path, options)
       yield* Effect.logDebug("the server extends nothing; the clip is continued by a segment of its own")
     }
-    return yield* exclusively(target, byHand(request, target, options))
+    return yield* working(target, options, (work) => byHand(request, work, options))
   }).pipe((self) => withSpan(self, "Videos.continue", () => spanOf("continue_video", {})))
 
 // internal
-
-type Options = ContinueVideoOptions<unknown, unknown>
 
 /** Tells of each, and gives the last where the job completed. */
 const last = <E, R, E2, R2>(
@@ -201,61 +164,16 @@ const extend = <E, R>(request: ExtendVideoRequest, options: ContinueVideoOptions
 const save = (video: VideoResource, path: string, { directory, download, overwrite }: Options) =>
   Effect.map(
     downloadVideoToFile(video.id, path, { ...download, directory, overwrite }),
-    (file): ContinuedVideo => ({
-      path: file.path,
-      bytes: file.bytes,
-      way: "extended",
-      video,
-      seconds: video.seconds
-    })
+    (file): ContinuedVideo => ({ path: file.path, bytes: file.bytes, seconds: video.seconds, way: "extended", video })
   )
 
-/** A place of its own beside the target, so that what is made there can be given its name by a rename. */
-const workshop = (fs: FileSystem.FileSystem, { dirname }: Path.Path, { path }: Target) =>
-  Effect.mapError(fs.makeTempDirectoryScoped({ directory: dirname(path), prefix: ".continue-" }), writeError(path))
-
-const byHand = <E, R>(request: ContinueVideoRequest, target: Target, options: ContinueVideoOptions<E, R>) =>
+const byHand = <E, R>(request: ContinueVideoRequest, work: Work, options: ContinueVideoOptions<E, R>) =>
   Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-    const programs: Programs = { ffmpeg: options.ffmpeg ?? "ffmpeg", ffprobe: options.ffprobe ?? "ffprobe" }
-    yield* checkPrograms(programs)
-    const directory = yield* workshop(fs, path, target)
-    const fetched = (video: string, name: string) =>
-      Effect.map(downloadVideoToFile(video, name, { ...options.download, directory }), (file) => file.path)
-
-    const { video } = request
-    const sourcePath = VideoFile.isVideoFile(video)
-      ? yield* written(fs, video, path.join(directory, "source"))
-      : yield* fetched(typeof video === "string" ? video : video.id, "source")
-    const source = yield* probe(programs, sourcePath, { film: "source", segment: null })
-
-    const job = yield* options.segment === undefined
-      ? Effect.flatMap(frameOf(programs, source, request.size, path.join(directory, "frame.png")), (frame) =>
-          create(request, source, frame, options)
-        )
-      : awaitVideo(options.segment, options)
-
-    const segment = yield* Effect.flatMap(fetched(job.id, "segment"), (file) =>
-      probe(programs, file, { film: "segment", segment: job })
-    )
-    const part = path.join(directory, "joined.mp4")
-    yield* join(programs, source, segment, options.encoding ?? defaultEncoding, part, job)
-    const result = yield* probe(programs, part, { film: "result", segment: job })
-    const bytes = yield* Effect.mapError(synced(fs, part), writeError(part))
-    yield* publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
-    return { path: target.path, bytes, way: "joined", video: job, seconds: result.seconds } satisfies ContinuedVideo
-  }).pipe(Effect.scoped)
-
-/** A file to upload is any stream of bytes: FFmpeg wants to go back and forth in it. */
-const written = (fs: FileSystem.FileSystem, { content, name }: VideoFile.VideoFile, path: string) =>
-  (content instanceof Uint8Array ? Stream.make(content) : content).pipe(
-    Stream.mapError(
-      (cause) => new Errors.UploadError({ operation: "extendVideo", file: name, detail: "it cannot be read", cause })
-    ),
-    Stream.run(Sink.mapError(fs.sink(path), writeError(path))),
-    Effect.as(path)
-  )
+    const source = yield* sourceOf(work, request.video)
+    const video = yield* create(request, source, yield* frameOf(work, source, request.size), options)
+    const { bytes, path, seconds } = yield* finish(work, source, video, video)
+    return { path, bytes, seconds, way: "joined", video } satisfies ContinuedVideo
+  })
 
 const sizeOf = (source: Film, size: string | undefined): Size => {
   const [, width, height] = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(size ?? "") ?? []
@@ -263,9 +181,10 @@ const sizeOf = (source: Film, size: string | undefined): Size => {
 }
 
 /** The source's last frame as a file to upload. */
-const frameOf = (programs: Programs, source: Film, size: string | undefined, path: string) =>
+const frameOf = ({ directory, programs }: Work, source: Film, size: string | undefined) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
+    const path = (yield* Path.Path).join(directory, "frame.png")
     const isThere = Effect.orElseSucceed(fs.exists(path), () => false)
     yield* lastFrame(programs, source, sizeOf(source, size), path, isThere)
     return yield* Effect.mapError(VideoFile.fromPath(path), writeError(path))
@@ -293,13 +212,3 @@ const create = <E, R>(
   )
   return Effect.map(last(updates, options), Option.getOrThrow)
 }
-
-const synced = (fs: FileSystem.FileSystem, path: string) =>
-  Effect.scoped(
-    Effect.flatMap(fs.open(path, { flag: "r+" }), (file) =>
-      Effect.zipRight(
-        file.sync,
-        Effect.map(file.stat, ({ size }) => Number(size))
-      )
-    )
-  )

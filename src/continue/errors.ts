@@ -19,13 +19,13 @@ export class FfmpegUnavailableError extends Schema.TaggedError<FfmpegUnavailable
 }) {
   readonly isTransient = false
   override get message() {
-    return `continueVideo: cannot start ${this.program}; install FFmpeg, or say where it is by the options \`ffmpeg\` and \`ffprobe\`. Nothing was submitted.`
+    return `cannot start ${this.program}; install FFmpeg, or say where it is by the options \`ffmpeg\` and \`ffprobe\`. Nothing was submitted.`
   }
 }
 
 /**
  * A film that FFmpeg cannot read, or cannot make into another. `probe` and `frame` of the source come before anything is
- * submitted. Later, `segment` is the job that was paid for: the same call with it as the option `segment` goes on from there.
+ * submitted. Later, `segment` is the job that was paid for: `joinVideos` goes on with it.
  *
  * @since 0.1.0
  * @category errors
@@ -45,10 +45,10 @@ export class MediaError extends Schema.TaggedError<MediaError>("effect-videos/Me
   override get message() {
     const next =
       this.segment === null
-        ? "Nothing was submitted."
-        : `The segment is ${this.segment.id}: the option \`segment\` goes on with it, and makes no other.`
+        ? ""
+        : ` The segment is ${this.segment.id}: \`joinVideos\` goes on with it, and makes no other.`
     const code = this.exitCode === null ? "" : ` (exit code ${this.exitCode})`
-    return `continueVideo: cannot ${steps[this.step]} the ${this.film}${code}: ${this.detail}. ${next}`
+    return `cannot ${steps[this.step]} the ${this.film}${code}: ${this.detail}.${next}`
   }
 }
 

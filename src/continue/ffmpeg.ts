@@ -301,7 +301,7 @@ export const join = (
   segment: Film,
   encoding: ReadonlyArray<string>,
   to: string,
-  job: VideoResource
+  job: VideoResource | null
 ): Run<void> =>
   Effect.asVoid(
     run(ffmpeg, joinArguments(source, segment, encoding, to), { step: "join", film: "result", segment: job })

@@ -24,3 +24,4 @@ export {
 } from "./continueVideo.js"
 export { FfmpegUnavailableError, MediaError } from "./errors.js"
 export { defaultEncoding } from "./ffmpeg.js"
+export { type JoinedVideo, type JoinVideosError, type JoinVideosOptions, joinVideos } from "./joinVideos.js"

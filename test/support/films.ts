@@ -56,6 +56,9 @@ export const makeFilm = (path: string, options: FilmOptions) =>
     Effect.promise(() => readFile(path))
   )
 
+/** A film without pictures. */
+export const makeSound = (path: string) => ffmpeg("-f", "lavfi", "-i", "sine=d=1", path)
+
 const width = 80
 const height = 45
 

@@ -1,0 +1,214 @@
+/** `joinVideos`, and what `continueVideo` shares with it: a place to work in, films to work on, and the end of the work. */
+import type * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import * as Errors from "../Errors.js"
+import { idSegment } from "../internal/request.js"
+import { spanOf, withSpan } from "../internal/tracing.js"
+import { checkFree, exclusively, publish, resolveTarget, type Target, writeError } from "../internal/transferFile.js"
+import type { ExtendVideoRequest } from "../Requests.js"
+import type { VideoResource } from "../Schema.js"
+import { type AwaitVideoError, type AwaitVideoOptions, awaitVideo } from "../Stream.js"
+import { type DownloadToFileError, type DownloadToFileOptions, downloadVideoToFile } from "../Transfer.js"
+import * as VideoFile from "../VideoFile.js"
+import type { Videos } from "../Videos.js"
+import type { FfmpegUnavailableError, MediaError } from "./errors.js"
+import { checkPrograms, defaultEncoding, type Film, join, type Programs, probe } from "./ffmpeg.js"
+
+/**
+ * How to go about a join. Everything is optional; what `awaitVideo` takes holds for the wait.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JoinVideosOptions<E = never, R = never>
+  extends AwaitVideoOptions<E, R>,
+    Pick<DownloadToFileOptions, "directory" | "overwrite"> {
+  /** Of each file. */
+  readonly download?: Omit<DownloadToFileOptions, "directory" | "overwrite" | "variant"> | undefined
+  /** The programs, by name or path. Default: `ffmpeg` and `ffprobe` on the `PATH`. */
+  readonly ffmpeg?: string | undefined
+  readonly ffprobe?: string | undefined
+  /** How the file is encoded, as arguments of `ffmpeg`. Default: `defaultEncoding`, H.264 (`libx264`) and AAC. */
+  readonly encoding?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * Two clips as one on disk.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JoinedVideo {
+  /** Absolute. */
+  readonly path: string
+  readonly bytes: number
+  /** Its length, as measured. */
+  readonly seconds: number
+  /** The segment's job; `null` where it was a file. */
+  readonly segment: VideoResource | null
+}
+
+/**
+ * What a join may fail with: what a wait for the segment and the downloads may, and FFmpeg.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type JoinVideosError =
+  | Errors.UploadError
+  | AwaitVideoError
+  | DownloadToFileError
+  | FfmpegUnavailableError
+  | MediaError
+
+/**
+ * A clip and a segment that was made from its last frame, as one file at `path`: what `continueVideo` ends with, for those who
+ * made the segment another way, or earlier. Either is a job (a segment that has not ended is waited for) or a file.
+ *
+ * - An MP4 of the source's size and frame rate, encoded anew. The segment's first frame, which repeats the source's last, is
+ *   left out, so that the file is one frame shorter than the two. Where one of them has no sound, its part is silent.
+ * - The file is under its name whole or not at all. What is needed on the way is in a directory beside it, which goes away.
+ * - Films are read as MP4, QuickTime, Matroska, WebM or AVI alone, and from their own file alone: what a server sends cannot
+ *   make FFmpeg open anything else.
+ *
+ * @example
+ * import { NodeContext } from "@effect/platform-node"
+ * import { Effect } from "effect"
+ * import { joinVideos } from "effect-videos/continue"
+ *
+ * const program = joinVideos("video_1", "video_2", "longer.mp4").pipe(
+ *   Effect.flatMap(({ path, seconds }) => Effect.log(path, seconds)),
+ *   Effect.provide(NodeContext.layer)
+ * )
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const joinVideos = <E = never, R = never>(
+  source: ExtendVideoRequest["video"],
+  segment: string | VideoResource | VideoFile.VideoFile,
+  path: string,
+  options: JoinVideosOptions<E, R> = {}
+): Effect.Effect<
+  JoinedVideo,
+  JoinVideosError | E,
+  R | Videos | FileSystem.FileSystem | Path.Path | CommandExecutor.CommandExecutor
+> =>
+  Effect.gen(function* () {
+    for (const [field, video] of Object.entries({ source, segment })) {
+      if (!VideoFile.isVideoFile(video)) yield* idSegment("downloadVideo", field, idOf(video))
+    }
+    const target = yield* place(path, options)
+    return yield* working(target, options, (work) =>
+      Effect.gen(function* () {
+        const first = yield* sourceOf(work, source)
+        const job = VideoFile.isVideoFile(segment) ? null : yield* awaitVideo(segment, options)
+        return yield* finish(work, first, job ?? segment, job)
+      })
+    )
+  }).pipe((self) => withSpan(self, "Videos.join", () => spanOf("join_videos", {})))
+
+// -----------------------------------------------------------------------------
+// where the work is done
+// -----------------------------------------------------------------------------
+
+/** @internal */
+export type Options = Omit<JoinVideosOptions<unknown, unknown>, keyof AwaitVideoOptions>
+
+/** Where the file shall be, found to be free. */
+export const place = (path: string, { directory, overwrite }: Options) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const target = yield* resolveTarget(fs, yield* Path.Path, path, directory)
+    yield* checkFree(fs, target, overwrite ?? false)
+    return target
+  })
+
+export interface Work {
+  readonly programs: Programs
+  /** Beside the target, so that what is made there gets its name by a rename. */
+  readonly directory: string
+  readonly target: Target
+  readonly options: Options
+}
+
+/** Runs with both programs found, and a directory that goes away with it. */
+export const working = <A, E, R>(target: Target, options: Options, use: (work: Work) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const { dirname } = yield* Path.Path
+    const programs = { ffmpeg: options.ffmpeg ?? "ffmpeg", ffprobe: options.ffprobe ?? "ffprobe" }
+    yield* checkPrograms(programs)
+    const directory = yield* Effect.mapError(
+      fs.makeTempDirectoryScoped({ directory: dirname(target.path), prefix: ".continue-" }),
+      writeError(target.path)
+    )
+    return yield* use({ programs, directory, target, options })
+  }).pipe(Effect.scoped, (self) => exclusively(target, self))
+
+// -----------------------------------------------------------------------------
+// films
+// -----------------------------------------------------------------------------
+
+const idOf = (video: string | { readonly id: string }): string => (typeof video === "string" ? video : video.id)
+
+/** The clip as a file: FFmpeg wants to go back and forth in it, and one to upload is any stream of bytes. */
+const fetched = ({ directory, options }: Work, video: ExtendVideoRequest["video"], name: string) =>
+  Effect.gen(function* () {
+    if (!VideoFile.isVideoFile(video)) {
+      return (yield* downloadVideoToFile(idOf(video), name, { ...options.download, directory })).path
+    }
+    const fs = yield* FileSystem.FileSystem
+    const path = (yield* Path.Path).join(directory, name)
+    const { content } = video
+    yield* (content instanceof Uint8Array ? Stream.make(content) : content).pipe(
+      Stream.mapError(
+        (cause) =>
+          new Errors.UploadError({
+            operation: "extendVideo",
+            file: video.name,
+            detail: cause instanceof Error ? cause.message : "it cannot be read",
+            cause
+          })
+      ),
+      Stream.run(Sink.mapError(fs.sink(path), writeError(path)))
+    )
+    return path
+  })
+
+/** @internal */
+export const sourceOf = (work: Work, video: ExtendVideoRequest["video"]) =>
+  Effect.flatMap(fetched(work, video, "source"), (path) =>
+    probe(work.programs, path, { film: "source", segment: null })
+  )
+
+/** Joins, and gives the file its name. */
+export const finish = (work: Work, source: Film, segment: ExtendVideoRequest["video"], job: VideoResource | null) =>
+  Effect.gen(function* () {
+    const { directory, options, programs, target } = work
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const part = path.join(directory, "joined.mp4")
+    const second = yield* Effect.flatMap(fetched(work, segment, "segment"), (file) =>
+      probe(programs, file, { film: "segment", segment: job })
+    )
+    yield* join(programs, source, second, options.encoding ?? defaultEncoding, part, job)
+    const { seconds } = yield* probe(programs, part, { film: "result", segment: job })
+    const bytes = yield* Effect.mapError(synced(fs, part), writeError(part))
+    yield* publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
+    return { path: target.path, bytes, seconds, segment: job } satisfies JoinedVideo
+  })
+
+const synced = (fs: FileSystem.FileSystem, path: string) =>
+  Effect.scoped(
+    Effect.flatMap(fs.open(path, { flag: "r+" }), (file) =>
+      Effect.zipRight(
+        file.sync,
+        Effect.map(file.stat, ({ size }) => Number(size))
+      )
+    )
+  )
