@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schedule, Stream } from "effect"
+import { Cause, Effect, Fiber, Schedule, Stream } from "effect"
 import { createVideo, VideoFile, VideosFetch } from "effect-videos"
 import { type ContinueVideoOptions, type ContinueVideoRequest, continueVideo, joinVideos } from "effect-videos/continue"
 import { VideosServer } from "effect-videos/server"
@@ -234,7 +234,9 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", {
       assert.strictEqual(submissions().length, 1)
       assert.match(late.message, /^cannot read the segment \(exit code 1\): .* The segment is segment_\d: /s)
 
-      const broken = VideoFile.fromStream(Stream.fail(new Error("the disk is gone")), { name: "mine.mp4" })
+      const broken = VideoFile.fromStream(Stream.fail(new Cause.UnknownException(null, "the disk is gone")), {
+        name: "mine.mp4"
+      })
       const early = yield* Effect.flip(go({ extension: "never" }, { video: broken }))
       assert.deepInclude(early, { _tag: "UploadError", file: "mine.mp4", detail: "the disk is gone" })
 

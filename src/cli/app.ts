@@ -9,6 +9,7 @@ import { mendCompletions } from "./completions.js"
 import { doctor } from "./doctor.js"
 import { about, rootHelp } from "./help.js"
 import { download, get, list, remove, watch } from "./jobs.js"
+import { join } from "./join.js"
 import { report } from "./report.js"
 import { Screen, styles, withScreenConsole } from "./screen.js"
 import { serve } from "./serve.js"
@@ -17,13 +18,28 @@ import { create, edit, extend, remix } from "./submit.js"
 
 const root = Command.make("effect-videos").pipe(
   Command.withDescription(about),
-  Command.withSubcommands([serve, create, extend, edit, remix, watch, list, get, download, remove, character, doctor])
+  Command.withSubcommands([
+    serve,
+    create,
+    extend,
+    join,
+    edit,
+    remix,
+    watch,
+    list,
+    get,
+    download,
+    remove,
+    character,
+    doctor
+  ])
 )
 
 const tree = commandNode(root, [
   commandNode(serve),
   commandNode(create),
   commandNode(extend),
+  commandNode(join),
   commandNode(edit),
   commandNode(remix),
   commandNode(watch),

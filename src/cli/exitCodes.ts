@@ -7,6 +7,7 @@ import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import type { JoinVideosError } from "../continue/joinVideos.js"
 import type { AwaitVideoError } from "../Stream.js"
 import type { DownloadToFileError } from "../Transfer.js"
 import type { ExtendVideoError, RetrieveCharacterError } from "../Videos.js"
@@ -42,6 +43,7 @@ type Tag = (
   | PlatformError
   | ServeError
   | QuitException
+  | JoinVideosError
   | UsageError
   | UnreachableError
   | OutputError
@@ -73,6 +75,8 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   UnreachableError: "server",
   ServeError: "server",
   SubmissionUncertainError: "uncertain",
+  FfmpegUnavailableError: "usage",
+  MediaError: "file",
   UploadError: "file",
   InvalidPathError: "file",
   FileExistsError: "file",

@@ -1,4 +1,6 @@
 /** From a stream of news about jobs to what the user wanted: progress, files, records, and one error at the end. */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -10,17 +12,18 @@ import { defaultRetrySchedule } from "../Polling.js"
 import { isTerminal, phaseOf, type VideoResource } from "../Schema.js"
 import type { WatchOptions } from "../Stream.js"
 import { type DownloadedFile, type DownloadToFileError, downloadVideoToFile } from "../Transfer.js"
+import type { Videos } from "../Videos.js"
 import { type JobDisplay, makeDisplay, progressMode } from "./display.js"
 import { mayGoOn } from "./exitCodes.js"
 import type { Following, Shown } from "./options.js"
 import type { Output } from "./output.js"
 import { type OutputError, Screen } from "./screen.js"
-import { Session } from "./session.js"
+import { type Resume, Session } from "./session.js"
 import { bytes } from "./text.js"
 import type { JobUpdate } from "./watchJobs.js"
 import { makeWriter, writeJob } from "./writer.js"
 
-export interface Plan {
+export interface Plan<E = never, R = never> {
   /** What the jobs are called until they have ids; the names under which news comes. */
   readonly keys: ReadonlyArray<string>
   /** What is shown before there is news. */
@@ -30,6 +33,10 @@ export interface Plan {
   readonly output: Output | null
   /** The options of the command that resumes. */
   readonly resume: ReadonlyArray<string>
+  /** Which command that is, as things stand. Default: `watch`. */
+  readonly resuming?: () => Pick<Resume, "before" | "command">
+  /** How a clip gets to its path, where it is not simply saved; `null`: it is, as things stand. */
+  readonly make?: (video: VideoResource, path: string, row: JobDisplay) => Effect.Effect<DownloadedFile, E, R> | null
 }
 
 /** A job about which there is no more to hear. */
@@ -43,7 +50,7 @@ interface Ended<E> {
 
 interface Outcome<E> {
   readonly key: string
-  readonly error: Option.Option<E | VideoFailedError | DownloadToFileError>
+  readonly error: Option.Option<E>
 }
 
 /** `rows` are those that a look which told nothing may be about. */
@@ -60,12 +67,13 @@ export const watchOptions = ({ stallTimeout, timeout }: Following, rows: Readonl
  * Runs until every job has ended one way or another, and fails with the error of the first, in the order of `keys`, that came
  * to no good. `updates` gets the display, for what is to be shown before there is a job.
  */
-export const follow = <E, E1, R>(
+export const follow = <E, E1, R, E2 = never, R2 = never>(
   updates: (display: (key: string) => JobDisplay) => Stream.Stream<JobUpdate<E>, E1, R>,
-  plan: Plan,
+  plan: Plan<E2, R2>,
   shown: Shown
 ) =>
   Effect.gen(function* () {
+    type Failure = E | E2 | VideoFailedError | DownloadToFileError
     const screen = yield* Screen
     const session = yield* Session
     const writer = yield* makeWriter(shown)
@@ -101,7 +109,7 @@ export const follow = <E, E1, R>(
             seen.set(key, video)
             yield* session.started(key, {
               id: video.id,
-              command: "watch",
+              ...(plan.resuming?.() ?? { command: "watch" }),
               options: plan.resume,
               running: !isTerminal(video)
             })
@@ -112,11 +120,11 @@ export const follow = <E, E1, R>(
         const finish = ({ key, lost, video }: Ended<E>) =>
           Effect.gen(function* () {
             const row = rowOf(key)
-            const failed = (error: E | VideoFailedError | DownloadToFileError, text: string) =>
+            const failed = (error: Failure, text: string) =>
               Effect.gen(function* () {
                 yield* row.end(false, text)
                 if (video !== null) yield* write(video, null)
-                return { key, error: Option.some(error) } satisfies Outcome<E>
+                return { key, error: Option.some(error) } satisfies Outcome<Failure>
               })
             if (Option.isSome(lost)) {
               if (!mayGoOn(lost.value)) yield* session.finished(key)
@@ -135,17 +143,27 @@ export const follow = <E, E1, R>(
             return { key, error: Option.none() }
           })
 
-        const save = (video: VideoResource, row: JobDisplay) => {
+        const save = (
+          video: VideoResource,
+          row: JobDisplay
+        ): Effect.Effect<
+          DownloadedFile | null,
+          E2 | DownloadToFileError,
+          R2 | Videos | FileSystem.FileSystem | Path.Path
+        > => {
           if (!plan.wait || plan.output === null) return Effect.succeed(null)
-          const { overwrite, pathOf } = plan.output
-          return downloadVideoToFile(video, pathOf(video.id), { overwrite, onProgress: row.download })
+          const path = plan.output.pathOf(video.id)
+          const { overwrite } = plan.output
+          return (
+            plan.make?.(video, path, row) ?? downloadVideoToFile(video, path, { overwrite, onProgress: row.download })
+          )
         }
 
         return yield* updates(rowOf).pipe(
           Stream.mapEffect(hear),
           Stream.filterMap((ended) => ended),
           Stream.mapEffect(finish, { concurrency: "unbounded", unordered: true }),
-          Stream.runFold(new Map<string, Outcome<E>["error"]>(), (all, { error, key }) => all.set(key, error))
+          Stream.runFold(new Map<string, Outcome<Failure>["error"]>(), (all, { error, key }) => all.set(key, error))
         )
       })
     )

@@ -14,6 +14,7 @@ export const descriptions = {
     "Makes a new clip from a prompt. With `--watch` it follows the job, with `--output` it saves the clip as well.",
   extend:
     'Makes a clip longer: the whole of it, and so many seconds more. From clip to file in one line: `extend video_1 --prompt "the light comes on" --seconds 8 --watch -o out.mp4`.',
+  join: "Joins a clip and one that was made from its last frame, by FFmpeg: what `extend --join` ends with, and how it goes on.",
   edit: "Makes a clip anew from another, by a prompt that says what changes.",
   remix: "Makes a job's clip again, with another prompt.",
   watch:

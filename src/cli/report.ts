@@ -112,7 +112,18 @@ const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyAr
     case "AuthenticationError":
       return [message, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
     case "OperationUnsupportedError":
-      return [message, `\`${program} doctor\` shows what this server serves.`]
+      return [
+        message,
+        ...(Predicate.hasProperty(error, "operation") && error.operation === "extendVideo"
+          ? ["`extend --join` does it by FFmpeg where the server does not."]
+          : []),
+        `\`${program} doctor\` shows what this server serves.`
+      ]
+    case "FfmpegUnavailableError":
+      return [`cannot start ${Predicate.hasProperty(error, "program") ? error.program : "FFmpeg"}`, "Install FFmpeg."]
+    case "MediaError":
+      // The library says how a program goes on; the command that does is said below.
+      return [message.replace(/ The segment is .*$/, "")]
     case "SystemError":
       return isNotFound(error) ? [`there is no file ${error.pathOrDescriptor}`] : [message]
     case "ServeError": {

@@ -7,7 +7,9 @@ import { quote } from "./text.js"
 /** The command that goes on with a job from here. */
 export interface Resume {
   readonly id: string
-  readonly command: "watch" | "download"
+  readonly command: "watch" | "download" | "join"
+  /** What comes before the id. */
+  readonly before?: ReadonlyArray<string>
   readonly options: ReadonlyArray<string>
   /** Whether the server is still at it. */
   readonly running: boolean
@@ -70,7 +72,8 @@ const make = (program: string): SessionService => {
           : running === 1
             ? "The job goes on. To resume:"
             : `${running} jobs go on. To resume:`
-      return [sentence, commandLine([first.command, ...left.map(({ id }) => id), ...first.options])]
+      const { before = [], command, options } = first
+      return [sentence, commandLine([command, ...before, ...left.map(({ id }) => id), ...options])]
     })
   }
 }

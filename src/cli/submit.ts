@@ -2,7 +2,6 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -16,37 +15,12 @@ import type { JobDisplay } from "./display.js"
 import { UsageError } from "./errors.js"
 import { follow, watchOptions } from "./follow.js"
 import { descriptions } from "./help.js"
+import { extendOrJoin } from "./join.js"
 import * as options from "./options.js"
 import { outputArguments, planOutput } from "./output.js"
 import { Session } from "./session.js"
+import { isFile, source, sourceArgument } from "./sources.js"
 import { updatesOf } from "./watchJobs.js"
-
-// -----------------------------------------------------------------------------
-// sources
-// -----------------------------------------------------------------------------
-
-const isFile = (path: string) =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) =>
-    Effect.orElseSucceed(
-      Effect.map(fs.stat(path), ({ type }) => type === "File"),
-      () => false
-    )
-  )
-
-const looksLikePath = (text: string): boolean => /^(\.{1,2}|~)?[/\\]|\.(mp4|m4v|mov|webm|mkv|avi)$/i.test(text)
-
-/** A file where there is one, else a job's id; what can only be a path is not sent as an id. */
-const source = (text: string) =>
-  Effect.gen(function* () {
-    if (yield* isFile(text)) return yield* VideoFile.fromPath(text)
-    if (looksLikePath(text))
-      return yield* new UsageError({
-        field: "ID|FILE",
-        problem: `must be a job's id or a file; there is no file ${text}`
-      })
-    if (text.startsWith("--")) return yield* new UsageError({ field: text, problem: "is no option of this command" })
-    return text
-  })
 
 const picture = (text: string) =>
   Effect.gen(function* () {
@@ -116,9 +90,10 @@ const submit = <E>(operation: string, given: Common, updates: Updates<E>) =>
 // commands
 // -----------------------------------------------------------------------------
 
-const sourceArgument = Args.text({ name: "ID|FILE" }).pipe(
-  Args.withDescription("The completed job to start from, by its id; or a film, which is uploaded.")
-)
+const origin = "The completed job to start from, by its id; or a film, which is uploaded."
+
+const size = Options.text("size").pipe(Options.withPseudoName("widthxheight"))
+const model = Options.text("model").pipe(Options.withPseudoName("name"))
 
 export const create = Command.make(
   "create",
@@ -128,13 +103,11 @@ export const create = Command.make(
       Options.withDescription("Length of the clip. Without it, the server decides."),
       Options.optional
     ),
-    size: Options.text("size").pipe(
-      Options.withPseudoName("widthxheight"),
+    size: size.pipe(
       Options.withDescription("Size of the picture, such as `1280x720`. Without it, the server decides."),
       Options.optional
     ),
-    model: Options.text("model").pipe(
-      Options.withPseudoName("name"),
+    model: model.pipe(
       Options.withDescription("The server's name for a model. Without it, the server decides."),
       Options.optional
     ),
@@ -172,15 +145,33 @@ export const create = Command.make(
 export const extend = Command.make(
   "extend",
   {
-    source: sourceArgument,
+    source: sourceArgument(origin),
     prompt: options.prompt.pipe(Options.withDescription("What happens next, in up to 32,000 characters.")),
     seconds: options.seconds.pipe(Options.withDescription("Length of what is added. The new clip is the whole.")),
+    join: Options.boolean("join").pipe(
+      Options.withDescription(
+        "Where the server extends nothing, makes a clip that begins with the last frame, and joins the two by FFmpeg. Needs `--output`."
+      )
+    ),
+    size: size.pipe(
+      Options.withDescription("With `--join`: the size to ask for, if not that of the clip."),
+      Options.optional
+    ),
+    model: model.pipe(Options.withDescription("With `--join`: the server's name for a model."), Options.optional),
     ...common
   },
   (given) =>
     Effect.gen(function* () {
       const video = yield* source(given.source)
       const { extraBody, prompt, seconds } = given
+      const options = { size: Option.getOrUndefined(given.size), model: Option.getOrUndefined(given.model) }
+      if (given.join) {
+        const request = { video, prompt, seconds, extraBody, ...options }
+        return yield* extendOrJoin(given, request, (display) => told(video, display))
+      }
+      for (const [name, value] of Object.entries(options)) {
+        if (value !== undefined) return yield* new UsageError({ field: `--${name}`, problem: "needs `--join`" })
+      }
       yield* submit("extend", given, (display, watching) =>
         extendAndWatch({ video: told(video, display), prompt, seconds, extraBody }, watching)
       )
@@ -193,7 +184,7 @@ export const extend = Command.make(
 export const edit = Command.make(
   "edit",
   {
-    source: sourceArgument,
+    source: sourceArgument(origin),
     prompt: options.prompt.pipe(Options.withDescription("What changes, in up to 32,000 characters.")),
     ...common
   },

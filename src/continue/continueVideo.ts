@@ -9,10 +9,16 @@ import * as Errors from "../Errors.js"
 import type { SubmitOptions } from "../Http.js"
 import { createRequest, extendRequest } from "../internal/submissions.js"
 import { spanOf, withSpan } from "../internal/tracing.js"
-import { writeError } from "../internal/transferFile.js"
+import { exclusively, writeError } from "../internal/transferFile.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../Requests.js"
 import { phaseOf, type VideoResource } from "../Schema.js"
-import { type CreateAndWatchError, createAndWatch, type ExtendAndWatchError, extendAndWatch } from "../Stream.js"
+import {
+  type CreateAndWatchError,
+  createAndWatch,
+  type ExtendAndWatchError,
+  extendAndWatch,
+  type SubmitAndWatchOptions
+} from "../Stream.js"
 import { downloadVideoToFile } from "../Transfer.js"
 import * as VideoFile from "../VideoFile.js"
 import type { Videos } from "../Videos.js"
@@ -130,7 +136,16 @@ export const continueVideo = <E = never, R = never>(
       if (Option.isSome(extended)) return yield* save(extended.value, path, options)
       yield* Effect.logDebug("the server extends nothing; the clip is continued by a segment of its own")
     }
-    return yield* working(target, options, (work) => byHand(request, work, options))
+    const byHand = working(target, options, (work) =>
+      Effect.gen(function* () {
+        const source = yield* sourceOf(work, request.video)
+        const frame = yield* frameOf(work, source, request.size)
+        const video = yield* Effect.map(last(segmentOf(request, source, frame, options), options), Option.getOrThrow)
+        const { bytes, path, seconds } = yield* finish(work, target, source, video, video)
+        return { path, bytes, seconds, way: "joined", video } satisfies ContinuedVideo
+      })
+    )
+    return yield* exclusively(target, byHand)
   }).pipe((self) => withSpan(self, "Videos.continue", () => spanOf("continue_video", {})))
 
 // internal
@@ -152,13 +167,19 @@ const last = <E, R, E2, R2>(
 /** The extension's job, completed; nothing where the server serves none. */
 const extend = <E, R>(request: ExtendVideoRequest, options: ContinueVideoOptions<E, R>) =>
   last(
-    Stream.catchSome(extendAndWatch(request, options), (error) =>
-      // Not one of a look at a job that was made.
-      error._tag === "OperationUnsupportedError" && error.operation === "extendVideo"
-        ? Option.some(Stream.empty)
-        : Option.none()
-    ),
+    orElse(extendAndWatch(request, options), () => Stream.empty),
     options
+  )
+
+/** An extension, or something else where the server serves none. A look at a job that was made may be refused so, too. */
+export const orElse = <A, E extends ExtendAndWatchError, R, A2, E2, R2>(
+  extension: Stream.Stream<A, E, R>,
+  instead: () => Stream.Stream<A2, E2, R2>
+) =>
+  Stream.catchSome(extension, (error) =>
+    error._tag === "OperationUnsupportedError" && error.operation === "extendVideo"
+      ? Option.some(instead())
+      : Option.none()
   )
 
 const save = (video: VideoResource, path: string, { directory, download, overwrite }: Options) =>
@@ -167,21 +188,13 @@ const save = (video: VideoResource, path: string, { directory, download, overwri
     (file): ContinuedVideo => ({ path: file.path, bytes: file.bytes, seconds: video.seconds, way: "extended", video })
   )
 
-const byHand = <E, R>(request: ContinueVideoRequest, work: Work, options: ContinueVideoOptions<E, R>) =>
-  Effect.gen(function* () {
-    const source = yield* sourceOf(work, request.video)
-    const video = yield* create(request, source, yield* frameOf(work, source, request.size), options)
-    const { bytes, path, seconds } = yield* finish(work, source, video, video)
-    return { path, bytes, seconds, way: "joined", video } satisfies ContinuedVideo
-  })
-
 const sizeOf = (source: Film, size: string | undefined): Size => {
   const [, width, height] = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(size ?? "") ?? []
   return { width: Number(width ?? source.width), height: Number(height ?? source.height) }
 }
 
 /** The source's last frame as a file to upload. */
-const frameOf = ({ directory, programs }: Work, source: Film, size: string | undefined) =>
+export const frameOf = ({ directory, programs }: Work, source: Film, size: string | undefined) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = (yield* Path.Path).join(directory, "frame.png")
@@ -190,15 +203,15 @@ const frameOf = ({ directory, programs }: Work, source: Film, size: string | und
     return yield* Effect.mapError(VideoFile.fromPath(path), writeError(path))
   })
 
-/** The segment's job, completed. */
-const create = <E, R>(
+/** The segment, from its submission on. */
+export const segmentOf = (
   { extraBody, model, prompt, seconds, size }: ContinueVideoRequest,
   source: Film,
   frame: VideoFile.VideoFile,
-  options: ContinueVideoOptions<E, R>
+  options: SubmitAndWatchOptions
 ) => {
   const key = options.submit?.idempotencyKey
-  const updates = createAndWatch(
+  return createAndWatch(
     {
       prompt,
       seconds,
@@ -210,5 +223,4 @@ const create = <E, R>(
     // The extension that was refused had the same key, and was another request.
     { ...options, submit: { ...options.submit, idempotencyKey: key === undefined ? undefined : `${key}-segment` } }
   )
-  return Effect.map(last(updates, options), Option.getOrThrow)
 }

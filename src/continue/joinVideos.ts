@@ -103,13 +103,14 @@ export const joinVideos = <E = never, R = never>(
       if (!VideoFile.isVideoFile(video)) yield* idSegment("downloadVideo", field, idOf(video))
     }
     const target = yield* place(path, options)
-    return yield* working(target, options, (work) =>
+    const joined = working(target, options, (work) =>
       Effect.gen(function* () {
         const first = yield* sourceOf(work, source)
         const job = VideoFile.isVideoFile(segment) ? null : yield* awaitVideo(segment, options)
-        return yield* finish(work, first, job ?? segment, job)
+        return yield* finish(work, target, first, job ?? segment, job)
       })
     )
+    return yield* exclusively(target, joined)
   }).pipe((self) => withSpan(self, "Videos.join", () => spanOf("join_videos", {})))
 
 // -----------------------------------------------------------------------------
@@ -132,23 +133,26 @@ export interface Work {
   readonly programs: Programs
   /** Beside the target, so that what is made there gets its name by a rename. */
   readonly directory: string
-  readonly target: Target
   readonly options: Options
 }
 
 /** Runs with both programs found, and a directory that goes away with it. */
-export const working = <A, E, R>(target: Target, options: Options, use: (work: Work) => Effect.Effect<A, E, R>) =>
+export const working = <A, E, R>(
+  { path }: Pick<Target, "path">,
+  options: Options,
+  use: (work: Work) => Effect.Effect<A, E, R>
+) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const { dirname } = yield* Path.Path
     const programs = { ffmpeg: options.ffmpeg ?? "ffmpeg", ffprobe: options.ffprobe ?? "ffprobe" }
     yield* checkPrograms(programs)
     const directory = yield* Effect.mapError(
-      fs.makeTempDirectoryScoped({ directory: dirname(target.path), prefix: ".continue-" }),
-      writeError(target.path)
+      fs.makeTempDirectoryScoped({ directory: dirname(path), prefix: ".continue-" }),
+      writeError(path)
     )
-    return yield* use({ programs, directory, target, options })
-  }).pipe(Effect.scoped, (self) => exclusively(target, self))
+    return yield* use({ programs, directory, options })
+  }).pipe(Effect.scoped)
 
 // -----------------------------------------------------------------------------
 // films
@@ -187,9 +191,15 @@ export const sourceOf = (work: Work, video: ExtendVideoRequest["video"]) =>
   )
 
 /** Joins, and gives the file its name. */
-export const finish = (work: Work, source: Film, segment: ExtendVideoRequest["video"], job: VideoResource | null) =>
+export const finish = (
+  work: Work,
+  target: Target,
+  source: Film,
+  segment: ExtendVideoRequest["video"],
+  job: VideoResource | null
+) =>
   Effect.gen(function* () {
-    const { directory, options, programs, target } = work
+    const { directory, options, programs } = work
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const part = path.join(directory, "joined.mp4")

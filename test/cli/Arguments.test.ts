@@ -25,6 +25,13 @@ const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]>
   [["extend", "./none.mp4", "--prompt", "x", "--seconds", "8"], "there is no file ./none.mp4"],
   [["extend", "video_1", "--prompt", "x"], "--seconds"],
   [["extend", "..", "--prompt", "x", "--seconds", "8"], "`video.id` must be"],
+  [["extend", "video_1", "--prompt", "x", "--seconds", "8", "--join"], "`--join` needs `--output`"],
+  [["extend", "video_1", "--prompt", "x", "--seconds", "8", "--size", "64x64"], "`--size` needs `--join`"],
+  [["extend", "video_1", "--prompt", "x", "--seconds", "8", "--model", "m"], "`--model` needs `--join`"],
+  [["join", "video_1"], "ID"],
+  [["join", "video_1", "video_2"], "`join` needs `--output`"],
+  [["join", "video_1", "..", "-o", "clip.mp4"], "`id` must be"],
+  [["join", "./none.mp4", "video_2", "-o", "clip.mp4"], "there is no file ./none.mp4"],
   [["watch"], "ID"],
   [["watch", "video_1", "--frob"], "`--frob` is no option of this command"],
   [["watch", "a", "b", "-o", "one.mp4"], "`--output` must be a directory where there are several jobs"],
@@ -42,6 +49,7 @@ describe("a wrong command line", () => {
         assert.include(err, says)
         assert.strictEqual(code, 2, err)
         assert.strictEqual(out, "")
+        assert.notInclude(err, "To resume")
         assert.deepStrictEqual(yield* jobs, [])
       }).pipe(Effect.provide(serverLayer()))
     )
@@ -105,7 +113,20 @@ describe("a right command line", () => {
       assert.include(whole.out, "130")
       assert.strictEqual((yield* cli([])).out, whole.out)
       const commands = [
-        ...["serve", "create", "extend", "edit", "remix", "watch", "list", "get", "download", "delete", "doctor"],
+        ...[
+          "serve",
+          "create",
+          "extend",
+          "join",
+          "edit",
+          "remix",
+          "watch",
+          "list",
+          "get",
+          "download",
+          "delete",
+          "doctor"
+        ],
         ...["character", "character create", "character get"]
       ]
       for (const command of commands) {

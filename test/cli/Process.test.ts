@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { type ServerOptions, VideosServer } from "effect-videos/server"
 import { inspect } from "../../src/server/media/Media.js"
+import { hasFfmpeg } from "../support/films.js"
 import { command, finished, inFolder, saying } from "./process.js"
 
 const withServer = <A, E, R>(
@@ -59,6 +60,32 @@ describe("the process", () => {
           const resumed = yield* finished(yield* command(line.split(" "), env))
           assert.strictEqual(resumed.code, 0, resumed.err)
           assert.isAbove(fs.statSync(inFolder("resumed.mp4")).size, 0)
+        })
+      ),
+    timeout
+  )
+
+  it.scopedLive.skipIf(!hasFfmpeg)(
+    "says at Ctrl-C how a segment that was paid for is joined; which does",
+    () =>
+      withServer({ preset: "vllm-omni", queueTime: 0, runTime: "2 seconds" }, ({ OPENAI_BASE_URL }) =>
+        Effect.gen(function* () {
+          const env = { OPENAI_BASE_URL, VIDEOS_PRESET: "vllm-omni" }
+          const first = ["create", "-p", "x", "--size", "64x64", "--seconds", "4", "-o", "source.mp4"]
+          assert.strictEqual((yield* finished(yield* command(first, env))).code, 0)
+          const args = ["extend", "source.mp4", "-p", "y", "--seconds", "4", "--join", "-o", "joined.mp4"]
+          const stopped = yield* command(args, env)
+          yield* saying(stopped, "err", /in_progress/)
+          stopped.child.kill("SIGINT")
+          const { code, err } = yield* finished(stopped)
+          assert.strictEqual(code, 130)
+          const [, line = ""] = /^ {2}effect-videos (join source\.mp4 \S+ -o joined\.mp4)$/m.exec(err) ?? []
+          assert.notStrictEqual(line, "", err)
+          const resumed = yield* finished(yield* command(line.split(" "), env))
+          assert.strictEqual(resumed.code, 0, resumed.err)
+          const film = yield* Effect.provide(inspect(inFolder("joined.mp4")), NodeContext.layer)
+          assert.closeTo(film.durationSeconds, 8 - 1 / 24, 0.01)
+          assert.isEmpty(fs.readdirSync(inFolder(".")).filter((name) => name.startsWith(".continue-")))
         })
       ),
     timeout
