@@ -399,10 +399,9 @@ export class OperationUnsupportedError extends Schema.TaggedError<OperationUnsup
 }) {
   readonly isTransient = false
   override get message() {
-    return (
-      said(this, `${this.origin ?? "the server"} does not serve ${this.route}`) +
-      ". Check the base URL, or use a server that has this operation."
-    )
+    const without =
+      this.operation === "extendVideo" ? " `continueVideo` (effect-videos/continue) extends a clip without it." : ""
+    return `${said(this, `${this.origin ?? "the server"} does not serve ${this.route}`)}. Check the base URL, or use a server that has this operation.${without}`
   }
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Fiber, Schedule, Stream } from "effect"
+import { Cause, Effect, Either, Fiber, Schedule, Stream } from "effect"
 import { createVideo, VideoFile, VideosFetch } from "effect-videos"
 import { type ContinueVideoOptions, type ContinueVideoRequest, continueVideo, joinVideos } from "effect-videos/continue"
 import { VideosServer } from "effect-videos/server"
@@ -262,6 +262,18 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", {
       const error = yield* Effect.flip(go({}, { video: VideoFile.fromBytes(Buffer.from(list)) }))
       assert.deepInclude(error, { _tag: "MediaError", step: "probe", film: "source", segment: null })
       assert.strictEqual(submissions().length, 0)
+    })
+  )
+
+  it.scopedLive("pays for one segment where two calls want the same path", () =>
+    Effect.gen(function* () {
+      const { at, go, path, submissions } = yield* world(...(yield* two))
+      const ends = yield* Effect.all([Effect.either(go()), Effect.either(go())], { concurrency: "unbounded" })
+      const tags = ends.map((end) => (Either.isLeft(end) ? end.left._tag : end.right.way))
+      assert.sameMembers(tags, ["joined", "TransferInProgressError"])
+      assert.strictEqual(submissions().length, 1)
+      assert.deepStrictEqual(yield* picturesOf(path), sequence(95))
+      assert.deepStrictEqual(left(at), ["longer.mp4"])
     })
   )
 

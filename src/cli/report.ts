@@ -113,8 +113,8 @@ const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyAr
       return [message, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
     case "OperationUnsupportedError":
       return [
-        message,
-        ...(Predicate.hasProperty(error, "operation") && error.operation === "extendVideo"
+        message.replace(/ `continueVideo` .*$/, ""),
+        ...(message.includes("`continueVideo`")
           ? ["`extend --join` does it by FFmpeg where the server does not."]
           : []),
         `\`${program} doctor\` shows what this server serves.`

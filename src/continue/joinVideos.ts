@@ -71,7 +71,8 @@ export type JoinVideosError =
  *
  * - An MP4 of the source's size and frame rate, encoded anew. The segment's first frame, which repeats the source's last, is
  *   left out, so that the file is one frame shorter than the two. Where one of them has no sound, its part is silent.
- * - The file is under its name whole or not at all. What is needed on the way is in a directory beside it, which goes away.
+ * - The file is under its name whole or not at all. What is needed on the way is in a directory beside it
+ *   (`.continue-…`), which goes away unless the process is killed.
  * - Films are read as MP4, QuickTime, Matroska, WebM or AVI alone, and from their own file alone: what a server sends cannot
  *   make FFmpeg open anything else.
  *
