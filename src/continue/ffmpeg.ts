@@ -15,7 +15,7 @@ export interface Programs {
 }
 
 /** What an error says of what was being done. */
-export interface Work {
+export interface Stage {
   readonly step: MediaError["step"]
   readonly film: MediaError["film"]
   readonly segment: VideoResource | null
@@ -38,7 +38,7 @@ const input = (path: string): ReadonlyArray<string> => [
 /** What an error shows of a program's complaint. */
 const longest = 2048
 
-const failed = ({ film, segment, step }: Work, detail: string, exitCode: number | null = null) =>
+const failed = ({ film, segment, step }: Stage, detail: string, exitCode: number | null = null) =>
   new MediaError({ step, film, exitCode, detail: detail.trim().slice(-longest) || "it does not say why", segment })
 
 const unavailable = (program: string) => (cause: PlatformError) => new FfmpegUnavailableError({ program, cause })
@@ -46,7 +46,7 @@ const unavailable = (program: string) => (cause: PlatformError) => new FfmpegUna
 type Run<A> = Effect.Effect<A, FfmpegUnavailableError | MediaError, CommandExecutor.CommandExecutor>
 
 /** Its standard output. An interruption ends the process. */
-const run = (program: string, args: ReadonlyArray<string>, work: Work): Run<string> =>
+const run = (program: string, args: ReadonlyArray<string>, stage: Stage): Run<string> =>
   Effect.gen(function* () {
     const process = yield* Effect.mapError(Command.start(Command.make(program, ...args)), unavailable(program))
     const [out, err, code] = yield* Effect.all(
@@ -56,8 +56,8 @@ const run = (program: string, args: ReadonlyArray<string>, work: Work): Run<stri
         process.exitCode
       ],
       { concurrency: "unbounded" }
-    ).pipe(Effect.mapError((cause) => failed(work, cause.message)))
-    if (code !== 0) return yield* failed(work, err, code)
+    ).pipe(Effect.mapError((cause) => failed(stage, cause.message)))
+    if (code !== 0) return yield* failed(stage, err, code)
     return out
   }).pipe(Effect.scoped)
 
@@ -168,15 +168,15 @@ const filmOf = (path: string, probed: typeof Probed.Type): Film | string => {
 }
 
 /** @internal */
-export const probe = ({ ffprobe }: Programs, path: string, of: Omit<Work, "step">): Run<Film> => {
-  const work: Work = { step: "probe", ...of }
+export const probe = ({ ffprobe }: Programs, path: string, of: Omit<Stage, "step">): Run<Film> => {
+  const stage: Stage = { step: "probe", ...of }
   return Effect.flatMap(
-    run(ffprobe, ["-v", "error", "-print_format", "json", "-show_entries", wanted, ...input(path)], work),
+    run(ffprobe, ["-v", "error", "-print_format", "json", "-show_entries", wanted, ...input(path)], stage),
     (json) => {
       const probed = decodeProbed(json)
-      if (Either.isLeft(probed)) return failed(work, `${ffprobe} wrote what cannot be read: ${probed.left.message}`)
+      if (Either.isLeft(probed)) return failed(stage, `${ffprobe} wrote what cannot be read: ${probed.left.message}`)
       const film = filmOf(path, probed.right)
-      return typeof film === "string" ? failed(work, film) : Effect.succeed(film)
+      return typeof film === "string" ? failed(stage, film) : Effect.succeed(film)
     }
   )
 }
@@ -220,11 +220,11 @@ export const lastFrame = (
   to: string,
   isThere: Effect.Effect<boolean>
 ): Run<void> => {
-  const work: Work = { step: "frame", film: "source", segment: null }
-  const take = (from: number) => Effect.zipRight(run(ffmpeg, frameArguments(source, from, size, to), work), isThere)
+  const stage: Stage = { step: "frame", film: "source", segment: null }
+  const take = (from: number) => Effect.zipRight(run(ffmpeg, frameArguments(source, from, size, to), stage), isThere)
   return take(source.seconds - 1).pipe(
     Effect.flatMap((found) => (found || source.seconds <= 1 ? Effect.succeed(found) : take(0))),
-    Effect.flatMap((found) => (found ? Effect.void : failed(work, "it has no frame that can be decoded")))
+    Effect.flatMap((found) => (found ? Effect.void : failed(stage, "it has no frame that can be decoded")))
   )
 }
 
