@@ -9,7 +9,16 @@ import { createVideo, VideoFile, VideosFetch } from "effect-videos"
 import { type ContinueVideoOptions, type ContinueVideoRequest, continueVideo, joinVideos } from "effect-videos/continue"
 import { VideosServer } from "effect-videos/server"
 import { lastFrame, probe } from "../src/continue/ffmpeg.js"
-import { type FilmOptions, hasFfmpeg, makeFilm, makeSound, picturesOf, probed } from "./support/films.js"
+import {
+  distance,
+  type FilmOptions,
+  graysIn,
+  hasFfmpeg,
+  makeFilm,
+  makeSound,
+  picturesOf,
+  probed
+} from "./support/films.js"
 import { parseMultipart } from "./support/multipart.js"
 import { json, serve, text } from "./support/server.js"
 import { whole } from "./support/transfer.js"
@@ -73,6 +82,8 @@ const sequence = (count: number) => Array.from({ length: count }, (_, index) => 
 
 /** The files beside the result: what was needed on the way is gone. */
 const left = (at: string) => fs.readdirSync(at)
+
+const nothing = new Uint8Array(8)
 
 describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", { timeout: 120_000 }, () => {
   it.scopedLive("sends the source's last frame, and shows each picture once", () =>
@@ -310,13 +321,15 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", {
       assert.strictEqual(made.way, "joined")
       assert.closeTo(made.seconds ?? 0, 8 - 1 / 24, 0.001)
       assert.strictEqual((yield* server.jobs).length, 2)
+      // This server's clip begins with the picture that it is given: where the two meet, nothing jumps.
+      const grays = yield* graysIn(made.path)
+      const between = (one: number, other: number) => distance(grays[one] ?? nothing, grays[other] ?? nothing)
+      assert.isBelow(between(95, 96), between(95, 95 + 24) / 3)
     }).pipe(Effect.provide(VideosServer.layer({ preset: "vllm-omni", queueTime: 0, runTime: 0 })))
   )
 })
 
 describe("continueVideo", () => {
-  const nothing = new Uint8Array(8)
-
   it.scopedLive("takes the server's extension where there is one, and needs no FFmpeg for it", () =>
     Effect.gen(function* () {
       const at = yield* folder

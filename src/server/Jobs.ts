@@ -118,6 +118,8 @@ export interface Jobs {
       readonly height: number
       readonly size: string | null
       readonly label: string | undefined
+      /** Path of the picture that it begins with. */
+      readonly picture: string | undefined
     }
   ) => Effect.Effect<Job>
   readonly extend: (request: DerivedRequest & { readonly seconds: number }) => Effect.Effect<Job, Refusal>
@@ -198,9 +200,9 @@ export const makeJobs = (config: JobsConfig, studio: Studio): Jobs => {
     })
 
   return {
-    create: ({ height, label, model, prompt, seconds, size, width }) =>
+    create: ({ height, label, model, picture, prompt, seconds, size, width }) =>
       add(
-        { operation: "create", model, prompt, size, recipe: drawn({ width, height, seconds, prompt, label }) },
+        { operation: "create", model, prompt, size, recipe: drawn({ width, height, seconds, prompt, label, picture }) },
         seconds
       ),
     extend: ({ prompt, seconds, source }) =>

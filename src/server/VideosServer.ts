@@ -132,7 +132,8 @@ export interface VideosServerService {
  * - Content: `variant=thumbnail` is a PNG of the middle frame, `variant=spritesheet` a PNG of small frames, ten to a row.
  *   Single ranges, `ETag`, `If-Range`, `If-None-Match` and `HEAD` work. Files are made when first asked for.
  * - Lists go by cursor, newest first; a cursor that names no job is refused with 400. A job that has not ended cannot be
- *   deleted (409). An `input_reference` is validated and named in the clip's corner; no URL is fetched.
+ *   deleted (409). An `input_reference` is validated and named in the clip's corner, and a PNG is its first
+ *   frame; no URL is fetched.
  * - `preset` makes it answer as another server does, where that one departs from the protocol.
  * - A job costs no fiber, unless `webhook` is set: then each waits for its end in one.
  * - `faults` makes it fail as servers and networks do: the module `Fault` says how. `jobs` is the truth throughout.

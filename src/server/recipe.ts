@@ -17,7 +17,13 @@ export interface Recipe {
   /** Of the whole clip. */
   readonly seconds: number
   readonly made:
-    | { readonly _tag: "Drawn"; readonly prompt: string; readonly label: string | undefined }
+    | {
+        readonly _tag: "Drawn"
+        readonly prompt: string
+        readonly label: string | undefined
+        /** Path of the picture that it begins with. */
+        readonly picture: string | undefined
+      }
     | { readonly _tag: "Uploaded"; readonly path: string; readonly codec: string }
     | { readonly _tag: "Extended"; readonly source: Recipe; readonly prompt: string; readonly seconds: number }
     | { readonly _tag: "Redrawn"; readonly source: Recipe; readonly prompt: string; readonly label: string }
@@ -30,9 +36,10 @@ export const drawn = (clip: {
   readonly seconds: number
   readonly prompt: string
   readonly label?: string | undefined
+  readonly picture?: string | undefined
 }): Recipe => {
-  const { height, label, prompt, seconds, width } = clip
-  return { key: randomId(), width, height, seconds, made: { _tag: "Drawn", prompt, label } }
+  const { height, label, picture, prompt, seconds, width } = clip
+  return { key: randomId(), width, height, seconds, made: { _tag: "Drawn", prompt, label, picture } }
 }
 
 /** A file that somebody sent, kept at the path for as long as a clip that goes on from it may be asked for. */
@@ -72,7 +79,12 @@ export const reelOf = (recipe: Recipe): Reel => {
   })
   switch (made._tag) {
     case "Drawn":
-      return [shot({ id, prompt: made.prompt, label: made.label, startSecond: 0 }, totalSeconds)]
+      return [
+        {
+          ...shot({ id, prompt: made.prompt, label: made.label, startSecond: 0 }, totalSeconds),
+          picture: made.picture
+        }
+      ]
     case "Uploaded": {
       const prompt = `stands in for ${made.codec} video`
       return [shot({ id, prompt, label: "uploaded clip", startSecond: 0 }, totalSeconds)]
@@ -94,6 +106,16 @@ export const reelOf = (recipe: Recipe): Reel => {
   }
 }
 
-/** The uploaded file whose pictures are in the clip, as they are; `null` where all of it is drawn. */
-export const uploadOf = ({ made }: Recipe): string | null =>
-  made._tag === "Uploaded" ? made.path : made._tag === "Extended" ? uploadOf(made.source) : null
+/** The uploaded film or picture that is needed to make the clip; `null` where all of it is drawn. */
+export const uploadOf = ({ made }: Recipe): string | null => {
+  switch (made._tag) {
+    case "Uploaded":
+      return made.path
+    case "Extended":
+      return uploadOf(made.source)
+    case "Drawn":
+      return made.picture ?? null
+    case "Redrawn":
+      return null
+  }
+}

@@ -1,6 +1,6 @@
 /**
- * The `input_reference` of a submission: an image that guides it. It is validated, and named in the corner of the clip;
- * no URL is fetched, and no file looked up.
+ * The `input_reference` of a submission: an image that guides it. It is validated, and named in the corner of the clip; a PNG
+ * is what the clip begins with. No URL is fetched, and no file looked up.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"

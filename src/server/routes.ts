@@ -30,7 +30,8 @@ import {
   readSize,
   readSource,
   refuse,
-  required
+  required,
+  UploadedFile
 } from "./protocol.js"
 import { readReference } from "./reference.js"
 import type { Occasion, Refused } from "./shapes.js"
@@ -139,7 +140,9 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
         if (model === null && accent.modelRequired) {
           return yield* refuse(400, "The field 'model' is required.", { param: "model", code: "missing_model" })
         }
-        return yield* jobs.create({ prompt, seconds, ...size, label, model: model ?? "sora-2" })
+        const reference = fields.input_reference
+        const picture = reference instanceof UploadedFile ? yield* studio.keepPicture(reference) : undefined
+        return yield* jobs.create({ prompt, seconds, ...size, label, picture, model: model ?? "sora-2" })
       })
     ),
 

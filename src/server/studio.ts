@@ -13,7 +13,8 @@ import {
   type MediaError,
   renderReel,
   renderSpritesheet,
-  renderThumbnail
+  renderThumbnail,
+  withOpenings
 } from "./media/Media.js"
 import { type Refusal, refuse, type UploadedFile } from "./protocol.js"
 import { type Recipe, reelOf, uploaded, uploadOf } from "./recipe.js"
@@ -36,6 +37,8 @@ export interface Studio {
   readonly examine: (file: UploadedFile) => Effect.Effect<ClipFacts, Refusal>
   /** Keeps an uploaded film, whose own copy goes away with its request. */
   readonly keep: (file: UploadedFile) => Effect.Effect<Recipe, Refusal>
+  /** Keeps an uploaded picture likewise; its path. */
+  readonly keepPicture: (file: UploadedFile) => Effect.Effect<string>
   /** A job has this clip: its files may be made, and an upload in it stays. */
   readonly retain: (recipe: Recipe) => void
   /** The job is gone, and with it its files, and the upload if no other job has it. */
@@ -80,7 +83,7 @@ export const makeStudio: Effect.Effect<Studio, never, FileSystem.FileSystem | Sc
       const path = pathOf(recipe, "video")
       if (yield* Effect.orDie(fs.exists(path))) return path
       if (made._tag !== "Extended") {
-        yield* Effect.catchAll(renderReel(reelOf(recipe), path), brokenStudio)
+        yield* Effect.catchAll(renderReel(yield* withOpenings(reelOf(recipe)), path), brokenStudio)
         return path
       }
       const { prompt, seconds, source } = made
@@ -97,7 +100,22 @@ export const makeStudio: Effect.Effect<Studio, never, FileSystem.FileSystem | Sc
     const path = pathOf(recipe, variant)
     const render = variant === "thumbnail" ? renderThumbnail : renderSpritesheet
     return Effect.orDie(fs.exists(path)).pipe(
-      Effect.flatMap((done) => (done ? Effect.void : Effect.catchAll(render(reelOf(recipe), path), brokenStudio))),
+      Effect.flatMap((done) =>
+        done
+          ? Effect.void
+          : Effect.catchAll(
+              Effect.flatMap(withOpenings(reelOf(recipe)), (reel) => render(reel, path)),
+              brokenStudio
+            )
+      ),
+      Effect.as(path)
+    )
+  }
+
+  const kept = (file: UploadedFile, ending: string): Effect.Effect<string> => {
+    const path = `${folder}/${randomId()}${ending}`
+    return Effect.orElse(fs.rename(file.path, path), () => fs.copyFile(file.path, path)).pipe(
+      Effect.orDie,
       Effect.as(path)
     )
   }
@@ -105,12 +123,8 @@ export const makeStudio: Effect.Effect<Studio, never, FileSystem.FileSystem | Sc
   return {
     examine,
     keep: (file) =>
-      Effect.gen(function* () {
-        const facts = yield* examine(file)
-        const path = `${folder}/${randomId()}.source.mp4`
-        yield* Effect.orElse(fs.rename(file.path, path), () => fs.copyFile(file.path, path)).pipe(Effect.orDie)
-        return uploaded(path, facts)
-      }),
+      Effect.flatMap(examine(file), (facts) => Effect.map(kept(file, ".source.mp4"), (path) => uploaded(path, facts))),
+    keepPicture: (file) => kept(file, ".picture"),
     retain: (recipe) => {
       retained.add(recipe.key)
       const upload = uploadOf(recipe)

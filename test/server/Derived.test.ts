@@ -2,11 +2,11 @@ import * as fs from "node:fs/promises"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { VideosServer } from "effect-videos/server"
-import { decode } from "fast-png"
+import { decode, encode } from "fast-png"
 import { motionOf } from "../../src/server/media/frames.js"
 import { drawn, extended, redrawn, reelOf } from "../../src/server/recipe.js"
 import { parseMp4 } from "../support/mp4.js"
-import { errorOf, fixture, idOf, instant, make, post, postForm, send } from "./support.js"
+import { errorOf, fixture, idOf, instant, make, post, postForm, remove, send } from "./support.js"
 
 const server = VideosServer.layerInProcess(instant)
 
@@ -163,7 +163,7 @@ describe("a character", () => {
 
 describe("an input reference", () => {
   const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 0])
-  const image = (type: string, bytes = png) => new File([bytes], "cat.png", { type })
+  const image = (type: string, bytes: Uint8Array = png) => new File([Uint8Array.from(bytes)], "cat.png", { type })
   const fields = { prompt: "a cat", size: "320x240" }
 
   it.effect("is taken as a file, as an address and as the id of a file", () =>
@@ -195,6 +195,53 @@ describe("an input reference", () => {
       assert.deepStrictEqual([red, green], [green, blue])
       const [otherRed, otherGreen, otherBlue] = yield* corner(yield* post("/videos", fields))
       assert.notDeepEqual([otherRed, otherGreen], [otherGreen, otherBlue])
+    }).pipe(Effect.provide(server))
+  )
+
+  /** The left half red, the right one blue. */
+  const flag = (width: number, height: number, channels: 3 | 4 = 3) => {
+    const data = new Uint8Array(width * height * channels).fill(255)
+    for (let pixel = 0; pixel < width * height; pixel++) {
+      data.set(pixel % width < width / 2 ? [230, 20, 20] : [20, 20, 230], pixel * channels)
+    }
+    return encode({ width, height, data, channels, depth: 8 })
+  }
+
+  /** Two pixels of the first small frame of a clip, and of the last. */
+  const sides = (id: string) =>
+    Effect.map(send(`/videos/${id}/content?variant=spritesheet`), ({ bytes }) => {
+      const { data, height, width } = decode(bytes)
+      const tile = width / 10
+      const pixel = (x: number, y: number) => [...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3)]
+      const of = (left: number, bottom: number) => [pixel(left + 20, bottom - 60), pixel(left + tile - 20, bottom - 60)]
+      return { first: of(0, 120), last: of(width - tile, height) }
+    })
+
+  const isFlag = ([left = [], right = []]: ReadonlyArray<ReadonlyArray<number>>) => {
+    for (const [pixel, colour] of [
+      [left, [230, 20, 20]],
+      [right, [20, 20, 230]]
+    ] as const) {
+      for (const [index, value] of colour.entries()) assert.closeTo(pixel[index] ?? 0, value, 8)
+    }
+  }
+
+  it.effect.each([
+    ["of the clip's size", flag(320, 240)],
+    ["of another shape", flag(90, 40)],
+    ["with an alpha channel", flag(640, 480, 4)]
+  ] as const)("that is a PNG is what the clip begins with: %s", ([, bytes]) =>
+    Effect.gen(function* () {
+      const id = idOf(yield* postForm("/videos", { ...fields, input_reference: image("image/png", bytes) }))
+      const { first, last } = yield* sides(id)
+      isFlag(first)
+      assert.notDeepEqual(last, first)
+
+      // What was made from it can be made when it is gone.
+      const longer = idOf(yield* post("/videos/extensions", { video: { id }, prompt: "on", seconds: "4" }))
+      assert.strictEqual((yield* remove(`/videos/${id}`)).status, 200)
+      assert.strictEqual((yield* film(longer)).movieSeconds, 8)
+      isFlag((yield* sides(longer)).first)
     }).pipe(Effect.provide(server))
   )
 

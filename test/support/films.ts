@@ -69,14 +69,18 @@ const graysOf = (...input: ReadonlyArray<string>) =>
     )
   )
 
-const distance = (one: Uint8Array, other: Uint8Array): number =>
-  one.reduce((sum, value, index) => sum + Math.abs(value - (other[index] ?? 0)), 0)
+/** How far two pictures are from each other: the mean difference of their pixels. */
+export const distance = (one: Uint8Array, other: Uint8Array): number =>
+  one.reduce((sum, value, index) => sum + Math.abs(value - (other[index] ?? 0)), 0) / one.length
+
+/** A film's pictures, small and grey. */
+export const graysIn = (path: string) => graysOf("-i", path)
 
 /** Which picture of the sequence each picture of a film, or of a PNG, is. */
 export const picturesOf = (path: string, frames = 120) =>
   Effect.gen(function* () {
     const known = yield* graysOf(...sequence("160x90", frames))
-    const seen = yield* graysOf("-i", path)
+    const seen = yield* graysIn(path)
     return seen.map((picture) => {
       const distances = known.map((other) => distance(picture, other))
       return distances.indexOf(Math.min(...distances))

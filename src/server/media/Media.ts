@@ -29,6 +29,7 @@ import { framesOf, type Reel, reelPainter } from "./reel.js"
 import { addClip, appendSegment, DEFAULT_FPS, decoderOf, type SegmentSpec, type SourcePictures } from "./stitch.js"
 
 export { type MediaError, MediaFileError, MediaPackageError, MediaRenderError, NotMp4Error } from "./errors.js"
+export { withOpenings } from "./opening.js"
 export type { Reel, Shot } from "./reel.js"
 export { renderSpritesheet, renderThumbnail } from "./still.js"
 export { DEFAULT_FPS, encodable, type SegmentSpec, type SourcePictures } from "./stitch.js"

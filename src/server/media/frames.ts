@@ -42,6 +42,8 @@ export interface Scene {
   readonly label?: string | undefined
   /** Scenes of one motion move alike, whatever their prompts and colours. Default: the id and the prompt. */
   readonly motion?: string | undefined
+  /** The first frame, as `Painter.paint` gives one; within half a second it fades into what is drawn. */
+  readonly opening?: Uint8Array | undefined
 }
 
 /**
@@ -62,7 +64,7 @@ export interface Painter {
  * @category constructors
  */
 export const makePainter = (scene: Scene): Painter => {
-  const { fps, height, startSecond, totalSeconds, width } = scene
+  const { fps, height, opening, startSecond, totalSeconds, width } = scene
   const hash = fnv1a(motionOf({ id: scene.id, prompt: scene.prompt }))
   const gait = scene.motion === undefined ? hash : fnv1a(scene.motion)
   const hue = hash % 360
@@ -82,6 +84,7 @@ export const makePainter = (scene: Scene): Painter => {
   const phase = (gait >>> 16) / 65536
   const barCount = Math.max(3, Math.min(12, Math.floor(width / 8)))
   const barPitch = width / barCount
+  const fading = opening === undefined ? 0 : Math.max(1, Math.round(fps / 2))
 
   return {
     paint: (index) => {
@@ -102,6 +105,7 @@ export const makePainter = (scene: Scene): Painter => {
       rectangle(canvas, margin, layout.bar, Math.round((width - 2 * margin) * done), layout.thick, colours.filled)
       const time = layout.time(second)
       write(canvas, time, width - margin - widthOf(time) * scale, layout.clock, scale, INK)
+      if (opening !== undefined && index < fading) blend(canvas.data, opening, index / fading)
       return canvas.data
     }
   }
@@ -239,6 +243,14 @@ const clock = (second: number, tenths: boolean): string => {
   const minutes = String(Math.floor(whole / 600)).padStart(2, "0")
   const seconds = String(Math.floor(whole / 10) % 60).padStart(2, "0")
   return tenths ? `${minutes}:${seconds}.${whole % 10}` : `${minutes}:${seconds}`
+}
+
+/** So much of what is there, and the rest of the other picture. */
+const blend = (data: Uint8Array, other: Uint8Array, share: number): void => {
+  for (let at = 0; at < data.length; at++) {
+    const from = other[at] ?? 0
+    data[at] = Math.round(from + ((data[at] ?? 0) - from) * share)
+  }
 }
 
 const surface = (width: number, height: number): Surface => {

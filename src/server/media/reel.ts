@@ -16,6 +16,8 @@ export interface Shot {
   readonly scene: Scene
   /** Number of frames, at least 1. */
   readonly frames: number
+  /** Path of a picture that the shot begins with, to be read before it is drawn. */
+  readonly picture?: string | undefined
 }
 
 /**

@@ -1,0 +1,75 @@
+/**
+ * The picture that a clip begins with: somebody's PNG, as the painter has its frames. What is no PNG, or of a kind that is seldom
+ * seen (a palette, fewer than eight bits), gives none: the clip then only says that there was one.
+ *
+ * @since 0.1.0
+ */
+import * as fs from "node:fs/promises"
+import * as Effect from "effect/Effect"
+import type { DecodedPng } from "fast-png"
+import { loadFastPng } from "./packages.js"
+import type { Reel, Shot } from "./reel.js"
+
+/**
+ * The reel with its pictures read. Each fills its frame, cut where its shape is another.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const withOpenings = (reel: Reel): Effect.Effect<Reel> =>
+  Effect.map(
+    Effect.forEach(reel, (shot) =>
+      shot.picture === undefined ? Effect.succeed(shot) : Effect.map(read(shot.picture), (png) => opened(shot, png))
+    ),
+    ([first = reel[0], ...others]) => [first, ...others]
+  )
+
+// internal
+
+/** Nothing where the file is gone, cannot be decoded, or the package that could is not there: a film needs it for nothing else. */
+const read = (path: string): Effect.Effect<DecodedPng | null> =>
+  Effect.flatMap(loadFastPng, (png) => Effect.tryPromise(async () => png.decode(await fs.readFile(path)))).pipe(
+    Effect.orElseSucceed(() => null)
+  )
+
+const opened = (shot: Shot, png: DecodedPng | null): Shot =>
+  png === null || png.palette !== undefined || png.depth < 8 || png.width === 0 || png.height === 0
+    ? shot
+    : { ...shot, scene: { ...shot.scene, opening: planar(png, shot.scene.width, shot.scene.height) } }
+
+/** BT.709, limited range, as the painter draws. */
+const planar = (
+  { channels, data, depth, height, width }: DecodedPng,
+  toWidth: number,
+  toHeight: number
+): Uint8Array => {
+  const pixels = toWidth * toHeight
+  const picture = new Uint8Array((pixels * 3) / 2)
+  const scale = Math.max(toWidth / width, toHeight / height)
+  const most = 2 ** depth - 1
+  const hasColour = channels > 2
+  const at = (to: number, toSide: number, side: number) =>
+    Math.max(0, Math.min(side - 1, Math.floor((to + 0.5 - toSide / 2) / scale + side / 2)))
+  const blues = new Float32Array(pixels / 4)
+  const reds = new Float32Array(pixels / 4)
+  for (let y = 0; y < toHeight; y++) {
+    const row = at(y, toHeight, height) * width
+    for (let x = 0; x < toWidth; x++) {
+      const from = (row + at(x, toWidth, width)) * channels
+      const red = (data[from] ?? 0) / most
+      const green = hasColour ? (data[from + 1] ?? 0) / most : red
+      const blue = hasColour ? (data[from + 2] ?? 0) / most : red
+      const light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+      picture[y * toWidth + x] = Math.round(16 + 219 * light)
+      const half = (y >> 1) * (toWidth / 2) + (x >> 1)
+      // A quarter of each of four.
+      blues[half] = (blues[half] ?? 0) + (blue - light) / 1.8556 / 4
+      reds[half] = (reds[half] ?? 0) + (red - light) / 1.5748 / 4
+    }
+  }
+  for (let half = 0; half < pixels / 4; half++) {
+    picture[pixels + half] = Math.round(128 + 224 * (blues[half] ?? 0))
+    picture[(pixels * 5) / 4 + half] = Math.round(128 + 224 * (reds[half] ?? 0))
+  }
+  return picture
+}
