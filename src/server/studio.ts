@@ -114,7 +114,8 @@ export const makeStudio: Effect.Effect<Studio, never, FileSystem.FileSystem | Sc
 
   const kept = (file: UploadedFile, ending: string): Effect.Effect<string> => {
     const path = `${folder}/${randomId()}${ending}`
-    return Effect.orElse(fs.rename(file.path, path), () => fs.copyFile(file.path, path)).pipe(
+    // Not moved: a submission that a fault carries out twice has its file twice.
+    return Effect.orElse(fs.link(file.path, path), () => fs.copyFile(file.path, path)).pipe(
       Effect.orDie,
       Effect.as(path)
     )

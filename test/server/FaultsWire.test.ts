@@ -1,11 +1,14 @@
 /** What faults do on the wire, over real sockets. */
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, TestClock } from "effect"
 import { Fault, VideosServer } from "effect-videos/server"
 import { lengthIn, partsOf, rawRequest } from "./rawSocket.js"
-import { instant } from "./support.js"
+import { fixture, instant } from "./support.js"
 
 const clip = JSON.stringify({ prompt: "a lighthouse at dusk", size: "64x64" })
+
+const film = readFileSync(fixture("fragmented.mp4"))
 
 const onSocket = (...faults: ReadonlyArray<Fault.Rule>) => VideosServer.layer({ ...instant, faults })
 
@@ -231,8 +234,18 @@ describe("a submission that happens twice", () => {
         body.append("input_reference", new File(["\x89PNG"], "a.png", { type: "image/png" }))
         const answer = yield* Effect.promise(() => request(`${server.baseUrl}/videos`, { method: "POST", body }))
         const { id } = yield* jsonOf(answer)
-        assert.lengthOf(yield* jobIds, 2 * (index + 1))
+        assert.lengthOf(yield* jobIds, 4 * index + 2)
         assert.strictEqual((yield* jobIds).at(-1), id)
+
+        const longer = new FormData()
+        longer.append("prompt", "and on")
+        longer.append("seconds", "4")
+        longer.append("video", new File([film], "a.mp4", { type: "video/mp4" }))
+        const extension = yield* Effect.promise(() =>
+          request(`${server.baseUrl}/videos/extensions`, { method: "POST", body: longer })
+        )
+        assert.strictEqual((yield* jsonOf(extension)).id, (yield* jobIds).at(-1))
+        assert.lengthOf(yield* jobIds, 4 * index + 4)
       }
     }).pipe(Effect.provide(onSocket({ fault: Fault.duplicate("job") })))
   )
