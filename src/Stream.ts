@@ -18,8 +18,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import * as Errors from "./Errors.js"
+import type * as Errors from "./Errors.js"
 import type { SubmitOptions } from "./Http.js"
+import { completed } from "./internal/completed.js"
 import { pollAfter } from "./internal/failure.js"
 import { withStreamSpan } from "./internal/tracing.js"
 import type { Plan, Start } from "./internal/watch.js"
@@ -27,7 +28,7 @@ import { ruleOf } from "./internal/watchRule.js"
 import { awaitOne, type Telling, watchMany, watchOne } from "./internal/watchStream.js"
 import { defaultPollSchedule, defaultRetrySchedule } from "./Polling.js"
 import type { CreateVideoRequest, EditVideoRequest, ExtendVideoRequest, RemixVideoRequest } from "./Requests.js"
-import { isTerminal, phaseOf, type VideoResource } from "./Schema.js"
+import { isTerminal, type VideoResource } from "./Schema.js"
 import {
   type CreateVideoError,
   type EditVideoError,
@@ -270,12 +271,7 @@ export const awaitVideo = <E = never, R = never>(
   video: string | VideoResource,
   options?: AwaitVideoOptions<E, R>
 ): Effect.Effect<VideoResource, AwaitVideoError | E, R | Videos> =>
-  Effect.flatMap(awaitOne(plan("awaitVideo", options), start(video), options?.onUpdate), success)
-
-const success = (video: VideoResource): Either.Either<VideoResource, Errors.VideoFailedError> =>
-  phaseOf(video) === "failed"
-    ? Either.left(new Errors.VideoFailedError({ operation: "awaitVideo", video }))
-    : Either.right(video)
+  Effect.flatMap(awaitOne(plan("awaitVideo", options), start(video), options?.onUpdate), completed)
 
 /**
  * Follows many jobs as one Stream, which ends when all of them have. A job whose watch fails is an element, `VideoLost`, and
@@ -357,7 +353,7 @@ export const awaitVideos = (
     Stream.runFold(new Map<string, Either.Either<VideoResource, AwaitVideoError>>(), (ends, told) =>
       told._tag === "VideoChanged"
         ? ends
-        : ends.set(told.id, told._tag === "VideoLost" ? Either.left(told.error) : success(told.video))
+        : ends.set(told.id, told._tag === "VideoLost" ? Either.left(told.error) : completed(told.video))
     ),
     Effect.flatMap((ends) =>
       Effect.forEach(ids, (video) => {

@@ -300,8 +300,7 @@ export const createVideo = (
  * the stitched whole.
  *
  * Most servers do not serve this route: `OperationUnsupportedError`; `continueVideo` of `effect-videos/continue` does the job
- * on those, too. A 404 that leaves open whether the source or the
- * route is missing costs one look at the source.
+ * on those, too. A 404 that leaves open whether the source or the route is missing costs one look at the source.
  *
  * @example
  * import { extendVideo } from "effect-videos"

@@ -1,6 +1,5 @@
 /** A clip and more of it where the server extends nothing: what is sent, what is joined, and what is left when it breaks off. */
 import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -9,9 +8,11 @@ import { createVideo, VideoFile, VideosFetch } from "effect-videos"
 import { type ContinueVideoOptions, type ContinueVideoRequest, continueVideo, joinVideos } from "effect-videos/continue"
 import { VideosServer } from "effect-videos/server"
 import { lastFrame, probe } from "../src/continue/ffmpeg.js"
+import { instant } from "./server/support.js"
 import {
   distance,
   type FilmOptions,
+  folder,
   graysIn,
   hasFfmpeg,
   makeFilm,
@@ -23,11 +24,6 @@ import { parseMultipart } from "./support/multipart.js"
 import { json, serve, text } from "./support/server.js"
 import { whole } from "./support/transfer.js"
 import { videosOver } from "./support/videos.js"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "continue-"))),
-  (path) => Effect.sync(() => fs.rmSync(path, { recursive: true, force: true }))
-)
 
 const request: ContinueVideoRequest = { video: "video_0", prompt: "the light comes on", seconds: 4 }
 
@@ -325,7 +321,7 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", {
       const grays = yield* graysIn(made.path)
       const between = (one: number, other: number) => distance(grays[one] ?? nothing, grays[other] ?? nothing)
       assert.isBelow(between(95, 96), between(95, 95 + 24) / 3)
-    }).pipe(Effect.provide(VideosServer.layer({ preset: "vllm-omni", queueTime: 0, runTime: 0 })))
+    }).pipe(Effect.provide(VideosServer.layer({ preset: "vllm-omni", ...instant })))
   )
 })
 
@@ -341,7 +337,7 @@ describe("continueVideo", () => {
       assert.deepInclude(made, { way: "extended", seconds: 8 })
       assert.strictEqual((yield* server.jobs).length, 2)
       assert.deepStrictEqual(left(at), ["longer.mp4"])
-    }).pipe(Effect.provide(VideosServer.layer({ queueTime: 0, runTime: 0 })))
+    }).pipe(Effect.provide(VideosServer.layer(instant)))
   )
 
   it.scopedLive("pays for nothing where there is no FFmpeg", () =>

@@ -13,7 +13,8 @@ import {
 } from "effect-videos"
 import { presets } from "effect-videos/Presets"
 import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
-import { driven, facts, isUncertain, outcome, quiet, source, submissions } from "./support/reconcile.js"
+import { driven, facts, isUncertain, outcome, source, submissions } from "./support/reconcile.js"
+import { quiet } from "./support/videos.js"
 
 addEqualityTesters()
 

@@ -3,8 +3,8 @@ import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { createVideo, type VideosConfigOptions } from "effect-videos"
 import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
-import { driven, endAsTwo, facts, isUncertain, quiet, source, submissions } from "./support/reconcile.js"
-import { answerJson, atOnce, job, videosScripted } from "./support/videos.js"
+import { driven, endAsTwo, facts, isUncertain, source, submissions } from "./support/reconcile.js"
+import { answerJson, atOnce, job, quiet, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 

@@ -4,7 +4,8 @@ import { Effect, Exit, Fiber, Layer, Random, TestClock } from "effect"
 import { createVideo, type VideosConfigOptions } from "effect-videos"
 import { presets } from "effect-videos/Presets"
 import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
-import { driven, endAsTwo, facts, isUncertain, outcome, quiet, source, submissions } from "./support/reconcile.js"
+import { driven, endAsTwo, facts, isUncertain, outcome, source, submissions } from "./support/reconcile.js"
+import { quiet } from "./support/videos.js"
 
 addEqualityTesters()
 

@@ -6,8 +6,8 @@ import { createVideo, editVideo, VideoFile, VideoResource, Videos } from "effect
 import { Fault, VideosServer } from "effect-videos/server"
 import { likenessOf, normalPrompt, type Sought } from "../src/internal/reconcileMatch.js"
 import { fixture } from "./server/support.js"
-import { facts, quiet } from "./support/reconcile.js"
-import { clients } from "./support/videos.js"
+import { facts } from "./support/reconcile.js"
+import { clients, quiet } from "./support/videos.js"
 
 addEqualityTesters()
 

@@ -3,7 +3,6 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { type ContinueVideoRequest, frameOf, orElse, segmentOf } from "../continue/continueVideo.js"
 import type { Film } from "../continue/ffmpeg.js"
@@ -21,13 +20,12 @@ import * as options from "./options.js"
 import { type Output, outputArguments, planOutput } from "./output.js"
 import { Session } from "./session.js"
 import { source, sourceArgument } from "./sources.js"
-import { updatesOf, watchJobs } from "./watchJobs.js"
-
-interface Given extends options.Following, options.Connection, options.Shown {}
+import { type Given, submission } from "./submission.js"
+import { watchJobs } from "./watchJobs.js"
 
 /** With both programs found, and a place to work in beside the output. */
 const withWork = <A, E, R>(
-  given: Given,
+  given: options.Following,
   option: string,
   ids: ReadonlyArray<string>,
   use: (work: Work, output: Output) => Effect.Effect<A, E, R>
@@ -49,61 +47,43 @@ const making =
     const downloading = { ...work, options: { ...work.options, download: { onProgress: row.download } } }
     return Effect.gen(function* () {
       const target = yield* place(path, work.options)
-      const made = yield* finish(downloading, target, first, video, video)
-      const { bytes } = made
-      return { path: made.path, bytes, videoId: video.id, resumedFrom: 0, etag: null } satisfies DownloadedFile
+      const { bytes, path: saved } = yield* finish(downloading, target, first, video, video)
+      return { path: saved, bytes, videoId: video.id, resumedFrom: 0, etag: null } satisfies DownloadedFile
     })
   }
 
 /** An extension; and where the server serves none, a segment that is joined to the source. */
 export const extendOrJoin = (
-  given: Given & { readonly source: string; readonly idempotencyKey: Option.Option<string> },
+  given: Given & { readonly source: string },
   request: ContinueVideoRequest,
   told: (display: JobDisplay) => string | VideoFile.VideoFile
 ) =>
-  Effect.gen(function* () {
-    const session = yield* Session
-    const connection = connectionArguments(given)
-    yield* withWork(given, "--join", [], (work, output) => {
-      let film: Film | null = null
-      const updates = (row: JobDisplay) => {
-        const watching = {
-          ...watchOptions(given, [row]),
-          submit: { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
-        }
-        const { extraBody, prompt, seconds } = request
-        const extension = extendAndWatch({ video: told(row), prompt, seconds, extraBody }, watching)
+  withWork(given, "--join", [], (work, output) => {
+    const { extraBody, prompt, seconds, size, video } = request
+    let film: Film | null = null
+    return submission(
+      "extend",
+      given,
+      output,
+      (row, watching) => {
         const segment = Effect.gen(function* () {
+          const session = yield* Session
           yield* session.notSubmitting
-          const first = yield* sourceOf(work, request.video)
-          const frame = yield* frameOf(work, first, request.size)
+          const first = yield* sourceOf(work, video)
+          const frame = yield* frameOf(work, first, size)
           film = first
-          yield* session.submitting("create", connection)
+          yield* session.submitting("create", connectionArguments(given))
           return segmentOf(request, first, frame, watching)
         })
-        const all = orElse(extension, () => Stream.unwrap(segment))
-        return updatesOf(
-          "extend",
-          Stream.tapError(all, () => session.notSubmitting)
+        return orElse(extendAndWatch({ video: told(row), prompt, seconds, extraBody }, watching), () =>
+          Stream.unwrap(segment)
         )
+      },
+      {
+        resuming: () => (film === null ? { command: "watch" } : { command: "join", before: [given.source] }),
+        make: making(work, () => film)
       }
-      return Effect.zipRight(
-        session.submitting("extend", connection),
-        follow(
-          (display) => updates(display("extend")),
-          {
-            keys: ["extend"],
-            first: "submitting",
-            wait: true,
-            output,
-            resume: [...outputArguments(given.output, given.overwrite), ...connection],
-            resuming: () => (film === null ? { command: "watch" } : { command: "join", before: [given.source] }),
-            make: making(work, () => film)
-          },
-          given
-        )
-      )
-    })
+    )
   })
 
 export const join = Command.make(
@@ -124,10 +104,10 @@ export const join = Command.make(
       yield* idSegment("retrieveVideo", "id", id)
       const first = yield* source(given.source)
       const resume = [...outputArguments(given.output, given.overwrite), ...connectionArguments(given)]
-      const before = [given.source]
+      const resuming = { command: "join", before: [given.source] } as const
       yield* withWork(given, "join", [id], (work, output) =>
         Effect.gen(function* () {
-          yield* session.started(id, { id, command: "join", before, options: resume, running: true })
+          yield* session.started(id, { id, ...resuming, options: resume, running: true })
           const film = yield* sourceOf(work, first)
           yield* follow(
             (rowOf) => watchJobs([id], watchOptions(given, [rowOf(id)])),
@@ -137,7 +117,7 @@ export const join = Command.make(
               wait: true,
               output,
               resume,
-              resuming: () => ({ command: "join", before }),
+              resuming: () => resuming,
               make: making(work, () => film)
             },
             given

@@ -4,23 +4,19 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import type { ImageReference } from "../Requests.js"
-import type { VideoResource } from "../Schema.js"
-import { createAndWatch, editAndWatch, extendAndWatch, remixAndWatch, type SubmitAndWatchOptions } from "../Stream.js"
+import { createAndWatch, editAndWatch, extendAndWatch, remixAndWatch } from "../Stream.js"
 import * as VideoFile from "../VideoFile.js"
 import type { Videos } from "../Videos.js"
-import { connectionArguments, videosLayer } from "./connection.js"
+import { videosLayer } from "./connection.js"
 import type { JobDisplay } from "./display.js"
 import { UsageError } from "./errors.js"
-import { follow, watchOptions } from "./follow.js"
 import { descriptions } from "./help.js"
 import { extendOrJoin } from "./join.js"
 import * as options from "./options.js"
-import { outputArguments, planOutput } from "./output.js"
-import { Session } from "./session.js"
+import { planOutput } from "./output.js"
 import { isFile, source, sourceArgument } from "./sources.js"
-import { updatesOf } from "./watchJobs.js"
+import { type Given, submission, type Updates } from "./submission.js"
 
 const picture = (text: string) =>
   Effect.gen(function* () {
@@ -49,42 +45,10 @@ const common = {
   ...options.connection
 }
 
-interface Common extends options.Following, options.Connection, options.Shown {
-  readonly watch: boolean
-  readonly idempotencyKey: Option.Option<string>
-}
-
-/** The submission's answer first, then what a watch of it sees. */
-type Updates<E> = (display: JobDisplay, options: SubmitAndWatchOptions) => Stream.Stream<VideoResource, E, Videos>
-
-const submit = <E>(operation: string, given: Common, updates: Updates<E>) =>
-  Effect.gen(function* () {
-    const session = yield* Session
-    const output = yield* planOutput(given.output, given.overwrite, [])
-    const connection = connectionArguments(given)
-    const wait = given.watch || output !== null
-    yield* follow(
-      (display) => {
-        const row = display(operation)
-        const watching = {
-          ...watchOptions(given, [row]),
-          submit: { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
-        }
-        const all = Stream.tapError(updates(row, watching), () => session.notSubmitting)
-        return Stream.unwrap(
-          Effect.as(session.submitting(operation, connection), updatesOf(operation, wait ? all : Stream.take(all, 1)))
-        )
-      },
-      {
-        keys: [operation],
-        first: "submitting",
-        wait,
-        output,
-        resume: [...outputArguments(given.output, given.overwrite), ...connection]
-      },
-      given
-    )
-  })
+const submit = <E>(operation: string, given: Given, updates: Updates<E, Videos>) =>
+  Effect.flatMap(planOutput(given.output, given.overwrite, []), (output) =>
+    submission(operation, given, output, updates)
+  )
 
 // -----------------------------------------------------------------------------
 // commands

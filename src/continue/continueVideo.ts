@@ -5,13 +5,14 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as Errors from "../Errors.js"
+import type * as Errors from "../Errors.js"
 import type { SubmitOptions } from "../Http.js"
+import { completed } from "../internal/completed.js"
 import { createRequest, extendRequest } from "../internal/submissions.js"
 import { spanOf, withSpan } from "../internal/tracing.js"
 import { exclusively, writeError } from "../internal/transferFile.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../Requests.js"
-import { phaseOf, type VideoResource } from "../Schema.js"
+import type { VideoResource } from "../Schema.js"
 import {
   type CreateAndWatchError,
   createAndWatch,
@@ -157,10 +158,9 @@ const last = <E, R, E2, R2>(
 ): Effect.Effect<Option.Option<VideoResource>, E | E2 | Errors.VideoFailedError, R | R2> => {
   const told: Stream.Stream<VideoResource, E | E2, R | R2> =
     onUpdate === undefined ? updates : Stream.tap(updates, onUpdate)
-  return Effect.filterOrFail(
+  return Effect.flatMap(
     Stream.runLast(told),
-    Option.match({ onNone: () => true, onSome: (video) => phaseOf(video) !== "failed" }),
-    (video) => new Errors.VideoFailedError({ operation: "awaitVideo", video: Option.getOrThrow(video) })
+    Option.match({ onNone: () => Effect.succeedNone, onSome: (video) => Effect.asSome(completed(video)) })
   )
 }
 

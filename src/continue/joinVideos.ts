@@ -9,6 +9,7 @@ import * as Errors from "../Errors.js"
 import { idSegment } from "../internal/request.js"
 import { spanOf, withSpan } from "../internal/tracing.js"
 import { checkFree, exclusively, publish, resolveTarget, type Target, writeError } from "../internal/transferFile.js"
+import { synced } from "../internal/transferPart.js"
 import type { ExtendVideoRequest } from "../Requests.js"
 import type { VideoResource } from "../Schema.js"
 import { type AwaitVideoError, type AwaitVideoOptions, awaitVideo } from "../Stream.js"
@@ -209,17 +210,9 @@ export const finish = (
     )
     yield* join(programs, source, second, options.encoding ?? defaultEncoding, part, job)
     const { seconds } = yield* probe(programs, part, { film: "result", segment: job })
-    const bytes = yield* Effect.mapError(synced(fs, part), writeError(part))
+    const bytes = yield* Effect.scoped(Effect.flatMap(fs.open(part, { flag: "r+" }), synced)).pipe(
+      Effect.mapError(writeError(part))
+    )
     yield* publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
     return { path: target.path, bytes, seconds, segment: job } satisfies JoinedVideo
   })
-
-const synced = (fs: FileSystem.FileSystem, path: string) =>
-  Effect.scoped(
-    Effect.flatMap(fs.open(path, { flag: "r+" }), (file) =>
-      Effect.zipRight(
-        file.sync,
-        Effect.map(file.stat, ({ size }) => Number(size))
-      )
-    )
-  )

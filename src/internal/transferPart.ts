@@ -93,12 +93,13 @@ export const makePart = (file: FileSystem.File): Part => {
       ),
     write,
     flush,
-    sync: Effect.zipRight(
-      flush,
-      Effect.zipRight(
-        file.sync,
-        Effect.map(file.stat, ({ size }) => Number(size))
-      )
-    )
+    sync: Effect.zipRight(flush, synced(file))
   }
 }
+
+/** To the disk; the file's length. */
+export const synced = (file: FileSystem.File): Effect.Effect<number, PlatformError> =>
+  Effect.zipRight(
+    file.sync,
+    Effect.map(file.stat, ({ size }) => Number(size))
+  )

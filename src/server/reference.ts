@@ -53,18 +53,32 @@ const checkUrl = (url: unknown): Effect.Effect<string, Refusal> =>
  */
 export type ReferenceRule = "protocol" | "file" | "text"
 
-/** A few words about the image for the clip's corner; nothing where there is no image. */
+/** An image that came along. */
+export interface Reference {
+  /** A few words about it for the clip's corner; nothing where there is no image. */
+  readonly label: string | undefined
+  /** The image itself, where it is a file. */
+  readonly file: UploadedFile | undefined
+}
+
+/** @internal */
 export const readReference = (
   fields: Fields,
   rule: ReferenceRule
-): Effect.Effect<string | undefined, Refusal, FileSystem.FileSystem> => {
-  const file = fields[param]
-  if (file instanceof UploadedFile) return checkFile(file)
+): Effect.Effect<Reference, Refusal, FileSystem.FileSystem> => {
+  const value = fields[param]
+  const file = value instanceof UploadedFile ? value : undefined
+  return Effect.map(file === undefined ? named(fields, rule) : checkFile(file), (label) => ({ label, file }))
+}
+
+/** An image that is named, and not here. */
+const named = (fields: Fields, rule: ReferenceRule): Effect.Effect<string | undefined, Refusal> => {
   if (rule === "file") return readObject(objectField(fields, "image_reference"))
   if (rule === "text") {
-    return file === undefined || file === null
+    const text = fields[param]
+    return text === undefined || text === null
       ? Effect.succeed(undefined)
-      : typeof file === "string" && file !== ""
+      : typeof text === "string" && text !== ""
         ? Effect.succeed("from an image")
         : invalid(`Invalid type for '${param}': expected a string.`, "invalid_type")
   }

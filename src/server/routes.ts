@@ -30,8 +30,7 @@ import {
   readSize,
   readSource,
   refuse,
-  required,
-  UploadedFile
+  required
 } from "./protocol.js"
 import { readReference } from "./reference.js"
 import type { Occasion, Refused } from "./shapes.js"
@@ -135,13 +134,12 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
         const prompt = yield* readPrompt(fields)
         const seconds = (yield* readSeconds(fields, accent.leeway)) ?? 4
         const size = yield* readSize(fields, accent.leeway)
-        const label = yield* readReference(fields, accent.reference)
+        const { file, label } = yield* readReference(fields, accent.reference)
         const model = yield* readModel(fields)
         if (model === null && accent.modelRequired) {
           return yield* refuse(400, "The field 'model' is required.", { param: "model", code: "missing_model" })
         }
-        const reference = fields.input_reference
-        const picture = reference instanceof UploadedFile ? yield* studio.keepPicture(reference) : undefined
+        const picture = file === undefined ? undefined : yield* studio.keepPicture(file)
         return yield* jobs.create({ prompt, seconds, ...size, label, picture, model: model ?? "sora-2" })
       })
     ),

@@ -76,6 +76,8 @@ export const makeStudio: Effect.Effect<Studio, never, FileSystem.FileSystem | Sc
       error._tag === "NotMp4Error" ? Effect.fail(notMp4(error.reason)) : brokenStudio(error)
     )
 
+  const reel = (recipe: Recipe) => withOpenings(reelOf(recipe))
+
   const film = (recipe: Recipe): Effect.Effect<string, Refusal> =>
     Effect.gen(function* (): Effect.fn.Return<string, Refusal> {
       const { key: id, made } = recipe
@@ -83,7 +85,7 @@ export const makeStudio: Effect.Effect<Studio, never, FileSystem.FileSystem | Sc
       const path = pathOf(recipe, "video")
       if (yield* Effect.orDie(fs.exists(path))) return path
       if (made._tag !== "Extended") {
-        yield* Effect.catchAll(renderReel(yield* withOpenings(reelOf(recipe)), path), brokenStudio)
+        yield* Effect.catchAll(renderReel(yield* reel(recipe), path), brokenStudio)
         return path
       }
       const { prompt, seconds, source } = made
@@ -104,7 +106,7 @@ export const makeStudio: Effect.Effect<Studio, never, FileSystem.FileSystem | Sc
         done
           ? Effect.void
           : Effect.catchAll(
-              Effect.flatMap(withOpenings(reelOf(recipe)), (reel) => render(reel, path)),
+              Effect.flatMap(reel(recipe), (shots) => render(shots, path)),
               brokenStudio
             )
       ),

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { cli, serverLayer } from "./support.js"
 
-const hasBash = spawnSync("bash", ["--version"]).status === 0
+const hasBash = spawnSync("bash", ["--version"], { timeout: 60_000 }).status === 0
 if (!hasBash) console.log("The completions are not tried: there is no bash.")
 
 /** What bash offers for the last word of a command line. */

@@ -1,18 +1,11 @@
 /** Longer clips by the command, where the server extends nothing. */
 import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { hasFfmpeg, probed } from "../support/films.js"
+import { instant } from "../server/support.js"
+import { folder, hasFfmpeg, probed } from "../support/films.js"
 import { cli, jobs, serverLayer } from "./support.js"
-
-const instant = { queueTime: 0, runTime: 0 } as const
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "cli-join-"))),
-  (path) => Effect.sync(() => fs.rmSync(path, { recursive: true, force: true }))
-)
 
 const secondsOf = (path: string) =>
   Effect.map(probed(path), ({ streams }) => Number(streams.find(({ codec_type }) => codec_type === "video")?.duration))

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const script = fileURLToPath(new URL("../../scripts/bundle.mjs", import.meta.url))
   // Not `spawnSync`: while that waits, no time-out of the runner can fire, and a bundler that hangs would hang the run.
   await promisify(execFile)(process.execPath, [script, join(folder, "cli.mjs")])
-})
+}, 60_000)
 
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 

@@ -1,6 +1,9 @@
 /** Films that FFmpeg makes, and their pictures one by one: what a join is measured by. */
 import { execFile, spawnSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
 import { readFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { promisify } from "node:util"
 import { Effect } from "effect"
 
@@ -9,6 +12,12 @@ export const hasFfmpeg = ["ffmpeg", "ffprobe"].every(
   (program) => spawnSync(program, ["-version"], { timeout: 60_000 }).status === 0
 )
 if (!hasFfmpeg) console.log("No film is joined: there is no FFmpeg on the PATH.")
+
+/** A folder that goes away with its scope. */
+export const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "films-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
 
 const call = (program: string, args: ReadonlyArray<string>) =>
   Effect.promise(() => promisify(execFile)(program, [...args], { encoding: "buffer", maxBuffer: 2 ** 28 }))

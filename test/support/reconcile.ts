@@ -1,6 +1,6 @@
 /** Submissions against the embedded server in-process, by a clock that goes on where everything waits for it. */
 import { assert } from "@effect/vitest"
-import { Chunk, Effect, Fiber, Logger, TestClock } from "effect"
+import { Chunk, Effect, Fiber, TestClock } from "effect"
 import {
   createVideo,
   type ExtendVideoError,
@@ -43,9 +43,6 @@ export const driven = <A, E, R>(
       if (Chunk.isNonEmpty(due)) yield* TestClock.setTime(Math.min(...due))
     }
   })
-
-/** No words about what is adopted and sent again. */
-export const quiet = Logger.remove(Logger.defaultLogger)
 
 /** What became of a call, in words: a job's id, or the error. */
 export const outcome = <E extends { readonly _tag: string }, R>(

@@ -20,6 +20,9 @@ export const clients: ReadonlyArray<{
   { client: "VideosUndici", layer: VideosUndici.layer }
 ]
 
+/** No words about what is adopted, sent again or given up: what is logged is not what most tests are about. */
+export const quiet = Logger.remove(Logger.defaultLogger)
+
 /** Over a socket; nothing is retried, and no list is read, unless the test says so. */
 export const videosOver = (
   server: { readonly baseUrl: string },
@@ -32,8 +35,7 @@ export const videosOver = (
     submitRetry: Schedule.stop,
     onUnknownOutcome: "fail",
     ...options
-    // What is logged is not what these tests are about; thousands of their calls warn.
-  }).pipe(Layer.provide(client), Layer.merge(Logger.remove(Logger.defaultLogger)))
+  }).pipe(Layer.provide(client), Layer.merge(quiet))
 
 /** Tries again this many times, at once. */
 export const atOnce = (times: number): Schedule.Schedule<unknown> => Schedule.recurs(times)

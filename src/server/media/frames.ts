@@ -15,6 +15,7 @@
  *
  * @since 0.1.0
  */
+import { brightness, chromaBlue, chromaRed, luma } from "./colour.js"
 import { GLYPH_GAP, GLYPH_ROWS, GLYPH_WIDTH, glyphsOf, spellable, widthOf } from "./glyphs.js"
 
 /**
@@ -329,10 +330,6 @@ const yuv = (hue: number, saturation: number, lightness: number): Yuv => {
     return lightness - saturation * Math.min(lightness, 1 - lightness) * Math.max(-1, Math.min(k - 3, 9 - k, 1))
   }
   const [r, g, b] = [channel(0), channel(8), channel(4)]
-  const luma = 0.2126 * r + 0.7152 * g + 0.0722 * b
-  return [
-    Math.round(16 + 219 * luma),
-    Math.round(128 + (224 * (b - luma)) / 1.8556),
-    Math.round(128 + (224 * (r - luma)) / 1.5748)
-  ]
+  const light = brightness(r, g, b)
+  return [luma(light), chromaBlue(b - light), chromaRed(r - light)]
 }

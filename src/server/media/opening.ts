@@ -7,6 +7,7 @@
 import * as fs from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import type { DecodedPng } from "fast-png"
+import { brightness, chromaBlue, chromaRed, luma } from "./colour.js"
 import { loadFastPng } from "./packages.js"
 import type { Reel, Shot } from "./reel.js"
 
@@ -17,11 +18,8 @@ import type { Reel, Shot } from "./reel.js"
  * @category operations
  */
 export const withOpenings = (reel: Reel): Effect.Effect<Reel> =>
-  Effect.map(
-    Effect.forEach(reel, (shot) =>
-      shot.picture === undefined ? Effect.succeed(shot) : Effect.map(read(shot.picture), (png) => opened(shot, png))
-    ),
-    ([first = reel[0], ...others]) => [first, ...others]
+  Effect.forEach(reel, (shot) =>
+    shot.picture === undefined ? Effect.succeed(shot) : Effect.map(read(shot.picture), (png) => opened(shot, png))
   )
 
 // internal
@@ -59,17 +57,17 @@ const planar = (
       const red = (data[from] ?? 0) / most
       const green = hasColour ? (data[from + 1] ?? 0) / most : red
       const blue = hasColour ? (data[from + 2] ?? 0) / most : red
-      const light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-      picture[y * toWidth + x] = Math.round(16 + 219 * light)
+      const light = brightness(red, green, blue)
+      picture[y * toWidth + x] = luma(light)
       const half = (y >> 1) * (toWidth / 2) + (x >> 1)
       // A quarter of each of four.
-      blues[half] = (blues[half] ?? 0) + (blue - light) / 1.8556 / 4
-      reds[half] = (reds[half] ?? 0) + (red - light) / 1.5748 / 4
+      blues[half] = (blues[half] ?? 0) + (blue - light) / 4
+      reds[half] = (reds[half] ?? 0) + (red - light) / 4
     }
   }
   for (let half = 0; half < pixels / 4; half++) {
-    picture[pixels + half] = Math.round(128 + 224 * (blues[half] ?? 0))
-    picture[(pixels * 5) / 4 + half] = Math.round(128 + 224 * (reds[half] ?? 0))
+    picture[pixels + half] = chromaBlue(blues[half] ?? 0)
+    picture[(pixels * 5) / 4 + half] = chromaRed(reds[half] ?? 0)
   }
   return picture
 }
