@@ -23,8 +23,10 @@ import {
 import { downloadVideoToFile } from "../Transfer.js"
 import * as VideoFile from "../VideoFile.js"
 import type { Videos } from "../Videos.js"
-import { type Film, lastFrame, type Size } from "./ffmpeg.js"
+import type { Film } from "./film.js"
+import { lastFrame, type Size } from "./graph.js"
 import {
+  checkJoin,
   finish,
   type JoinVideosError,
   type JoinVideosOptions,
@@ -193,13 +195,15 @@ const sizeOf = (source: Film, size: string | undefined): Size => {
   return { width: Number(width ?? source.width), height: Number(height ?? source.height) }
 }
 
-/** The source's last frame as a file to upload. */
-export const frameOf = ({ directory, programs }: Work, source: Film, size: string | undefined) =>
+/** The source's last frame as a file to upload, after what FFmpeg has to do later has been tried. */
+export const frameOf = (work: Work, source: Film, size: string | undefined) =>
   Effect.gen(function* () {
+    const { directory, programs } = work
     const fs = yield* FileSystem.FileSystem
     const path = (yield* Path.Path).join(directory, "frame.png")
     const isThere = Effect.orElseSucceed(fs.exists(path), () => false)
     yield* lastFrame(programs, source, sizeOf(source, size), path, isThere)
+    yield* checkJoin(work, source)
     return yield* Effect.mapError(VideoFile.fromPath(path), writeError(path))
   })
 

@@ -24,8 +24,21 @@ export class FfmpegUnavailableError extends Schema.TaggedError<FfmpegUnavailable
 }
 
 /**
- * A film that FFmpeg cannot read, or cannot make into another. `probe` and `frame` of the source come before anything is
- * submitted. Later, `segment` is the job that was paid for: `joinVideos` goes on with it.
+ * A film that FFmpeg cannot read, or cannot make into another. If `segment` is `null`, nothing was submitted: the source, the
+ * programs and the encoding are tried before. Otherwise `segment` is the job that was paid for: `joinVideos` goes on with it, or
+ * with its file at `segmentPath`.
+ *
+ * @example
+ * import { Effect, Option } from "effect"
+ * import { VideoFile } from "effect-videos"
+ * import { joinVideos, type MediaError } from "effect-videos/continue"
+ *
+ * const goOn = ({ segment, segmentPath }: MediaError) =>
+ *   segmentPath === null
+ *     ? Option.map(Option.fromNullable(segment), (job) => joinVideos("video_1", job, "longer.mp4"))
+ *     : Option.some(
+ *         Effect.flatMap(VideoFile.fromPath(segmentPath), (file) => joinVideos("video_1", file, "longer.mp4"))
+ *       )
  *
  * @since 0.1.0
  * @category errors
@@ -39,7 +52,10 @@ export class MediaError extends Schema.TaggedError<MediaError>("effect-videos/Me
   exitCode: nullable(Schema.Number),
   /** The end of what the program wrote to its standard error. */
   detail: Schema.String,
-  segment: nullable(VideoResource)
+  /** The job that was paid for; `null` if none was. */
+  segment: nullable(VideoResource),
+  /** Absolute path of the segment's file, which is kept beside the result's place; `null` if it was not downloaded. */
+  segmentPath: nullable(Schema.String)
 }) {
   readonly isTransient = false
   override get message() {
@@ -47,8 +63,9 @@ export class MediaError extends Schema.TaggedError<MediaError>("effect-videos/Me
       this.segment === null
         ? ""
         : ` The segment is ${this.segment.id}: \`joinVideos\` goes on with it, and makes no other.`
+    const kept = this.segmentPath === null ? "" : ` The segment's file is kept: ${this.segmentPath}.`
     const code = this.exitCode === null ? "" : ` (exit code ${this.exitCode})`
-    return `cannot ${steps[this.step]} the ${this.film}${code}: ${this.detail}.${next}`
+    return `cannot ${steps[this.step]} the ${this.film}${code}: ${this.detail}.${kept}${next}`
   }
 }
 

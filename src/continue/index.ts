@@ -23,5 +23,5 @@ export {
   continueVideo
 } from "./continueVideo.js"
 export { FfmpegUnavailableError, MediaError } from "./errors.js"
-export { defaultEncoding } from "./ffmpeg.js"
+export { defaultEncoding } from "./graph.js"
 export { type JoinedVideo, type JoinVideosError, type JoinVideosOptions, joinVideos } from "./joinVideos.js"

@@ -16,8 +16,10 @@ import { type AwaitVideoError, type AwaitVideoOptions, awaitVideo } from "../Str
 import { type DownloadToFileError, type DownloadToFileOptions, downloadVideoToFile } from "../Transfer.js"
 import * as VideoFile from "../VideoFile.js"
 import type { Videos } from "../Videos.js"
-import type { FfmpegUnavailableError, MediaError } from "./errors.js"
-import { checkPrograms, defaultEncoding, type Film, join, type Programs, probe } from "./ffmpeg.js"
+import { type FfmpegUnavailableError, MediaError } from "./errors.js"
+import { checkPrograms, failed, type Programs } from "./ffmpeg.js"
+import { type Film, probe } from "./film.js"
+import { defaultEncoding, join, rehearse } from "./graph.js"
 
 /**
  * How to go about a join. Everything is optional; what `awaitVideo` takes holds for the wait.
@@ -192,6 +194,14 @@ export const sourceOf = (work: Work, video: ExtendVideoRequest["video"]) =>
     probe(work.programs, path, { film: "source", segment: null })
   )
 
+/** Makes a small file as the whole will be made, before a segment is paid for. */
+export const checkJoin = ({ directory, options, programs }: Work, source: Film) =>
+  Effect.gen(function* () {
+    const trial = (yield* Path.Path).join(directory, "trial.mp4")
+    yield* rehearse(programs, source, options.encoding ?? defaultEncoding, trial)
+    yield* probe(programs, trial, { film: "result", segment: null })
+  })
+
 /** Joins, and gives the file its name. */
 export const finish = (
   work: Work,
@@ -201,18 +211,43 @@ export const finish = (
   job: VideoResource | null
 ) =>
   Effect.gen(function* () {
-    const { directory, options, programs } = work
+    const { directory, options } = work
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const part = path.join(directory, "joined.mp4")
-    const second = yield* Effect.flatMap(fetched(work, segment, "segment"), (file) =>
-      probe(programs, file, { film: "segment", segment: job })
+    const file = yield* fetched(work, segment, "segment")
+    const seconds = yield* joined(work, source, file, part, job).pipe(
+      Effect.catchTag("MediaError", (error) => (job === null ? error : keepSegment(target, file, job, error)))
     )
-    yield* join(programs, source, second, options.encoding ?? defaultEncoding, part, job)
-    const { seconds } = yield* probe(programs, part, { film: "result", segment: job })
     const bytes = yield* Effect.scoped(Effect.flatMap(fs.open(part, { flag: "r+" }), synced)).pipe(
       Effect.mapError(writeError(part))
     )
     yield* publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
     return { path: target.path, bytes, seconds, segment: job } satisfies JoinedVideo
+  })
+
+const joined = ({ options, programs }: Work, source: Film, file: string, part: string, job: VideoResource | null) =>
+  Effect.gen(function* () {
+    const second = yield* probe(programs, file, { film: "segment", segment: job })
+    const wanted = yield* join(programs, source, second, options.encoding ?? defaultEncoding, part, job)
+    const { seconds } = yield* probe(programs, part, { film: "result", segment: job })
+    // FFmpeg ends well when a limit is reached.
+    if (Math.abs(seconds - wanted) > Math.max(0.5, wanted / 20)) {
+      const detail = `it lasts ${seconds.toFixed(3)} s instead of ${wanted.toFixed(3)} s`
+      return yield* failed({ step: "join", film: "result", segment: job }, detail)
+    }
+    return seconds
+  })
+
+/** Moves what was paid for and downloaded out of the working directory, under a name that is the job's. */
+const keepSegment = (target: Target, file: string, job: VideoResource, error: MediaError) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const { dirname, join } = yield* Path.Path
+    const name = job.id.replace(/[^\w-]/g, "_").slice(0, 128)
+    const segmentPath = join(dirname(target.path), `${name}.segment.mp4`)
+    // If it cannot be kept, the server has it still, and the error says which job it is.
+    const kept = yield* Effect.isSuccess(fs.rename(file, segmentPath))
+    const { detail, exitCode, film, step } = error
+    return yield* new MediaError({ step, film, exitCode, detail, segment: job, segmentPath: kept ? segmentPath : null })
   })

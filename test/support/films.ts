@@ -22,7 +22,8 @@ export const folder = Effect.acquireRelease(
 const call = (program: string, args: ReadonlyArray<string>) =>
   Effect.promise(() => promisify(execFile)(program, [...args], { encoding: "buffer", maxBuffer: 2 ** 28 }))
 
-const ffmpeg = (...args: ReadonlyArray<string>) => call("ffmpeg", ["-nostdin", "-v", "error", "-y", ...args])
+/** Runs FFmpeg; the last argument is the file that it writes. */
+export const ffmpeg = (...args: ReadonlyArray<string>) => call("ffmpeg", ["-nostdin", "-v", "error", "-y", ...args])
 
 const rate = 24
 
@@ -104,6 +105,10 @@ export interface Probed {
     readonly height?: number
     readonly duration?: string
     readonly avg_frame_rate?: string
+    readonly color_range?: string
+    readonly color_space?: string
+    readonly color_primaries?: string
+    readonly color_transfer?: string
   }>
 }
 
@@ -113,3 +118,35 @@ export const probed = (path: string) =>
     call("ffprobe", ["-v", "error", "-print_format", "json", "-show_streams", path]),
     ({ stdout }): Probed => JSON.parse(stdout.toString())
   )
+
+/** The mean colour of each picture's middle, as red, green and blue. */
+export const colorsIn = (path: string) =>
+  Effect.map(
+    ffmpeg("-i", path, "-vf", "crop=iw/2:ih/2,scale=1:1:flags=area,format=rgb24", "-f", "rawvideo", "-"),
+    ({ stdout }) =>
+      Array.from({ length: stdout.byteLength / 3 }, (_, index) => [...stdout.subarray(3 * index, 3 * index + 3)])
+  )
+
+/** The indices at which a row becomes true. */
+const onsets = (row: ReadonlyArray<boolean>) =>
+  row.flatMap((is, index) => (is && row[index - 1] !== true ? [index] : []))
+
+/** When a film's pictures become white, in seconds, and when a tone begins in its sound. */
+export const flashesAndBeeps = (path: string) =>
+  Effect.gen(function* () {
+    const colors = yield* colorsIn(path)
+    const [track] = (yield* probed(path)).streams
+    const [over = 0, under = 1] = track?.avg_frame_rate?.split("/").map(Number) ?? []
+    const sound = yield* ffmpeg("-i", path, "-vn", "-ac", "1", "-ar", "8000", "-f", "s16le", "-")
+    const samples = Array.from({ length: sound.stdout.byteLength / 2 }, (_, index) =>
+      sound.stdout.readInt16LE(2 * index)
+    )
+    // Windows of 10 ms.
+    const loud = Array.from({ length: Math.floor(samples.length / 80) }, (_, index) =>
+      samples.slice(80 * index, 80 * index + 80).some((sample) => Math.abs(sample) > 4000)
+    )
+    return {
+      flashes: onsets(colors.map(([red = 0]) => red > 128)).map((index) => (index * under) / over),
+      beeps: onsets(loud).map((index) => index / 100)
+    }
+  })

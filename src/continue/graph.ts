@@ -1,0 +1,357 @@
+/** The filter graphs: a film's last frame as a picture, and two films as one. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { VideoResource } from "../Schema.js"
+import { failed, input, type Programs, type Run, run, type Stage, timeToMake } from "./ffmpeg.js"
+import type { Colors, Film } from "./film.js"
+
+export interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+// Timestamps are those of the files, as `probe` read them: FFmpeg's own shift of them depends on the format.
+const common = ["-nostdin", "-v", "error", "-y", "-copyts"]
+
+const seconds = (value: number): string => value.toFixed(6)
+
+// -----------------------------------------------------------------------------
+// pictures
+// -----------------------------------------------------------------------------
+
+/** Curves for more light than a screen of standard range shows. */
+const highRange: Readonly<Record<string, string>> = { smpte2084: "PQ", "arib-std-b67": "HLG" }
+
+/**
+ * Primaries that FFmpeg's `scale` may take for BT.709's. Those of BT.601 are so near that players differ in whether they convert
+ * them, and a server's file is tagged with them by habit.
+ */
+const isUsual = (primaries: string): boolean => /^(unknown|bt709|smpte170m|bt470bg|bt470m|smpte240m)$/.test(primaries)
+
+const isKnownMatrix = (matrix: string): boolean => /^(bt709|bt601|bt2020|smpte240m|fcc)$/.test(matrix)
+
+/** Why `scale` cannot convert a film's colours, if it cannot: `zscale` and `tonemap` do. */
+const specialColors = ({ colors: { isRgb, matrix, primaries, transfer } }: Film): string | null => {
+  const curve = highRange[transfer]
+  if (curve !== undefined) return `HDR (${curve})`
+  if (!isUsual(primaries)) return `in the colours of ${primaries}`
+  return isRgb || isKnownMatrix(matrix) ? null : `coded by the matrix ${matrix}`
+}
+
+/**
+ * The light of an HDR film on a screen of standard range, by the usual 100 cd/m² for its white. What such a screen can show stays
+ * as it is up to 80 % of its light; above, everything up to 1000 cd/m² is compressed.
+ */
+const toneMapped = "tonemap=tonemap=mobius:param=0.8:desat=0:peak=10"
+
+/** Into BT.709. `zscale` needs all four properties to be named; it has names of its own for two matrices. */
+const toStandard = ({ height, width }: Film, colors: Colors): ReadonlyArray<string> => {
+  const isHigh = highRange[colors.transfer] !== undefined
+  const known = (name: string, instead: string) => (name === "unknown" ? instead : name)
+  const matrix = { bt2020: "bt2020nc", bt601: "smpte170m" }[colors.matrix] ?? colors.matrix
+  const from = [
+    `min=${colors.isRgb ? "gbr" : matrix}`,
+    `rin=${colors.isRgb ? "pc" : colors.range}`,
+    `pin=${known(colors.primaries, isHigh ? "bt2020" : "bt709")}`,
+    `tin=${known(colors.transfer, "bt709")}`
+  ].join(":")
+  return [
+    // With subsampled colours, `zscale` takes no odd size.
+    ...(colors.isRgb || (width % 2 === 0 && height % 2 === 0) ? [] : ["format=yuv444p12le"]),
+    `zscale=${from}:m=gbr:r=pc:t=linear:npl=100`,
+    "format=gbrpf32le",
+    "zscale=p=bt709",
+    ...(isHigh ? [toneMapped] : []),
+    "zscale=t=bt709:m=bt709:r=tv",
+    "format=yuv444p12le"
+  ]
+}
+
+const scale = (...parameters: ReadonlyArray<string>): string =>
+  `scale=${parameters.join(":")}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp`
+
+/** What `scale` has to know of the pictures that it is given. */
+const from = ({ isRgb, matrix, range }: Pick<Colors, "isRgb" | "matrix" | "range">): ReadonlyArray<string> =>
+  isRgb ? [] : [`in_color_matrix=${matrix}`, `in_range=${range}`]
+
+/**
+ * A film's pictures upright, progressive, opaque, of one size and in BT.709 colours: the one place where colours are converted, so
+ * that the frame that is sent, the source and the segment agree. What follows decides whether they are RGB.
+ */
+const shown = (film: Film, { height, width }: Size): ReadonlyArray<string> => {
+  const opaque: Colors = film.hasAlpha ? { ...film.colors, isRgb: true } : film.colors
+  const isSpecial = specialColors(film) !== null
+  const standard: Colors = isSpecial ? { ...opaque, isRgb: false, matrix: "bt709", range: "tv" } : opaque
+  return [
+    ...(film.isInterlaced ? ["yadif=deint=interlaced"] : []),
+    // On black, as players show it.
+    ...(film.hasAlpha ? [scale("iw", "ih", ...from(film.colors)), "format=gbrap16le", "premultiply=inplace=1"] : []),
+    ...(isSpecial ? toStandard(film, opaque) : []),
+    scale(String(width), String(height), ...from(standard), "out_color_matrix=bt709", "out_range=tv"),
+    "setsar=1"
+  ]
+}
+
+/** The size of a film's pictures in a frame that they fill, or fit into. */
+const sizeIn = (film: Size, frame: Size, isFilled: boolean): Size => {
+  const both = [frame.width / film.width, frame.height / film.height] as const
+  const scale = isFilled ? Math.max(...both) : Math.min(...both)
+  const side = (length: number, limit: number) => {
+    const scaled = Math.max(1, Math.round(length * scale))
+    return isFilled ? Math.max(limit, scaled) : Math.min(limit, scaled)
+  }
+  return { width: side(film.width, frame.width), height: side(film.height, frame.height) }
+}
+
+/** Fails if this FFmpeg lacks what a film's colours need. */
+const checkColors = ({ ffmpeg }: Programs, film: Film, stage: Stage): Run<void> => {
+  const why = specialColors(film)
+  if (why === null) return Effect.void
+  const listed = run(ffmpeg, ["-v", "error", "-filters"], stage, timeToMake(0), Stream.mkString)
+  return Effect.flatMap(listed, (filters) => {
+    const missing = ["zscale", "tonemap"].filter((name) => !new RegExp(`^ *\\S+ +${name} `, "m").test(filters))
+    return missing.length === 0
+      ? Effect.void
+      : failed(
+          stage,
+          `it is ${why}, and this FFmpeg has no filter ${missing.join(" and no filter ")} (libzimg) to convert it`
+        )
+  })
+}
+
+// -----------------------------------------------------------------------------
+// the last frame
+// -----------------------------------------------------------------------------
+
+/**
+ * Each frame overwrites the one before, so that the last is left. At times of their own making: at a constant rate, FFmpeg leaves
+ * out what comes too close to its neighbour.
+ */
+const frameArguments = (source: Film, from: number, { height, width }: Size, to: string): ReadonlyArray<string> => {
+  const inner = sizeIn(source, { width, height }, false)
+  const filters = [
+    `trim=start=${seconds(from)}`,
+    ...shown(source, inner),
+    "format=rgb24",
+    // Into the frame that the server makes, if it makes another than the source's: whole, with bars beside it.
+    `pad=${width}:${height}:-1:-1`,
+    // A PNG with another curve than sRGB has a gamma that some readers apply.
+    "setparams=range=pc:colorspace=gbr:color_primaries=bt709:color_trc=iec61966-2-1",
+    "settb=1/25",
+    "setpts=N"
+  ]
+  return [
+    ...common,
+    ...input(source.path),
+    "-filter_complex",
+    `[0:${source.pictures}]${filters.join(",")}[v]`,
+    ...["-map", "[v]", "-map_metadata", "-1", "-r", "25", "-update", "1", to]
+  ]
+}
+
+const pixelsOf = ({ count, height, width }: Film): number => count * width * height
+
+/** Writes a film's last frame as a PNG: the picture that `probe` found to be last, or else the last that FFmpeg decodes. */
+export const lastFrame = (
+  programs: Programs,
+  source: Film,
+  size: Size,
+  to: string,
+  isThere: Effect.Effect<boolean>
+): Run<void> => {
+  const stage: Stage = { step: "frame", film: "source", segment: null }
+  const take = (from: number) =>
+    Effect.zipRight(
+      run(
+        programs.ffmpeg,
+        frameArguments(source, from, size, to),
+        stage,
+        timeToMake(pixelsOf(source)),
+        Stream.runDrain
+      ),
+      isThere
+    )
+  return checkColors(programs, source, stage).pipe(
+    Effect.zipRight(take(source.last - 0.001)),
+    Effect.flatMap((found) => (found ? Effect.succeed(found) : take(source.first - 0.001))),
+    Effect.flatMap((found) => (found ? Effect.void : failed(stage, "it has no frame that can be decoded")))
+  )
+}
+
+// -----------------------------------------------------------------------------
+// one of two
+// -----------------------------------------------------------------------------
+
+/** H.264 at a quality that a clip can go through many times, and AAC. */
+export const defaultEncoding: ReadonlyArray<string> = [
+  "-c:v",
+  "libx264",
+  "-preset",
+  "medium",
+  "-crf",
+  "17",
+  "-pix_fmt",
+  "yuv420p",
+  "-c:a",
+  "aac",
+  "-b:a",
+  "192k"
+]
+
+/** What of a film is in the result. */
+interface Part {
+  readonly film: Film
+  /** When it begins in the film. */
+  readonly from: number
+  /** Pictures that are left out before it. */
+  readonly skipped: 0 | 1
+  /** Its length in the result. */
+  readonly frames: number
+}
+
+const partOf = (film: Film, skipped: 0 | 1, rate: number): Part => {
+  const from = (skipped === 0 ? film.first : (film.second ?? film.last)) - film.lead
+  const end = film.first + film.seconds
+  // The last picture is shown, however short it is.
+  const frames = Math.max(Math.round((end - from) * rate), Math.round((film.last - from) * rate) + 1)
+  return { film, from, skipped, frames }
+}
+
+/** Frames per second of the result: no picture of either film is lost. */
+const rateOf = (source: Film, segment: Film): Film =>
+  segment.framesPerSecond > source.framesPerSecond ? segment : source
+
+interface Joint {
+  readonly parts: readonly [source: Part, segment: Part]
+  readonly hasSound: boolean
+  readonly rate: Film
+}
+
+/** The segment begins with the frame that it was made from, which the source has shown already. */
+const jointOf = (source: Film, segment: Film): Joint => {
+  const rate = rateOf(source, segment)
+  return {
+    parts: [partOf(source, 0, rate.framesPerSecond), partOf(segment, 1, rate.framesPerSecond)],
+    hasSound: source.sound !== null || segment.sound !== null,
+    rate
+  }
+}
+
+const tagged = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+
+const picturesOf = ({ film, frames, from, skipped }: Part, index: number, size: Size, rate: Film): string => {
+  const { height, width } = size
+  const filters = [
+    ...(skipped === 0 ? [] : [`trim=start_frame=${skipped}`]),
+    `setpts=PTS-${seconds(from)}/TB`.replace("--", "+"),
+    // The picture is cut to the source's: if it was made larger, the bars of the reference go.
+    ...shown(film, sizeIn(film, size, true)),
+    `crop=${width}:${height}`,
+    "format=yuv420p",
+    // At its own rate each picture has a frame; the higher rate then repeats some and loses none.
+    `fps=${film.rate}:start_time=0`,
+    ...(film.rate === rate.rate ? [] : [`fps=${rate.rate}:start_time=0`]),
+    "tpad=stop=-1:stop_mode=clone",
+    `trim=end_frame=${frames}`,
+    tagged
+  ]
+  return `[${index}:${film.pictures}]${filters.join(",")}[v${index}]`
+}
+
+const hertz = 48_000
+
+const soundFormat = "aformat=sample_fmts=fltp:channel_layouts=stereo"
+
+/** The sound of a part for exactly as long as its pictures last, in step with them; silence if it has none. */
+const soundOf = ({ film, frames, from }: Part, index: number, rate: Film): string => {
+  const whole = `atrim=end_sample=${Math.round((frames / rate.framesPerSecond) * hertz)}`
+  if (film.sound === null) return `anullsrc=r=${hertz}:cl=stereo,${soundFormat},${whole}[a${index}]`
+  const filters = [
+    `asetpts=PTS-${seconds(from)}/TB`.replace("--", "+"),
+    "atrim=start=0",
+    // Silence where the track has none before, or between.
+    `aresample=${hertz}:async=1:first_pts=0`,
+    soundFormat,
+    "apad",
+    whole
+  ]
+  return `[${index}:${film.sound}]${filters.join(",")}[a${index}]`
+}
+
+const lengthOf = ({ parts, rate }: Joint): number =>
+  parts.reduce((sum, { frames }) => sum + frames, 0) / rate.framesPerSecond
+
+const joinArguments = (joint: Joint, encoding: ReadonlyArray<string>, to: string): ReadonlyArray<string> => {
+  const { hasSound, parts, rate } = joint
+  const [{ film: size }] = parts
+  const sounds = hasSound ? parts.map((part, index) => soundOf(part, index, rate)) : []
+  const graph = [
+    ...parts.map((part, index) => picturesOf(part, index, size, rate)),
+    ...sounds,
+    hasSound ? "[v0][a0][v1][a1]concat=n=2:v=1:a=1[v][a]" : "[v0][v1]concat=n=2:v=1:a=0[v]"
+  ]
+  const length = lengthOf(joint)
+  // More than any encoder makes of it: pixels of 48 bits.
+  const mostBytes = Math.ceil(length * rate.framesPerSecond * size.width * size.height * 6 + 2 ** 26)
+  return [
+    ...common,
+    ...parts.flatMap(({ film }) => input(film.path)),
+    "-filter_complex",
+    graph.join(";"),
+    ...["-map", "[v]", ...(hasSound ? ["-map", "[a]"] : [])],
+    // The chapters and the time code are the source's alone.
+    ...["-map_chapters", "-1", "-write_tmcd", "0"],
+    ...["-color_range", "tv", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"],
+    ...encoding,
+    // So that a player can begin before it has the whole.
+    ...["-movflags", "+faststart"],
+    ...["-t", seconds(length + 0.5), "-fs", String(mostBytes), "-f", "mp4", to]
+  ]
+}
+
+const make = (
+  { ffmpeg }: Programs,
+  joint: Joint,
+  encoding: ReadonlyArray<string>,
+  to: string,
+  job: VideoResource | null
+): Run<void> => {
+  const [{ film, frames }, segment] = joint.parts
+  const pixels = (frames + segment.frames) * film.width * film.height + pixelsOf(film) + pixelsOf(segment.film)
+  const stage: Stage = { step: "join", film: "result", segment: job }
+  return run(ffmpeg, joinArguments(joint, encoding, to), stage, timeToMake(pixels), Stream.runDrain)
+}
+
+/**
+ * Writes the source and then the segment, without the segment's first frame, as one MP4 of the source's size, and returns the
+ * length in seconds that it should have.
+ */
+export const join = (
+  programs: Programs,
+  source: Film,
+  segment: Film,
+  encoding: ReadonlyArray<string>,
+  to: string,
+  job: VideoResource | null
+): Run<number> =>
+  Effect.gen(function* () {
+    const of: Stage = { step: "join", film: "segment", segment: job }
+    if (segment.second === null) {
+      return yield* failed(of, "it has one picture, which repeats the source's last: there is nothing to put after it")
+    }
+    yield* checkColors(programs, source, { ...of, film: "source" })
+    yield* checkColors(programs, segment, of)
+    const joint = jointOf(source, segment)
+    yield* make(programs, joint, encoding, to, job)
+    return lengthOf(joint)
+  })
+
+/**
+ * Makes a joined file of a few of the source's pictures, its sound and silence, as the whole will be made: what this FFmpeg
+ * cannot do, it cannot do now.
+ */
+export const rehearse = (programs: Programs, source: Film, encoding: ReadonlyArray<string>, to: string): Run<void> => {
+  const part = { ...partOf(source, 0, source.framesPerSecond), frames: 2 }
+  const joint: Joint = { parts: [part, { ...part, film: { ...source, sound: null } }], hasSound: true, rate: source }
+  return make(programs, joint, encoding, to, null)
+}
