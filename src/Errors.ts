@@ -235,8 +235,17 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
       ids.length === 0
         ? ""
         : ` It may be ${ids.join(", ")}${more}: if so, go on with that job; send it again only if none of them is it.`
-    return `${this.operation}: it is not known whether the server made a job; look before sending it again. ${this.reason.message}.${listed}${next}`
+    return `${this.operation}: it is not known whether the server made a job; look before sending it again. ${this.reason.message}.${bodyIn(this.reason)}${listed}${next}`
   }
+}
+
+/** A response without a readable id may still show the id to a person. */
+const bodyIn = (reason: SubmissionUncertainError["reason"]): string => {
+  if (reason._tag !== "ResponseDecodeError" || reason.body === "") return ""
+  const shown = reason.body
+    .replace(/("[^"]*prompt"\s*:\s*)"(?:[^"\\]|\\.)*"?/gi, '$1"(omitted)"')
+    .replace(/\p{Cc}+/gu, " ")
+  return ` The response: ${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}`
 }
 
 // -----------------------------------------------------------------------------
