@@ -118,6 +118,11 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
     option: Schema.Literal("requestTimeout", "idleTimeout", "totalTimeout").pipe(
       Schema.propertySignature,
       Schema.withConstructorDefault(() => "requestTimeout" as const)
+    ),
+    /** `false`: no request was sent, or the server refused each one that was, so that a submission made no job. */
+    mayHaveActed: Schema.Boolean.pipe(
+      Schema.propertySignature,
+      Schema.withConstructorDefault(() => true)
     )
   }
 ) {
@@ -128,7 +133,8 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
       idleTimeout: `no byte went to or came from ${this.origin} for`,
       totalTimeout: `no result from ${this.origin}, all tries together, within`
     }[this.option]
-    return `${this.operation}: ${what} ${seconds(this.timeout)}`
+    const noJob = this.mayHaveActed ? "" : "; no job was made"
+    return `${this.operation}: ${what} ${seconds(this.timeout)}${noJob}`
   }
 }
 

@@ -165,6 +165,21 @@ export const mayHaveMadeAJob = (error: Errors.TransportError | Errors.ServerErro
   return shouldRetry !== true && !neverReached.has(status) && !(status === 503 && retryAfter !== null)
 }
 
+/** Whether a submission that failed so made no job. */
+export const hadNoEffect = (error: VideosHttpError): boolean => {
+  switch (error._tag) {
+    case "TransportError":
+    case "ServerError":
+      return !mayHaveMadeAJob(error)
+    case "RequestTimeoutError":
+      return !error.mayHaveActed
+    case "ResponseDecodeError":
+      return false
+    default:
+      return true
+  }
+}
+
 /** Tags that a route cannot mean: a gateway in between said so, and it is a refusal like any other. */
 export const asBadRequest = (error: Errors.VideoNotFoundError | Errors.ModerationBlockedError) =>
   Effect.fail(new Errors.BadRequestError({ ...error }))
