@@ -446,7 +446,7 @@ const maySendAgain = (error: VideosHttpError): boolean => {
   switch (error._tag) {
     case "TransportError":
     case "ServerError":
-      return error.isTransient && !mayHaveMadeAJob(error)
+      return error.isTransient && hadNoEffect(error)
     case "RequestTimeoutError":
       return !error.mayHaveActed
     case "RateLimitedError":

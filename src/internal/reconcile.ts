@@ -11,8 +11,10 @@ import { RequestTimeoutError, type ResponseDecodeError, SubmissionUncertainError
 import type { SubmissionPolicy, SubmitOptions } from "../Http.js"
 import { isTerminal, type VideoResource } from "../Schema.js"
 import { type Deadline, withDeadline } from "./deadline.js"
+import { isKeyRejection, isOfOtherRequest } from "./failure.js"
 import type { Claims, Entry } from "./reconcileClaims.js"
 import { type ReadPage, readNewest } from "./reconcileLook.js"
+import { judgeRepeat, keyLifetime, type Repeat } from "./reconcileRepeat.js"
 import { judge, type Verdict } from "./reconcileVerdict.js"
 import type { Submission } from "./submissions.js"
 
@@ -58,6 +60,16 @@ export interface Answered {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
+/** The job that was made since the call began, or else the one of an earlier process. */
+const withRepeat = (verdict: Verdict, repeated: () => Verdict | null): Verdict => {
+  if (verdict._tag === "Made" || (verdict._tag === "Unclear" && verdict.isFinal)) return verdict
+  const repeat = repeated()
+  if (repeat === null) return verdict
+  if (repeat._tag !== "Unclear" || verdict._tag !== "Unclear") return repeat
+  const ids = new Set(repeat.candidates.map(({ id }) => id))
+  return { ...repeat, candidates: [...repeat.candidates, ...verdict.candidates.filter(({ id }) => !ids.has(id))] }
+}
+
 /** @internal */
 export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage: ReadPage) => {
   const lag = Duration.toMillis(policy.listLag)
@@ -74,12 +86,16 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       return next()
     })
 
-  const oneLook = (entry: Entry, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
+  /** `repeat` is given where an earlier process may have made the job. */
+  const oneLook = (entry: Entry, options: SubmitOptions | undefined, repeat: Repeat | null): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
-      const seen = yield* readNewest(readPage, entry.begunAt, options)
+      const since = repeat === null ? entry.begunAt : entry.begunAt - keyLifetime
+      const seen = yield* readNewest(readPage, since, options)
       yield* othersAnswered(entry)
       return yield* Effect.map(Clock.currentTimeMillis, (now) => {
-        const verdict = judge(entry, seen, claims, rules)
+        const verdict = withRepeat(judge(entry, seen, claims, rules), () =>
+          repeat === null ? null : judgeRepeat(entry, seen, claims, rules, repeat)
+        )
         // In one turn: between the verdict and the claim nobody else can come.
         if (verdict._tag === "Made") claims.hold(entry, verdict.video, now)
         for (const { id } of seen.videos) claims.saw(id)
@@ -97,15 +113,19 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     )
 
   /** Looks until the job is found, or until one that was made would be on the list for sure. */
-  const settle = (course: Course, sentAt: number, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
+  const settle = (course: Course, lost: Lost, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
       const { entry } = course
+      const { error, sentAt } = lost
+      const isRepeat = options?.idempotencyKey !== undefined && isKeyRejection(error.reason)
+      const isOtherRequest = isOfOtherRequest(error.reason)
       // A server that took so long and was not done may take as long again.
       const lostAt = yield* Clock.currentTimeMillis
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
       for (let looks = 1, pause = firstPause; ; looks++, pause *= 2) {
-        const verdict = yield* oneLook(entry, options)
+        const isSettled = looks >= 2 && (yield* Clock.currentTimeMillis) >= until
+        const verdict = yield* oneLook(entry, options, isRepeat ? { isOtherRequest, isSettled } : null)
         if (verdict._tag === "Made") return verdict
         if (verdict._tag === "NotMade") notMade++
         // A look that failed shows none.
@@ -113,7 +133,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         const { candidates } = course
         if (verdict._tag === "Unclear" && verdict.isFinal) return { ...verdict, candidates }
         const left = until - (yield* Clock.currentTimeMillis)
-        if (left <= 0 && looks >= 2) {
+        if (left <= 0 && looks >= 2 && (isSettled || !isRepeat)) {
           if (verdict._tag === "Unclear") return { ...verdict, candidates }
           return notMade >= 2
             ? verdict
@@ -220,19 +240,22 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       if (error.reason._tag === "RequestTimeoutError" && error.reason.option === "totalTimeout") {
         return giveUp(error, "`totalTimeout` left no time to read the server's list")
       }
-      const hindrance = !mayResend
-        ? "`retry: false` forbids to send it again"
-        : times > maxResends
-          ? `it was sent ${times} times`
-          : lost.named === "source"
-            ? "a server that changes a job in place would do so again"
-            : null
-      if (mode === "resend") {
+      const isRejected = isKeyRejection(error.reason)
+      const hindrance = isRejected
+        ? "the server has its `Idempotency-Key` already"
+        : !mayResend
+          ? "`retry: false` forbids to send it again"
+          : times > maxResends
+            ? `it was sent ${times} times`
+            : lost.named === "source"
+              ? "a server that changes a job in place would do so again"
+              : null
+      if (mode === "resend" && !isRejected) {
         return hindrance === null
           ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (times - 1)), again(course, lost))
           : giveUp(error, hindrance)
       }
-      return Effect.flatMap(settle(course, lost.sentAt, options), (verdict): Answer => {
+      return Effect.flatMap(settle(course, lost, options), (verdict): Answer => {
         switch (verdict._tag) {
           case "Made":
             course.made = verdict.video

@@ -85,6 +85,8 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
           case "RequestTimeoutError":
           case "TransportError":
           case "ServerError":
+          case "BadRequestError":
+          case "ConflictError":
             return hadNoEffect(error) ? error : uncertain(error)
           default:
             return error
