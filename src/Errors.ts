@@ -118,6 +118,11 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
     option: Schema.Literal("requestTimeout", "idleTimeout", "totalTimeout").pipe(
       Schema.propertySignature,
       Schema.withConstructorDefault(() => "requestTimeout" as const)
+    ),
+    /** `false`: no request was sent, or the server refused each one that was, so that a submission made no job. */
+    mayHaveActed: Schema.Boolean.pipe(
+      Schema.propertySignature,
+      Schema.withConstructorDefault(() => true)
     )
   }
 ) {
@@ -128,7 +133,8 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
       idleTimeout: `no byte went to or came from ${this.origin} for`,
       totalTimeout: `no result from ${this.origin}, all tries together, within`
     }[this.option]
-    return `${this.operation}: ${what} ${seconds(this.timeout)}`
+    const noJob = this.mayHaveActed ? "" : "; no job was made"
+    return `${this.operation}: ${what} ${seconds(this.timeout)}${noJob}`
   }
 }
 
@@ -192,8 +198,8 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
 
 /**
  * A submission whose outcome is not known: the connection broke after the request was sent, the server did not answer
- * in time, answered with a failure that does not say whether a job was made, with something that cannot be read, or with
- * the job of another submission; and the server's list did not settle it (`detail`). Sending it again may pay twice.
+ * in time, answered with a failure that does not say whether a job was made, with something that cannot be read, with the job
+ * of another submission, or that it has the `Idempotency-Key` already (`BadRequestError`, `ConflictError`); and the server's list did not settle it (`detail`). Sending it again may pay twice.
  *
  * To recover by hand: if one of `candidates` is the job, go on with it (`watchVideo(candidate)`). If none is, look at the
  * server's list once more later, and submit again when the job is not there.
@@ -220,7 +226,9 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
   /** What the submission was sent with. A server that knows the header does not make a second job for it. */
   idempotencyKey: Schema.String,
   /** What went wrong. */
-  reason: Schema.suspend(() => Schema.Union(TransportError, RequestTimeoutError, ServerError, ResponseDecodeError)),
+  reason: Schema.suspend(() =>
+    Schema.Union(TransportError, RequestTimeoutError, ServerError, ResponseDecodeError, BadRequestError, ConflictError)
+  ),
   /** Jobs that this submission may have made, the likeliest first. */
   candidates: Schema.Array(VideoResource),
   /** Why the server's list did not settle it; `null` where it was not asked. */
@@ -235,8 +243,21 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
       ids.length === 0
         ? ""
         : ` It may be ${ids.join(", ")}${more}: if so, go on with that job; send it again only if none of them is it.`
-    return `${this.operation}: it is not known whether the server made a job; look before sending it again. ${this.reason.message}.${listed}${next}`
+    const what =
+      this.reason._tag === "BadRequestError" || this.reason._tag === "ConflictError"
+        ? "the server has this `Idempotency-Key` already, so that it made a job or is making one; do not send it under another key"
+        : "it is not known whether the server made a job; look before sending it again"
+    return `${this.operation}: ${what}. ${this.reason.message}.${bodyIn(this.reason)}${listed}${next}`
   }
+}
+
+/** A response without a readable id may still show the id to a person. */
+const bodyIn = (reason: SubmissionUncertainError["reason"]): string => {
+  if (reason._tag !== "ResponseDecodeError" || reason.body === "") return ""
+  const shown = reason.body
+    .replace(/("[^"]*prompt"\s*:\s*)"(?:[^"\\]|\\.)*"?/gi, '$1"(omitted)"')
+    .replace(/\p{Cc}+/gu, " ")
+  return ` The response: ${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}`
 }
 
 // -----------------------------------------------------------------------------

@@ -263,8 +263,9 @@ export interface CallOptions {
    */
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
-   * For all tries of a request, and the waits before and between them (to a download's first byte). A submission whose time
-   * is over may have made a job. Default: the configuration's `totalTimeout`, which is none.
+   * For all tries of a request, and the waits before and between them (to a download's first byte). For a submission, the
+   * reads of the server's list count too. It ends as `RequestTimeoutError` if no request was sent or each was refused, else as
+   * `SubmissionUncertainError`. Default: the configuration's `totalTimeout`, which is none.
    */
   readonly totalTimeout?: Duration.DurationInput | undefined
   /** `false` turns this layer's own retries off, for a caller that has a schedule of its own, as a watch has. */
@@ -291,6 +292,20 @@ export interface SubmitOptions extends CallOptions {
 }
 
 /**
+ * Whether the server may have acted on a submission. `VideosHttp` keeps it up to date while it sends the submission.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Sending {
+  /**
+   * `true` from when a request is handed to the transport, until the response shows that it had no effect. A layer that does
+   * not keep it up to date leaves it `true`.
+   */
+  mayHaveActed: boolean
+}
+
+/**
  * What submissions over a layer go by.
  *
  * @since 0.1.0
@@ -302,6 +317,10 @@ export interface SubmissionPolicy {
   readonly listLag: Duration.Duration
   /** Whether the server's list has every job, so that one that is not on it was not made. */
   readonly listTrusted: boolean
+  /** For a whole submission: queue, tries, reads of the list, and tries after those. Left out: none. */
+  readonly totalTimeout?: Duration.Duration | undefined
+  /** Scheme, host and port of the server, for errors. */
+  readonly origin?: string | undefined
 }
 
 /**
@@ -340,6 +359,8 @@ export interface VideosCall {
   readonly videoId?: string | undefined
   /** Whether a JSON body that came with a failing status is the answer all the same. Decided before any retry. */
   readonly isAnswer?: ((body: unknown) => boolean) | undefined
+  /** Of a submission. */
+  readonly sending?: Sending | undefined
   readonly options?: CallOptions | undefined
 }
 
@@ -428,7 +449,8 @@ export class VideosHttp extends Context.Tag("effect-videos/VideosHttp")<VideosHt
     this,
     Effect.zipWith(VideosConfig, HttpClient.HttpClient, (config, client) => {
       const { idleTimeout, listLag, maxRetryAfter, onUnknownOutcome, preset, readRetry, totalTimeout } = config
-      const submitting = { onUnknownOutcome, listLag, listTrusted: preset.listTrusted }
+      const { origin } = new URL(config.baseUrl)
+      const submitting = { onUnknownOutcome, listLag, listTrusted: preset.listTrusted, totalTimeout, origin }
       const downloading = { idleTimeout, totalTimeout, retry: readRetry, maxRetryAfter }
       return { ...makeHttp(config, client), submitting, downloading }
     })

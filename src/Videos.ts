@@ -57,7 +57,7 @@ import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./S
  */
 export type SubmitVideoError =
   | Errors.InvalidRequestError
-  | Exclude<VideosHttpError, Errors.RequestTimeoutError | Errors.ResponseDecodeError | Errors.VideoNotFoundError>
+  | Exclude<VideosHttpError, Errors.ResponseDecodeError | Errors.VideoNotFoundError>
   | Errors.SubmissionUncertainError
 
 /**

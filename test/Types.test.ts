@@ -114,7 +114,7 @@ describe("types", () => {
       | "ServerError"
       | "OperationUnsupportedError"
     type Any = Answered | "InvalidRequestError" | "TransportError" | "RedirectError"
-    type Submit = Any | "ModerationBlockedError" | "SubmissionUncertainError"
+    type Submit = Any | "RequestTimeoutError" | "ModerationBlockedError" | "SubmissionUncertainError"
     type Read = Any | "RequestTimeoutError" | "ResponseDecodeError" | "VideoNotFoundError"
     expectTypeOf<Tags<CreateVideoError>>().toEqualTypeOf<Submit | "UploadError">()
     expectTypeOf<Tags<ExtendVideoError>>().toEqualTypeOf<Submit | "VideoNotFoundError" | "UploadError">()

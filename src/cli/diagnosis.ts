@@ -1,5 +1,6 @@
 /** From a server's answers to what it reads, how it writes errors, and which preset fits it best. No effects. */
 import type { Operation } from "../Errors.js"
+import { readJson } from "../internal/json.js"
 import { isObject } from "../internal/wire.js"
 import { type PresetName, presets } from "../Presets.js"
 import { type Answered, type ErrorShape, type Finding, isAnswered, type Reply, shapeOf } from "./probes.js"
@@ -76,7 +77,7 @@ export interface Evidence {
 const hasCursors = (reply: Reply | undefined): boolean | null => {
   if (reply === undefined || !isAnswered(reply) || reply.status !== 200) return null
   try {
-    const page: unknown = JSON.parse(reply.body)
+    const page: unknown = readJson(reply.body)
     return isObject(page) && Array.isArray(page.data) ? "has_more" in page : null
   } catch {
     return null

@@ -13,6 +13,7 @@ import type { Operation } from "../Errors.js"
 import type { VideosConfigService } from "../Http.js"
 import type { StatusError } from "../internal/failure.js"
 import { leavesOpen, toError } from "../internal/failure.js"
+import { readJson } from "../internal/json.js"
 import { makeSecrets } from "../internal/secrets.js"
 import { diagnose } from "../internal/transport.js"
 import { isObject } from "../internal/wire.js"
@@ -156,7 +157,7 @@ export type ErrorShape = "openai" | "fastapi" | "new-api" | "json" | "html" | "t
 export const shapeOf = (body: string): ErrorShape => {
   if (body.trim() === "") return "empty"
   try {
-    const value: unknown = JSON.parse(body)
+    const value: unknown = readJson(body)
     if (isObject(value)) {
       if (isObject(value.error)) return "openai"
       if ("detail" in value) return "fastapi"

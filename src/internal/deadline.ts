@@ -35,6 +35,22 @@ export class Countdown {
   }
 }
 
+/** The end of something that takes several steps. */
+export interface Deadline {
+  readonly duration: Duration.Duration
+  /** The time until then: what a step that begins now may take. */
+  readonly left: Effect.Effect<Duration.Duration>
+}
+
+/** A deadline `duration` from now. A clock that is set back does not move it. */
+export const startDeadline = (duration: Duration.Duration): Effect.Effect<Deadline> =>
+  Effect.map(Clock.currentTimeNanos, (start) => ({
+    duration,
+    left: Duration.isFinite(duration)
+      ? Effect.map(Clock.currentTimeNanos, (now) => Duration.subtract(duration, Duration.nanos(now - start)))
+      : Effect.succeed(duration)
+  }))
+
 /**
  * Fails with `onTimeout` once `duration` has passed by the `Clock`, interrupting `self`; waits for that interruption, so that
  * the request it carries is closed by then.

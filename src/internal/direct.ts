@@ -17,6 +17,8 @@ import type { Countdown } from "./deadline.js"
 
 /** Takes the outcome of one exchange; all but the first call of either does nothing. */
 export interface Outcome {
+  /** The request is about to be sent: its connection is made, as far as the client shows that. */
+  sent(): void
   answer(answer: Answer): void
   /** No answer, or a successful one whose body broke off. */
   broke(cause: unknown): void
@@ -65,6 +67,7 @@ const urlOf = (request: HttpClientRequest.HttpClientRequest): Either.Either<stri
 
 /** What one exchange comes to; it is asked once. */
 export interface Then<A, E> {
+  sent(): void
   answered(answer: Answer): Effect.Effect<A, E>
   broke(cause: unknown): E
   timedOut(): E
@@ -98,6 +101,10 @@ class Running<A, E> implements Outcome {
     this.resume = resume
     this.abort = send(this)
     if (!this.isOver && millis !== null) this.timer = setTimeout(() => this.expire(), millis)
+  }
+
+  sent(): void {
+    if (!this.isOver) this.next.sent()
   }
 
   answer(answer: Answer): void {

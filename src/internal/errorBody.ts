@@ -2,6 +2,7 @@
  * Reads what a server says went wrong out of whatever body it sent. The envelopes are those of the servers that people
  * run, as read in their sources in November 2026.
  */
+import { readJson } from "./json.js"
 import * as wire from "./wire.js"
 
 /** @internal */
@@ -67,7 +68,7 @@ const fromText = (body: string, depth: number): ErrorBody => {
   const trimmed = body.trim()
   if (trimmed.startsWith("{") || trimmed.startsWith("[")) {
     try {
-      const inner = fromValue(JSON.parse(trimmed), depth - 1)
+      const inner = fromValue(readJson(trimmed), depth - 1)
       // A code without words still tells the error; the body itself is then the message.
       return inner.message === "" ? { ...inner, message: trimmed } : inner
     } catch {

@@ -112,7 +112,7 @@ export const toError = (asked: Asked, answer: Answer, now: number): StatusError 
     origin: asked.origin,
     status,
     requestId: requestIdOf(headers, asked.scrub),
-    code: asked.scrub(body.code ?? body.type ?? "") || null,
+    code: asked.scrub(keyCode(body) ?? body.code ?? body.type ?? "") || null,
     // Cleaned after it was read, whatever its spelling, and before it is cut, so that no half of a secret stays.
     detail: clip(asked.scrub(body.message)),
     retryAfter: retryAfter(headers, now),
@@ -163,6 +163,84 @@ export const mayHaveMadeAJob = (error: Errors.TransportError | Errors.ServerErro
   if (error._tag === "TransportError") return error.reason === "exchange"
   const { retryAfter, shouldRetry, status } = error
   return shouldRetry !== true && !neverReached.has(status) && !(status === 503 && retryAfter !== null)
+}
+
+// A key that was seen before (Comfy, HeyGen, Stripe, the IETF's draft), and what else is wrong with keys.
+const seenBefore =
+  /re-?us|\bused\b|(^|_)used|in[_ ]use|in[_ ]progress|being processed|processing|conflict|duplicate|already|exists|mismatch|different|same (key|param|payload|body|request)|concurrent|pending|outstanding|replay/i
+const badKey = /missing|required|invalid|malformed|too[_ ]long|too[_ ]short|length|format|support|allowed/i
+const repeatedRequest =
+  /^(request_(is_)?(already_)?in_progress|request_already_\w+|(request_)?already_(submitted|processed)|duplicate[d]?_(request|submission|task|job)(_id)?|request_duplicated?)$/
+const repeatedMessage = /duplicate request|request (with \w+ \w+ )?(is |was |has )?(been )?already /i
+
+/** `IdempotencyKeyReused`, `idempotency-key-reused` and `idempotency_key_reused` are one code. */
+const snake = (code: string): string =>
+  code
+    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .replace(/[^a-zA-Z0-9]+/g, "_")
+    .toLowerCase()
+
+const isKeyCode = (code: string): boolean => {
+  const words = snake(code)
+  if (repeatedRequest.test(words)) return true
+  return words.includes("idempoten") && (seenBefore.test(words) || !badKey.test(words))
+}
+
+const rejectsKey = (code: string | null, message: string): boolean => {
+  const isBad = badKey.test(message) && !seenBefore.test(message)
+  if (code !== null && isKeyCode(code)) return seenBefore.test(snake(code)) || !isBad
+  return /idempoten/i.test(message) ? seenBefore.test(message) : repeatedMessage.test(message)
+}
+
+/** What a submission may fail with that says that the server has its `Idempotency-Key`, or the request itself, already. */
+type KeyRejection = Exclude<
+  Errors.SubmissionUncertainError["reason"],
+  Errors.RequestTimeoutError | Errors.TransportError
+>
+
+const isAnswerError = (error: { readonly _tag: string }): error is KeyRejection =>
+  ["BadRequestError", "ConflictError", "ServerError", "ResponseDecodeError"].includes(error._tag)
+
+const wordsOf = (error: KeyRejection): Pick<ErrorBody, "code" | "message"> => {
+  if (error._tag !== "ResponseDecodeError") return { code: error.code, message: error.detail }
+  const body = readErrorBody(error.body)
+  return { code: keyCode(body) ?? body.code, message: body.code === null && body.type === null ? "" : body.message }
+}
+
+/** The code or type of an error that is about the key. */
+const keyCode = ({ code, type }: ErrorBody): string | null =>
+  [code, type].find((word) => word !== null && isKeyCode(word)) ?? null
+
+/** Whether a server refused a submission because it has its `Idempotency-Key` already: it made a job, or is making one. */
+export const isKeyRejection = (error: { readonly _tag: string }): boolean => {
+  if (!isAnswerError(error)) return false
+  const { code, message } = wordsOf(error)
+  return rejectsKey(code, message)
+}
+
+/** Whether such a refusal says that the key was used with another request. */
+export const isOfOtherRequest = (error: { readonly _tag: string }): boolean => {
+  if (!isAnswerError(error)) return false
+  const { code, message } = wordsOf(error)
+  return /mismatch|different|other (request|param|payload|body)|same (param|payload|body|request)|not match/i.test(
+    `${code} ${message}`
+  )
+}
+
+/** Whether a submission that failed so made no job. */
+export const hadNoEffect = (error: VideosHttpError): boolean => {
+  if (isKeyRejection(error)) return false
+  switch (error._tag) {
+    case "TransportError":
+    case "ServerError":
+      return !mayHaveMadeAJob(error)
+    case "RequestTimeoutError":
+      return !error.mayHaveActed
+    case "ResponseDecodeError":
+      return false
+    default:
+      return true
+  }
 }
 
 /** Tags that a route cannot mean: a gateway in between said so, and it is a refusal like any other. */

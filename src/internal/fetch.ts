@@ -63,6 +63,7 @@ export const fetchDirect = (layer: Context.Context<never>): Direct => {
     const controller = new AbortController()
     const exchange = async () => {
       const headers = joined(init, request)
+      outcome.sent()
       const read = await readBody(
         await fetch(url, {
           ...init,

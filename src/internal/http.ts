@@ -27,7 +27,7 @@ import { bounded, untilIdle } from "./bytes.js"
 import { discard, makeTransmit, type Passage, readBody, readError } from "./client.js"
 import { Countdown, timerOf, withDeadline } from "./deadline.js"
 import { type Direct, directOf, exchange, isWhole, type Place, type Then } from "./direct.js"
-import { mayHaveMadeAJob } from "./failure.js"
+import { hadNoEffect, mayHaveMadeAJob } from "./failure.js"
 import { withPatience } from "./outgoing.js"
 import { makePrepare, redactedNames } from "./prepare.js"
 import { type Head, leadsAway, nextHop } from "./redirects.js"
@@ -115,10 +115,17 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     options?.idleTimeout === undefined ? config.idleTimeout : Duration.decode(options.idleTimeout)
 
   const expired = (
-    { operation }: VideosCall,
+    { operation, sending }: VideosCall,
     timeout: Duration.Duration,
     option: Errors.RequestTimeoutError["option"]
-  ): Errors.RequestTimeoutError => new Errors.RequestTimeoutError({ operation, timeout, origin, option })
+  ): Errors.RequestTimeoutError =>
+    new Errors.RequestTimeoutError({
+      operation,
+      timeout,
+      origin,
+      option,
+      mayHaveActed: sending?.mayHaveActed ?? true
+    })
 
   const timedOut = (call: VideosCall) => expired(call, timeoutOf(call), "requestTimeout")
 
@@ -148,7 +155,10 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   /** The long way: any client, any body. */
   const viaClient = (call: VideosCall): Effect.Effect<Answer, VideosHttpError> => {
     const send: Send<Answer> = (request, isHop, next) => {
-      const sent = transmit(request, passage(call, request, isHop))
+      const sent = Effect.suspend(() => {
+        markSent(call)
+        return transmit(request, passage(call, request, isHop))
+      })
       const answered = Effect.flatMap(sent, (response) => readBody(response, limits))
       return Effect.flatMap(Effect.mapError(answered, clientFailed(call)), next)
     }
@@ -184,6 +194,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       countdown,
       { context: fiber.currentContext, isForeign, limits },
       {
+        sent: () => markSent(call),
         answered,
         broke: (cause) => answers.broke(call, cause),
         timedOut: () => timedOut(call)
@@ -219,6 +230,10 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
 
     give(error: VideosHttpError | null): void {
       budget.release(error === null ? fine : outcomeOf(error))
+    }
+
+    sent(): void {
+      markSent(this.call)
     }
 
     answered(answer: Answer): Effect.Effect<VideosResponse, VideosHttpError> {
@@ -267,8 +282,24 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   }
 
   /** One try. */
-  const attempt = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> =>
-    direct !== null && isWhole(call.request) ? viaDirect(call, direct) : permitted(call, sent(call))
+  const attempt = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> => {
+    const tried = direct !== null && isWhole(call.request) ? viaDirect(call, direct) : permitted(call, sent(call))
+    const { sending } = call
+    return sending === undefined
+      ? tried
+      : Effect.mapError(tried, (error) => {
+          if (hadNoEffect(error)) sending.mayHaveActed = false
+          return error
+        })
+  }
+
+  /** A submission, with what is known of its effect. Nothing of it is sent yet. */
+  const tracked = (call: VideosCall): VideosCall => {
+    if (call.kind !== "submit") return call
+    const sending = call.sending ?? { mayHaveActed: false }
+    sending.mayHaveActed = false
+    return { ...call, sending }
+  }
 
   /** What the preset says the server does not serve is not asked for. */
   const served = <A, E>(call: VideosCall, self: Effect.Effect<A, E>): Effect.Effect<A, E | VideosHttpError> =>
@@ -361,20 +392,28 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   }
 
   return {
-    execute: (call) => served(call, call.kind === "remove" ? remove(call) : retried(call, attempt(call))),
+    execute: (call) => {
+      if (call.kind === "remove") return served(call, remove(call))
+      if (call.kind === "read") return served(call, retried(call, attempt(call)))
+      return Effect.suspend(() => {
+        const submission = tracked(call)
+        return served(submission, retried(submission, attempt(submission)))
+      })
+    },
     upload: (call, { body, failure }) =>
-      served(
-        call,
-        Effect.mapError(
-          retried(
-            call,
-            attempt({ ...call, request: HttpClientRequest.setBody(call.request, body) }),
-            // A file that fails to read looks like a connection that broke, or, by its code, like one that was never made.
-            (error) => failure() === null && maySendAgain(error)
-          ),
-          (error) => failure() ?? error
+      Effect.suspend(() => {
+        const submission = tracked({ ...call, request: HttpClientRequest.setBody(call.request, body) })
+        const sent = retried(
+          submission,
+          attempt(submission),
+          // A file that fails to read looks like a connection that broke, or, by its code, like one that was never made.
+          (error) => failure() === null && maySendAgain(error)
         )
-      ),
+        return served(
+          submission,
+          Effect.mapError(sent, (error) => failure() ?? error)
+        )
+      }),
     // A download gives its place back with its first byte: many long ones would keep everybody else waiting.
     stream: (call) => served(call, retried(call, permitted(call, timed(call, openBytes(call))))),
     watching: {
@@ -398,12 +437,18 @@ const outcomeOf = (error: VideosHttpError): Outcome =>
 const mayHaveActed = (error: VideosHttpError): boolean =>
   (error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error)
 
+const markSent = ({ sending }: VideosCall): void => {
+  if (sending !== undefined) sending.mayHaveActed = true
+}
+
 /** Only what certainly had no effect; a 409 may be the server saying that it has the first try already. */
 const maySendAgain = (error: VideosHttpError): boolean => {
   switch (error._tag) {
     case "TransportError":
     case "ServerError":
-      return error.isTransient && !mayHaveMadeAJob(error)
+      return error.isTransient && hadNoEffect(error)
+    case "RequestTimeoutError":
+      return !error.mayHaveActed
     case "RateLimitedError":
       return error.isTransient
     default:

@@ -7,11 +7,14 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { type ResponseDecodeError, SubmissionUncertainError as Uncertain } from "../Errors.js"
+import { RequestTimeoutError, type ResponseDecodeError, SubmissionUncertainError as Uncertain } from "../Errors.js"
 import type { SubmissionPolicy, SubmitOptions } from "../Http.js"
 import { isTerminal, type VideoResource } from "../Schema.js"
+import { type Deadline, withDeadline } from "./deadline.js"
+import { isKeyRejection, isOfOtherRequest } from "./failure.js"
 import type { Claims, Entry } from "./reconcileClaims.js"
 import { type ReadPage, readNewest } from "./reconcileLook.js"
+import { judgeRepeat, keyLifetime, type Repeat } from "./reconcileRepeat.js"
 import { judge, type Verdict } from "./reconcileVerdict.js"
 import type { Submission } from "./submissions.js"
 
@@ -20,6 +23,12 @@ const maxResends = 2
 
 /** The pause after the first look; it doubles after each. */
 const firstPause = 1000
+
+class DeadlinePassed {
+  readonly _tag = "DeadlinePassed"
+}
+
+const isDeadline = (error: unknown): error is DeadlinePassed => error instanceof DeadlinePassed
 
 /** A submission that was sent, and nobody knows what came of it. */
 interface Lost {
@@ -31,6 +40,17 @@ interface Lost {
   readonly named: "another" | "source" | null
 }
 
+/** What is known of a submission while it runs: how it ends once its deadline has passed. */
+interface Course {
+  readonly entry: Entry
+  /** Its last request whose outcome is unknown. */
+  lost: Lost | null
+  /** The jobs that it may have made, as far as the list has shown them. */
+  candidates: ReadonlyArray<VideoResource>
+  /** The job that it has made. */
+  made: VideoResource | null
+}
+
 /** The answer to a submission. */
 export interface Answered {
   readonly video: VideoResource
@@ -39,6 +59,16 @@ export interface Answered {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** The job that was made since the call began, or else the one of an earlier process. */
+const withRepeat = (verdict: Verdict, repeated: () => Verdict | null): Verdict => {
+  if (verdict._tag === "Made" || (verdict._tag === "Unclear" && verdict.isFinal)) return verdict
+  const repeat = repeated()
+  if (repeat === null) return verdict
+  if (repeat._tag !== "Unclear" || verdict._tag !== "Unclear") return repeat
+  const ids = new Set(repeat.candidates.map(({ id }) => id))
+  return { ...repeat, candidates: [...repeat.candidates, ...verdict.candidates.filter(({ id }) => !ids.has(id))] }
+}
 
 /** @internal */
 export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage: ReadPage) => {
@@ -56,12 +86,16 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       return next()
     })
 
-  const oneLook = (entry: Entry, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
+  /** `repeat` is given where an earlier process may have made the job. */
+  const oneLook = (entry: Entry, options: SubmitOptions | undefined, repeat: Repeat | null): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
-      const seen = yield* readNewest(readPage, entry.begunAt, options)
+      const since = repeat === null ? entry.begunAt : entry.begunAt - keyLifetime
+      const seen = yield* readNewest(readPage, since, options)
       yield* othersAnswered(entry)
       return yield* Effect.map(Clock.currentTimeMillis, (now) => {
-        const verdict = judge(entry, seen, claims, rules)
+        const verdict = withRepeat(judge(entry, seen, claims, rules), () =>
+          repeat === null ? null : judgeRepeat(entry, seen, claims, rules, repeat)
+        )
         // In one turn: between the verdict and the claim nobody else can come.
         if (verdict._tag === "Made") claims.hold(entry, verdict.video, now)
         for (const { id } of seen.videos) claims.saw(id)
@@ -79,22 +113,27 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     )
 
   /** Looks until the job is found, or until one that was made would be on the list for sure. */
-  const settle = (entry: Entry, sentAt: number, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
+  const settle = (course: Course, lost: Lost, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
+      const { entry } = course
+      const { error, sentAt } = lost
+      const isRepeat = options?.idempotencyKey !== undefined && isKeyRejection(error.reason)
+      const isOtherRequest = isOfOtherRequest(error.reason)
       // A server that took so long and was not done may take as long again.
       const lostAt = yield* Clock.currentTimeMillis
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
-      let candidates: ReadonlyArray<VideoResource> = []
       for (let looks = 1, pause = firstPause; ; looks++, pause *= 2) {
-        const verdict = yield* oneLook(entry, options)
+        const isSettled = looks >= 2 && (yield* Clock.currentTimeMillis) >= until
+        const verdict = yield* oneLook(entry, options, isRepeat ? { isOtherRequest, isSettled } : null)
         if (verdict._tag === "Made") return verdict
         if (verdict._tag === "NotMade") notMade++
         // A look that failed shows none.
-        else if (verdict.candidates.length > 0) candidates = verdict.candidates
+        else if (verdict.candidates.length > 0) course.candidates = verdict.candidates
+        const { candidates } = course
         if (verdict._tag === "Unclear" && verdict.isFinal) return { ...verdict, candidates }
         const left = until - (yield* Clock.currentTimeMillis)
-        if (left <= 0 && looks >= 2) {
+        if (left <= 0 && looks >= 2 && (isSettled || !isRepeat)) {
           if (verdict._tag === "Unclear") return { ...verdict, candidates }
           return notMade >= 2
             ? verdict
@@ -109,17 +148,23 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       }
     })
 
-  /** `attempt` sends the submission, and fails with `SubmissionUncertainError` where its outcome is unknown. */
+  /**
+   * `attempt` sends the submission, and fails with `SubmissionUncertainError` where its outcome is unknown. The deadline is
+   * for all of it: what waits, is sent or is read then is interrupted.
+   */
   const run = <E>(
     submission: Submission,
+    deadline: Deadline,
     attempt: Effect.Effect<Answered, E | Uncertain>
-  ): Effect.Effect<VideoResource, E | Uncertain> => {
+  ): Effect.Effect<VideoResource, E | Uncertain | RequestTimeoutError> => {
     const { call } = submission
     const options: SubmitOptions | undefined = call.options
     const mode = options?.onUnknownOutcome ?? policy.onUnknownOutcome
     const mayResend = options?.retry !== false
 
     type Answer = Effect.Effect<VideoResource, E | Uncertain>
+
+    const mayHaveMadeAJob = ({ lost }: Course): boolean => lost !== null || call.sending.mayHaveActed
 
     const giveUp = (error: Uncertain, detail: string, candidates: ReadonlyArray<VideoResource> = []) =>
       Effect.suspend(() => {
@@ -130,18 +175,20 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       })
 
     /** `lost` is why it is not the first time. */
-    const send = (entry: Entry, lost: Lost | null): Answer =>
-      Effect.flatMap(Clock.currentTimeMillis, (sentAt) =>
+    const send = (course: Course, lost: Lost | null): Answer => {
+      const { entry } = course
+      return Effect.flatMap(Clock.currentTimeMillis, (sentAt) =>
         Effect.matchEffect(attempt, {
           onSuccess: (answer) =>
             Effect.flatMap(Clock.currentTimeMillis, (now): Answer => {
               const { video } = answer
               // A source that has not ended is worked on in its place, as a server may do that keeps one id for a clip.
               const isSource = video.id === entry.sought.source
-              if (isSource && isTerminal(video)) return denied(entry, answer, { lost, sentAt, named: "source" })
+              if (isSource && isTerminal(video)) return denied(course, answer, { lost, sentAt, named: "source" })
               if (!isSource && claims.isOthers(entry, video))
-                return denied(entry, answer, { lost, sentAt, named: "another" })
+                return denied(course, answer, { lost, sentAt, named: "another" })
               claims.hold(entry, video, now)
+              course.made = video
               return Effect.succeed(video)
             }),
           onFailure: (error) => {
@@ -149,21 +196,22 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
             if (!isUnknown && lost === null) return Effect.fail(error)
             claims.lost(entry)
             const times = (lost?.times ?? 0) + 1
-            if (isUnknown) return unknown(entry, { error, times, sentAt, named: null })
+            if (isUnknown) return unknown(course, { error, times, sentAt, named: null })
             // What the server says to the second says nothing of the first.
             return lost === null ? Effect.fail(error) : giveUp(lost.error, `sent again, it failed: ${messageOf(error)}`)
           }
         })
       )
+    }
 
     /** Whoever was told of it first keeps it; what came of this submission is as open as if its answer were lost. */
     const denied = (
-      entry: Entry,
+      course: Course,
       { doubt, video }: Answered,
       { lost, named, sentAt }: Pick<Lost, "named" | "sentAt"> & { readonly lost: Lost | null }
     ): Answer =>
       Effect.suspend(() => {
-        claims.lost(entry)
+        claims.lost(course.entry)
         const whose = named === "source" ? "the job that it is to derive from" : "the job of another submission"
         const error = new Uncertain({
           operation: call.operation,
@@ -173,57 +221,105 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
           detail: null
         })
         const times = (lost?.times ?? 0) + 1
-        if (lost === null || lost.named === null) return unknown(entry, { error, times, sentAt, named })
+        if (lost === null || lost.named === null) return unknown(course, { error, times, sentAt, named })
         const detail = "sent again, it was answered so again: this server may take requests that are alike for one"
         return giveUp(error, detail)
       })
 
-    const again = (entry: Entry, lost: Lost): Answer =>
+    const again = (course: Course, lost: Lost): Answer =>
       Effect.suspend(() => {
-        claims.sendAgain(entry)
-        return send(entry, lost)
+        claims.sendAgain(course.entry)
+        return send(course, lost)
       })
 
-    const unknown = (entry: Entry, lost: Lost): Answer => {
+    const unknown = (course: Course, lost: Lost): Answer => {
       const { error, times } = lost
+      course.lost = lost
       if (mode === "fail") return Effect.fail(error)
       // Looking takes time, and this caller has none left.
       if (error.reason._tag === "RequestTimeoutError" && error.reason.option === "totalTimeout") {
-        return giveUp(error, "`totalTimeout` leaves no time to look at the list")
+        return giveUp(error, "`totalTimeout` left no time to read the server's list")
       }
-      const hindrance = !mayResend
-        ? "`retry: false` forbids to send it again"
-        : times > maxResends
-          ? `it was sent ${times} times`
-          : lost.named === "source"
-            ? "a server that changes a job in place would do so again"
-            : null
-      if (mode === "resend") {
+      const isRejected = isKeyRejection(error.reason)
+      const hindrance = isRejected
+        ? "the server has its `Idempotency-Key` already"
+        : !mayResend
+          ? "`retry: false` forbids to send it again"
+          : times > maxResends
+            ? `it was sent ${times} times`
+            : lost.named === "source"
+              ? "a server that changes a job in place would do so again"
+              : null
+      if (mode === "resend" && !isRejected) {
         return hindrance === null
-          ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (times - 1)), again(entry, lost))
+          ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (times - 1)), again(course, lost))
           : giveUp(error, hindrance)
       }
-      return Effect.flatMap(settle(entry, lost.sentAt, options), (verdict): Answer => {
+      return Effect.flatMap(settle(course, lost, options), (verdict): Answer => {
         switch (verdict._tag) {
           case "Made":
+            course.made = verdict.video
             return Effect.as(said(submission, "adopted", { videoId: verdict.video.id }), verdict.video)
           case "Unclear":
             return giveUp(error, verdict.detail, verdict.candidates)
           case "NotMade":
             return hindrance === null
-              ? Effect.zipRight(said(submission, "sent again", {}), again(entry, lost))
+              ? Effect.zipRight(said(submission, "sent again", {}), again(course, lost))
               : giveUp(error, `it is not on the list; ${hindrance}`)
         }
       })
     }
 
+    /** How it ends at its deadline. */
+    const expired = (course: Course): Effect.Effect<VideoResource, Uncertain | RequestTimeoutError> => {
+      const { candidates, entry, lost, made } = course
+      // The response came at the same moment.
+      if (made !== null) return Effect.succeed(made)
+      const { operation } = call
+      const { duration: timeout } = deadline
+      const mayHaveActed = mayHaveMadeAJob(course)
+      const reason = new RequestTimeoutError({
+        operation,
+        timeout,
+        origin: policy.origin ?? "the server",
+        option: "totalTimeout",
+        mayHaveActed
+      })
+      if (!mayHaveActed) return Effect.fail(reason)
+      if (entry.state === "sent") claims.lost(entry)
+      if (lost !== null) {
+        const what = mode === "resend" ? "another request did" : "the server's list settled it"
+        return giveUp(
+          lost.error,
+          `\`totalTimeout\` (${Duration.toMillis(timeout) / 1000} s) ended before ${what}`,
+          candidates
+        )
+      }
+      const { idempotencyKey } = submission
+      const detail = mode === "fail" ? null : "`totalTimeout` left no time to read the server's list"
+      return Effect.fail(new Uncertain({ operation, idempotencyKey, reason, candidates: [], detail }))
+    }
+
     // Interruption is prompt, and leaves word: a program that waits no longer may have paid.
     return Effect.acquireUseRelease(
-      Effect.map(Clock.currentTimeMillis, (now) => claims.begin(submission, now)),
-      (entry) => send(entry, null),
-      (entry, exit) => {
+      Effect.map(Clock.currentTimeMillis, (now): Course => {
+        const entry = claims.begin(submission, now)
+        return { entry, lost: null, candidates: [], made: null }
+      }),
+      (course) =>
+        Effect.flatMap(deadline.left, (left) =>
+          Effect.catchIf(
+            withDeadline(send(course, null), left, () => new DeadlinePassed()),
+            isDeadline,
+            () => expired(course)
+          )
+        ),
+      (course, exit) => {
+        const { entry } = course
         if (Exit.isInterrupted(exit)) {
-          claims.end(entry, "interrupted")
+          const isOpen = mayHaveMadeAJob(course)
+          claims.end(entry, isOpen ? "interrupted" : "settled")
+          if (!isOpen) return Effect.void
           return said(submission, "interrupted", { videoId: entry.job })
         }
         claims.end(entry, Exit.isFailure(exit) && entry.state === "unknown" ? "given up" : "settled")

@@ -153,6 +153,11 @@ export class Claims {
     return this.known.get(id)?.held != null
   }
 
+  /** Whether a submission with the same `Idempotency-Key` has made it. */
+  isUnderKey(entry: Entry, id: string): boolean {
+    return this.known.get(id)?.held?.key === keyMark(entry)
+  }
+
   isNamed(id: string): boolean {
     return this.known.get(id)?.named === true
   }

@@ -76,7 +76,7 @@ export const fromWire = (body: VideoResourceEncoded, last: VideoResource | null 
     prompt: fields.read("prompt", wire.text, last?.prompt),
     size: fields.read("size", wire.text, last?.size),
     seconds: fields.read("seconds", wire.seconds),
-    remixedFromVideoId: fields.read("remixed_from_video_id", wire.text, last?.remixedFromVideoId),
+    remixedFromVideoId: fields.read("remixed_from_video_id", wire.id, last?.remixedFromVideoId),
     error: fields.read("error", wire.fault),
     extra: fields.extra()
   }
@@ -134,7 +134,7 @@ const characterFields: ReadonlySet<string> = new Set(["id", "name", "created_at"
 export const characterFromWire = (body: VideoResourceEncoded): VideoCharacter => {
   const fields = new Reader(body, characterFields)
   return {
-    id: fields.read("id", wire.text),
+    id: fields.read("id", wire.id),
     name: fields.read("name", wire.text),
     createdAt: fields.read("created_at", time),
     extra: fields.extra()

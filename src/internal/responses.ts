@@ -15,9 +15,10 @@ export type Known = (id: string) => Schema.VideoResource | null
 /** What `Schema.VideoResource` decodes to, and nothing where it fails, at a third of the cost: pages are read by the hundred. */
 const decodeVideo = (body: unknown, known?: Known): Either.Either<Schema.VideoResource, "no id"> => {
   if (!wire.isObject(body)) return Either.left("no id")
-  const last = typeof body.id === "string" ? (known?.(body.id) ?? null) : null
-  return last !== null || isId(body.id)
-    ? Either.right(fromWire(body as Schema.VideoResourceEncoded, last))
+  const id = wire.jobId(body)
+  const last = id === null ? null : (known?.(id) ?? null)
+  return last !== null || isId(id)
+    ? Either.right(fromWire(body.id === id ? body : { ...body, id }, last))
     : Either.left("no id")
 }
 
@@ -46,6 +47,9 @@ const whyNot = (body: wire.JsonObject, otherwise: string): string => {
     : otherwise
 }
 
+const idProblem = ({ id }: wire.JsonObject): string =>
+  typeof id === "number" || wire.isObject(id) ? "its `id` is not an integer that can be read exactly" : "it has no `id`"
+
 /** The answer of a submission: without an id, nobody could ever ask for the job. */
 export const submitResponse = (
   call: VideosCall,
@@ -54,12 +58,9 @@ export const submitResponse = (
   const { body } = response
   const fail = (detail: string) => Either.left(undecodable(call, response, detail))
   if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
-  // An id is a text; one that is a number still names the job that was paid for.
-  const id = typeof body.id === "number" ? String(body.id) : body.id
-  if (typeof id !== "string" || id === "") return fail(whyNot(body, "it has no `id`"))
-  return Either.mapLeft(decodeVideo({ ...body, id }), () =>
-    undecodable(call, response, "its `id` cannot be used in a URL")
-  )
+  const job = wire.jobIn(body, (inner) => wire.jobId(inner) !== null)
+  if (wire.jobId(job) === null) return fail(whyNot(body, idProblem(body)))
+  return Either.mapLeft(decodeVideo(job), () => undecodable(call, response, "its `id` cannot be used in a URL"))
 }
 
 /** The answer of a look at a job. The id that was asked for, which a URL could carry, is the job's for good: servers change or blank it. */
@@ -71,10 +72,15 @@ export const retrieveResponse = (
   const { body } = response
   const fail = (detail: string) => Either.left(undecodable(call, response, detail))
   if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
-  if (typeof body.status !== "string" && typeof body.status !== "number" && body.object !== "video") {
+  // An envelope may have a `status` of its own.
+  const job = wire.jobIn(
+    body,
+    (inner) => wire.text(inner.status) !== null && (wire.text(body.status) === null || wire.jobId(inner) !== null)
+  )
+  if (typeof job.status !== "string" && typeof job.status !== "number" && job.object !== "video") {
     return fail(whyNot(body, "it has no `status`"))
   }
-  return Either.right(fromWire((body.id === id ? body : { ...body, id }) as Schema.VideoResourceEncoded))
+  return Either.right(fromWire(job.id === id ? job : { ...job, id }))
 }
 
 const decodeCharacter = ParseResult.decodeUnknownEither(Schema.VideoCharacter)
@@ -87,7 +93,7 @@ export const characterResponse = (
   const { body } = response
   const fail = (detail: string) => Either.left(undecodable(call, response, detail))
   if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a character`)
-  if (typeof body.id !== "string" && typeof body.name !== "string") return fail(whyNot(body, "it has no `id`"))
+  if (wire.id(body.id) === null && typeof body.name !== "string") return fail(whyNot(body, "it has no `id`"))
   return Either.mapLeft(decodeCharacter(body), () => undecodable(call, response, "it is no character"))
 }
 

@@ -2,6 +2,7 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { VideosConfigService } from "../Http.js"
+import { readJson } from "./json.js"
 import { defaultLimits, prune } from "./limits.js"
 import * as wire from "./wire.js"
 
@@ -22,7 +23,7 @@ const telling = 8
 /** @internal */
 export const parseJson = (text: string): Option.Option<unknown> => {
   try {
-    return Option.some(JSON.parse(text))
+    return Option.some(readJson(text))
   } catch {
     return Option.none()
   }

@@ -3,7 +3,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import type * as Errors from "../Errors.js"
-import type { SubmitOptions, VideosCall } from "../Http.js"
+import type { Sending, SubmitOptions, VideosCall } from "../Http.js"
 import * as Requests from "../Requests.js"
 import { isVideoFile, type VideoFile } from "../VideoFile.js"
 import { randomId } from "./randomId.js"
@@ -12,7 +12,7 @@ import * as wire from "./wire.js"
 
 /** A submission that is ready to go, with the key that it carries on every try. */
 export interface Submission {
-  readonly call: VideosCall & { readonly body: wire.JsonObject }
+  readonly call: VideosCall & { readonly body: wire.JsonObject; readonly sending: Sending }
   readonly idempotencyKey: string
   /** The file that goes along, and the name of its field. */
   readonly file: { readonly field: string; readonly file: VideoFile } | null
@@ -51,7 +51,8 @@ const prepare = (parts: {
         request: HttpClientRequest.setHeader(HttpClientRequest.post(path), "idempotency-key", idempotencyKey),
         body: JSON.parse(json),
         options,
-        videoId: source
+        videoId: source,
+        sending: { mayHaveActed: true }
       }
     }
   })

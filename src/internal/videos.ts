@@ -18,8 +18,9 @@ import { phaseOf, type VideoPage, type VideoResource } from "../Schema.js"
 import type { ListVideosError, RetrieveVideoError, SubmitVideoError, VideosService } from "../Videos.js"
 import { makeContent } from "./content.js"
 import { Ends } from "./contentLag.js"
+import { type Deadline, startDeadline } from "./deadline.js"
 import { formFields } from "./encode.js"
-import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
+import { asBadRequest, hadNoEffect, leavesOpen } from "./failure.js"
 import { upload } from "./multipart.js"
 import { type Answered, makeReconcile } from "./reconcile.js"
 import { Claims } from "./reconcileClaims.js"
@@ -75,24 +76,43 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
         candidates: [],
         detail: call.operation === "createCharacter" ? "servers have no list of characters" : null
       })
-    return Effect.flatMap(exchange, (response) => decode(call, response)).pipe(
-      Effect.mapError((error) => {
-        if (error._tag === "RequestTimeoutError" || error._tag === "ResponseDecodeError") return uncertain(error)
-        return (error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error)
-          ? uncertain(error)
-          : error
-      }),
-      Effect.catchTag("VideoNotFoundError", (error) => (leavesOpen(error) ? settle(error, call) : Effect.fail(error)))
+    return Effect.mapError(
+      Effect.flatMap(exchange, (response) => decode(call, response)),
+      (error) => {
+        switch (error._tag) {
+          case "ResponseDecodeError":
+            return uncertain(error)
+          case "RequestTimeoutError":
+          case "TransportError":
+          case "ServerError":
+          case "BadRequestError":
+          case "ConflictError":
+            return hadNoEffect(error) ? error : uncertain(error)
+          default:
+            return error
+        }
+      }
     )
   }
 
   /** A 404 that may mean the source or the route: if the source is there, the route is what is missing. */
-  const settle = (error: Errors.VideoNotFoundError, { operation, request }: VideosCall) =>
-    Effect.matchEffect(retrieveAs(operation, error.videoId, { retry: false }), {
-      onFailure: () => Effect.fail(error),
-      onSuccess: () =>
-        Effect.fail(new Errors.OperationUnsupportedError({ ...error, route: `${request.method} ${request.url}` }))
-    })
+  const settle = (error: Errors.VideoNotFoundError, { operation, options, request }: VideosCall, deadline: Deadline) =>
+    Effect.flatMap(deadline.left, (totalTimeout) =>
+      Effect.matchEffect(
+        retrieveAs(operation, error.videoId, {
+          retry: false,
+          timeout: options?.timeout,
+          totalTimeout,
+          extraHeaders: options?.extraHeaders,
+          extraQuery: options?.extraQuery
+        }),
+        {
+          onFailure: () => Effect.fail(error),
+          onSuccess: () =>
+            Effect.fail(new Errors.OperationUnsupportedError({ ...error, route: `${request.method} ${request.url}` }))
+        }
+      )
+    )
 
   const send = ({ call, file }: submissions.Submission) =>
     Effect.suspend(() => {
@@ -124,7 +144,8 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       )
     ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
 
-  const reconciled = makeReconcile(isGiven(http.submitting) ? http.submitting : noPolicy, claims, readPage)
+  const policy = isGiven(http.submitting) ? http.submitting : noPolicy
+  const reconciled = makeReconcile(policy, claims, readPage)
 
   /** The job that was made, as its answer names it. */
   const answered = (call: VideosCall, response: VideosResponse): Either.Either<Answered, Errors.ResponseDecodeError> =>
@@ -133,29 +154,55 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       doubt: (detail) => responses.undecodable(call, response, detail)
     }))
 
-  const submitJob = (submission: submissions.Submission) =>
-    reconciled(submission, submit(submission, send(submission), answered))
+  /** One deadline is for all of it, and so for no part of it anew. */
+  const submitJob = <E extends Errors.UploadError>(
+    submission: submissions.Submission,
+    exchange: (submission: submissions.Submission) => Effect.Effect<VideosResponse, VideosHttpError | E>
+  ) => {
+    const { call } = submission
+    const given = call.options?.totalTimeout
+    const total = given === undefined ? (policy.totalTimeout ?? Duration.infinity) : Duration.decode(given)
+    const unbounded = {
+      ...submission,
+      call: { ...call, options: { ...call.options, totalTimeout: Duration.infinity } }
+    }
+    return Effect.flatMap(startDeadline(total), (deadline) =>
+      reconciled(
+        submission,
+        deadline,
+        submit(submission, exchange(Duration.isFinite(total) ? unbounded : submission), answered)
+      ).pipe(
+        Effect.catchTag("VideoNotFoundError", (error) =>
+          leavesOpen(error) ? settle(error, call, deadline) : Effect.fail(error)
+        )
+      )
+    )
+  }
 
   const create: VideosService["create"] = (request, options) =>
-    Effect.flatMap(submissions.createRequest(request, options), submitJob).pipe(
+    Effect.flatMap(submissions.createRequest(request, options), (submission) => submitJob(submission, send)).pipe(
       Effect.catchTag("VideoNotFoundError", asBadRequest),
       (self) => withSpan(self, "Videos.create", () => spanOf("create_video", { "gen_ai.request.model": request.model }))
     )
 
   const extend: VideosService["extend"] = (request, options) =>
-    withSpan(Effect.flatMap(submissions.extendRequest(request, options), submitJob), "Videos.extend", () =>
-      spanOf("extend_video", { "video.extension.seconds": request.seconds })
+    withSpan(
+      Effect.flatMap(submissions.extendRequest(request, options), (submission) => submitJob(submission, send)),
+      "Videos.extend",
+      () => spanOf("extend_video", { "video.extension.seconds": request.seconds })
     )
 
   const edit: VideosService["edit"] = (request, options) =>
-    withSpan(Effect.flatMap(submissions.editRequest(request, options), submitJob), "Videos.edit", () =>
-      spanOf("edit_video", {})
+    withSpan(
+      Effect.flatMap(submissions.editRequest(request, options), (submission) => submitJob(submission, send)),
+      "Videos.edit",
+      () => spanOf("edit_video", {})
     )
 
   const remix: VideosService["remix"] = (request, options) =>
     withSpan(
       Effect.flatMap(submissions.remixRequest(request, options), (submission) =>
-        reconciled(submission, submit<Answered, never>(submission, http.execute(submission.call), answered))
+        submitJob<never>(submission, ({ call }) => http.execute(call))
       ),
       "Videos.remix",
       () => spanOf("remix_video", {})

@@ -97,8 +97,10 @@ const tagOf = (type: string): VideoEvent["_tag"] =>
 const isVideoId = Schema.is(VideoId)
 
 /** The job that an event is about. `data.id` is a response's or a batch's id in events of other families. */
-const videoIdOf = (type: string, data: unknown): VideoId | null =>
-  type.startsWith("video.") && wire.isObject(data) && isVideoId(data.id) ? data.id : null
+const videoIdOf = (type: string, data: unknown): VideoId | null => {
+  const id = type.startsWith("video.") && wire.isObject(data) ? wire.jobId(data) : null
+  return isVideoId(id) ? id : null
+}
 
 // -----------------------------------------------------------------------------
 // from self
@@ -192,7 +194,7 @@ const madeOf = (parts: {
 
 /** What is missing for an event, or `null`. */
 const problemOf = (body: VideoEventEncoded): string | null => {
-  if (wire.text(body.id) === null) return "`id` must be a text that is not empty"
+  if (wire.id(body.id) === null) return "`id` must be a text that is not empty"
   const type = wire.text(body.type)
   if (type === null) return "`type` must be a text that is not empty"
   return tagOf(type) !== "UnknownEvent" && videoIdOf(type, body.data) === null ? "`data.id` must be a video's id" : null
@@ -209,7 +211,7 @@ const fromWire = (body: VideoEventEncoded): VideoEvent => {
   const millis = read("created_at", wire.unixMillis)
   const object = read("object", wire.text) ?? "event"
   return madeOf({
-    id: body.id,
+    id: wire.id(body.id),
     object,
     type: String(body.type),
     createdAt: millis === null ? null : DateTime.unsafeMake(millis),

@@ -3,6 +3,8 @@
  * `JSON.parse` gave and answers `null` where nothing readable is there.
  */
 
+import { jobIdNames } from "./json.js"
+
 /** Any JSON value, as `JSON.parse` gives it. */
 export type Json = string | number | boolean | null | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
@@ -15,6 +17,38 @@ export const isObject = (value: unknown): value is JsonObject =>
 
 /** A string with something in it. Servers write an absent string as `null`, as `""` or not at all. */
 export const text = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null)
+
+/**
+ * An id: a string, or an integer as its digits. `JSON.parse` rounds an integer above 2^53, so that a number of that size is
+ * not an id.
+ */
+export const id = (value: unknown): string | null =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)
+    ? String(value)
+    : text(value)
+
+/** The id of a job: its `id`, or what some servers send in its place. */
+export const jobId = (body: JsonObject): string | null => {
+  const own = id(body.id)
+  if (own !== null && own !== "0") return own
+  for (const name of jobIdNames) {
+    const other = id(body[name])
+    if (other !== null) return other
+  }
+  return own
+}
+
+const wrappers = ["data", "video", "result", "output", "task"] as const
+
+/** The object inside `{ data: … }` and its kin that is a job by `isJob`; the body itself where it has an id, or no such object. */
+export const jobIn = (body: JsonObject, isJob: (inner: JsonObject) => boolean): JsonObject => {
+  if (jobId(body) !== null) return body
+  for (const name of wrappers) {
+    const inner = body[name]
+    if (isObject(inner) && isJob(inner)) return inner
+  }
+  return body
+}
 
 /** Years past 9999 and dates before 1970 are a unit mix-up or an attack; neither is a time. */
 export const maxUnixMillis = 253_402_300_799_999

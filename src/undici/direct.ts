@@ -38,6 +38,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller
     if (this.isAborted) this.abort()
+    else this.outcome.sent()
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Headers.Input): void {
