@@ -14,15 +14,17 @@ import type {
   VideosHttpService,
   VideosResponse
 } from "../Http.js"
-import { phaseOf, type VideoPage, type VideoResource } from "../Schema.js"
-import type { ListVideosError, RetrieveVideoError, SubmitVideoError, VideosService } from "../Videos.js"
+import { phaseOf, type VideoResource } from "../Schema.js"
+import type { RetrieveVideoError, SubmitVideoError, VideosService } from "../Videos.js"
 import { makeContent } from "./content.js"
 import { Ends } from "./contentLag.js"
 import { formFields } from "./encode.js"
 import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
+import { ListCursor } from "./listCursor.js"
 import { upload } from "./multipart.js"
 import { type Answered, makeReconcile } from "./reconcile.js"
 import { Claims } from "./reconcileClaims.js"
+import type { ReadPage } from "./reconcileLook.js"
 import * as responses from "./responses.js"
 import * as routes from "./routes.js"
 import * as submissions from "./submissions.js"
@@ -102,29 +104,29 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
         : http.upload(bare, upload(call.operation, formFields(body), file.field, file.file))
     })
 
-  /** One page, less the jobs that were seen before, and where the next one begins. */
+  /** One page, less the jobs that earlier pages have shown; where the next one begins, or why that cannot be told. */
   const readPage = (
     after: string | undefined,
-    seen: Set<string>,
+    cursor: ListCursor,
     options: Parameters<VideosService["listPages"]>[0]
-  ): Effect.Effect<readonly [VideoPage, Option.Option<string>], ListVideosError> =>
+  ) =>
     Effect.flatMap(routes.listRequest({ ...options, after }, options), (call) =>
       Effect.flatMap(http.execute(call), (response) =>
-        Effect.flatMap(responses.listResponse(call, response), (page) => {
-          // One page may show a job twice, too.
-          const fresh = page.videos.filter(({ id }) => !seen.has(id) && seen.add(id))
-          // TeleFuser says that there is more and then has nothing; SGLang says nothing and answers everything again.
-          if (fresh.length > 0 || page.videos.length === 0 || page.hasMore !== true) {
-            const last = fresh.length === 0 || page.hasMore === false ? undefined : page.videos.at(-1)?.id
-            return Effect.succeed([{ ...page, videos: fresh }, Option.fromNullable(last)] as const)
+        Either.map(responses.listResponse(call, response), (page) => {
+          const { fresh, next } = cursor.take(page)
+          return {
+            page: { videos: fresh, hasMore: page.hasMore },
+            next: next._tag === "After" ? Option.some(next.cursor) : Option.none<string>(),
+            error: next._tag === "Stuck" ? responses.undecodable(call, response, next.detail) : null
           }
-          const detail = `the same page again after ${seen.size} jobs, and it says that there is more: the server ignores \`after\``
-          return Effect.fail(responses.undecodable(call, response, detail))
         })
       )
     ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
 
-  const reconciled = makeReconcile(isGiven(http.submitting) ? http.submitting : noPolicy, claims, readPage)
+  const readNewestPage: ReadPage = (after, cursor, options) =>
+    Effect.map(readPage(after, cursor, options), ({ next, page }) => [page, next] as const)
+
+  const reconciled = makeReconcile(isGiven(http.submitting) ? http.submitting : noPolicy, claims, readNewestPage)
 
   /** The job that was made, as its answer names it. */
   const answered = (call: VideosCall, response: VideosResponse): Either.Either<Answered, Errors.ResponseDecodeError> =>
@@ -219,9 +221,15 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
 
   const listPages: VideosService["listPages"] = (options) =>
     Stream.suspend(() => {
-      const seen = new Set<string>()
-      return Stream.paginateEffect(options?.after, (after) =>
-        withSpan(readPage(after, seen, options), "Videos.list", () => spanOf("list_videos", {}))
+      const cursor = new ListCursor(options?.after)
+      // What is wrong with the end of the list fails after the page before it was emitted.
+      return Stream.paginateEffect(options?.after as string | undefined | Errors.ResponseDecodeError, (from) =>
+        from instanceof Errors.ResponseDecodeError
+          ? Effect.fail(from)
+          : Effect.map(
+              withSpan(readPage(from, cursor, options), "Videos.list", () => spanOf("list_videos", {})),
+              ({ error, next, page }) => [page, error === null ? next : Option.some(error)] as const
+            )
       )
     }).pipe(Stream.filter(({ videos }) => videos.length > 0))
 
