@@ -22,6 +22,7 @@ import { formFields } from "./encode.js"
 import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
 import { ListCursor } from "./listCursor.js"
 import { upload } from "./multipart.js"
+import { setSubmissions } from "./recentSubmissions.js"
 import { type Answered, makeReconcile } from "./reconcile.js"
 import { Claims } from "./reconcileClaims.js"
 import type { ReadPage } from "./reconcileLook.js"
@@ -57,6 +58,8 @@ export const isGiven = <A extends object>(options: A | undefined): options is A 
 export const makeVideos = (http: VideosHttpService): VideosService => {
   const claims = new Claims()
   const ends = new Ends()
+  /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
+  const submitted = new Ends()
 
   const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
     Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
@@ -135,8 +138,16 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       doubt: (detail) => responses.undecodable(call, response, detail)
     }))
 
+  const recorded = <E>(job: Effect.Effect<VideoResource, E>): Effect.Effect<VideoResource, E> =>
+    Effect.tap(job, (video) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        submitted.saw(video, now)
+        if (phaseOf(video) === "succeeded") ends.saw(video, now)
+      })
+    )
+
   const submitJob = (submission: submissions.Submission) =>
-    reconciled(submission, submit(submission, send(submission), answered))
+    recorded(reconciled(submission, submit(submission, send(submission), answered)))
 
   const create: VideosService["create"] = (request, options) =>
     Effect.flatMap(submissions.createRequest(request, options), submitJob).pipe(
@@ -157,7 +168,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
   const remix: VideosService["remix"] = (request, options) =>
     withSpan(
       Effect.flatMap(submissions.remixRequest(request, options), (submission) =>
-        reconciled(submission, submit<Answered, never>(submission, http.execute(submission.call), answered))
+        recorded(reconciled(submission, submit<Answered, never>(submission, http.execute(submission.call), answered)))
       ),
       "Videos.remix",
       () => spanOf("remix_video", {})
@@ -213,6 +224,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       Effect.flatMap(http.execute(call), (response) => {
         claims.forget(id)
         ends.forget(id)
+        submitted.forget(id)
         return responses.deleteResponse(call, response, id)
       })
     ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
@@ -233,7 +245,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       )
     }).pipe(Stream.filter(({ videos }) => videos.length > 0))
 
-  return {
+  const videos: VideosService = {
     create,
     extend,
     edit,
@@ -245,4 +257,6 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     delete: remove,
     content: makeContent(http, retrieveAs, ends, isGiven(http.downloading) ? http.downloading : null)
   }
+  setSubmissions(videos, submitted)
+  return videos
 }
