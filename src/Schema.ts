@@ -15,6 +15,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { accepts } from "./internal/accepts.js"
+import { phaseOfStatus } from "./internal/phase.js"
 import * as resource from "./internal/resource.js"
 import { isSafeSegment } from "./internal/segment.js"
 import * as wire from "./internal/wire.js"
@@ -86,22 +87,6 @@ export type VideoStatus = "queued" | "in_progress" | "completed" | "failed" | (s
  */
 export type VideoPhase = "waiting" | "running" | "succeeded" | "failed"
 
-// The words of the servers that people run, as read in their sources in November 2026: OpenAI, vLLM-Omni, SGLang
-// (`deleted`), LiteLLM (`processing`), new-api (`unknown`, NOT_START and its own reader's list), TeleFuser
-// (`generating`, `cancelled`), OpenRouter (`pending`, `expired`), xAI (`done`), fal behind LiteLLM (`in_queue`).
-const phases: { readonly [phase in VideoPhase]: string } = {
-  waiting: "queued pending submitted not_start preparing created starting unknown in_queue",
-  running: "in_progress processing running generating",
-  succeeded: "completed complete succeeded success finished done",
-  failed: "failed failure fail error cancelled canceled expired deleted"
-}
-
-const phaseByWord: ReadonlyMap<string, VideoPhase> = new Map(
-  (["waiting", "running", "succeeded", "failed"] as const).flatMap((phase) =>
-    phases[phase].split(" ").map((word) => [word, phase] as const)
-  )
-)
-
 /**
  * The phase of a job or of a bare status word, in any case and with `-` or spaces for `_`. A word that nobody
  * knows is `running`: visible, never final, never a crash; a watch's `stallTimeout` or `timeout` is what ends
@@ -115,19 +100,8 @@ const phaseByWord: ReadonlyMap<string, VideoPhase> = new Map(
  * @since 0.1.0
  * @category predicates
  */
-export const phaseOf = (video: VideoResource | string): VideoPhase => {
-  const status = typeof video === "string" ? video : video.status
-  return (
-    phaseByWord.get(status) ??
-    phaseByWord.get(
-      status
-        .trim()
-        .toLowerCase()
-        .replace(/[\s-]+/g, "_")
-    ) ??
-    "running"
-  )
-}
+export const phaseOf = (video: VideoResource | string): VideoPhase =>
+  phaseOfStatus(typeof video === "string" ? video : video.status)
 
 /**
  * Whether the job has ended, well or badly. A watch ends with the first snapshot for which this holds.
@@ -145,7 +119,8 @@ export const isTerminal = (video: VideoResource): boolean => {
 // -----------------------------------------------------------------------------
 
 /**
- * Why a job failed, in the server's words.
+ * Why a job failed, in the server's words: its `error`, or, for a failed job without one, what servers send in its place, such
+ * as `fail_reason`, `failure_reason`, `error_message` or `metadata.error`.
  *
  * @since 0.1.0
  * @category models

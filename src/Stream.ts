@@ -74,7 +74,10 @@ export interface WatchOptions {
   readonly stallTimeout?: Duration.DurationInput | undefined
   /** A `Retry-After` longer than this ends the watch with the error that carries it. Default: 5 minutes. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** For how long after its start "no such job" counts as a replica that lags. Default: 5 seconds. */
+  /**
+   * For how long after its start "no such job" counts as a replica that lags, and, for a job that was just submitted, so does
+   * "not permitted" (a LiteLLM proxy that has not recorded yet whose job it is). Default: 5 seconds.
+   */
   readonly notFoundGrace?: Duration.DurationInput | undefined
 }
 

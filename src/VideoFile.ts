@@ -1,6 +1,6 @@
 /**
- * A file to upload: a path, a stream or bytes, with the name and type that the server is told. A file is opened
- * when it is sent, and anew for each try; it is never read whole into memory.
+ * A file to upload: a path, a stream or bytes, with the name and type that the server is told. The type is the one that
+ * the first bytes show. A file is opened when it is sent, and anew for each try; it is never read whole into memory.
  *
  * @example
  * import * as Effect from "effect/Effect"
@@ -20,6 +20,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import { detectMediaType, fileNameOf, signatureLength, typeOfName } from "./internal/mediaType.js"
 import { listen, type TransferProgress } from "./internal/transferProgress.js"
 
 export type { TransferProgress }
@@ -48,6 +49,11 @@ export interface VideoFile {
   readonly name: string
   /** Media type, such as `video/mp4`. */
   readonly contentType: string
+  /**
+   * Set for a stream without a `contentType` option: its type, and a name that fits it, come from its first bytes when it
+   * is sent. `name` is the one that was given.
+   */
+  readonly detect?: { readonly name: string | undefined } | undefined
   /** Length in bytes where it is known; the request then carries a `Content-Length`. */
   readonly size: number | null
   /** The bytes, or a stream that is run once per try. */
@@ -61,9 +67,15 @@ export interface VideoFile {
  * @category models
  */
 export interface Options {
-  /** Default: the last part of the path, or `video.mp4`. */
+  /**
+   * Default: the last part of the path, or a name that fits the type, such as `video.mp4`. A name without an extension gets
+   * that of the type if the first bytes show it.
+   */
   readonly name?: string | undefined
-  /** Default: by the name's ending, else `video/mp4`. */
+  /**
+   * Default: the type that the first bytes show (MP4, QuickTime, WebM, Matroska, AVI, PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP,
+   * TIFF and others), whatever the name ends in; else by the name's ending; else `video/mp4`.
+   */
   readonly contentType?: string | undefined
 }
 
@@ -73,37 +85,37 @@ export interface Options {
  */
 export const isVideoFile = (value: unknown): value is VideoFile => Predicate.hasProperty(value, TypeId)
 
-// The types of https://www.iana.org/assignments/media-types that video servers write, and take for a picture.
-const types: { readonly [ending: string]: string } = {
-  mp4: "video/mp4",
-  m4v: "video/mp4",
-  mov: "video/quicktime",
-  webm: "video/webm",
-  mkv: "video/matroska",
-  avi: "video/vnd.avi",
-  png: "image/png",
-  jpg: "image/jpeg",
-  jpeg: "image/jpeg",
-  webp: "image/webp"
-}
-
 // Measured by `bench/transfer.ts`: smaller reads take longer, larger ones or more of them at once take more memory.
 const reading = { chunkSize: 256 * 1024, bufferSize: 1 }
 
+/** `start` has the first bytes; `null` for a stream, whose first bytes come when it is sent. */
 const make = (
   content: VideoFile["content"],
   size: number | null,
   options: Options | undefined,
-  defaultName: string
+  start: Uint8Array | null,
+  ownName?: string
 ): VideoFile => {
-  const name = options?.name ?? defaultName
-  const ending = name.slice(name.lastIndexOf(".") + 1).toLowerCase()
-  return { [TypeId]: TypeId, name, contentType: options?.contentType ?? types[ending] ?? "video/mp4", size, content }
+  const name = options?.name ?? ownName
+  const byName = typeOfName(name ?? "")
+  const given = options?.contentType
+  const detected = given === undefined && start !== null ? detectMediaType(start, byName) : null
+  const type = given ?? detected ?? byName
+  return {
+    [TypeId]: TypeId,
+    name: name !== undefined && name !== "" && detected === null ? name : fileNameOf(name, type),
+    contentType: type,
+    ...(given === undefined && start === null ? { detect: { name } } : {}),
+    size,
+    content
+  }
 }
 
+const nothing = new Uint8Array()
+
 /**
- * A file on disk, streamed in chunks of 256 KiB. Fails with a `PlatformError` if there is no such file, it cannot be
- * read, or it is a directory.
+ * A file on disk, streamed in chunks of 256 KiB. Its first 512 bytes are read at once, for its type. Fails with a
+ * `PlatformError` if there is no such file, it cannot be read, or it is a directory.
  *
  * @since 0.1.0
  * @category constructors
@@ -112,23 +124,33 @@ export const fromPath = (
   path: string,
   options?: Options
 ): Effect.Effect<VideoFile, PlatformError.PlatformError, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) =>
-    Effect.flatMap(fs.stat(path), (info) =>
-      info.type === "File"
-        ? Effect.succeed(make(fs.stream(path, reading), Number(info.size), options, path.replace(/^.*[\\/]/, "")))
-        : Effect.fail(
-            new PlatformError.BadArgument({
-              module: "FileSystem",
-              method: "stream",
-              description: `${path} is no file (${info.type})`
-            })
-          )
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const info = yield* fs.stat(path)
+    if (info.type !== "File") {
+      return yield* new PlatformError.BadArgument({
+        module: "FileSystem",
+        method: "stream",
+        description: `${path} is no file (${info.type})`
+      })
+    }
+    const start =
+      options?.contentType === undefined
+        ? yield* Stream.runHead(fs.stream(path, { chunkSize: signatureLength, bytesToRead: signatureLength }))
+        : Option.none()
+    const name = path.replace(/^.*[\\/]/, "")
+    return make(
+      fs.stream(path, reading),
+      Number(info.size),
+      options,
+      Option.getOrElse(start, () => nothing),
+      name
     )
-  )
+  })
 
 /**
  * A stream of bytes. It is run once per try, so it must be able to start over; a `size` that turns out wrong fails the
- * upload with `UploadError`.
+ * upload with `UploadError`. Its type is detected while it is sent: nothing of it is read before.
  *
  * @since 0.1.0
  * @category constructors
@@ -136,7 +158,7 @@ export const fromPath = (
 export const fromStream = <E>(
   stream: Stream.Stream<Uint8Array, E>,
   options?: Options & { readonly size?: number | undefined }
-): VideoFile => make(stream, options?.size ?? null, options, "video.mp4")
+): VideoFile => make(stream, options?.size ?? null, options, null)
 
 /**
  * Bytes that are in memory already.
@@ -145,7 +167,7 @@ export const fromStream = <E>(
  * @category constructors
  */
 export const fromBytes = (bytes: Uint8Array, options?: Options): VideoFile =>
-  make(bytes, bytes.byteLength, options, "video.mp4")
+  make(bytes, bytes.byteLength, options, bytes)
 
 /** Pieces in which bytes in memory are sent where their progress is told. */
 const pieceSize = 256 * 1024

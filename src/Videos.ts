@@ -396,8 +396,9 @@ export const remixVideo = (
 /**
  * All jobs, page after page, each page read when its first job is wanted. A job that two pages show is emitted once.
  *
- * It ends where the server says so, with an empty page, or with a page that has nothing new. A server that answers the
- * same page for ever and says that there is more fails it with `ResponseDecodeError`.
+ * The next page begins after the server's `last_id`, also if a page is empty (LiteLLM filters lists per caller), or else
+ * after the last job. The list ends when the server says so. If it says that there is more and gives no new cursor, or
+ * 500 pages in a row have no new job, the Stream emits all jobs that were read, and then fails with `ResponseDecodeError`.
  *
  * @example
  * import { Stream } from "effect"

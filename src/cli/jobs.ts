@@ -2,10 +2,11 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { VideoResource } from "../Schema.js"
 import { downloadVideoToFile } from "../Transfer.js"
 import { deleteVideo, downloadVideo, listVideos, retrieveVideo } from "../Videos.js"
 import { connectionArguments, videosLayer } from "./connection.js"
@@ -109,10 +110,13 @@ export const list = Command.make(
         after: Option.getOrUndefined(after)
       }).pipe(Stream.take(limit))
       if (writer.json) return yield* Stream.runForEach(videos, (video) => writeJob(writer, video))
-      const all = Chunk.toReadonlyArray(yield* Stream.runCollect(videos))
-      if (all.length === 0) return yield* screen.err("No jobs.\n")
+      const all: Array<VideoResource> = []
+      // A list that breaks off shows the jobs before the error.
+      const ended = yield* Effect.exit(Stream.runForEach(videos, (video) => Effect.sync(() => all.push(video))))
       const columns = screen.terminal.out ? screen.size().columns : Number.MAX_SAFE_INTEGER
-      yield* screen.out(jobsTable(all, columns)(styles(screen).out))
+      if (all.length > 0) yield* screen.out(jobsTable(all, columns)(styles(screen).out))
+      else if (Exit.isSuccess(ended)) yield* screen.err("No jobs.\n")
+      yield* ended
     })
 ).pipe(
   Command.withDescription(descriptions.list),

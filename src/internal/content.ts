@@ -71,6 +71,8 @@ export const makeContent = (
       const seen = ends.within(id, grace, now)
       if (Either.isLeft(look)) {
         const { left } = look
+        if (left._tag === "PermissionDeniedError" && seen !== null)
+          return Effect.fail(new Lagging({ error: left, video: seen }))
         if (left._tag !== "VideoNotFoundError" || error._tag === "OperationUnsupportedError") return Effect.fail(error)
         return Effect.fail(seen !== null && left.status === 404 ? new Lagging({ error: left, video: seen }) : left)
       }
@@ -93,6 +95,13 @@ export const makeContent = (
       }
     })
   }
+
+  /** A proxy may refuse a job that it has not recorded yet (LiteLLM): this program has just seen it end. */
+  const denied = (id: string, options: ContentOptions | undefined, error: Errors.PermissionDeniedError) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const video = ends.within(id, graceOf(options), now)
+      return Effect.fail(video === null ? error : new Lagging({ error, video }))
+    })
 
   /** The job, and what time it is: here, and where it comes from. */
   const looked = (id: string, options: ContentOptions | undefined) => {
@@ -144,6 +153,7 @@ export const makeContent = (
             : response.stream
       ).pipe(
         Effect.catchTag("ModerationBlockedError", asBadRequest),
+        Effect.catchTag("PermissionDeniedError", (error) => denied(id, options, error)),
         Effect.catchTag(
           "VideoNotFoundError",
           "BadRequestError",

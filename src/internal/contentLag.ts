@@ -90,9 +90,16 @@ export const isToBeExpected = (
   return ends.within(video.id, grace, now) !== null
 }
 
-/** What a caller is told who waits no longer. */
-export const notReady = ({ video }: Lagging): Effect.Effect<never, Errors.VideoNotReadyError> =>
-  Effect.fail(new Errors.VideoNotReadyError({ operation: "downloadVideo", video }))
+/** What a caller is told who waits no longer: a refusal that has not passed is one. */
+export const notReady = ({
+  error,
+  video
+}: Lagging): Effect.Effect<never, Errors.VideoNotReadyError | Errors.PermissionDeniedError> =>
+  Effect.fail(
+    error._tag === "PermissionDeniedError"
+      ? error
+      : new Errors.VideoNotReadyError({ operation: "downloadVideo", video })
+  )
 
 /**
  * Tries again by the read schedule while the content may be yet to come, and no longer than `totalTimeout`; where that is not

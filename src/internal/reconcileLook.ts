@@ -6,6 +6,7 @@ import type { ResponseMeta, SubmitOptions } from "../Http.js"
 import type { ListVideosOptions } from "../Requests.js"
 import type { VideoPage, VideoResource } from "../Schema.js"
 import type { ListVideosError } from "../Videos.js"
+import { ListCursor } from "./listCursor.js"
 
 /** The newest jobs of a server, back to the time before the submission at least, unless there is a gap. */
 export interface Look {
@@ -32,10 +33,13 @@ const maxPages = 5
 /** A page that goes back so far beyond the beginning of a submission, by the server's clock, has all since. */
 const margin = 5 * 60_000
 
-/** Reads one page, less the jobs that were seen before, and tells where the next one begins. */
+/**
+ * Reads one page, less the jobs that were seen before, and returns where the next one begins: nowhere, if the list ends or if
+ * it has more and does not say where.
+ */
 export type ReadPage = (
   after: string | undefined,
-  seen: Set<string>,
+  cursor: ListCursor,
   options: ListVideosOptions
 ) => Effect.Effect<readonly [VideoPage, Option.Option<string>], ListVideosError>
 
@@ -67,7 +71,7 @@ export const readNewest = (
   options: SubmitOptions | undefined
 ): Effect.Effect<Look, ListVideosError> =>
   Effect.suspend(() => {
-    const seen = new Set<string>()
+    const cursor = new ListCursor()
     const reading: Reading = { videos: new Map(), gap: null, last: Infinity }
     let date = Number.NaN
     const asked: ListVideosOptions = {
@@ -86,7 +90,7 @@ export const readNewest = (
       count: number,
       newest: Pick<Look, "at" | "serverNow"> | null
     ): Effect.Effect<Look, ListVideosError> =>
-      Effect.flatMap(Effect.zip(readPage(after, seen, asked), Clock.currentTimeMillis), ([[page, rest], now]) => {
+      Effect.flatMap(Effect.zip(readPage(after, cursor, asked), Clock.currentTimeMillis), ([[page, rest], now]) => {
         const times = newest ?? { at: now, serverNow: Number.isNaN(date) ? now : date }
         add(reading, page)
         const done = (isWhole: boolean, gap: string | null) => {
@@ -95,8 +99,7 @@ export const readNewest = (
           return Effect.succeed<Look>({ ...times, videos, isWhole, gap: isWhole ? null : (reading.gap ?? gap) })
         }
         if (Option.isNone(rest)) {
-          const isWhole = page.videos.length > 0 || page.hasMore !== true
-          return done(isWhole, "the list has an empty page, and says that there is more")
+          return done(page.hasMore !== true, "the list says that there is more, and has no further page")
         }
         if (reading.last < times.serverNow - (times.at - begunAt) - margin) return done(false, null)
         return count === maxPages

@@ -1,6 +1,8 @@
 /** The one place where an answer's accent is undone: the wire's JSON to a `VideoResource`, and back. */
 import * as DateTime from "effect/DateTime"
 import type { VideoCharacter, VideoId, VideoResource, VideoResourceEncoded } from "../Schema.js"
+import { failureReason } from "./failureReason.js"
+import { phaseOfStatus } from "./phase.js"
 import * as wire from "./wire.js"
 
 // The protocol's own names. The rest of a body is `extra`.
@@ -80,7 +82,8 @@ export const fromWire = (body: VideoResourceEncoded, last: VideoResource | null 
     error: fields.read("error", wire.fault),
     extra: fields.extra()
   }
-  return last !== null && isSame(last, video) ? last : video
+  const read = phaseOfStatus(video.status) === "failed" ? { ...video, error: failureReason(body, video.error) } : video
+  return last !== null && isSame(last, read) ? last : read
 }
 
 export const unixSeconds = (value: DateTime.Utc | null): number | null =>

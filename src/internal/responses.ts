@@ -5,6 +5,7 @@ import * as Errors from "../Errors.js"
 import type { VideosCall, VideosResponse } from "../Http.js"
 import * as Schema from "../Schema.js"
 import { clip, maxDetail, readErrorBody } from "./errorBody.js"
+import type { ListPage } from "./listCursor.js"
 import { fromWire } from "./resource.js"
 import { isId } from "./segment.js"
 import * as wire from "./wire.js"
@@ -35,7 +36,13 @@ export const undecodable = (call: VideosCall, response: VideosResponse, detail: 
   })
 
 const kindOf = (body: unknown): string =>
-  body === null ? "null" : Array.isArray(body) ? `an array of ${body.length}` : `a ${typeof body}`
+  body === null
+    ? "null"
+    : Array.isArray(body)
+      ? `an array of ${body.length}`
+      : wire.isObject(body)
+        ? "an object"
+        : `a ${typeof body}`
 
 const whyNot = (body: wire.JsonObject, otherwise: string): string => {
   if (typeof body.request_id === "string") {
@@ -97,16 +104,48 @@ export const characterResponse = (
   return Either.mapLeft(decodeCharacter(body), () => undecodable(call, response, "it is no character"))
 }
 
-/** A page: the protocol's `{ data, has_more }`, less whatever a server leaves out, or a bare array. */
+const says = (value: unknown): boolean => value !== undefined && value !== null && value !== "" && value !== false
+
+/** Whether a body reports an error, whatever its HTTP status: in the protocol's envelope, FastAPI's, or `{ code, message }`. */
+const reportsError = ({ code, detail, error, message, msg, success }: wire.JsonObject): boolean =>
+  says(error) ||
+  says(detail) ||
+  success === false ||
+  ((says(message) || says(msg)) && !["", "0", "200", "ok", "success"].includes(String(code ?? "-").toLowerCase()))
+
+/**
+ * The jobs of a page. A list without jobs is also written as `null` (Go's nil slice), left out (Go's `omitempty`), or as an
+ * empty object (Lua's cjson).
+ */
+const itemsOf = (body: unknown): ReadonlyArray<unknown> | null => {
+  if (Array.isArray(body)) return body
+  if (!wire.isObject(body)) return null
+  const { data } = body
+  if (Array.isArray(data)) return data
+  const isList = body.object === "list" || typeof body.has_more === "boolean"
+  const isEmpty =
+    data === null || (isList && (data === undefined || (wire.isObject(data) && Object.keys(data).length === 0)))
+  return isEmpty && !reportsError(body) ? [] : null
+}
+
+/** The cursor of a page: an id, which some servers write as a number. */
+const cursorOf = (value: unknown): string | null => {
+  const cursor = Number.isSafeInteger(value) ? String(value) : wire.text(value)
+  return isId(cursor) ? cursor : null
+}
+
+/** A page: the protocol's `{ data, has_more, last_id }`, less whatever a server leaves out, or a bare array. */
 export const listResponse = (
   call: VideosCall,
   response: VideosResponse,
   known?: Known
-): Either.Either<Schema.VideoPage, Errors.ResponseDecodeError> => {
+): Either.Either<ListPage, Errors.ResponseDecodeError> => {
   const { body } = response
-  const items = Array.isArray(body) ? body : wire.isObject(body) ? body.data : undefined
-  if (!Array.isArray(items)) {
-    const what = wire.isObject(body) ? whyNot(body, "it has no `data`") : `it is ${kindOf(body)}, not a list`
+  const items = itemsOf(body)
+  if (items === null) {
+    const otherwise =
+      wire.isObject(body) && says(body.data) ? `its \`data\` is ${kindOf(body.data)}, not an array` : "it has no `data`"
+    const what = wire.isObject(body) ? whyNot(body, otherwise) : `it is ${kindOf(body)}, not a list`
     return Either.left(undecodable(call, response, what))
   }
   const videos: Array<Schema.VideoResource> = []
@@ -116,9 +155,11 @@ export const listResponse = (
       return Either.left(undecodable(call, response, `its item ${index} is no video with an \`id\``))
     videos.push(video.right)
   }
+  const { has_more: hasMore, last_id: lastId } = wire.isObject(body) ? body : ({} as wire.JsonObject)
   return Either.right({
     videos,
-    hasMore: wire.isObject(body) && typeof body.has_more === "boolean" ? body.has_more : null
+    hasMore: typeof hasMore === "boolean" ? hasMore : null,
+    lastId: cursorOf(lastId)
   })
 }
 

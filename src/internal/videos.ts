@@ -14,16 +14,19 @@ import type {
   VideosHttpService,
   VideosResponse
 } from "../Http.js"
-import { phaseOf, type VideoPage, type VideoResource } from "../Schema.js"
-import type { ListVideosError, RetrieveVideoError, SubmitVideoError, VideosService } from "../Videos.js"
+import { phaseOf, type VideoResource } from "../Schema.js"
+import type { RetrieveVideoError, SubmitVideoError, VideosService } from "../Videos.js"
 import { makeContent } from "./content.js"
 import { Ends } from "./contentLag.js"
 import { type Deadline, startDeadline } from "./deadline.js"
 import { formFields } from "./encode.js"
 import { asBadRequest, hadNoEffect, leavesOpen } from "./failure.js"
+import { ListCursor } from "./listCursor.js"
 import { upload } from "./multipart.js"
+import { setSubmissions } from "./recentSubmissions.js"
 import { type Answered, makeReconcile } from "./reconcile.js"
 import { Claims } from "./reconcileClaims.js"
+import type { ReadPage } from "./reconcileLook.js"
 import * as responses from "./responses.js"
 import * as routes from "./routes.js"
 import * as submissions from "./submissions.js"
@@ -56,6 +59,8 @@ export const isGiven = <A extends object>(options: A | undefined): options is A 
 export const makeVideos = (http: VideosHttpService): VideosService => {
   const claims = new Claims()
   const ends = new Ends()
+  /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
+  const submitted = new Ends()
 
   const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
     Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
@@ -122,30 +127,30 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
         : http.upload(bare, upload(call.operation, formFields(body), file.field, file.file))
     })
 
-  /** One page, less the jobs that were seen before, and where the next one begins. */
+  /** One page, less the jobs that earlier pages have shown; where the next one begins, or why that cannot be told. */
   const readPage = (
     after: string | undefined,
-    seen: Set<string>,
+    cursor: ListCursor,
     options: Parameters<VideosService["listPages"]>[0]
-  ): Effect.Effect<readonly [VideoPage, Option.Option<string>], ListVideosError> =>
+  ) =>
     Effect.flatMap(routes.listRequest({ ...options, after }, options), (call) =>
       Effect.flatMap(http.execute(call), (response) =>
-        Effect.flatMap(responses.listResponse(call, response), (page) => {
-          // One page may show a job twice, too.
-          const fresh = page.videos.filter(({ id }) => !seen.has(id) && seen.add(id))
-          // TeleFuser says that there is more and then has nothing; SGLang says nothing and answers everything again.
-          if (fresh.length > 0 || page.videos.length === 0 || page.hasMore !== true) {
-            const last = fresh.length === 0 || page.hasMore === false ? undefined : page.videos.at(-1)?.id
-            return Effect.succeed([{ ...page, videos: fresh }, Option.fromNullable(last)] as const)
+        Either.map(responses.listResponse(call, response), (page) => {
+          const { fresh, next } = cursor.take(page)
+          return {
+            page: { videos: fresh, hasMore: page.hasMore },
+            next: next._tag === "After" ? Option.some(next.cursor) : Option.none<string>(),
+            error: next._tag === "Stuck" ? responses.undecodable(call, response, next.detail) : null
           }
-          const detail = `the same page again after ${seen.size} jobs, and it says that there is more: the server ignores \`after\``
-          return Effect.fail(responses.undecodable(call, response, detail))
         })
       )
     ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
 
+  const readNewestPage: ReadPage = (after, cursor, options) =>
+    Effect.map(readPage(after, cursor, options), ({ next, page }) => [page, next] as const)
+
   const policy = isGiven(http.submitting) ? http.submitting : noPolicy
-  const reconciled = makeReconcile(policy, claims, readPage)
+  const reconciled = makeReconcile(policy, claims, readNewestPage)
 
   /** The job that was made, as its answer names it. */
   const answered = (call: VideosCall, response: VideosResponse): Either.Either<Answered, Errors.ResponseDecodeError> =>
@@ -153,6 +158,14 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       video,
       doubt: (detail) => responses.undecodable(call, response, detail)
     }))
+
+  const recorded = <E>(job: Effect.Effect<VideoResource, E>): Effect.Effect<VideoResource, E> =>
+    Effect.tap(job, (video) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        submitted.saw(video, now)
+        if (phaseOf(video) === "succeeded") ends.saw(video, now)
+      })
+    )
 
   /** One deadline is for all of it, and so for no part of it anew. */
   const submitJob = <E extends Errors.UploadError>(
@@ -174,7 +187,8 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       ).pipe(
         Effect.catchTag("VideoNotFoundError", (error) =>
           leavesOpen(error) ? settle(error, call, deadline) : Effect.fail(error)
-        )
+        ),
+        recorded
       )
     )
   }
@@ -258,6 +272,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       Effect.flatMap(http.execute(call), (response) => {
         claims.forget(id)
         ends.forget(id)
+        submitted.forget(id)
         return responses.deleteResponse(call, response, id)
       })
     ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
@@ -266,13 +281,19 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
 
   const listPages: VideosService["listPages"] = (options) =>
     Stream.suspend(() => {
-      const seen = new Set<string>()
-      return Stream.paginateEffect(options?.after, (after) =>
-        withSpan(readPage(after, seen, options), "Videos.list", () => spanOf("list_videos", {}))
+      const cursor = new ListCursor(options?.after)
+      // What is wrong with the end of the list fails after the page before it was emitted.
+      return Stream.paginateEffect(options?.after as string | undefined | Errors.ResponseDecodeError, (from) =>
+        from instanceof Errors.ResponseDecodeError
+          ? Effect.fail(from)
+          : Effect.map(
+              withSpan(readPage(from, cursor, options), "Videos.list", () => spanOf("list_videos", {})),
+              ({ error, next, page }) => [page, error === null ? next : Option.some(error)] as const
+            )
       )
     }).pipe(Stream.filter(({ videos }) => videos.length > 0))
 
-  return {
+  const videos: VideosService = {
     create,
     extend,
     edit,
@@ -284,4 +305,6 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     delete: remove,
     content: makeContent(http, retrieveAs, ends, isGiven(http.downloading) ? http.downloading : null)
   }
+  setSubmissions(videos, submitted)
+  return videos
 }

@@ -64,6 +64,8 @@ export interface Host {
   readonly leave: (watch: Watch) => unknown
   /** The least pause between looks while events are pushed, in milliseconds; 0 where none are. */
   readonly safetyNet: (job: Job) => number
+  /** Whether the job was submitted here just now. */
+  readonly wasSubmitted: (id: string) => boolean
 }
 
 /** How long before its end a watch takes its last look, so that an answer at the last moment is not a time-out. */
@@ -103,6 +105,8 @@ export class Watch implements Row<Watch> {
   private changedAt: number
   private readonly startedAt: number
   private readonly graceUntil: number
+  /** Whether it begins with a submission: a 403 is then a server that has not recorded yet whose job it is (LiteLLM). */
+  private readonly isSubmitted: boolean
   private pollState: unknown
   private retryState: unknown = null
   private retrying = false
@@ -127,6 +131,7 @@ export class Watch implements Row<Watch> {
     this.changedAt = now
     this.startedAt = now
     this.graceUntil = fresh ? now + plan.notFoundGrace : now
+    this.isSubmitted = fresh && (submitted !== null || snapshot !== null || host.wasSubmitted(start.id))
     this.pollState = plan.poll.initial
   }
 
@@ -343,7 +348,9 @@ export class Watch implements Row<Watch> {
 
   /** Sets the time of the next look after one that failed, or gives up. */
   private recover(error: RetrieveVideoError): void {
-    const lagging = error._tag === "VideoNotFoundError" && this.host.now() < this.graceUntil
+    const isUnknown =
+      error._tag === "VideoNotFoundError" || (error._tag === "PermissionDeniedError" && this.isSubmitted)
+    const lagging = isUnknown && this.host.now() < this.graceUntil
     if (!error.isTransient && !lagging) this.fail(error)
     else if (this.isLastLook) this.close()
     else this.retry(error)

@@ -13,6 +13,7 @@ import type { BudgetSnapshot } from "../Budget.js"
 import type { VideosHttpService } from "../Http.js"
 import { isSameSnapshot, isTerminal, type VideoResource } from "../Schema.js"
 import type { VideosService, Watchers } from "../Videos.js"
+import { wasSubmitted } from "./recentSubmissions.js"
 import { type Host, isStale, type Outcome, type Plan, type Start, Watch } from "./watch.js"
 import { Audience } from "./watchAudience.js"
 import type { Feed } from "./watchFeed.js"
@@ -64,9 +65,11 @@ export class Hub implements Host, ReadsHost {
   private readonly nets: Array<number> = []
   private readonly events = new Map<string, number>()
 
+  private readonly videos: VideosService
   private readonly budget: (() => BudgetSnapshot) | null
 
   constructor(videos: VideosService, pages: PageReads, options: ReadOptions, budget: (() => BudgetSnapshot) | null) {
+    this.videos = videos
     this.reads = new Reads(videos, pages, options, this)
     this.budget = budget
   }
@@ -222,6 +225,8 @@ export class Hub implements Host, ReadsHost {
 
   readonly safetyNet: Host["safetyNet"] = (job) =>
     this.nets.length === 0 || job.isExpected ? 0 : Math.min(...this.nets)
+
+  readonly wasSubmitted: Host["wasSubmitted"] = (id) => wasSubmitted(this.videos, id, this.now())
 
   // ---------------------------------------------------------------------------
   // what looks come to

@@ -5,6 +5,7 @@
 import type * as Effect from "effect/Effect"
 import { isTerminal, type VideoPage, type VideoResource } from "../Schema.js"
 import type { ListVideosError } from "../Videos.js"
+import type { ListPage } from "./listCursor.js"
 
 /** How jobs are read: by pages where they pay and can be trusted, by pages at any rate, or one by one. */
 export type ListMode = "auto" | "always" | "never"
@@ -40,7 +41,7 @@ export interface Segment<Job> {
   isBeingRead: boolean
   wasRead: boolean
   /** How it is read; made by the first read. */
-  read: Effect.Effect<VideoPage, ListVideosError> | null
+  read: Effect.Effect<ListPage, ListVideosError> | null
 }
 
 /** @internal */

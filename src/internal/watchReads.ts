@@ -12,6 +12,7 @@ import * as Tracer from "effect/Tracer"
 import type { VideoPage, VideoResource } from "../Schema.js"
 import type { ListVideosError, RetrieveVideoError, VideosService } from "../Videos.js"
 import { pollAfter } from "./failure.js"
+import { ListCursor, type ListPage } from "./listCursor.js"
 import type { Outcome } from "./watch.js"
 import type { Job } from "./watchHub.js"
 import * as metrics from "./watchMetrics.js"
@@ -38,7 +39,7 @@ export interface ReadOptions extends ListOptions {
 export type PageReads = (
   options: NonNullable<Parameters<VideosService["listPages"]>[0]>,
   known: (id: string) => VideoResource | null
-) => Effect.Effect<VideoPage, ListVideosError>
+) => Effect.Effect<ListPage, ListVideosError>
 
 /** What reads need of the hub. */
 export interface Host {
@@ -73,17 +74,17 @@ const isUnplaced = ({ segment, watches }: Job): boolean => segment === null && w
 const mayBeFound = ({ latest, searched }: Job, now: number): boolean =>
   searched === null || isWorthASearch(searched, latest, now)
 
-const emptyPage: VideoPage = { videos: [], hasMore: false }
+const emptyPage: ListPage = { videos: [], hasMore: false, lastId: null }
 
 /** Pages of any `Videos`, a canned one among them. */
 export const anyPages =
   ({ listPages }: VideosService): PageReads =>
   (options) =>
     Effect.suspend(() =>
-      Effect.map(
-        Stream.runHead(listPages(options)),
-        Option.getOrElse(() => emptyPage)
-      )
+      Effect.map(Stream.runHead(listPages(options)), (page) => ({
+        ...Option.getOrElse(page, () => emptyPage),
+        lastId: null
+      }))
     )
 
 /** Searched for in no stretch of time: nothing follows from its not being found, and it is not searched for again. */
@@ -250,26 +251,26 @@ export class Reads {
     this.isSearching = true
     const jobs = wanted.length + hoped.length
     const limit = this.options.mode === "always" ? Number.POSITIVE_INFINITY : Math.ceil(jobs / searchYield)
-    const seen = new Set<string>()
+    const cursor = new ListCursor()
     let newest = Number.NEGATIVE_INFINITY
     let oldest = Number.POSITIVE_INFINITY
     const missing = () => stillAsked(wanted)
     const unfound = () => [...missing(), ...hoped.filter(isUnplaced)]
     const readFrom = (after: string | null, count: number): Effect.Effect<void, ListVideosError> =>
-      Effect.flatMap(this.page(makeSegment(after)), ({ hasMore, videos }) => {
-        const isRepeated = videos.some(({ id }) => seen.has(id))
-        for (const { createdAt, id } of videos) {
-          seen.add(id)
+      Effect.flatMap(this.page(makeSegment(after)), (page) => {
+        const { hasMore, videos } = page
+        const isRepeated = videos.some(({ id }) => cursor.hasSeen(id))
+        const { next } = cursor.take(page)
+        for (const { createdAt } of videos) {
           newest = Math.max(newest, createdAt?.epochMillis ?? newest)
           oldest = Math.min(oldest, createdAt?.epochMillis ?? oldest)
         }
         if (isRepeated) this.trust.give("it answers the same jobs again: the server ignores `after`")
-        const last = videos.at(-1)
-        const isEnd = last === undefined || hasMore === false || (hasMore === null && videos.length !== pageSize)
+        const isEnd = next._tag === "End" || (hasMore === null && videos.length !== pageSize)
         if (isEnd) oldest = Number.NEGATIVE_INFINITY
-        return isEnd || isRepeated || count >= limit || unfound().length === 0
+        return isEnd || next._tag === "Stuck" || isRepeated || count >= limit || unfound().length === 0
           ? Effect.void
-          : readFrom(last.id, count + 1)
+          : readFrom(next.cursor, count + 1)
       })
     this.fork(readFrom(null, 1), null, missing, () => {
       this.isSearching = false
@@ -285,10 +286,10 @@ export class Reads {
     segment.isBeingRead = true
     const missing = () => stillAsked(waiting)
     this.fork(
-      Effect.map(this.page(segment), ({ videos }) => {
-        const last = videos.at(-1)
+      Effect.map(this.page(segment), (page) => {
         // Newer jobs push older ones off the newest page, and on to the one after it.
-        const next = segment.after === null && last !== undefined ? makeSegment<Job>(last.id) : null
+        const last = segment.after === null ? (page.lastId ?? page.videos.at(-1)?.id) : undefined
+        const next = last === undefined ? null : makeSegment<Job>(last)
         for (const job of missing()) {
           place(job, next)
           if (next === null) job.searched = nowhere
@@ -306,7 +307,7 @@ export class Reads {
   private readonly known = (id: string): VideoResource | null => this.host.jobs.get(id)?.latest ?? null
 
   /** One page, and every watched job on it seen. */
-  private page(segment: Segment<Job>): Effect.Effect<VideoPage, ListVideosError> {
+  private page(segment: Segment<Job>): Effect.Effect<ListPage, ListVideosError> {
     return Effect.suspend(() => {
       const askedAt = this.host.now()
       this.inFlight++

@@ -237,13 +237,13 @@ export const makeVideos = ({ apiKey, client, fetch, ...options }: VideosOptions 
  * @since 0.1.0
  * @category constructors
  */
-export const fileOf = (blob: Blob, options?: VideoFile.Options): VideoFile.VideoFile =>
-  VideoFile.fromStream(Stream.fromReadableStream({ evaluate: () => blob.stream(), onError: (reason) => reason }), {
-    ...("name" in blob && typeof blob.name === "string" ? { name: blob.name } : {}),
-    ...(blob.type === "" ? {} : { contentType: blob.type }),
-    ...options,
-    size: blob.size
-  })
+export const fileOf = (blob: Blob, options?: VideoFile.Options): VideoFile.VideoFile => {
+  const bytes = Stream.fromReadableStream({ evaluate: () => blob.stream(), onError: (reason) => reason })
+  const name = "name" in blob && typeof blob.name === "string" ? { name: blob.name } : {}
+  const file = VideoFile.fromStream(bytes, { ...name, ...options, size: blob.size })
+  // Browsers set a file's type by its name: the first bytes know better.
+  return blob.type === "" || options?.contentType !== undefined ? file : { ...file, contentType: blob.type }
+}
 
 // internal
 

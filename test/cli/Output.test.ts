@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { Fault, VideosServer } from "effect-videos/server"
 import { inspect } from "../../src/server/media/Media.js"
 import { cli, cliOverTime, jobs, serverLayer, terminal } from "./support.js"
 
@@ -40,6 +41,22 @@ describe("standard output", () => {
       )
       const deleted = yield* cli(["delete", id])
       assert.deepStrictEqual(deleted.records, [{ id, deleted: true, job: null }])
+    }).pipe(Effect.provide(serverLayer(instant)))
+  )
+
+  it.effect.each([
+    ["a table", terminal],
+    ["a pipe", {}]
+  ] as const)("has the jobs of a list that breaks off, before the error, in %s", ([, screen]) =>
+    Effect.gen(function* () {
+      const created = yield* cli(["create", "-p", "x"])
+      const id = String(created.records[0]?.id)
+      const { faults } = yield* VideosServer
+      yield* faults.set([{ on: ["list"], when: Fault.always, fault: Fault.page("first") }])
+      const { code, err, out } = yield* cli(["list"], screen)
+      assert.include(out, id)
+      assert.notStrictEqual(code, 0)
+      assert.include(err, "it says that there is more")
     }).pipe(Effect.provide(serverLayer(instant)))
   )
 

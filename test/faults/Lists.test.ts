@@ -13,8 +13,18 @@ const table: ReadonlyArray<readonly [name: string, fault: Fault.Fault, when: Fau
   ["no fault", Fault.skew({ ahead: 1 }), Fault.always, "5 jobs, value, 3 requests"],
   ["the first page for ever", Fault.page("first"), Fault.always, "2 jobs, ResponseDecodeError, 2 requests"],
   ["the first page as the third", Fault.page("first"), Fault.nth(3), "4 jobs, ResponseDecodeError, 3 requests"],
-  ["an empty page that says there is more", Fault.page("empty"), Fault.nth(2), "2 jobs, value, 2 requests"],
-  ["nothing but empty pages that say there is more", Fault.page("empty"), Fault.always, "0 jobs, value, 1 request"],
+  [
+    "an empty page that says there is more",
+    Fault.page("empty"),
+    Fault.nth(2),
+    "2 jobs, ResponseDecodeError, 2 requests"
+  ],
+  [
+    "nothing but empty pages that say there is more",
+    Fault.page("empty"),
+    Fault.always,
+    "0 jobs, ResponseDecodeError, 1 request"
+  ],
   ["every job twice", Fault.page("doubled"), Fault.always, "5 jobs, value, 3 requests"],
   ["a page for people as the third", Fault.html(), Fault.nth(3), "5 jobs, value, 4 requests"],
   ["pages for people from the third on", Fault.html(), Fault.nth(3, 4, 5), "4 jobs, ResponseDecodeError, 5 requests"],
