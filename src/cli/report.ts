@@ -52,6 +52,12 @@ const usage = (error: ValidationError, { tree, words }: CommandLine): string => 
   return option === undefined ? text : `\`--${option}\` must be one of ${listed}.`
 }
 
+/** What is wrong, each by itself. The message of each names its variable; the error's own text says it twice. */
+const problemsOf = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
+  error._op === "And" || error._op === "Or"
+    ? [...problemsOf(error.left), ...problemsOf(error.right)]
+    : [error.message.startsWith("`") ? error.message : `${error.path.join("_")}: ${error.message}`]
+
 /** The settings that a configuration error names are the arguments' too. */
 const configuration = (
   error: ConfigError.ConfigError,
@@ -59,13 +65,8 @@ const configuration = (
   { words }: CommandLine
 ): ReadonlyArray<string> => {
   if (!ConfigError.isMissingDataOnly(error)) {
-    // `Invalid data at NAME: "`NAME` must be …"`, which says it twice.
-    return [
-      error
-        .toString()
-        .replace(/^\((.*)\)$/, "$1")
-        .replace(/^Invalid data at \w+: "(`[\s\S]*)"$/, "$1")
-    ]
+    const problems = problemsOf(error)
+    return problems.length === 1 ? problems : problems.map((problem) => `${problem}.`)
   }
   return words[0] === "serve"
     ? ["no API key: set OPENAI_API_KEY to the one that requests shall have, or leave out `--require-key`"]
