@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { VideosConfig, VideosHttp } from "../Http.js"
 import { isSecretParameter, type Query, readQueryText } from "../internal/configuration.js"
+import { proxiesFromEnvironment } from "../undici/proxy.js"
 import { Videos } from "../Videos.js"
 import { UsageError } from "./errors.js"
 import type { Connection } from "./options.js"
@@ -66,7 +67,7 @@ const provider = (connection: Connection): Effect.Effect<ConfigProvider.ConfigPr
 /** `VideosConfig` alone. */
 export const configLayer = (connection: Connection) =>
   Layer.unwrapEffect(
-    Effect.map(provider(connection), (provider) =>
+    Effect.map(Effect.zipLeft(provider(connection), proxiesFromEnvironment), (provider) =>
       Layer.provide(VideosConfig.layerConfig, Layer.setConfigProvider(provider))
     )
   )

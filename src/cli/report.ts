@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { SubmissionUncertainError } from "../Errors.js"
+import { proxiesFromEnvironment, proxyOf } from "../undici/proxy.js"
 import { type CommandNode, commandAt } from "./commandHelp.js"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
 import { choices } from "./options.js"
@@ -88,6 +89,33 @@ const isNotFound = (error: object): error is { readonly pathOrDescriptor: string
 
 const whereServer = "Is it running? OPENAI_BASE_URL, or `--base-url`, says where the server is."
 
+/** What a proxy may have done instead of the server. */
+const mayBeTheProxys = (error: object): boolean =>
+  Predicate.hasProperty(error, "_tag") &&
+  (["TransportError", "UnreachableError", "RequestTimeoutError", "ResponseDecodeError", "ServerError"].includes(
+    String(error._tag)
+  ) ||
+    (Predicate.hasProperty(error, "detail") && /^an HTML page/.test(String(error.detail))))
+
+/** The proxy that the request went through, where what failed may be its doing: only its origin is shown. */
+const proxyLines = (failure: unknown): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.gen(function* () {
+    const error = Predicate.isTagged(failure, "SubmissionUncertainError")
+      ? (failure as SubmissionUncertainError).reason
+      : failure
+    if (!Predicate.isObject(error) || !mayBeTheProxys(error)) return []
+    const at = "origin" in error ? error.origin : "baseUrl" in error ? error.baseUrl : null
+    const proxies = yield* Effect.orElseSucceed(proxiesFromEnvironment, () => null)
+    if (typeof at !== "string" || !URL.canParse(at)) return []
+    const target = new URL(at)
+    const proxy = proxyOf(proxies, target)
+    return proxy === null
+      ? []
+      : [
+          `Requests to ${target.origin} go through the proxy ${proxy.origin}, as ${proxy.source} says. NO_PROXY=${target.hostname} leaves it out.`
+        ]
+  })
+
 /** The message, and what to do next. */
 const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyArray<string> => {
   if (isValidationError(error)) {
@@ -149,12 +177,18 @@ export const report = (cause: Cause.Cause<unknown>, line: CommandLine): Effect.E
     // A server that was stopped, or a reader that went away.
     if (kind === "ok" || (kind === "interrupted" && resume.length === 0)) return
     const failure = Option.orElse(Cause.failureOption(cause), () => Cause.dieOption(cause))
+    const proxied = yield* proxyLines(Option.getOrUndefined(failure))
     const lines =
       kind === "interrupted"
         ? ["Stopped."]
         : kind === "unexpected"
           ? [`unexpected: ${Cause.pretty(cause)}`]
-          : linesOf(Option.getOrUndefined(failure), session.program, line).map(clean)
+          : [
+              ...linesOf(Option.getOrUndefined(failure), session.program, line)
+                // With a proxy in between, whether the server runs is not the first question.
+                .filter((text) => proxied.length === 0 || text !== whereServer),
+              ...proxied
+            ].map(clean)
     const exitCode = exitCodes[kind].code
     if (line.json) {
       const tag = Option.match(failure, {
