@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from "node:util"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import { isValidationError, type ValidationError } from "@effect/cli/ValidationError"
 import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -97,14 +98,23 @@ const mayBeTheProxys = (error: object): boolean =>
   ) ||
     (Predicate.hasProperty(error, "detail") && /^an HTML page/.test(String(error.detail))))
 
+/** What an option was given. */
+const optionOf = (given: ReadonlyArray<string>, name: string): string | undefined =>
+  given.find((argument) => argument.startsWith(`${name}=`))?.slice(name.length + 1) ??
+  (given.includes(name) ? given[given.indexOf(name) + 1] : undefined)
+
 /** The proxy that the request went through, where what failed may be its doing: only its origin is shown. */
-const proxyLines = (failure: unknown): Effect.Effect<ReadonlyArray<string>> =>
+const proxyLines = (failure: unknown, given: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>> =>
   Effect.gen(function* () {
     const error = Predicate.isTagged(failure, "SubmissionUncertainError")
       ? (failure as SubmissionUncertainError).reason
       : failure
     if (!Predicate.isObject(error) || !mayBeTheProxys(error)) return []
-    const at = "origin" in error ? error.origin : "baseUrl" in error ? error.baseUrl : null
+    const configured = yield* Effect.option(Config.string("OPENAI_BASE_URL"))
+    const at =
+      "origin" in error
+        ? error.origin
+        : (optionOf(given, "--base-url") ?? Option.getOrElse(configured, () => "https://api.openai.com/v1"))
     const proxies = yield* Effect.orElseSucceed(proxiesFromEnvironment, () => null)
     if (typeof at !== "string" || !URL.canParse(at)) return []
     const target = new URL(at)
@@ -177,7 +187,7 @@ export const report = (cause: Cause.Cause<unknown>, line: CommandLine): Effect.E
     // A server that was stopped, or a reader that went away.
     if (kind === "ok" || (kind === "interrupted" && resume.length === 0)) return
     const failure = Option.orElse(Cause.failureOption(cause), () => Cause.dieOption(cause))
-    const proxied = yield* proxyLines(Option.getOrUndefined(failure))
+    const proxied = yield* proxyLines(Option.getOrUndefined(failure), line.given)
     const lines =
       kind === "interrupted"
         ? ["Stopped."]
