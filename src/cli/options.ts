@@ -139,7 +139,7 @@ export const format = {
 
 const progress = choice("progress").pipe(
   Options.withDescription(
-    "How progress is told on standard error: a bar per job, a line per change, or one JSON object per change. Without it, bars on a terminal and lines anywhere else."
+    "How progress is told on standard error: a bar per job, a line per change, or one JSON object per change. Without it, bars on a terminal that can draw them, and lines anywhere else, such as with TERM=dumb or CI."
   ),
   Options.optional
 )
