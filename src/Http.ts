@@ -50,6 +50,11 @@ export { defaultReadRetry, defaultSubmitRetry } from "./internal/config.js"
 export interface VideosConfigService {
   /** Up to and including the version, such as `https://host/v1`; no trailing slash. */
   readonly baseUrl: string
+  /**
+   * Sent with every request to the server's own origin, and to no other. A `Redacted` value is kept out of all errors, spans
+   * and logs.
+   */
+  readonly query: { readonly [name: string]: string | Redacted.Redacted }
   /** Sent as a bearer token. Self-hosted servers often want none. */
   readonly apiKey: Option.Option<Redacted.Redacted>
   /** Sent as `OpenAI-Organization`. */
@@ -146,7 +151,14 @@ export interface WatchingOptions {
 export interface VideosConfigOptions {
   /** Default: `https://api.openai.com/v1`, the protocol's home, whose hosted service ended on 2026-09-24. */
   readonly baseUrl?: string | undefined
-  readonly apiKey?: Redacted.Redacted | undefined
+  /**
+   * Query parameters of every request to the server's own origin, such as Azure's `{ "api-version": "preview" }`. They win over
+   * those in `baseUrl`; a request's own and a call's `extraQuery` win over them. A text that is a secret by its name (`key`,
+   * `token`, `code`, `sig` and their like) or as long and as mixed as a key becomes `Redacted`. Default: none.
+   */
+  readonly query?: { readonly [name: string]: string | Redacted.Redacted } | undefined
+  /** A text becomes `Redacted`. */
+  readonly apiKey?: string | Redacted.Redacted | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
@@ -187,8 +199,18 @@ export interface VideosConfigOptions {
  */
 export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<VideosConfig, VideosConfigService>() {
   /**
-   * From values. A base URL that is no http(s) URL, or carries credentials, a query or a fragment, and a key that no
-   * header can carry, fail with a `ConfigError` that names the option and shows no secret.
+   * From values. A query in the base URL is moved to `query`. A base URL that is not an http(s) URL, or carries credentials or
+   * a fragment, and a key that no header can carry, fail with a `ConfigError` that names the option and shows no secret.
+   *
+   * @example
+   * import { VideosConfig } from "effect-videos"
+   *
+   * const azure = VideosConfig.layer({
+   *   baseUrl: "https://films.openai.azure.com/openai/v1",
+   *   query: { "api-version": "preview" },
+   *   preset: "azure",
+   *   apiKey: "the key"
+   * })
    */
   static readonly layer = (options: VideosConfigOptions = {}): Layer.Layer<VideosConfig, ConfigError.ConfigError> =>
     Layer.effect(
@@ -198,10 +220,11 @@ export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<Vide
 
   /**
    * From the environment (any `ConfigProvider`): `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_ORG_ID`,
-   * `OPENAI_PROJECT_ID`, `VIDEOS_PRESET`, `VIDEOS_ON_UNKNOWN_OUTCOME`, `VIDEOS_REQUEST_TIMEOUT`, `VIDEOS_IDLE_TIMEOUT`,
-   * `VIDEOS_TOTAL_TIMEOUT`, `VIDEOS_LIST_LAG` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`),
+   * `OPENAI_PROJECT_ID`, `VIDEOS_QUERY` (such as `api-version=preview&x=y`), `VIDEOS_PRESET`, `VIDEOS_ON_UNKNOWN_OUTCOME`,
+   * `VIDEOS_REQUEST_TIMEOUT`, `VIDEOS_IDLE_TIMEOUT`, `VIDEOS_TOTAL_TIMEOUT`, `VIDEOS_LIST_LAG` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`),
    * `VIDEOS_REQUESTS_PER_SECOND`, `VIDEOS_CONCURRENCY`, `VIDEOS_WATCH_LIST` (`auto`, `always`, `never`) and
-   * `VIDEOS_WATCH_THRESHOLD`. The key may be missing only where the base URL is not the protocol's home.
+   * `VIDEOS_WATCH_THRESHOLD`. The key may be missing only where the base URL is not the protocol's home. A variable that is
+   * empty, or has white space alone, is not set.
    */
   static readonly layerConfig: Layer.Layer<VideosConfig, ConfigError.ConfigError> = Layer.effect(
     VideosConfig,
@@ -272,7 +295,7 @@ export interface CallOptions {
   readonly retry?: boolean | undefined
   /** Sent beside this library's own, and instead of them where the name is the same; to the server's own origin alone. */
   readonly extraHeaders?: { readonly [name: string]: string } | undefined
-  /** Added to the URL's query. */
+  /** Added to the URL's query, and instead of the configuration's `query` where the name is the same. */
   readonly extraQuery?: { readonly [name: string]: string } | undefined
   /** Run with every answer of the server, errors included, before it is decoded: request ids, rate-limit headers. */
   readonly onResponse?: ((response: ResponseMeta) => Effect.Effect<void>) | undefined

@@ -35,6 +35,7 @@ import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { variable } from "./internal/environment.js"
 import { withSpan } from "./internal/tracing.js"
 import { hubOf } from "./internal/watchHub.js"
 import {
@@ -314,20 +315,22 @@ const make = (options: WebhooksOptions): Effect.Effect<WebhooksService, ConfigEr
     }
   })
 
-const variable = "OPENAI_WEBHOOK_SECRET"
+const variableName = "OPENAI_WEBHOOK_SECRET"
 
-const fromEnvironment: Config.Config<WebhooksOptions> = Config.redacted(variable).pipe(
-  Config.mapOrFail((value) => {
-    const [first = "", ...others] = Redacted.value(value)
-      .split(",")
-      .map((secret) => secret.trim())
-    for (const secret of [first, ...others]) {
-      const problem = signature.checkSecret(secret)
-      // `Config` adds the path by itself.
-      if (problem !== null) return Either.left(ConfigError.InvalidData([], `\`${variable}\` ${problem}`))
-    }
-    return Either.right({ secrets: [Redacted.make(first), ...others.map((secret) => Redacted.make(secret))] as const })
-  })
+const fromEnvironment: Config.Config<WebhooksOptions> = variable(variableName, (value) => {
+  const [first = "", ...others] = value.split(",").map((secret) => secret.trim())
+  for (const secret of [first, ...others]) {
+    const problem = signature.checkSecret(secret)
+    if (problem !== null) return { problem }
+  }
+  const secrets = [Redacted.make(first), ...others.map((secret) => Redacted.make(secret))] as const
+  return { value: { secrets } }
+}).pipe(
+  Config.mapOrFail((options) =>
+    options === undefined
+      ? Either.left(ConfigError.MissingData([variableName], `\`${variableName}\` must be set to the webhook's secret`))
+      : Either.right(options)
+  )
 )
 
 /**

@@ -361,7 +361,8 @@ describe("layerConfig", () => {
 
   it.effect.each([
     [undefined, "OPENAI_WEBHOOK_SECRET"],
-    ["", "must not be empty"],
+    ["", "must be set"],
+    [" ", "must be set"],
     [`${secret},`, "must not be empty"],
     ["whsec_zzz", "must be base64 after `whsec_`"],
     [`${secret},whsec_zzz zzz`, "must be base64 after `whsec_`"],

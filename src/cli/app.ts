@@ -4,9 +4,10 @@ import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { version } from "../internal/version.js"
 import { character, characterCommands } from "./characters.js"
-import { commandAt, commandHelp, commandNode } from "./commandHelp.js"
+import { commandAt, commandHelp, commandNode, mistakenOption } from "./commandHelp.js"
 import { mendCompletions } from "./completions.js"
 import { doctor } from "./doctor.js"
+import { UsageError } from "./errors.js"
 import { about, rootHelp } from "./help.js"
 import { download, get, list, remove, watch } from "./jobs.js"
 import { join } from "./join.js"
@@ -15,6 +16,7 @@ import { Screen, styles, withScreenConsole } from "./screen.js"
 import { serve } from "./serve.js"
 import { Session } from "./session.js"
 import { create, edit, extend, remix } from "./submit.js"
+import { quote } from "./text.js"
 
 const root = Command.make("effect-videos").pipe(
   Command.withDescription(about),
@@ -55,6 +57,12 @@ const command = Command.run(root, { name: "effect-videos", version, executable: 
 
 const isHelp = (argument: string): boolean => argument === "--help" || argument === "-h"
 
+/** Behind `--`, nothing is an option. */
+const optional = (given: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const end = given.indexOf("--")
+  return end === -1 ? given : given.slice(0, end)
+}
+
 /** The words before the first option: where the name of a command can be. */
 const leadingWords = (given: ReadonlyArray<string>): ReadonlyArray<string> => {
   const end = given.findIndex((argument) => argument.startsWith("-"))
@@ -68,7 +76,7 @@ const helpOf = (given: ReadonlyArray<string>) => {
   const isGroup = at.node.children.length > 0
   // A word that leads nowhere is a wrong one, not a call for help.
   if (isGroup && at.path.length < words.length) return null
-  return given.some(isHelp) || (isGroup && given.length === words.length) ? at : null
+  return optional(given).some(isHelp) || (isGroup && given.length === words.length) ? at : null
 }
 
 const showHelp = ({ node, path }: ReturnType<typeof commandAt>) =>
@@ -85,7 +93,7 @@ const mend = (text: string): string => (text.trim() === version ? version : mend
 
 /** Whether errors, too, are to be events. */
 const wantsEvents = (given: ReadonlyArray<string>): boolean =>
-  given.some(
+  optional(given).some(
     (argument, index) => argument === "--progress=json" || (argument === "json" && given[index - 1] === "--progress")
   )
 
@@ -93,7 +101,17 @@ const wantsEvents = (given: ReadonlyArray<string>): boolean =>
 export const run = (argv: ReadonlyArray<string>) => {
   const given = argv.slice(2)
   const help = helpOf(given)
-  return (help === null ? withScreenConsole(command(argv), mend) : showHelp(help)).pipe(
+  const mistaken = mistakenOption(commandAt(tree, leadingWords(given)), given)
+  const ran =
+    help !== null
+      ? showHelp(help)
+      : mistaken === null
+        ? withScreenConsole(command(argv), mend)
+        : new UsageError({
+            field: mistaken.word,
+            problem: `is no option of this command. If it is the ${mistaken.argument}, write it last, behind \`--\`: \`-- ${quote(mistaken.word)}\``
+          })
+  return ran.pipe(
     Effect.provide(CliConfig.layer({ showBuiltIns: false })),
     Effect.onError((cause) => report(cause, { given, words: leadingWords(given), tree, json: wantsEvents(given) }))
   )

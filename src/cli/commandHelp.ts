@@ -110,6 +110,49 @@ const sectionsOf = (node: CommandNode): Sections => {
   return sections
 }
 
+/** What every command takes. */
+const builtIn: ReadonlyArray<readonly [name: string, takesValue: boolean]> = [
+  ["--help", false],
+  ["-h", false],
+  ["--version", false],
+  ["--wizard", false],
+  ["--completions", true],
+  ["--log-level", true]
+]
+
+/**
+ * The first argument that begins with a dash, is no option of the command and does not stand behind `--`; and what it may be
+ * instead. `@effect/cli` takes such a one for an id, or takes every option behind it for an argument.
+ */
+export const mistakenOption = (
+  { node, path }: { readonly node: CommandNode; readonly path: ReadonlyArray<string> },
+  given: ReadonlyArray<string>
+): { readonly word: string; readonly argument: string } | null => {
+  const sections = sectionsOf(node)
+  const argument = sections.arguments[0]?.term
+  if (argument === undefined) return null
+  const options = new Map([
+    ...builtIn,
+    ...sections.options.flatMap(({ term }) => {
+      const [, names = "", value] = /^((?:-\w, )?--[\w-]+)( .+)?$/.exec(term) ?? []
+      return names.split(", ").map((name) => [name, value !== undefined] as const)
+    })
+  ])
+  // A long one that is nearly right is corrected by `@effect/cli`, unless there may be any number of arguments.
+  const isWrong = argument.endsWith("...") ? /^-./ : /^-[^-]/
+  const rest = given.slice(path.length)
+  for (let index = 0; index < rest.length && rest[index] !== "--"; index++) {
+    const word = rest[index] ?? ""
+    const takesValue = options.get(word.replace(/=.*$/s, ""))
+    if (takesValue === true && !word.includes("=")) index++
+    if (takesValue !== undefined || !isWrong.test(word)) continue
+    // Short ones without a value may stand in one word.
+    if (/^-[^-]/.test(word) && [...word.slice(1)].every((letter) => options.get(`-${letter}`) === false)) continue
+    return { word, argument: argument.replace(/\.\.\.$/, "") }
+  }
+  return null
+}
+
 /** The help of the command at the end of `path`. */
 export const commandHelp = (
   node: CommandNode,

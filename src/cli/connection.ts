@@ -1,6 +1,7 @@
 /** The library's own configuration, with what the arguments say put before the environment. */
 import { createReadStream } from "node:fs"
 import * as Chunk from "effect/Chunk"
+import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -8,6 +9,8 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { VideosConfig, VideosHttp } from "../Http.js"
+import { isSecretParameter, type Query, readQueryText } from "../internal/configuration.js"
+import { proxiesFromEnvironment } from "../undici/proxy.js"
 import { Videos } from "../Videos.js"
 import { UsageError } from "./errors.js"
 import type { Connection } from "./options.js"
@@ -35,22 +38,36 @@ export const readApiKey = (fd: number): Effect.Effect<Redacted.Redacted, UsageEr
   )
 }
 
+/** The query of the arguments: the base URL's, and before it what `--query` says. */
+const queryOf = ({ baseUrl, query }: Connection): Query => ({
+  ...Option.match(baseUrl, { onNone: () => ({}), onSome: (base) => base.query }),
+  ...query
+})
+
 const provider = (connection: Connection): Effect.Effect<ConfigProvider.ConfigProvider, UsageError> =>
   Effect.gen(function* () {
     const given = new Map<string, string>()
-    if (Option.isSome(connection.baseUrl)) given.set("OPENAI_BASE_URL", connection.baseUrl.value)
+    const environment = yield* Effect.configProviderWith(Effect.succeed)
+    if (Option.isSome(connection.baseUrl)) given.set("OPENAI_BASE_URL", connection.baseUrl.value.url)
+    const query = queryOf(connection)
+    if (Object.keys(query).length > 0) {
+      // What is wrong with the variable is told by its name, where the configuration is read.
+      const variable = yield* Effect.option(environment.load(Config.string("VIDEOS_QUERY")))
+      const inherited = Option.match(variable, { onNone: () => null, onSome: readQueryText })
+      const whole = inherited !== null && "query" in inherited ? { ...inherited.query, ...query } : query
+      if (inherited === null || "query" in inherited) given.set("VIDEOS_QUERY", new URLSearchParams(whole).toString())
+    }
     if (Option.isSome(connection.preset)) given.set("VIDEOS_PRESET", connection.preset.value)
     if (Option.isSome(connection.apiKeyFd)) {
       given.set("OPENAI_API_KEY", Redacted.value(yield* readApiKey(connection.apiKeyFd.value)))
     }
-    const environment = yield* Effect.configProviderWith(Effect.succeed)
     return ConfigProvider.orElse(ConfigProvider.fromMap(given), () => environment)
   })
 
 /** `VideosConfig` alone. */
 export const configLayer = (connection: Connection) =>
   Layer.unwrapEffect(
-    Effect.map(provider(connection), (provider) =>
+    Effect.map(Effect.zipLeft(provider(connection), proxiesFromEnvironment), (provider) =>
       Layer.provide(VideosConfig.layerConfig, Layer.setConfigProvider(provider))
     )
   )
@@ -60,7 +77,12 @@ export const videosLayer = (connection: Connection) =>
   Videos.layer.pipe(Layer.provide(VideosHttp.layer), Layer.provide(configLayer(connection)))
 
 /** The arguments again, for a command to copy. The descriptor is closed by then, so that it is left to the caller. */
-export const connectionArguments = ({ baseUrl, preset }: Connection): ReadonlyArray<string> => [
-  ...Option.match(baseUrl, { onNone: () => [], onSome: (url) => ["--base-url", url] }),
-  ...Option.match(preset, { onNone: () => [], onSome: (name) => ["--preset", name] })
+export const connectionArguments = (connection: Connection): ReadonlyArray<string> => [
+  ...Option.match(connection.baseUrl, { onNone: () => [], onSome: ({ url }) => ["--base-url", url] }),
+  // A secret is left to the caller, too.
+  ...Object.entries(queryOf(connection)).flatMap(([name, value]) => [
+    "--query",
+    `${name}=${isSecretParameter(name, value) ? "<redacted>" : value}`
+  ]),
+  ...Option.match(connection.preset, { onNone: () => [], onSome: (name) => ["--preset", name] })
 ]

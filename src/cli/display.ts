@@ -39,12 +39,12 @@ export interface Display {
   readonly add: (label: string, first: string) => Effect.Effect<JobDisplay>
 }
 
-/** How progress is told where nobody has said how: bars where somebody looks. */
+/** How progress is told where nobody has said how: bars where they can be drawn. */
 export const progressMode = (
   given: Option.Option<ProgressMode> | undefined
 ): Effect.Effect<ProgressMode, never, Screen> =>
-  Effect.map(Screen, ({ terminal }) =>
-    Option.getOrElse(given ?? Option.none(), () => (terminal.err ? ("bar" as const) : ("plain" as const)))
+  Effect.map(Screen, ({ cursor }) =>
+    Option.getOrElse(given ?? Option.none(), () => (cursor ? ("bar" as const) : ("plain" as const)))
   )
 
 /** A log has a line when the state changes, and for every so many percent. */

@@ -3,6 +3,7 @@ import * as Command from "@effect/cli/Command"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import { VideosConfig } from "../Http.js"
 import { randomId } from "../internal/randomId.js"
 import { configLayer } from "./connection.js"
@@ -18,6 +19,7 @@ import { fields, makeWriter } from "./writer.js"
 /** What `doctor` says; every field always. */
 const recordOf = (diagnosis: Diagnosis) => ({
   base_url: diagnosis.baseUrl,
+  query: diagnosis.query,
   api_key: diagnosis.hasKey ? "sent" : "none",
   latency_ms: diagnosis.latency,
   operations: diagnosis.findings.map(({ because, latency, operation, route, served, status }) => ({
@@ -65,6 +67,12 @@ const text = (diagnosis: Diagnosis, columns: number) => (style: Style) => {
     fields(
       [
         ["server", diagnosis.baseUrl],
+        [
+          "query",
+          Object.entries(diagnosis.query)
+            .map(([name, value]) => `${name}=${value}`)
+            .join("&") || null
+        ],
         ["key", diagnosis.hasKey ? "sent" : "none"],
         ["latency", `${diagnosis.latency} ms (median of ${diagnosis.answers})`],
         ["errors", diagnosis.errors === null ? "none seen" : (shapes[diagnosis.errors] ?? diagnosis.errors)],
@@ -121,6 +129,9 @@ const diagnose = Effect.gen(function* () {
   const errors = errorShapeOf(replies.slice(1))
   return {
     baseUrl,
+    query: Object.fromEntries(
+      Object.entries(config.query).map(([name, value]) => [name, Redacted.isRedacted(value) ? "<redacted>" : value])
+    ),
     hasKey: Option.isSome(config.apiKey),
     configured: config.preset.name,
     answers: answered.length,

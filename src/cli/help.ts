@@ -36,7 +36,7 @@ const general: ReadonlyArray<readonly [string, string]> = [
 ]
 
 const output =
-  "Standard output has data alone: text for people on a terminal, and one JSON object per line with `--json` or where it is no terminal, so that a pipe into `jq` works. Progress and errors go to standard error, as `--progress` says. NO_COLOR turns colours off."
+  "Standard output has data alone: text for people on a terminal, and one JSON object per line with `--json` or where it is no terminal, so that a pipe into `jq` works. Progress and errors go to standard error, as `--progress` says. NO_COLOR turns colours off, and FORCE_COLOR on."
 
 /** No term pushes the texts further to the right than this. */
 const widestTerm = 28

@@ -31,14 +31,6 @@ const ids = (what: string) =>
     Args.mapEffect((given) => Effect.succeed([...new Set(given)] as const))
   )
 
-/** `@effect/cli` takes an option that it does not know for one more argument. */
-const checked = (given: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, UsageError> => {
-  const wrong = given.find((id) => id.startsWith("--"))
-  return wrong === undefined
-    ? Effect.succeed(given)
-    : Effect.fail(new UsageError({ field: wrong, problem: "is no option of this command" }))
-}
-
 // -----------------------------------------------------------------------------
 // watch
 // -----------------------------------------------------------------------------
@@ -53,7 +45,7 @@ export const watch = Command.make(
   },
   (given) =>
     Effect.gen(function* () {
-      const keys = yield* checked(given.ids)
+      const keys = given.ids
       const session = yield* Session
       const output = yield* planOutput(given.output, given.overwrite, keys)
       const resume = [...outputArguments(given.output, given.overwrite), ...connectionArguments(given)]
@@ -129,7 +121,7 @@ export const get = Command.make(
   (given) =>
     Effect.gen(function* () {
       const writer = yield* makeWriter(given)
-      for (const id of yield* checked(given.ids)) yield* writeJob(writer, yield* retrieveVideo(id))
+      for (const id of given.ids) yield* writeJob(writer, yield* retrieveVideo(id))
     })
 ).pipe(
   Command.withDescription(descriptions.get),
@@ -220,7 +212,7 @@ export const remove = Command.make(
   (given) =>
     Effect.gen(function* () {
       const writer = yield* makeWriter(given)
-      for (const id of yield* checked(given.ids)) {
+      for (const id of given.ids) {
         const { deleted, video } = yield* deleteVideo(id)
         yield* writer.write({ id, deleted, job: video === null ? null : jobRecord(video) }, (style) =>
           fields(

@@ -5,7 +5,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import { readBaseUrl } from "../internal/configuration.js"
+import { type Query, readBaseUrl, readQuery, shapeOf } from "../internal/configuration.js"
 import type { PresetName, presets } from "../Presets.js"
 import type { VideoSeconds } from "../Requests.js"
 import type { Json } from "../Schema.js"
@@ -77,11 +77,31 @@ const baseUrl = Options.text("base-url").pipe(
   Options.mapEffect((text) => {
     const base = readBaseUrl(text)
     return "url" in base
-      ? Effect.succeed(base.url)
+      ? Effect.succeed(base)
       : Effect.fail(ValidationError.invalidValue(HelpDoc.p(`\`--base-url\` ${base.problem}.`)))
   }),
   Options.withDescription("The server, up to and including the version. Without it, OPENAI_BASE_URL is."),
   Options.optional
+)
+
+/** `--query api-version=preview`: what is behind the first `=` is sent as it is. */
+const query = Options.text("query").pipe(
+  Options.withPseudoName("name=value"),
+  Options.withDescription(
+    "Adds a query parameter to every request, such as `--query api-version=preview`. It may be given several times. VIDEOS_QUERY has the others; a secret belongs there."
+  ),
+  Options.repeated,
+  Options.mapEffect((parameters) => {
+    const invalid = (problem: string) => Effect.fail(ValidationError.invalidValue(HelpDoc.p(`\`--query\` ${problem}.`)))
+    const pairs = parameters.map((parameter) => {
+      const at = parameter.indexOf("=")
+      return [parameter.slice(0, Math.max(at, 0)), parameter.slice(at + 1)] as const
+    })
+    const unnamed = parameters.find((_, index) => pairs[index]?.[0] === "")
+    if (unnamed !== undefined) return invalid(`must be written as \`name=value\`; received ${shapeOf(unnamed)}`)
+    const read = readQuery(pairs)
+    return "problem" in read ? invalid(read.problem) : Effect.succeed(read.query)
+  })
 )
 
 const preset = choice("preset").pipe(
@@ -92,10 +112,11 @@ const preset = choice("preset").pipe(
 )
 
 /** Where the server is and who asks. */
-export const connection = { baseUrl, preset, apiKeyFd }
+export const connection = { baseUrl, query, preset, apiKeyFd }
 
 export interface Connection {
-  readonly baseUrl: Option.Option<string>
+  readonly baseUrl: Option.Option<{ readonly url: string; readonly query: Query }>
+  readonly query: Query
   readonly preset: Option.Option<PresetName>
   readonly apiKeyFd: Option.Option<number>
 }
@@ -118,7 +139,7 @@ export const format = {
 
 const progress = choice("progress").pipe(
   Options.withDescription(
-    "How progress is told on standard error: a bar per job, a line per change, or one JSON object per change. Without it, bars on a terminal and lines anywhere else."
+    "How progress is told on standard error: a bar per job, a line per change, or one JSON object per change. Without it, bars on a terminal that can draw them, and lines anywhere else, such as with TERM=dumb or CI."
   ),
   Options.optional
 )

@@ -7,13 +7,12 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import type { Operation } from "../Errors.js"
 import type { VideosConfigService } from "../Http.js"
 import type { StatusError } from "../internal/failure.js"
 import { leavesOpen, toError } from "../internal/failure.js"
 import { readJson } from "../internal/json.js"
+import { makePrepare } from "../internal/prepare.js"
 import { makeSecrets } from "../internal/secrets.js"
 import { diagnose } from "../internal/transport.js"
 import { isObject } from "../internal/wire.js"
@@ -106,26 +105,17 @@ const patience = Duration.seconds(10)
 /** Sends one question, once; no redirect is followed. */
 export const ask = (
   config: VideosConfigService,
-  { body, method, path }: Probe
+  { body, method, operation, path }: Probe
 ): Effect.Effect<Reply, never, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
     const { scrub } = makeSecrets(config)
-    const headers = Object.entries(config.headers).map(
-      ([name, value]) => [name, typeof value === "string" ? value : Redacted.value(value)] as const
-    )
-    const key = Option.map(config.apiKey, (secret) => {
-      const value = Redacted.value(secret)
-      return config.preset.authHeader === "authorization" ? `Bearer ${value}` : value
+    const asked = HttpClientRequest.make(method)(path)
+    const request = makePrepare(config)({
+      operation,
+      kind: "read",
+      request: body === null ? asked : HttpClientRequest.bodyText(asked, body.text, body.type)
     })
-    const request = HttpClientRequest.make(method)(`${config.baseUrl}${path}`).pipe(
-      HttpClientRequest.setHeaders({
-        accept: "application/json",
-        ...Object.fromEntries(headers),
-        ...Option.match(key, { onNone: () => ({}), onSome: (value) => ({ [config.preset.authHeader]: value }) })
-      }),
-      (request) => (body === null ? request : HttpClientRequest.bodyText(request, body.text, body.type))
-    )
     const started = yield* Clock.currentTimeMillis
     return yield* client.execute(request).pipe(
       Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
@@ -140,7 +130,7 @@ export const ask = (
           })
         )
       ),
-      Effect.catchAll((error) => Effect.succeed<Reply>({ broken: diagnose(error.cause ?? error).detail })),
+      Effect.catchAll((error) => Effect.succeed<Reply>({ broken: scrub(diagnose(error.cause ?? error).detail) })),
       Effect.timeoutTo({
         duration: Duration.min(patience, config.requestTimeout),
         onSuccess: (reply) => reply,
@@ -237,7 +227,7 @@ export const findingOf = (config: VideosConfigService, probe: Probe, reply: Repl
     return {
       ...base,
       served: "unknown",
-      because: `${sent}a redirect to ${reply.headers["location"] ?? "nowhere"}`,
+      because: `${sent}a redirect to ${makeSecrets(config).scrub(reply.headers["location"] ?? "nowhere")}`,
       error: null
     }
   }

@@ -3,11 +3,13 @@ import { stripVTControlCharacters } from "node:util"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import { isValidationError, type ValidationError } from "@effect/cli/ValidationError"
 import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { SubmissionUncertainError } from "../Errors.js"
+import { proxiesFromEnvironment, proxyOf } from "../undici/proxy.js"
 import { type CommandNode, commandAt } from "./commandHelp.js"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
 import { choices } from "./options.js"
@@ -52,6 +54,12 @@ const usage = (error: ValidationError, { tree, words }: CommandLine): string => 
   return option === undefined ? text : `\`--${option}\` must be one of ${listed}.`
 }
 
+/** What is wrong, each by itself. The message of each names its variable; the error's own text says it twice. */
+const problemsOf = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
+  error._op === "And" || error._op === "Or"
+    ? [...problemsOf(error.left), ...problemsOf(error.right)]
+    : [error.message.startsWith("`") ? error.message : `${error.path.join("_")}: ${error.message}`]
+
 /** The settings that a configuration error names are the arguments' too. */
 const configuration = (
   error: ConfigError.ConfigError,
@@ -59,13 +67,8 @@ const configuration = (
   { words }: CommandLine
 ): ReadonlyArray<string> => {
   if (!ConfigError.isMissingDataOnly(error)) {
-    // `Invalid data at NAME: "`NAME` must be …"`, which says it twice.
-    return [
-      error
-        .toString()
-        .replace(/^\((.*)\)$/, "$1")
-        .replace(/^Invalid data at \w+: "(`[\s\S]*)"$/, "$1")
-    ]
+    const problems = problemsOf(error)
+    return problems.length === 1 ? problems : problems.map((problem) => `${problem}.`)
   }
   return words[0] === "serve"
     ? ["no API key: set OPENAI_API_KEY to the one that requests shall have, or leave out `--require-key`"]
@@ -86,6 +89,42 @@ const isNotFound = (error: object): error is { readonly pathOrDescriptor: string
   Predicate.hasProperty(error, "reason") && error.reason === "NotFound" && "pathOrDescriptor" in error
 
 const whereServer = "Is it running? OPENAI_BASE_URL, or `--base-url`, says where the server is."
+
+/** What a proxy may have done instead of the server. */
+const mayBeTheProxys = (error: object): boolean =>
+  Predicate.hasProperty(error, "_tag") &&
+  (["TransportError", "UnreachableError", "RequestTimeoutError", "ResponseDecodeError", "ServerError"].includes(
+    String(error._tag)
+  ) ||
+    (Predicate.hasProperty(error, "detail") && /^an HTML page/.test(String(error.detail))))
+
+/** What an option was given. */
+const optionOf = (given: ReadonlyArray<string>, name: string): string | undefined =>
+  given.find((argument) => argument.startsWith(`${name}=`))?.slice(name.length + 1) ??
+  (given.includes(name) ? given[given.indexOf(name) + 1] : undefined)
+
+/** The proxy that the request went through, where what failed may be its doing: only its origin is shown. */
+const proxyLines = (failure: unknown, given: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.gen(function* () {
+    const error = Predicate.isTagged(failure, "SubmissionUncertainError")
+      ? (failure as SubmissionUncertainError).reason
+      : failure
+    if (!Predicate.isObject(error) || !mayBeTheProxys(error)) return []
+    const configured = yield* Effect.option(Config.string("OPENAI_BASE_URL"))
+    const at =
+      "origin" in error
+        ? error.origin
+        : (optionOf(given, "--base-url") ?? Option.getOrElse(configured, () => "https://api.openai.com/v1"))
+    const proxies = yield* Effect.orElseSucceed(proxiesFromEnvironment, () => null)
+    if (typeof at !== "string" || !URL.canParse(at)) return []
+    const target = new URL(at)
+    const proxy = proxyOf(proxies, target)
+    return proxy === null
+      ? []
+      : [
+          `Requests to ${target.origin} go through the proxy ${proxy.origin}, as ${proxy.source} says. NO_PROXY=${target.hostname} leaves it out.`
+        ]
+  })
 
 /** The message, and what to do next. */
 const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyArray<string> => {
@@ -148,12 +187,18 @@ export const report = (cause: Cause.Cause<unknown>, line: CommandLine): Effect.E
     // A server that was stopped, or a reader that went away.
     if (kind === "ok" || (kind === "interrupted" && resume.length === 0)) return
     const failure = Option.orElse(Cause.failureOption(cause), () => Cause.dieOption(cause))
+    const proxied = yield* proxyLines(Option.getOrUndefined(failure), line.given)
     const lines =
       kind === "interrupted"
         ? ["Stopped."]
         : kind === "unexpected"
           ? [`unexpected: ${Cause.pretty(cause)}`]
-          : linesOf(Option.getOrUndefined(failure), session.program, line).map(clean)
+          : [
+              ...linesOf(Option.getOrUndefined(failure), session.program, line)
+                // With a proxy in between, whether the server runs is not the first question.
+                .filter((text) => proxied.length === 0 || text !== whereServer),
+              ...proxied
+            ].map(clean)
     const exitCode = exitCodes[kind].code
     if (line.json) {
       const tag = Option.match(failure, {

@@ -32,8 +32,37 @@ export interface ScreenService {
   readonly terminal: { readonly out: boolean; readonly err: boolean }
   /** Of the terminal, now: it may be resized. */
   readonly size: () => { readonly columns: number; readonly rows: number }
-  /** Whether colours are wanted at all: `NO_COLOR` (https://no-color.org) says no, and so does `TERM=dumb`. */
-  readonly colors: boolean
+  /** Whether each is coloured. */
+  readonly colors: { readonly out: boolean; readonly err: boolean }
+  /** Whether standard error is a terminal in which lines can be drawn again. */
+  readonly cursor: boolean
+}
+
+type Env = { readonly [name: string]: string | undefined }
+
+const isSet = (value: string | undefined): value is string => (value ?? "").trim() !== ""
+
+/**
+ * What the environment says of the terminal:
+ *
+ * - `NO_COLOR` (https://no-color.org) turns colours off. Otherwise `FORCE_COLOR` turns them on, or off with `0` or `false`.
+ *   Without either, a terminal is coloured.
+ * - `TERM=dumb` is a terminal that knows no escape codes; so is one without `TERM`, except on Windows.
+ * - With `CI`, what is written is a log, whatever it is written to.
+ */
+export const capabilities = (
+  env: Env,
+  terminal: ScreenService["terminal"],
+  platform: NodeJS.Platform
+): Pick<ScreenService, "colors" | "cursor"> => {
+  const knowsCodes = env.TERM?.trim() !== "dumb" && (isSet(env.TERM) || platform === "win32")
+  const forced = env.FORCE_COLOR === undefined ? null : !/^(0|false)$/i.test(env.FORCE_COLOR.trim())
+  const colored = (isTerminal: boolean) => !isSet(env.NO_COLOR) && (forced ?? (isTerminal && knowsCodes))
+  const isLog = isSet(env.CI) && !/^(0|false)$/i.test(env.CI.trim())
+  return {
+    colors: { out: colored(terminal.out), err: colored(terminal.err) },
+    cursor: terminal.err && knowsCodes && !isLog
+  }
 }
 
 export class Screen extends Context.Tag("effect-videos/cli/Screen")<Screen, ScreenService>() {
@@ -43,6 +72,7 @@ export class Screen extends Context.Tag("effect-videos/cli/Screen")<Screen, Scre
     // Every failed write also says so here, and unheard it would end the process with a trace.
     stdout.on("error", () => {})
     stderr.on("error", () => {})
+    const terminal = { out: stdout.isTTY === true, err: stderr.isTTY === true }
     return {
       out: (data) =>
         Effect.async<void, OutputError>((resume) => {
@@ -51,9 +81,9 @@ export class Screen extends Context.Tag("effect-videos/cli/Screen")<Screen, Scre
           )
         }),
       err: (text) => Effect.sync(() => void stderr.write(text)),
-      terminal: { out: stdout.isTTY === true, err: stderr.isTTY === true },
+      terminal,
       size: () => ({ columns: stderr.columns || stdout.columns || 80, rows: stderr.rows || stdout.rows || 24 }),
-      colors: (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb"
+      ...capabilities(env, terminal, process.platform)
     }
   })
 }
@@ -80,9 +110,9 @@ export const styleOf = (enabled: boolean): Style => ({
 })
 
 /** How to colour what goes to each. */
-export const styles = ({ colors, terminal }: ScreenService): { readonly out: Style; readonly err: Style } => ({
-  out: styleOf(colors && terminal.out),
-  err: styleOf(colors && terminal.err)
+export const styles = ({ colors }: ScreenService): { readonly out: Style; readonly err: Style } => ({
+  out: styleOf(colors.out),
+  err: styleOf(colors.err)
 })
 
 /**
@@ -94,7 +124,7 @@ export const withScreenConsole = <A, E, R>(
   mend: (text: string) => string
 ): Effect.Effect<A, E, R | Screen> =>
   Effect.flatMap(Screen, (screen) => {
-    const plain = !(screen.colors && screen.terminal.out)
+    const plain = !screen.colors.out
     const log = (...parts: ReadonlyArray<unknown>) => {
       const text = `${mend(parts.join(" "))}\n`
       return Effect.orDie(screen.out(plain ? stripVTControlCharacters(text) : text))

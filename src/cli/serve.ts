@@ -1,9 +1,12 @@
 /** `serve`: the embedded server, to try everything against. */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { checkHeaderValue } from "../internal/configuration.js"
+import { variable } from "../internal/environment.js"
 import { VideosServer } from "../server/index.js"
 import { readApiKey } from "./connection.js"
 import { descriptions } from "./help.js"
@@ -15,11 +18,20 @@ import { makeWriter } from "./writer.js"
 
 const usualPort = 8787
 
+const requiredKey = variable("OPENAI_API_KEY", (value) => {
+  const problem = checkHeaderValue(value)
+  return problem === null ? { value } : { problem }
+})
+
 /** The keys that let a request pass; none wanted where there are none. */
 const apiKeys = (required: boolean, fd: Option.Option<number>) => {
   if (Option.isSome(fd)) return Effect.map(readApiKey(fd.value), (key) => [key])
   return required
-    ? Effect.map(Config.redacted(Config.nonEmptyString("OPENAI_API_KEY")), (key) => [key])
+    ? Effect.flatMap(requiredKey, (key) =>
+        key === undefined
+          ? Effect.fail(ConfigError.MissingData(["OPENAI_API_KEY"], "`OPENAI_API_KEY` must be set"))
+          : Effect.succeed([Redacted.make(key)])
+      )
     : Effect.succeed(undefined)
 }
 

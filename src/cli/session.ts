@@ -73,7 +73,10 @@ const make = (program: string): SessionService => {
             ? "The job goes on. To resume:"
             : `${running} jobs go on. To resume:`
       const { before = [], command, options } = first
-      return [sentence, commandLine([command, ...before, ...left.map(({ id }) => id), ...options])]
+      const named = [...before, ...left.map(({ id }) => id)]
+      // What begins with a dash is an option anywhere but behind `--`.
+      const words = named.some((word) => word.startsWith("-")) ? [...options, "--", ...named] : [...named, ...options]
+      return [sentence, commandLine([command, ...words])]
     })
   }
 }

@@ -9,7 +9,18 @@ import * as Schedule from "effect/Schedule"
 import type { VideosConfigOptions, VideosConfigService } from "../Http.js"
 import { isPresetName, presets } from "../Presets.js"
 import { checkBudget } from "./budget.js"
-import { checkHeader, checkHeaderValue, checkLimits, checkTimeout, readBaseUrl } from "./configuration.js"
+import {
+  checkHeader,
+  checkHeaderValue,
+  checkLimits,
+  checkTimeout,
+  isSecretParameter,
+  readBaseUrl,
+  readQuery,
+  readQueryText,
+  shapeOf
+} from "./configuration.js"
+import { variable } from "./environment.js"
 import { defaultLimits } from "./limits.js"
 import { backoff } from "./retry.js"
 
@@ -49,12 +60,19 @@ export const makeConfig = (
 ): Either.Either<VideosConfigService, ConfigError.ConfigError> => {
   const base = readBaseUrl(options.baseUrl ?? home)
   if ("problem" in base) return invalid("baseUrl", base.problem)
+  const query = queryOf(base.query, options.query)
+  if ("problem" in query) return invalid("query", query.problem)
   for (const name of ["apiKey", "organization", "project"] as const) {
     const given = options[name]
     if (given === undefined) continue
-    const problem = checkHeaderValue(typeof given === "string" ? given : Redacted.value(given))
+    const value = revealed(given)
+    const problem =
+      typeof value === "string"
+        ? checkHeaderValue(value)
+        : `must be a text${name === "apiKey" ? " or a `Redacted` of one" : ""}; received ${shapeOf(value)}`
     if (problem !== null) return invalid(name, problem)
   }
+  const { apiKey } = options
   const preset = options.preset ?? "openai"
   if (typeof preset === "string" && !isPresetName(preset)) return invalid("preset", wantedPreset)
   const headers = options.headers ?? {}
@@ -78,7 +96,8 @@ export const makeConfig = (
   }
   return Either.right({
     baseUrl: base.url,
-    apiKey: Option.fromNullable(options.apiKey),
+    query: query.query,
+    apiKey: Option.map(Option.fromNullable(apiKey), (key) => (typeof key === "string" ? Redacted.make(key) : key)),
     organization: Option.fromNullable(options.organization),
     project: Option.fromNullable(options.project),
     headers,
@@ -100,64 +119,92 @@ export const makeConfig = (
 const definedOf = <A extends object>(given: A | undefined): Partial<A> =>
   Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined)) as Partial<A>
 
-const optional = <A>(config: Config.Config<A>): Config.Config<A | undefined> =>
-  Config.map(Config.option(config), Option.getOrUndefined)
+/** What a `Redacted` holds, or the value as it is. */
+const revealed = (given: unknown): unknown => (Redacted.isRedacted(given) ? Redacted.value(given) : given)
+
+/** The base URL's query and the option's, which wins; what holds a secret is `Redacted` from here on. */
+const queryOf = (
+  inBaseUrl: VideosConfigService["query"],
+  given: VideosConfigOptions["query"] = {}
+): { readonly query: VideosConfigService["query"] } | { readonly problem: string } => {
+  const named = readQuery(Object.keys(given).map((name) => [name, ""]))
+  if ("problem" in named) return named
+  const query: { [name: string]: string | Redacted.Redacted } = {}
+  for (const [name, value] of Object.entries({ ...inBaseUrl, ...given })) {
+    const text = revealed(value)
+    if (typeof text !== "string") {
+      return { problem: `must hold texts or \`Redacted\` texts; received ${shapeOf(text)} for \`${name}\`` }
+    }
+    query[name] = typeof value === "string" && isSecretParameter(name, value) ? Redacted.make(value) : value
+  }
+  return { query }
+}
 
 const header = (name: string) =>
-  Config.string(name).pipe(
-    Config.mapOrFail((value) => {
-      const problem = checkHeaderValue(value)
-      return problem === null ? Either.right(value) : invalidVariable(name, problem)
-    })
-  )
+  variable(name, (value) => {
+    const problem = checkHeaderValue(value)
+    return problem === null ? { value } : { problem }
+  })
 
-const duration = (name: string) =>
-  Config.string(name).pipe(
-    Config.mapOrFail((value) =>
-      Option.match(Duration.decodeUnknown(value), {
-        onNone: () => invalidVariable(name, "must be a duration, such as `30 seconds`"),
-        onSome: Either.right
-      })
-    )
-  )
+const oneOf = <const A extends string>(name: string, accepted: ReadonlyArray<A>) =>
+  variable(name, (text) => {
+    const value = accepted.find((known) => known === text.trim())
+    return value === undefined
+      ? { problem: `must be one of ${accepted.join(", ")}; received ${shapeOf(text)}` }
+      : { value }
+  })
 
-// `Config` adds the path by itself.
-const invalidVariable = (name: string, problem: string) =>
-  Either.left(ConfigError.InvalidData([], `\`${name}\` ${problem}`))
+const duration = (name: string, check: (given: Duration.DurationInput) => string | null = () => null) =>
+  variable(name, (text) => {
+    const value = Option.getOrNull(Duration.decodeUnknown(text.trim()))
+    if (value === null) return { problem: `must be a duration, such as \`30 seconds\`; received ${shapeOf(text)}` }
+    const problem = check(value)
+    return problem === null ? { value } : { problem }
+  })
+
+const number = (name: string, wanted: string, isAccepted: (value: number) => boolean) =>
+  variable(name, (text) => {
+    const written = text.trim()
+    const isNumber = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(written)
+    const value = Number(written)
+    return isNumber && isAccepted(value)
+      ? { value }
+      : { problem: `must be ${wanted}; received ${isNumber && written.length <= 24 ? written : shapeOf(text)}` }
+  })
+
+const isPositiveInteger = (value: number) => Number.isSafeInteger(value) && value > 0
 
 /** @internal */
 export const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
-  baseUrl: optional(
-    Config.string("OPENAI_BASE_URL").pipe(
-      Config.mapOrFail((value) => {
-        const base = readBaseUrl(value)
-        return "problem" in base ? invalidVariable("OPENAI_BASE_URL", base.problem) : Either.right(base.url)
-      })
-    )
-  ),
-  apiKey: optional(Config.map(header("OPENAI_API_KEY"), Redacted.make<string>)),
-  organization: optional(header("OPENAI_ORG_ID")),
-  project: optional(header("OPENAI_PROJECT_ID")),
-  preset: optional(
-    Config.string("VIDEOS_PRESET").pipe(
-      Config.mapOrFail((name) =>
-        isPresetName(name) ? Either.right(name) : invalidVariable("VIDEOS_PRESET", wantedPreset)
-      )
-    )
-  ),
-  requestTimeout: optional(duration("VIDEOS_REQUEST_TIMEOUT")),
-  idleTimeout: optional(duration("VIDEOS_IDLE_TIMEOUT")),
-  totalTimeout: optional(duration("VIDEOS_TOTAL_TIMEOUT")),
-  maxRetryAfter: optional(duration("VIDEOS_MAX_RETRY_AFTER")),
-  onUnknownOutcome: optional(Config.literal("reconcile", "fail", "resend")("VIDEOS_ON_UNKNOWN_OUTCOME")),
-  listLag: optional(duration("VIDEOS_LIST_LAG")),
+  baseUrl: variable("OPENAI_BASE_URL", (value) => {
+    const base = readBaseUrl(value)
+    return "problem" in base ? base : { value }
+  }),
+  query: variable("VIDEOS_QUERY", (text) => {
+    const read = readQueryText(text)
+    return "problem" in read ? read : { value: read.query }
+  }),
+  apiKey: Config.map(header("OPENAI_API_KEY"), (key) => (key === undefined ? undefined : Redacted.make(key))),
+  organization: header("OPENAI_ORG_ID"),
+  project: header("OPENAI_PROJECT_ID"),
+  preset: oneOf("VIDEOS_PRESET", Object.keys(presets).filter(isPresetName)),
+  requestTimeout: duration("VIDEOS_REQUEST_TIMEOUT", checkTimeout),
+  idleTimeout: duration("VIDEOS_IDLE_TIMEOUT", checkTimeout),
+  totalTimeout: duration("VIDEOS_TOTAL_TIMEOUT", checkTimeout),
+  maxRetryAfter: duration("VIDEOS_MAX_RETRY_AFTER"),
+  onUnknownOutcome: oneOf("VIDEOS_ON_UNKNOWN_OUTCOME", ["reconcile", "fail", "resend"]),
+  listLag: duration("VIDEOS_LIST_LAG"),
   budget: Config.all({
-    requestsPerSecond: optional(Config.number("VIDEOS_REQUESTS_PER_SECOND")),
-    concurrency: optional(Config.integer("VIDEOS_CONCURRENCY"))
+    requestsPerSecond: number(
+      "VIDEOS_REQUESTS_PER_SECOND",
+      "a positive, finite number",
+      (value) => Number.isFinite(value) && value > 0
+    ),
+    concurrency: number("VIDEOS_CONCURRENCY", "a positive integer", isPositiveInteger)
   }),
   watching: Config.all({
-    list: optional(Config.literal("auto", "always", "never")("VIDEOS_WATCH_LIST")),
-    threshold: optional(Config.integer("VIDEOS_WATCH_THRESHOLD"))
+    list: oneOf("VIDEOS_WATCH_LIST", ["auto", "always", "never"]),
+    threshold: number("VIDEOS_WATCH_THRESHOLD", "a positive integer", isPositiveInteger)
   })
 }).pipe(
   // Only a server of one's own can do without a key.

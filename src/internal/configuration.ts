@@ -27,22 +27,76 @@ export const checkHeader = (name: string, value: string): string | null => {
   return /^[\x20-\x7e]*$/.test(value) ? null : "must be printable ASCII characters alone"
 }
 
-const wanted = "must be an http(s) URL without credentials, query or fragment, such as https://host/v1; received"
+const wanted = "must be an http(s) URL without credentials or fragment, such as https://host/v1; received"
 
-/** The base URL without its trailing slashes, or what is wrong with it. */
-export const readBaseUrl = (value: string): { readonly url: string } | { readonly problem: string } => {
+/** A text that may hold a secret, as an error may speak of it. */
+export const shapeOf = (value: unknown): string =>
+  typeof value === "string"
+    ? `a text of ${value.length} characters`
+    : typeof value === "object" || value === undefined
+      ? value === null || value === undefined
+        ? String(value)
+        : "an object"
+      : `a ${typeof value}`
+
+/** Parameters of a query, by name. */
+export interface Query {
+  readonly [name: string]: string
+}
+
+/** The base URL without its trailing slashes, and its query apart; or what is wrong with it. */
+export const readBaseUrl = (
+  value: unknown
+): { readonly url: string; readonly query: Query } | { readonly problem: string } => {
   let url: URL
   try {
+    if (typeof value !== "string") return { problem: `${wanted} ${shapeOf(value)}` }
     url = new URL(value)
   } catch {
-    return { problem: `${wanted} a text of ${value.length} characters that is no URL` }
+    return { problem: `${wanted} ${shapeOf(value)} that is not a URL` }
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") return { problem: `${wanted} a ${url.protocol} URL` }
   if (url.username !== "" || url.password !== "") return { problem: `${wanted} one with credentials` }
-  if (url.search !== "" || /\?/.test(value)) return { problem: `${wanted} one with a query` }
   if (url.hash !== "" || /#/.test(value)) return { problem: `${wanted} one with a fragment` }
-  return { url: `${url.origin}${url.pathname}`.replace(/\/+$/, "") }
+  const query = readQuery(url.searchParams)
+  if ("problem" in query) return { problem: `has a query that ${query.problem}` }
+  return { url: `${url.origin}${url.pathname}`.replace(/\/+$/, ""), query: query.query }
 }
+
+/** Shown in a problem: the name of a parameter is no secret, but what is written in its place by mistake may be one. */
+const shownName = (name: string): string => (/^[a-z_.-]{1,20}$/i.test(name) ? `\`${name}\`` : shapeOf(name))
+
+/** The parameters of a query, or what is wrong with them. */
+export const readQuery = (
+  pairs: Iterable<readonly [string, string]>
+): { readonly query: Query } | { readonly problem: string } => {
+  const query = new Map<string, string>()
+  for (const [name, value] of pairs) {
+    if (name === "") return { problem: "must name each of its parameters" }
+    if (query.has(name)) return { problem: `must name each parameter once; received ${shownName(name)} twice` }
+    query.set(name, value)
+  }
+  return { query: Object.fromEntries(query) }
+}
+
+const wantedQuery = "must be written as `name=value&name=value`, such as `api-version=preview`; received"
+
+/** A query as a variable has it. */
+export const readQueryText = (text: string): { readonly query: Query } | { readonly problem: string } => {
+  const given = text.trim().replace(/^\?/, "")
+  for (const part of given.split("&")) {
+    if (part !== "" && part.indexOf("=") < 1) return { problem: `${wantedQuery} ${shapeOf(part)} without \`name=\`` }
+  }
+  return readQuery(new URLSearchParams(given))
+}
+
+const secretName =
+  /key|token|secret|passw|pwd|auth|credential|signature|session|(^|[^a-z])(code|sig|pass|sas|jwt|pat|cred)([^a-z]|$)/i
+
+/** Whether a query parameter holds a secret: by its name, or because its value is as long and as mixed as a key. */
+export const isSecretParameter = (name: string, value: string): boolean =>
+  secretName.test(name) ||
+  (!/version/i.test(name) && /^[\w+/=.~%-]{24,}$/.test(value) && /\d/.test(value) && /[A-Za-z]/.test(value))
 
 /** @internal */
 export const checkTimeout = (given: Duration.DurationInput | undefined): string | null => {

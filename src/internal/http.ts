@@ -29,7 +29,7 @@ import { Countdown, timerOf, withDeadline } from "./deadline.js"
 import { type Direct, directOf, exchange, isWhole, type Place, type Then } from "./direct.js"
 import { hadNoEffect, mayHaveMadeAJob } from "./failure.js"
 import { withPatience } from "./outgoing.js"
-import { makePrepare, redactedNames } from "./prepare.js"
+import { makePrepare, makeWithQuery, redactedNames } from "./prepare.js"
 import { type Head, leadsAway, nextHop } from "./redirects.js"
 import { retrying } from "./retry.js"
 import { makeSecrets } from "./secrets.js"
@@ -51,6 +51,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const { limits } = config
   const answers = makeAnswers(origin, secrets, limits)
   const prepare = makePrepare(config)
+  const locate = makeWithQuery(config)
   const names = redactedNames(config)
   const transmit = makeTransmit(httpClient)
   const direct = directOf(httpClient)
@@ -88,7 +89,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     hops: number,
     to: { readonly status: number; readonly location: string | undefined }
   ): Effect.Effect<B, VideosHttpError> =>
-    Effect.flatMap(nextHop(call, from, to, hops, scrub), (request) =>
+    Effect.flatMap(nextHop(call, from, to, hops, scrub, locate), (request) =>
       send(request, true, (answer) => follow(call, send, read, request, hops + 1, answer))
     )
 

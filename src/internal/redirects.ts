@@ -36,13 +36,17 @@ const anonymous = (request: HttpClientRequest.HttpClientRequest): HttpClientRequ
     }
   })
 
-/** The request to where an answer points: a redirect's `Location`, or a URL in the job. `hops` have been made before. */
+/**
+ * The request to where an answer points: a redirect's `Location`, or a URL in the job. `hops` have been made before; `locate`
+ * adds what every URL of the server's own origin has.
+ */
 export const nextHop = (
   call: VideosCall,
   from: HttpClientRequest.HttpClientRequest,
   { location, status }: { readonly status: number; readonly location: string | undefined },
   hops: number,
-  scrub: (text: string) => string
+  scrub: (text: string) => string,
+  locate: (from: string, to: URL) => string = (_, to) => to.href
 ): Either.Either<HttpClientRequest.HttpClientRequest, Errors.RedirectError> => {
   const refuse = (reason: Errors.RedirectError["reason"], to: string) =>
     Either.left(new Errors.RedirectError({ operation: call.operation, status, reason, location: scrub(to) }))
@@ -59,7 +63,7 @@ export const nextHop = (
   if (to.protocol !== "http:" && to.protocol !== "https:") return refuse("scheme", to.protocol)
   if (at.protocol === "https:" && to.protocol === "http:") return refuse("downgrade", shown)
   if (hops >= maxRedirects) return refuse("loop", shown)
-  // Its query is the location's own: what was asked for before is not added to it.
-  const moved = HttpClientRequest.setHeaders(HttpClientRequest.get(to.href), from.headers)
+  // Its query is the location's own: what the call asked for before is not added to it.
+  const moved = HttpClientRequest.setHeaders(HttpClientRequest.get(locate(from.url, to)), from.headers)
   return Either.right(to.origin === at.origin ? moved : anonymous(moved))
 }

@@ -60,6 +60,7 @@ const remover = (secrets: ReadonlyArray<string>): Remover => {
     return [
       secret,
       encoded,
+      new URLSearchParams([["", secret]]).toString().slice(1),
       encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
       JSON.stringify(secret).slice(1, -1),
       secret.replace(/[&<>"']/g, (sign) => htmlSigns[sign] ?? sign)
@@ -86,11 +87,20 @@ const remover = (secrets: ReadonlyArray<string>): Remover => {
   }
 }
 
+/** A short value is redacted in its place alone: taken out of every text, it would spoil them all. */
+const parameters = (name: string, value: Redacted.Redacted): ReadonlyArray<Redacted.Redacted> => {
+  const text = Redacted.value(value)
+  return text === "" ? [] : [placeholder.test(text) ? Redacted.make(`${name}=${text}`) : value]
+}
+
 /** @internal */
 export const makeSecrets = (config: VideosConfigService): Secrets => {
   const secrets = [
     ...Option.toArray(config.apiKey),
-    ...Object.values(config.headers).filter((value) => Redacted.isRedacted(value))
+    ...Object.values(config.headers).filter((value) => Redacted.isRedacted(value)),
+    ...Object.entries(config.query).flatMap(([name, value]) =>
+      Redacted.isRedacted(value) ? parameters(name, value) : []
+    )
   ].map((secret) => Redacted.value(secret))
   const remove = remover(secrets.filter((secret) => !placeholder.test(secret))).whole
 

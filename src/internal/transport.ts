@@ -1,7 +1,11 @@
 /** What broke, told from a transport's own error: whether anything was sent, and why in words. */
 
+/** The code of an error of a proxy that made no connection to the server. */
+export const proxyCode = "ERR_PROXY_CONNECTION"
+
 // A connection was never made: Node's resolver and sockets, undici, TLS, Bun. Nothing of the request has left.
 const connectCodes = new Set([
+  proxyCode,
   "ECONNREFUSED",
   "ENOTFOUND",
   "EAI_AGAIN",

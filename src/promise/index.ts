@@ -25,7 +25,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as VideosFetch from "../Fetch.js"
@@ -62,15 +61,14 @@ export type { VideoUpdate } from "../Stream.js"
 export { VideosClosedError } from "./run.js"
 
 /**
- * Where the server is, and who asks: as `VideosConfigOptions`, with a key that may be plain text, and with the `fetch` to use
+ * Where the server is, and who asks: as `VideosConfigOptions`, with the `fetch` to use
  * (default: the global one) or, instead, any `HttpClient` layer, such as that of `effect-videos/undici`.
  *
  * @since 0.1.0
  * @category models
  */
-export type VideosOptions = Omit<VideosConfigOptions, "apiKey"> & {
-  readonly apiKey?: string | Redacted.Redacted | undefined
-} & (
+export type VideosOptions = VideosConfigOptions &
+  (
     | { readonly fetch?: typeof globalThis.fetch | undefined; readonly client?: never }
     | { readonly client: Layer.Layer<HttpClient.HttpClient>; readonly fetch?: never }
   )
@@ -163,12 +161,12 @@ export interface VideosClient {
  * @since 0.1.0
  * @category constructors
  */
-export const makeVideos = ({ apiKey, client, fetch, ...options }: VideosOptions = {}): VideosClient => {
+export const makeVideos = ({ client, fetch, ...options }: VideosOptions = {}): VideosClient => {
   const runner = new Runner(
     ManagedRuntime.make(
       Videos.layer.pipe(
         Layer.provide(VideosHttp.layer),
-        Layer.provide(Layer.succeed(VideosConfig, configOf({ ...options, apiKey: redacted(apiKey) }))),
+        Layer.provide(Layer.succeed(VideosConfig, configOf(options))),
         Layer.provide(client ?? Layer.provide(VideosFetch.layer, fetch === undefined ? Layer.empty : fetchOf(fetch)))
       )
     )
@@ -246,9 +244,6 @@ export const fileOf = (blob: Blob, options?: VideoFile.Options): VideoFile.Video
 }
 
 // internal
-
-const redacted = (apiKey: VideosOptions["apiKey"]): Redacted.Redacted | undefined =>
-  typeof apiKey === "string" ? Redacted.make(apiKey) : apiKey
 
 const fetchOf = (fetch: typeof globalThis.fetch) => Layer.succeed(FetchHttpClient.Fetch, fetch)
 

@@ -15,12 +15,15 @@
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as Undici from "@effect/platform-node/Undici"
+import type * as Undici from "@effect/platform-node/Undici"
+import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import { withDirect } from "../internal/direct.js"
 import { undiciDirect } from "./direct.js"
+import { makeAgent, makeProxies, type Proxies, proxiesFromEnvironment } from "./proxy.js"
 
 /**
  * @since 0.1.0
@@ -55,20 +58,81 @@ const destroyed = (dispatcher: Undici.Dispatcher) =>
  * @since 0.1.0
  * @category layers
  */
-export const layerWith = ({
-  connections = 64,
-  connectTimeout = "10 seconds"
-}: Options = {}): Layer.Layer<HttpClient.HttpClient> =>
+export const layerWith = (options: Options = {}): Layer.Layer<HttpClient.HttpClient> =>
   Layer.scoped(
     HttpClient.HttpClient,
-    Effect.suspend(() => {
-      const connect = { timeout: Duration.toMillis(connectTimeout) }
-      return Effect.zipWith(
-        destroyed(new Undici.Agent({ connections, connect })),
-        destroyed(new Undici.Agent({ connect })),
-        (calls, files) => withDirect(NodeHttpClient.makeUndici(files), undiciDirect(calls))
-      )
-    })
+    Effect.suspend(() => make(options, null))
+  )
+
+const make = ({ connections = 64, connectTimeout = "10 seconds" }: Options, proxies: Proxies | null) => {
+  const connect = { timeout: Duration.toMillis(connectTimeout) }
+  return Effect.zipWith(
+    destroyed(makeAgent({ connections, connect }, proxies)),
+    destroyed(makeAgent({ connect }, proxies)),
+    (calls, files) => withDirect(NodeHttpClient.makeUndici(files), undiciDirect(calls))
+  )
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ProxyOptions extends Options {
+  /**
+   * The proxy's http(s) URL, such as `http://user:password@proxy:3128`. No error and no log shows its credentials.
+   */
+  readonly proxy: string | Redacted.Redacted
+  /**
+   * Hosts that are reached without it, with commas between: `example.com` (and all below it), `host:8080`, `10.0.0.0/8`, `*`.
+   * Loopback always is. Default: no others.
+   */
+  readonly noProxy?: string | undefined
+}
+
+/**
+ * `layerWith` through a proxy: `https:` URLs by CONNECT, `http:` URLs by forwarding; redirects and content of other origins, too.
+ * A proxy that cannot be reached, or that makes no connection, is a `TransportError` with the reason `connect` that names the
+ * proxy: nothing was sent to the server, so that a submission is tried again. A malformed URL is a `ConfigError`.
+ *
+ * @example
+ * import { Layer } from "effect"
+ * import { Videos } from "effect-videos"
+ * import * as VideosUndici from "effect-videos/undici"
+ *
+ * const live = Videos.layerConfig.pipe(
+ *   Layer.provide(VideosUndici.layerProxy({ proxy: "http://127.0.0.1:3128", noProxy: ".internal" }))
+ * )
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerProxy = (options: ProxyOptions): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
+  Layer.scoped(
+    HttpClient.HttpClient,
+    Effect.flatMap(
+      Effect.suspend(() => makeProxies(options)),
+      (proxies) => make(options, proxies)
+    )
+  )
+
+/**
+ * `layerProxy` from the environment (any `ConfigProvider`): `HTTPS_PROXY` for `https:` URLs, `HTTP_PROXY` for `http:` URLs,
+ * `ALL_PROXY` for both, `NO_PROXY` as `noProxy`. The lower-case spellings come first. Without a proxy it is `layerWith`.
+ *
+ * @example
+ * import { Layer } from "effect"
+ * import { Videos } from "effect-videos"
+ * import * as VideosUndici from "effect-videos/undici"
+ *
+ * const live = Videos.layerConfig.pipe(Layer.provide(VideosUndici.layerProxyConfig()))
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerProxyConfig = (options: Options = {}): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
+  Layer.scoped(
+    HttpClient.HttpClient,
+    Effect.flatMap(proxiesFromEnvironment, (proxies) => make(options, proxies))
   )
 
 /**
@@ -81,7 +145,7 @@ export const layerWith = ({
 export const layer: Layer.Layer<HttpClient.HttpClient> = layerWith()
 
 /**
- * Everything over the program's own dispatcher: a proxy's, one with a certificate of its own, a test's.
+ * Everything over the program's own dispatcher: a proxy of another kind (`layerProxy` knows HTTP proxies), one with a certificate of its own, a test's.
  *
  * @example
  * import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"

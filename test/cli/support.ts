@@ -13,6 +13,8 @@ export interface ScreenOptions {
   readonly terminal?: { readonly out: boolean; readonly err: boolean }
   readonly columns?: number
   readonly colors?: boolean
+  /** Default: where standard error is a terminal. */
+  readonly cursor?: boolean
 }
 
 export const terminal = { terminal: { out: true, err: true } } as const
@@ -41,7 +43,11 @@ export const fakeScreen = (written: Written, options: ScreenOptions = {}) =>
       }),
     terminal: options.terminal ?? { out: false, err: false },
     size: () => ({ columns: options.columns ?? 100, rows: 30 }),
-    colors: options.colors ?? false
+    colors: {
+      out: options.colors === true && options.terminal?.out === true,
+      err: options.colors === true && options.terminal?.err === true
+    },
+    cursor: options.cursor ?? options.terminal?.err === true
   })
 
 export interface Ran extends Written {
