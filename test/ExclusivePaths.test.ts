@@ -12,7 +12,7 @@ import { type ContinueVideoOptions, continueVideo } from "effect-videos/continue
 import { type DownloadToFileOptions, downloadVideoToFile } from "effect-videos/Transfer"
 import { folder } from "./support/films.js"
 import { inTurn, json, type Reply, reset, serve, text } from "./support/server.js"
-import { clip, cut, makeFolder, other, ranged, savedOf, startOf, tagged } from "./support/transfer.js"
+import { clip, makeFolder, other, ranged, savedOf, startOf, tagged } from "./support/transfer.js"
 import { atOnce, videosOver } from "./support/videos.js"
 
 const job = (status = "completed") => ({ id: "video_9", object: "video", status })
@@ -145,10 +145,15 @@ describe("a path that cannot be written", () => {
   )
 })
 
+/** A part of it, with a proper end. */
+const beginning: Reply = (response) => {
+  response.writeHead(206, { "content-range": "bytes 0-99999/300000", ...tagged }).end(clip.subarray(0, 100_000))
+}
+
 describe("a long name", () => {
   it.scopedLive.each(["n", "ü", "語", "🎬"])("of 255 bytes is saved, and its part is gone on with: %s", (character) =>
     Effect.gen(function* () {
-      const { at, go, save, server } = yield* extending(inTurn(cut(clip, 100_000), ranged(clip)))
+      const { at, go, save, server } = yield* extending(inTurn(beginning, ranged(clip)))
       const path = join(at, longest(character))
       const error = yield* Effect.flip(save(path, { retry: atOnce(0) }))
       assert.strictEqual(error._tag, "IncompleteDownloadError")
@@ -168,7 +173,7 @@ describe("a long name", () => {
 
   it.scopedLive("that begins as another does has a part of its own", () =>
     Effect.gen(function* () {
-      const { at, save } = yield* extending(cut(clip, 1000))
+      const { at, save } = yield* extending(beginning)
       for (const end of ["a", "b"])
         yield* Effect.flip(save(join(at, `${"n".repeat(245)}${end}.mp4`), { retry: atOnce(0) }))
       assert.strictEqual(left(at).filter((name) => name.endsWith(".part")).length, 2)
@@ -425,6 +430,31 @@ describe.skipIf(process.platform === "win32")("what is no regular file", () => {
       assert.deepInclude(file, { path, bytes: clip.byteLength })
       assert.isTrue(fs.statSync(path).isFIFO())
       assert.deepStrictEqual(left(at), ["pipe"])
+    })
+  )
+
+  it.scopedLive("does not hold up an interruption: a named pipe without a reader", () =>
+    Effect.gen(function* () {
+      const { at, server } = yield* extending()
+      const path = join(at, "pipe")
+      spawnSync("mkfifo", [path])
+      const opening = yield* Deferred.make<void>()
+      const files = Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (real) => ({
+          ...real,
+          open: (name: string, options?: FileSystem.OpenFileOptions) =>
+            Effect.zipRight(Deferred.succeed(opening, void 0), real.open(name, options))
+        }))
+      ).pipe(Layer.provide(NodeContext.layer))
+      const fiber = yield* downloadVideoToFile("video_9", path).pipe(
+        Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer, files]),
+        Effect.fork
+      )
+      yield* Deferred.await(opening)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(server.requests, [])
+      assert.isTrue(fs.statSync(path).isFIFO())
     })
   )
 

@@ -1,7 +1,8 @@
 /** Bytes into what is no regular file: a device or a named pipe is written to as it is, with no part, no rename and no resume. */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ContentOptions } from "../Requests.js"
 import type { VideosService } from "../Videos.js"
@@ -12,17 +13,23 @@ import type { Report } from "./transferProgress.js"
 import { lengthOf } from "./transferRange.js"
 
 /**
- * Appending, because a pipe has no positions to write at. Opening a pipe waits for a reader; an interruption does not wait for
- * either.
+ * Appending, because a pipe has no positions to write at. Opening a pipe waits for a reader, in a thread that would keep the
+ * process from ending: at an interruption a reader is opened here, for a moment.
  */
 const opened = (
   fs: FileSystem.FileSystem,
   { path, type }: Target
 ): Effect.Effect<FileSystem.File, FileWriteError, Scope.Scope> =>
-  Effect.mapError(
-    Effect.disconnect(Effect.interruptible(fs.open(path, { flag: type === "BlockDevice" ? "r+" : "a" }))),
-    writeError(path)
-  )
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const scope = yield* Effect.scope
+      const file = fs.open(path, { flag: type === "BlockDevice" ? "r+" : "a" })
+      const opening = yield* Effect.forkDaemon(Scope.extend(file, scope))
+      const settled = Fiber.await(opening)
+      const release = type === "FIFO" ? Effect.scoped(Effect.zipRight(fs.open(path, { flag: "r+" }), settled)) : settled
+      return yield* Effect.onInterrupt(restore(Fiber.join(opening)), () => Effect.ignore(release))
+    })
+  ).pipe(Effect.mapError(writeError(path)))
 
 /** A stream to its target, to the last byte. */
 export const pour = <E, R>(fs: FileSystem.FileSystem, target: Target, bytes: Stream.Stream<Uint8Array, E, R>) =>
