@@ -18,7 +18,7 @@
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { answered, nullable, Operation, said, seconds } from "./internal/answered.js"
+import { answered, jobOf, nullable, Operation, said, seconds, submitted } from "./internal/answered.js"
 import { VideoResource } from "./Schema.js"
 
 export * from "./internal/jobErrors.js"
@@ -91,13 +91,15 @@ export class TransportError extends Schema.TaggedError<TransportError>("effect-v
     /** Scheme, host and port. */
     origin: Schema.String,
     detail: Schema.String,
-    cause: Schema.optional(Schema.Defect)
+    cause: Schema.optional(Schema.Defect),
+    /** The job that was submitted before; `null` for an error of a single request. */
+    videoId: submitted
   }
 ) {
   readonly isTransient = true
   override get message() {
     const what = this.reason === "connect" ? `no connection to ${this.origin}` : `connection to ${this.origin} lost`
-    return `${this.operation}: ${what}: ${this.detail}`
+    return `${this.operation}: ${what}: ${this.detail}${jobOf(this)}`
   }
 }
 
@@ -123,7 +125,9 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
     mayHaveActed: Schema.Boolean.pipe(
       Schema.propertySignature,
       Schema.withConstructorDefault(() => true)
-    )
+    ),
+    /** The job that was submitted before; `null` for an error of a single request. */
+    videoId: submitted
   }
 ) {
   readonly isTransient = true
@@ -134,7 +138,7 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
       totalTimeout: `no result from ${this.origin}, all tries together, within`
     }[this.option]
     const noJob = this.mayHaveActed ? "" : "; no job was made"
-    return `${this.operation}: ${what} ${seconds(this.timeout)}${noJob}`
+    return `${this.operation}: ${what} ${seconds(this.timeout)}${noJob}${jobOf(this)}`
   }
 }
 
@@ -150,11 +154,13 @@ export class RedirectError extends Schema.TaggedError<RedirectError>("effect-vid
   status: Schema.Number,
   /** Where it pointed, without query and fragment (they may be signed). */
   location: Schema.String,
-  reason: Schema.Literal("submission", "downgrade", "scheme", "loop", "opaque")
+  reason: Schema.Literal("submission", "downgrade", "scheme", "loop", "opaque"),
+  /** The job that was submitted before; `null` for an error of a single request. */
+  videoId: submitted
 }) {
   readonly isTransient = false
   override get message() {
-    return `${this.operation}: redirect to ${this.location} (HTTP ${this.status}) not followed: ${redirects[this.reason]}`
+    return `${this.operation}: redirect to ${this.location} (HTTP ${this.status}) not followed: ${redirects[this.reason]}${jobOf(this)}`
   }
 }
 
@@ -183,7 +189,9 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
     reason: Schema.Literal("syntax", "shape"),
     detail: Schema.String,
     /** The first 2 KiB of the body, secrets removed. */
-    body: Schema.String
+    body: Schema.String,
+    /** The job that was submitted before; `null` for an error of a single request. */
+    videoId: submitted
   }
 ) {
   /** A body that is no JSON is often one that was cut, or a proxy's page: a read may try again. */
@@ -192,7 +200,7 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
   }
   override get message() {
     const id = this.requestId === null ? "" : `, request ${this.requestId}`
-    return `${this.operation}: cannot read the answer to ${this.route} (HTTP ${this.status}${id}): ${this.detail}`
+    return `${this.operation}: cannot read the answer to ${this.route} (HTTP ${this.status}${id}): ${this.detail}${jobOf(this)}`
   }
 }
 

@@ -22,6 +22,7 @@ import type * as Errors from "./Errors.js"
 import type { SubmitOptions } from "./Http.js"
 import { completed } from "./internal/completed.js"
 import { pollAfter } from "./internal/failure.js"
+import { ofJob } from "./internal/ofJob.js"
 import { withStreamSpan } from "./internal/tracing.js"
 import type { Plan, Start } from "./internal/watch.js"
 import { ruleOf } from "./internal/watchRule.js"
@@ -460,6 +461,8 @@ const submitAndWatch = <E>(
           })
       })
       const submitted = Stream.make(job)
-      return isTerminal(job) ? submitted : Stream.concat(submitted, watch(start(job, { hint }), options))
+      return isTerminal(job)
+        ? submitted
+        : Stream.concat(submitted, Stream.mapError(watch(start(job, { hint }), options), ofJob(job.id)))
     })
   )

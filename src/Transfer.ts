@@ -25,10 +25,13 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
 import { downloadPolicyOf } from "./internal/downloads.js"
+import { ofJob } from "./internal/ofJob.js"
 import { backoff } from "./internal/retry.js"
 import { spanOf, withSpan } from "./internal/tracing.js"
 import { type Downloaded, type DownloadToFileError as Failure, runTransfer } from "./internal/transfer.js"
-import { exclusively, resolveTarget } from "./internal/transferFile.js"
+import { writeThrough } from "./internal/transferDirect.js"
+import { checkFree, resolveTarget } from "./internal/transferFile.js"
+import { exclusively } from "./internal/transferLock.js"
 import { listen, makeMailbox, type Report, type TransferProgress } from "./internal/transferProgress.js"
 import type { VideoVariant } from "./Requests.js"
 import { Videos } from "./Videos.js"
@@ -132,11 +135,16 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
  *   and every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of.
  * - It starts over where a part cannot be trusted to be of the same version: the server gives no strong entity tag (nor a
  *   date old enough), ignores `Range`, answers with another tag, length or range, or with 416.
- * - Fails before any request with `InvalidPathError`, `FileExistsError`, `TransferInProgressError` (another download of this
- *   process writes there; other processes are not seen) or `FileWriteError` (no such directory); with `FileWriteError`, not
- *   tried again, when the disk is full; with `IncompleteDownloadError` once `retry` has given up and some of the clip is
- *   there; else as `downloadVideo`.
+ * - Of a part that a killed process left, the last MiB is fetched again: after a power cut it may not have reached the disk.
+ *   A call that ends in an error or an interruption notes what its part is, and the next one goes on from the last byte.
+ * - Fails before any request with `InvalidPathError`, `FileExistsError`, `TransferInProgressError` (another call, of this
+ *   process or of another one of this machine, writes there) or `FileWriteError` (no such directory, nothing may be written
+ *   there); with `FileWriteError`, not tried again, when the disk is full; with `IncompleteDownloadError` once `retry` has given
+ *   up and some of the clip is there; else as `downloadVideo`.
  * - A part that is whole already is given its name without a request.
+ * - Where a name leaves no room for `.part`, the part has a shorter one. A symbolic link is followed: what it names is written.
+ * - A named pipe or a character device (`/dev/null`, `/dev/stdout`) is written to as it is, without `name.part` and without
+ *   a second try once bytes have been written; a block device with `overwrite` only. A socket is refused.
  *
  * @example
  * import { Effect } from "effect"
@@ -218,15 +226,23 @@ const run = (
     const clock = yield* Effect.clock
     const { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant } = options
     const id = typeof video === "string" ? video : video.id
+    const content = { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant }
+    const overwrite = options.overwrite ?? false
     const target = yield* resolveTarget(fs, path, name, options.directory)
+    yield* checkFree(fs, target, overwrite)
+    const through = writeThrough(
+      { videos, fs },
+      { id, target, content: { ...content, idleTimeout: options.idleTimeout } },
+      report
+    )
     const transfer = runTransfer(
       { videos, fs, path, clock },
       {
         id,
         target,
-        overwrite: options.overwrite ?? false,
+        overwrite,
         resume: options.resume ?? true,
-        content: { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant },
+        content,
         retry: options.retry ?? defaultDownloadRetry,
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
         idleTimeout:
@@ -236,7 +252,15 @@ const run = (
       },
       report
     )
-    return yield* withSpan(exclusively(target, transfer), "Videos.downloadToFile", () =>
+    const saved = exclusively(fs, target, id, () => (target.isRegular ? transfer : through))
+    const { file, total } = yield* withSpan(saved, "Videos.downloadToFile", () =>
       spanOf("download_video", { "video.id": id })
     )
-  })
+    report({ transferred: file.bytes, total, resumedFrom: file.resumedFrom, done: true })
+    return file
+  }).pipe(
+    Effect.mapError((error) => (isOfFile(error) ? ofJob(typeof video === "string" ? video : video.id)(error) : error))
+  )
+
+const isOfFile = ({ _tag }: DownloadToFileError): boolean =>
+  _tag === "FileWriteError" || _tag === "FileExistsError" || _tag === "InvalidPathError"

@@ -9,7 +9,7 @@ import { Fault, VideosServer } from "effect-videos/server"
 import { downloadVideoToFile } from "effect-videos/Transfer"
 import { instant, make } from "./server/support.js"
 import { hang, inTurn, type Reply, serve } from "./support/server.js"
-import { makeFolder, ranged, startOf, tagged, whole } from "./support/transfer.js"
+import { makeFolder, ranged, savedOf, startOf, tagged, whole } from "./support/transfer.js"
 import { atOnce, clients, videosOver } from "./support/videos.js"
 
 addEqualityTesters()
@@ -137,7 +137,14 @@ describe("a part that is whole by its note, and not by its own account", () => {
       const fs = yield* FileSystem.FileSystem
       const { folder, read } = yield* makeFolder
       const path = `${folder}/clip.mp4`
-      const note = { videoId: "video_1", variant: "", validator: '"v1"', etag: '"v1"', total: headOf.length }
+      const note = {
+        videoId: "video_1",
+        variant: "",
+        validator: '"v1"',
+        etag: '"v1"',
+        total: headOf.length,
+        saved: savedOf(headOf)
+      }
       yield* fs.writeFile(`${path}.part`, headOf)
       yield* fs.writeFileString(`${path}.part.json`, JSON.stringify(note))
       const server = yield* serve(inTurn(ranged(film), hang))

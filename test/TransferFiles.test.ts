@@ -7,7 +7,7 @@ import { Deferred, Effect, Fiber, Layer, Schema, Stream, TestClock } from "effec
 import { TransportError, Videos } from "effect-videos"
 import { type DownloadToFileOptions, downloadVideoToFile, FileWriteError } from "effect-videos/Transfer"
 import { hang, type Reply, serve, type TestServer } from "./support/server.js"
-import { clip, makeFolder, other, ranged, startOf, tagged } from "./support/transfer.js"
+import { clip, makeFolder, other, ranged, savedOf, startOf, tagged } from "./support/transfer.js"
 import { atOnce, videosOver } from "./support/videos.js"
 
 addEqualityTesters()
@@ -117,7 +117,7 @@ describe("a file that is there", () => {
       const server = yield* serve(ranged(clip))
       const error = yield* Effect.flip(download(server, `${folder}/a.mp4`))
       expect(error).toMatchObject({ _tag: "FileExistsError", path: `${folder}/a.mp4` })
-      expect(error.message).toMatch(/exists; `overwrite: true` replaces it$/)
+      expect(error.message).toMatch(/exists; `overwrite: true` replaces it; the job is video_1$/)
       expect(server.requests).toHaveLength(0)
       expect((yield* read("a.mp4")).toString()).toBe("mine")
       yield* download(server, `${folder}/a.mp4`, { overwrite: true })
@@ -200,7 +200,7 @@ describe("a disk", () => {
       )
       expect(error).toMatchObject({ _tag: "FileWriteError", path: `${folder}/a.mp4.part`, cause: full })
       expect(error.message).toBe(
-        `downloadVideo: cannot write ${folder}/a.mp4.part: ENOSPC: no space left on device, write`
+        `downloadVideo: cannot write ${folder}/a.mp4.part: ENOSPC: no space left on device, write; the job is video_1`
       )
       const sent = JSON.parse(JSON.stringify(yield* Schema.encodeUnknown(FileWriteError)(error)))
       expect(yield* Schema.decodeUnknown(FileWriteError)(sent)).toMatchObject({ message: error.message })
@@ -216,7 +216,7 @@ describe("a disk", () => {
   const table: ReadonlyArray<readonly [string, (fs: FileSystem.FileSystem) => Partial<FileSystem.FileSystem>]> = [
     ["opened", () => ({ open: () => Effect.fail(denied) })],
     ["noted", () => ({ writeFileString: () => Effect.fail(denied) })],
-    ["renamed", () => ({ rename: () => Effect.fail(denied) })],
+    ["named", () => ({ link: () => Effect.fail(denied), rename: () => Effect.fail(denied) })],
     [
       "synced",
       (fs) => ({
@@ -250,11 +250,18 @@ describe("a disk", () => {
           Effect.map(fs.open(path, options), (file) =>
             fileWith(file, { sync: { value: note(path === folder ? "directory" : "sync", file.sync) } })
           ),
-        rename: (from, to) => note("rename", fs.rename(from, to)),
+        link: (from, to) => note("link", fs.link(from, to)),
         remove: (path, options) => note(`remove ${path.slice(folder.length + 1)}`, fs.remove(path, options))
       }))
       yield* downloadVideoToFile("video_1", `${folder}/a.mp4`).pipe(Effect.provide(Layer.merge(over(server), watched)))
-      expect(done.slice(-4)).toEqual(["sync", "rename", "directory", "remove a.mp4.part.json"])
+      expect(done.slice(-6)).toEqual([
+        "sync",
+        "link",
+        "remove a.mp4.part",
+        "directory",
+        "remove a.mp4.part.json",
+        "remove a.mp4.part.lock"
+      ])
     }).pipe(Effect.provide(NodeContext.layer))
   )
 })
@@ -262,7 +269,27 @@ describe("a disk", () => {
 describe("a part that is there", () => {
   const note = { videoId: "video_1", variant: "", validator: '"v1"', etag: '"v1"', total: 300_000 }
   const table: ReadonlyArray<readonly [string, Buffer, string | null, DownloadToFileOptions, number | null]> = [
-    ["with its note is gone on with", clip.subarray(0, 1000), JSON.stringify(note), {}, 1000],
+    [
+      "with its note is gone on with",
+      clip.subarray(0, 1000),
+      JSON.stringify({ ...note, saved: savedOf(clip.subarray(0, 1000)) }),
+      {},
+      1000
+    ],
+    [
+      "of a process that was killed is fetched again to its last MiB",
+      clip.subarray(0, 1000),
+      JSON.stringify(note),
+      {},
+      null
+    ],
+    [
+      "with another end than was noted is fetched again",
+      Buffer.concat([clip.subarray(0, 500), Buffer.alloc(500)]),
+      JSON.stringify({ ...note, saved: savedOf(clip.subarray(0, 1000)) }),
+      {},
+      null
+    ],
     ["is not, if that is not wanted", clip.subarray(0, 1000), JSON.stringify(note), { resume: false }, null],
     [
       "of another video is not gone on with",
@@ -303,7 +330,10 @@ describe("a part that is there", () => {
       const { folder, read } = yield* makeFolder
       const fs = yield* FileSystem.FileSystem
       yield* fs.writeFile(`${folder}/a.mp4.part`, clip)
-      yield* fs.writeFileString(`${folder}/a.mp4.part.json`, JSON.stringify({ ...note, total: null }))
+      yield* fs.writeFileString(
+        `${folder}/a.mp4.part.json`,
+        JSON.stringify({ ...note, total: null, saved: savedOf(clip) })
+      )
       const beyond: Reply = (response) =>
         response.writeHead(416, { "content-range": "bytes */300000", ...tagged }).end()
       const server = yield* serve(beyond)

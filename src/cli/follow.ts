@@ -12,11 +12,11 @@ import { defaultRetrySchedule } from "../Polling.js"
 import { isTerminal, phaseOf, type VideoResource } from "../Schema.js"
 import type { WatchOptions } from "../Stream.js"
 import { type DownloadedFile, type DownloadToFileError, downloadVideoToFile } from "../Transfer.js"
-import type { Videos } from "../Videos.js"
+import { downloadVideo, type Videos } from "../Videos.js"
 import { type JobDisplay, makeDisplay, progressMode } from "./display.js"
 import { mayGoOn } from "./exitCodes.js"
 import type { Following, Shown } from "./options.js"
-import type { Output } from "./output.js"
+import { elsewhere, type Output } from "./output.js"
 import { type OutputError, Screen } from "./screen.js"
 import { type Resume, Session } from "./session.js"
 import { bytes } from "./text.js"
@@ -33,6 +33,8 @@ export interface Plan<E = never, R = never> {
   readonly output: Output | null
   /** The options of the command that resumes. */
   readonly resume: ReadonlyArray<string>
+  /** Those of them that are not about the output. */
+  readonly connection: ReadonlyArray<string>
   /** Which command that is, as things stand. Default: `watch`. */
   readonly resuming?: () => Pick<Resume, "before" | "command">
   /** How a clip gets to its path, where it is not simply saved; `null`: it is, as things stand. */
@@ -73,7 +75,7 @@ export const follow = <E, E1, R, E2 = never, R2 = never>(
   shown: Shown
 ) =>
   Effect.gen(function* () {
-    type Failure = E | E2 | VideoFailedError | DownloadToFileError
+    type Failure = E | E2 | VideoFailedError | DownloadToFileError | OutputError
     const screen = yield* Screen
     const session = yield* Session
     const writer = yield* makeWriter(shown)
@@ -136,24 +138,44 @@ export const follow = <E, E1, R, E2 = never, R2 = never>(
               return yield* failed(new VideoFailedError({ operation: "watchVideo", video }), reasonOf(video))
             }
             const file = yield* Effect.either(save(video, row))
-            if (Either.isLeft(file)) return yield* failed(file.left, plan.keys.length === 1 ? "" : messageOf(file.left))
+            if (Either.isLeft(file)) {
+              // The same path would fail again.
+              if (plan.output !== null && isOfPath(file.left)) {
+                yield* session.started(key, {
+                  id: video.id,
+                  ...(plan.resuming?.() ?? { command: "watch" }),
+                  options: [...(yield* elsewhere(plan.output, video.id)), ...plan.connection],
+                  running: false
+                })
+              }
+              return yield* failed(file.left, plan.keys.length === 1 ? "" : messageOf(file.left))
+            }
             if (plan.wait) yield* row.end(true, savedText(file.right, plan.output?.pathOf(video.id)))
             yield* session.finished(key)
-            yield* write(video, file.right)
+            if (plan.output?.isStandardOutput !== true) yield* write(video, file.right)
             return { key, error: Option.none() }
           })
+
+        const pipeOut = (video: VideoResource, path: string) =>
+          Effect.map(
+            Stream.runFoldEffect(downloadVideo(video), 0, (sum, data) =>
+              Effect.as(screen.out(data), sum + data.length)
+            ),
+            (bytes): DownloadedFile => ({ path, bytes, videoId: video.id, resumedFrom: 0, etag: null })
+          )
 
         const save = (
           video: VideoResource,
           row: JobDisplay
         ): Effect.Effect<
           DownloadedFile | null,
-          E2 | DownloadToFileError,
+          E2 | DownloadToFileError | OutputError,
           R2 | Videos | FileSystem.FileSystem | Path.Path
         > => {
           if (!plan.wait || plan.output === null) return Effect.succeed(null)
           const path = plan.output.pathOf(video.id)
-          const { overwrite } = plan.output
+          const { isStandardOutput, overwrite } = plan.output
+          if (isStandardOutput) return pipeOut(video, path)
           return (
             plan.make?.(video, path, row) ?? downloadVideoToFile(video, path, { overwrite, onProgress: row.download })
           )
@@ -179,6 +201,14 @@ export const follow = <E, E1, R, E2 = never, R2 = never>(
 /** With the path as it was given. */
 const savedText = (file: DownloadedFile | null, path: string | undefined): string =>
   file === null ? "" : `saved ${path ?? file.path} (${bytes(file.bytes)})`
+
+/** Whether another path would do. */
+const isOfPath = (error: unknown): boolean =>
+  Predicate.hasProperty(error, "_tag") &&
+  (error._tag === "FileWriteError" ||
+    error._tag === "InvalidPathError" ||
+    error._tag === "FileExistsError" ||
+    error._tag === "TransferInProgressError")
 
 const nowhere: JobDisplay = {
   job: () => Effect.void,

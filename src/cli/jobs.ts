@@ -16,7 +16,7 @@ import { mayGoOn } from "./exitCodes.js"
 import { follow, watchOptions } from "./follow.js"
 import { descriptions } from "./help.js"
 import * as options from "./options.js"
-import { fileNameOf, outputArguments, planOutput } from "./output.js"
+import { checkNoTerminal, fileNameOf, isStandardOutput, outputArguments, planOutput } from "./output.js"
 import { fileRecord, jobRecord } from "./records.js"
 import { Screen, styles } from "./screen.js"
 import { Session } from "./session.js"
@@ -52,7 +52,7 @@ export const watch = Command.make(
       for (const id of keys) yield* session.started(id, { id, command: "watch", options: resume, running: true })
       yield* follow(
         (rowOf) => watchJobs(keys, watchOptions(given, keys.map(rowOf))),
-        { keys, first: "looking", wait: true, output, resume },
+        { keys, first: "looking", wait: true, output, resume, connection: connectionArguments(given) },
         given
       )
     })
@@ -159,10 +159,8 @@ export const download = Command.make(
       const { id, overwrite } = given
       const variant = Option.getOrUndefined(given.variant)
       const screen = yield* Screen
-      if (Option.contains(given.output, "-")) {
-        if (screen.terminal.out) {
-          return yield* new UsageError({ field: "--output", problem: "is `-`, and standard output is a terminal" })
-        }
+      if (Option.isSome(given.output) && (given.output.value === "-" || isStandardOutput(given.output.value))) {
+        yield* checkNoTerminal(given.output.value)
         return yield* Stream.runForEach(downloadVideo(id, { variant }), screen.out)
       }
       if (Option.isNone(given.output) && variant !== undefined && variant !== "video") {

@@ -1,6 +1,7 @@
 /** `extend --join` and `join`: a longer clip where the server extends nothing. */
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -8,6 +9,7 @@ import { type ContinueVideoRequest, frameOf, orElse, segmentOf } from "../contin
 import type { Film } from "../continue/film.js"
 import { finish, place, sourceOf, type Work, working } from "../continue/joinVideos.js"
 import { idSegment } from "../internal/request.js"
+import { exclusively } from "../internal/transferLock.js"
 import { extendAndWatch } from "../Stream.js"
 import type { DownloadedFile } from "../Transfer.js"
 import type * as VideoFile from "../VideoFile.js"
@@ -33,9 +35,15 @@ const withWork = <A, E, R>(
   Effect.gen(function* () {
     const output = yield* planOutput(given.output, given.overwrite, ids)
     if (output === null) return yield* new UsageError({ field: option, problem: "needs `--output`" })
+    if (output.isStandardOutput) {
+      return yield* new UsageError({
+        field: "--output",
+        problem: "must be a file: a join is not written to standard output"
+      })
+    }
     const path = yield* Path.Path
-    const somewhere = path.resolve(output.pathOf("clip"))
-    return yield* working({ path: somewhere }, { overwrite: output.overwrite }, (work) => use(work, output))
+    const somewhere = output.target ?? { path: path.resolve(output.pathOf("clip")), isRegular: true }
+    return yield* working(somewhere, { overwrite: output.overwrite }, (work) => use(work, output))
   })
 
 /** Joins what the server made to the source, if there is one to be joined to. */
@@ -46,8 +54,10 @@ const making =
     if (first === null) return null
     const downloading = { ...work, options: { ...work.options, download: { onProgress: row.download } } }
     return Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
       const target = yield* place(path, work.options)
-      const { bytes, path: saved } = yield* finish(downloading, target, first, video, video)
+      const joined = finish(downloading, target, first, video, video)
+      const { bytes, path: saved } = yield* exclusively(fs, target, video.id, () => joined)
       return { path: saved, bytes, videoId: video.id, resumedFrom: 0, etag: null } satisfies DownloadedFile
     })
   }
@@ -117,6 +127,7 @@ export const join = Command.make(
               wait: true,
               output,
               resume,
+              connection: connectionArguments(given),
               resuming: () => resuming,
               make: making(work, () => film)
             },

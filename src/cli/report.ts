@@ -10,12 +10,13 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { SubmissionUncertainError } from "../Errors.js"
 import { proxiesFromEnvironment, proxyOf } from "../undici/proxy.js"
+import type { TransferInProgressError } from "../Transfer.js"
 import { type CommandNode, commandAt } from "./commandHelp.js"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
 import { choices } from "./options.js"
 import { Screen, styles } from "./screen.js"
 import { Session } from "./session.js"
-import { clean, wrap } from "./text.js"
+import { clean, quote, wrap } from "./text.js"
 
 /** The command line that went wrong, for messages about it. */
 export interface CommandLine {
@@ -138,6 +139,14 @@ const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyAr
   switch (error._tag) {
     case "FileExistsError":
       return [`${Predicate.hasProperty(error, "path") ? error.path : "the file"} exists; \`--overwrite\` replaces it`]
+    case "TransferInProgressError": {
+      const { path, pid, videoId } = error as TransferInProgressError
+      if (pid !== null || videoId === null) return [message]
+      return [
+        message,
+        `\`${program} watch ${videoId} -o ${quote(path)}\` saves it there; a segment is joined to its source by \`${program} join SOURCE ${videoId} -o ${quote(path)}\`.`
+      ]
+    }
     case "WatchTimeoutError":
     case "VideoStalledError":
       // The library says how a program goes on; the command that does is said below.

@@ -1,7 +1,10 @@
 /** One submission, from its first request to the file: what the commands that make a job share. */
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { noting } from "../continue/continueVideo.js"
+import { exclusively, type Reserved } from "../internal/transferLock.js"
 import type { VideoResource } from "../Schema.js"
 import type { SubmitAndWatchOptions } from "../Stream.js"
 import { connectionArguments } from "./connection.js"
@@ -31,26 +34,31 @@ export const submission = <E, R, E2 = never, R2 = never>(
     const session = yield* Session
     const connection = connectionArguments(given)
     const wait = given.watch || output !== null
-    yield* follow(
-      (display) => {
-        const row = display(operation)
-        const watching = {
-          ...watchOptions(given, [row]),
-          submit: { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
-        }
-        const all = Stream.tapError(updates(row, watching), () => session.notSubmitting)
-        return Stream.unwrap(
-          Effect.as(session.submitting(operation, connection), updatesOf(operation, wait ? all : Stream.take(all, 1)))
-        )
-      },
-      {
-        keys: [operation],
-        first: "submitting",
-        wait,
-        output,
-        resume: [...outputArguments(given.output, given.overwrite), ...connection],
-        ...more
-      },
-      given
-    )
+    const run = (reserved: Reserved | null) =>
+      follow(
+        (display) => {
+          const row = display(operation)
+          const watching = {
+            ...watchOptions(given, [row]),
+            submit: { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
+          }
+          const made = updates(row, watching)
+          const all = Stream.tapError(reserved === null ? made : noting(made, reserved), () => session.notSubmitting)
+          return Stream.unwrap(
+            Effect.as(session.submitting(operation, connection), updatesOf(operation, wait ? all : Stream.take(all, 1)))
+          )
+        },
+        {
+          keys: [operation],
+          first: "submitting",
+          wait,
+          output,
+          resume: [...outputArguments(given.output, given.overwrite), ...connection],
+          connection,
+          ...more
+        },
+        given
+      )
+    const target = output?.target ?? null
+    yield* target === null ? run(null) : exclusively(yield* FileSystem.FileSystem, target, null, run)
   })

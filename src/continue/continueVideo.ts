@@ -8,9 +8,11 @@ import * as Stream from "effect/Stream"
 import type * as Errors from "../Errors.js"
 import type { SubmitOptions } from "../Http.js"
 import { completed } from "../internal/completed.js"
+import { ofJob } from "../internal/ofJob.js"
 import { createRequest, extendRequest } from "../internal/submissions.js"
 import { spanOf, withSpan } from "../internal/tracing.js"
-import { exclusively, writeError } from "../internal/transferFile.js"
+import { writeError } from "../internal/transferFile.js"
+import { exclusively, type Reserved } from "../internal/transferLock.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../Requests.js"
 import type { VideoResource } from "../Schema.js"
 import {
@@ -98,7 +100,9 @@ export type ContinueVideoError = ExtendAndWatchError | CreateAndWatchError | Joi
  * `joinVideos` does it.
  *
  * - Before anything is submitted, it fails with `InvalidRequestError`, `InvalidPathError`, `FileExistsError`,
- *   `FileWriteError`, `FfmpegUnavailableError`, `MediaError` (a source that cannot be read) or, for the source, as a download does.
+ *   `FileWriteError`, `TransferInProgressError` (another call, in this process or another, writes to the path; or one that was
+ *   killed had submitted a job for it, which the error names), `FfmpegUnavailableError`, `MediaError` (a source that cannot be
+ *   read) or, for the source, as a download does. Every later error names the job, as `videoId`, `video` or `segment`.
  * - `onUpdate` is told of the job from the answer of its submission on. After an interruption, a time-out or a join that failed
  *   (`MediaError`, whose `segment` it is), `joinVideos` goes on with it; nothing is paid for twice.
  *
@@ -134,32 +138,41 @@ export const continueVideo = <E = never, R = never>(
     yield* extendRequest(extension, options.submit)
     yield* createRequest({ prompt, seconds, model, size, extraBody }, options.submit)
     const target = yield* place(path, options)
-    if (options.extension !== "never") {
-      const extended = yield* extend(extension, options)
-      if (Option.isSome(extended)) return yield* save(extended.value, path, options)
-      yield* Effect.logDebug("the server extends nothing; the clip is continued by a segment of its own")
-    }
-    const byHand = working(target, options, (work) =>
+    const byHand = (reserved: Reserved) =>
+      working(target, options, (work) =>
+        Effect.gen(function* () {
+          const source = yield* sourceOf(work, request.video)
+          const frame = yield* frameOf(work, source, request.size)
+          const made = last(segmentOf(request, source, frame, options), reserved, options)
+          const video = yield* Effect.map(made, Option.getOrThrow)
+          const { bytes, path, seconds } = yield* finish(work, target, source, video, video)
+          return { path, bytes, seconds, way: "joined", video } satisfies ContinuedVideo
+        })
+      )
+    // Either way, the path is this call's alone, and can be written to, before anything is submitted.
+    return yield* exclusively(yield* FileSystem.FileSystem, target, null, (reserved) =>
       Effect.gen(function* () {
-        const source = yield* sourceOf(work, request.video)
-        const frame = yield* frameOf(work, source, request.size)
-        const video = yield* Effect.map(last(segmentOf(request, source, frame, options), options), Option.getOrThrow)
-        const { bytes, path, seconds } = yield* finish(work, target, source, video, video)
-        return { path, bytes, seconds, way: "joined", video } satisfies ContinuedVideo
+        if (options.extension !== "never") {
+          const extended = yield* extend(extension, reserved, options)
+          if (Option.isSome(extended)) return yield* save(extended.value, path, options)
+          yield* Effect.logDebug("the server extends nothing; the clip is continued by a segment of its own")
+        }
+        return yield* byHand(reserved)
       })
     )
-    return yield* exclusively(target, byHand)
   }).pipe((self) => withSpan(self, "Videos.continue", () => spanOf("continue_video", {})))
 
 // internal
 
-/** Tells of each, and gives the last where the job completed. */
+/** Tells of each, and gives the last where the job completed. The first is written down before it is told of. */
 const last = <E, R, E2, R2>(
   updates: Stream.Stream<VideoResource, E, R>,
+  reserved: Reserved,
   { onUpdate }: ContinueVideoOptions<E2, R2>
 ): Effect.Effect<Option.Option<VideoResource>, E | E2 | Errors.VideoFailedError, R | R2> => {
+  const noted = noting(updates, reserved)
   const told: Stream.Stream<VideoResource, E | E2, R | R2> =
-    onUpdate === undefined ? updates : Stream.tap(updates, onUpdate)
+    onUpdate === undefined ? noted : Stream.tap(noted, onUpdate)
   return Effect.flatMap(
     Stream.runLast(told),
     Option.match({ onNone: () => Effect.succeedNone, onSome: (video) => Effect.asSome(completed(video)) })
@@ -167,11 +180,23 @@ const last = <E, R, E2, R2>(
 }
 
 /** The extension's job, completed; nothing where the server serves none. */
-const extend = <E, R>(request: ExtendVideoRequest, options: ContinueVideoOptions<E, R>) =>
+const extend = <E, R>(request: ExtendVideoRequest, reserved: Reserved, options: ContinueVideoOptions<E, R>) =>
   last(
     orElse(extendAndWatch(request, options), () => Stream.empty),
+    reserved,
     options
   )
+
+/** Writes the job down beside the path that is reserved for it, from the response of its submission on. */
+export const noting = <E, R>(updates: Stream.Stream<VideoResource, E, R>, { jobIs }: Reserved) =>
+  Stream.suspend(() => {
+    let isNoted = false
+    return Stream.tap(updates, ({ id }) => {
+      if (isNoted) return Effect.void
+      isNoted = true
+      return jobIs(id)
+    })
+  })
 
 /** An extension, or something else where the server serves none. A look at a job that was made may be refused so, too. */
 export const orElse = <A, E extends ExtendAndWatchError, R, A2, E2, R2>(
@@ -188,7 +213,7 @@ const save = (video: VideoResource, path: string, { directory, download, overwri
   Effect.map(
     downloadVideoToFile(video.id, path, { ...download, directory, overwrite }),
     (file): ContinuedVideo => ({ path: file.path, bytes: file.bytes, seconds: video.seconds, way: "extended", video })
-  )
+  ).pipe(Effect.mapError(ofJob(video.id)))
 
 const sizeOf = (source: Film, size: string | undefined): Size => {
   const [, width, height] = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/.exec(size ?? "") ?? []

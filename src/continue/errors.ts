@@ -1,11 +1,12 @@
 /** What can go wrong between two clips and one, beside what can go wrong with any job. */
 import * as Schema from "effect/Schema"
-import { nullable } from "../internal/answered.js"
+import { jobOf, nullable, submitted } from "../internal/answered.js"
 import { VideoResource } from "../Schema.js"
 
 /**
  * `ffmpeg` or `ffprobe` cannot be started: it is not installed, not on the `PATH`, or may not be run. Known before a segment is
- * submitted: nothing was paid for.
+ * submitted: nothing was paid for, unless the program goes away meanwhile. Then `videoId` is the segment, and `joinVideos` goes on
+ * with it.
  *
  * @since 0.1.0
  * @category errors
@@ -15,11 +16,13 @@ export class FfmpegUnavailableError extends Schema.TaggedError<FfmpegUnavailable
 )("FfmpegUnavailableError", {
   /** The name or path that was tried. */
   program: Schema.String,
-  cause: Schema.optional(Schema.Defect)
+  cause: Schema.optional(Schema.Defect),
+  videoId: submitted
 }) {
   readonly isTransient = false
   override get message() {
-    return `cannot start ${this.program}; install FFmpeg, or say where it is by the options \`ffmpeg\` and \`ffprobe\`. Nothing was submitted.`
+    const paid = this.videoId === null ? ". Nothing was submitted." : `${jobOf(this)}.`
+    return `cannot start ${this.program}; install FFmpeg, or say where it is by the options \`ffmpeg\` and \`ffprobe\`${paid}`
   }
 }
 

@@ -6,9 +6,12 @@ import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Errors from "../Errors.js"
+import { ofJob } from "../internal/ofJob.js"
 import { idSegment } from "../internal/request.js"
 import { spanOf, withSpan } from "../internal/tracing.js"
-import { checkFree, exclusively, publish, resolveTarget, type Target, writeError } from "../internal/transferFile.js"
+import { pour } from "../internal/transferDirect.js"
+import { checkFree, publish, resolveTarget, type Target, writeError } from "../internal/transferFile.js"
+import { exclusively } from "../internal/transferLock.js"
 import { synced } from "../internal/transferPart.js"
 import type { ExtendVideoRequest } from "../Requests.js"
 import type { VideoResource } from "../Schema.js"
@@ -107,6 +110,7 @@ export const joinVideos = <E = never, R = never>(
       if (!VideoFile.isVideoFile(video)) yield* idSegment("downloadVideo", field, idOf(video))
     }
     const target = yield* place(path, options)
+    const id = VideoFile.isVideoFile(segment) ? null : idOf(segment)
     const joined = working(target, options, (work) =>
       Effect.gen(function* () {
         const first = yield* sourceOf(work, source)
@@ -114,7 +118,7 @@ export const joinVideos = <E = never, R = never>(
         return yield* finish(work, target, first, job ?? segment, job)
       })
     )
-    return yield* exclusively(target, joined)
+    return yield* exclusively(yield* FileSystem.FileSystem, target, id, () => joined)
   }).pipe((self) => withSpan(self, "Videos.join", () => spanOf("join_videos", {})))
 
 // -----------------------------------------------------------------------------
@@ -142,7 +146,7 @@ export interface Work {
 
 /** Runs with both programs found, and a directory that goes away with it. */
 export const working = <A, E, R>(
-  { path }: Pick<Target, "path">,
+  { isRegular, path }: Pick<Target, "path" | "isRegular">,
   options: Options,
   use: (work: Work) => Effect.Effect<A, E, R>
 ) =>
@@ -152,7 +156,7 @@ export const working = <A, E, R>(
     const programs = { ffmpeg: options.ffmpeg ?? "ffmpeg", ffprobe: options.ffprobe ?? "ffprobe" }
     yield* checkPrograms(programs)
     const directory = yield* Effect.mapError(
-      fs.makeTempDirectoryScoped({ directory: dirname(path), prefix: ".continue-" }),
+      fs.makeTempDirectoryScoped({ ...(isRegular ? { directory: dirname(path) } : {}), prefix: ".continue-" }),
       writeError(path)
     )
     return yield* use({ programs, directory, options })
@@ -222,9 +226,11 @@ export const finish = (
     const bytes = yield* Effect.scoped(Effect.flatMap(fs.open(part, { flag: "r+" }), synced)).pipe(
       Effect.mapError(writeError(part))
     )
-    yield* publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
+    yield* target.isRegular
+      ? publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
+      : pour(fs, target, Stream.mapError(fs.stream(part), writeError(part)))
     return { path: target.path, bytes, seconds, segment: job } satisfies JoinedVideo
-  })
+  }).pipe((self) => (job === null ? self : Effect.mapError(self, ofJob(job.id))))
 
 const joined = ({ options, programs }: Work, source: Film, file: string, part: string, job: VideoResource | null) =>
   Effect.gen(function* () {

@@ -36,9 +36,17 @@ export const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
     Schema.withConstructorDefault(() => null)
   )
 
+/** The job that was submitted before the error came; `null` for an error of a single request. */
+export const submitted = nullable(Schema.String)
+
+export const jobOf = ({ videoId }: { readonly videoId: string | null }): string =>
+  videoId === null ? "" : `; the job is ${videoId}`
+
 /** What every error has that the server itself gave as an answer. */
 export const answered = {
   operation: Operation,
+  /** The job that was submitted before the error came; `null` for an error of a single request. */
+  videoId: submitted,
   /** Scheme, host and port of the server. */
   origin: nullable(Schema.String),
   /** The HTTP status; 0 where nothing was sent. */
@@ -60,12 +68,15 @@ export interface Answered {
   readonly status: number
   readonly requestId: string | null
   readonly detail: string
+  readonly videoId: string | null
 }
 
 const answerOf = ({ requestId, status }: Answered): string =>
   status === 0 ? "nothing was sent" : `HTTP ${status}${requestId === null ? "" : `, request ${requestId}`}`
 
-export const said = (error: Answered, what: string): string =>
-  `${error.operation}: ${what} (${answerOf(error)})${error.detail === "" ? "" : `: ${error.detail}`}`
+export const said = (error: Answered, what: string): string => {
+  const job = error.videoId !== null && what.includes(error.videoId) ? "" : jobOf(error)
+  return `${error.operation}: ${what} (${answerOf(error)})${error.detail === "" ? "" : `: ${error.detail}`}${job}`
+}
 
 export const seconds = (duration: Duration.Duration): string => `${Duration.toMillis(duration) / 1000} s`

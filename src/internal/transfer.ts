@@ -31,6 +31,7 @@ import {
   publish,
   readPart,
   removeNote,
+  saveNote,
   type Target,
   writeError,
   writeNote
@@ -70,6 +71,12 @@ export interface Downloaded {
   readonly etag: string | null
 }
 
+/** The end of a transfer. It is reported when the path is free again. */
+export interface Transferred {
+  readonly file: Downloaded
+  readonly total: number | null
+}
+
 /** What comes slowly is in the file after so many milliseconds, should the process be killed. */
 const flushInterval = 1000
 
@@ -95,7 +102,7 @@ export const runTransfer = (
   },
   plan: Plan,
   report: Report
-): Effect.Effect<Downloaded, DownloadToFileError> =>
+): Effect.Effect<Transferred, DownloadToFileError> =>
   Effect.gen(function* () {
     const { clock, fs, path, videos } = services
     const { content, id, target } = plan
@@ -121,7 +128,7 @@ export const runTransfer = (
     let flushedAt = clock.unsafeCurrentTimeMillis()
 
     const now = () => clock.unsafeCurrentTimeMillis()
-    const tell = (done = false) => report({ transferred: offset, total, resumedFrom, done })
+    const tell = () => report({ transferred: offset, total, resumedFrom, done: false })
     const incomplete = (detail: string, cause?: DownloadVideoError) =>
       new IncompleteDownloadError({
         operation: "downloadVideo",
@@ -137,12 +144,12 @@ export const runTransfer = (
     /** The part, open for the rest of the transfer, and so far as it is of use. */
     const openAt = (scope: Scope.Scope, position: number) =>
       Effect.gen(function* () {
-        part ??= makePart(
-          yield* Effect.mapError(
-            Scope.extend(fs.open(target.part, { flag: position === 0 ? "w" : "r+" }), scope),
-            failed
-          )
-        )
+        if (part === null) {
+          // What an earlier call left may be another name of a file that is in use: it is not written over.
+          if (position === 0) yield* Effect.mapError(fs.remove(target.part, { force: true }), failed)
+          const flag = position === 0 ? "wx+" : "r+"
+          part = makePart(yield* Effect.mapError(Scope.extend(fs.open(target.part, { flag }), scope), failed))
+        }
         yield* Effect.mapError(part.rewind(position), failed)
         return part
       })
@@ -375,17 +382,22 @@ export const runTransfer = (
       total !== null &&
       offset === total &&
       (yield* Effect.match(checked, { onFailure: () => false, onSuccess: () => true }))
-    yield* Effect.scopedWith((scope) => Effect.zipRight(isWhole ? Effect.void : download(scope), settle(scope))).pipe(
-      // A part without a byte is no use to anybody.
-      Effect.onError(() =>
-        part !== null && offset === 0
-          ? Effect.zipRight(Effect.ignore(removeNote(fs, target)), Effect.ignore(fs.remove(target.part)))
-          : Effect.void
+    yield* Effect.scopedWith((scope) =>
+      Effect.zipRight(isWhole ? Effect.void : download(scope), settle(scope)).pipe(
+        Effect.zipRight(publish(fs, path, target, plan.overwrite)),
+        // A part without a byte is no use to anybody. Of any other it is noted what it is, or it is not trusted to the last byte.
+        Effect.onError(() => {
+          if (part === null && offset > 0 && !isWhole) return Effect.void
+          if (part !== null && offset === 0) {
+            return Effect.zipRight(Effect.ignore(removeNote(fs, target)), Effect.ignore(fs.remove(target.part)))
+          }
+          return offset === 0 || validator === null
+            ? Effect.void
+            : Effect.ignore(saveNote(fs, target, { ...named, validator, etag, total }, offset))
+        })
       )
     )
-    yield* publish(fs, path, target, plan.overwrite)
-    tell(true)
-    return { path: target.path, bytes: offset, videoId: id, resumedFrom, etag }
+    return { file: { path: target.path, bytes: offset, videoId: id, resumedFrom, etag }, total }
   })
 
 /** What another try may mend. A job that has not ended is waited for by a watch. */

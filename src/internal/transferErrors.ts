@@ -1,12 +1,12 @@
 /** What can go wrong between a job's content and a file, beside what can go wrong with any download. */
 import { PlatformError } from "@effect/platform/Error"
 import * as Schema from "effect/Schema"
-import { nullable, Operation } from "./answered.js"
+import { jobOf, nullable, Operation, submitted } from "./answered.js"
 
 /**
  * A path that no file is written to. Nothing was sent. `outside`: it leaves the given directory, by `..` or through a
- * symbolic link. `absolute`: so it would ignore the given directory. `directory`: it names one. `symlink`: `name.part`
- * or its note is a symbolic link. `characters`: it is empty or holds a NUL.
+ * symbolic link. `absolute`: so it would ignore the given directory. `directory`: it names one. `socket`: it is a socket.
+ * `symlink`: `name.part`, its note or its lock is a symbolic link. `characters`: it is empty or holds a NUL.
  *
  * @since 0.1.0
  * @category errors
@@ -17,13 +17,14 @@ export class InvalidPathError extends Schema.TaggedError<InvalidPathError>("effe
     operation: Operation,
     path: Schema.String,
     directory: nullable(Schema.String),
-    reason: Schema.Literal("outside", "absolute", "directory", "symlink", "characters")
+    reason: Schema.Literal("outside", "absolute", "directory", "socket", "symlink", "characters"),
+    videoId: submitted
   }
 ) {
   readonly isTransient = false
   override get message() {
     const inside = this.directory === null ? "" : ` (inside ${JSON.stringify(this.directory)})`
-    return `${this.operation}: no file is written to ${JSON.stringify(this.path)}${inside}: ${reasons[this.reason]}`
+    return `${this.operation}: no file is written to ${JSON.stringify(this.path)}${inside}: ${reasons[this.reason]}${jobOf(this)}`
   }
 }
 
@@ -31,6 +32,7 @@ const reasons = {
   outside: "it leads out of that directory",
   absolute: "it must be relative to that directory",
   directory: "it is a directory",
+  socket: "it is a socket",
   symlink: "it is a symbolic link",
   characters: "it is empty or holds a NUL"
 } as const
@@ -43,26 +45,43 @@ const reasons = {
  */
 export class FileExistsError extends Schema.TaggedError<FileExistsError>("effect-videos/FileExistsError")(
   "FileExistsError",
-  { operation: Operation, path: Schema.String }
+  { operation: Operation, path: Schema.String, videoId: submitted }
 ) {
   readonly isTransient = false
   override get message() {
-    return `${this.operation}: ${this.path} exists; \`overwrite: true\` replaces it`
+    return `${this.operation}: ${this.path} exists; \`overwrite: true\` replaces it${jobOf(this)}`
   }
 }
 
 /**
- * Another download of this process is writing to the same path. Nothing was sent.
+ * The path belongs to another call: one of this process, one of another process (`pid`), or one that was killed after it had
+ * submitted the job `videoId` for this path. Nothing was sent. A job that was submitted is saved by
+ * `downloadVideoToFile(videoId, path)`, or by `joinVideos` if it is a segment; both take the path over.
  *
  * @since 0.1.0
  * @category errors
  */
 export class TransferInProgressError extends Schema.TaggedError<TransferInProgressError>(
   "effect-videos/TransferInProgressError"
-)("TransferInProgressError", { operation: Operation, path: Schema.String }) {
+)("TransferInProgressError", {
+  operation: Operation,
+  path: Schema.String,
+  /** The file that says so; `null` for a call of this process. If it is wrong, delete it. */
+  lock: nullable(Schema.String),
+  /** The process that is writing; `null` for this one, and for one that is gone. */
+  pid: nullable(Schema.Number),
+  /** The job that was submitted for the path. */
+  videoId: nullable(Schema.String)
+}) {
   readonly isTransient = false
   override get message() {
-    return `${this.operation}: another download is writing to ${this.path}`
+    const { lock, operation, path, pid, videoId } = this
+    if (lock === null) return `${operation}: another call is writing to ${path}`
+    if (pid === null && videoId !== null) {
+      return `${operation}: ${path} is reserved for video ${videoId}, which was submitted by a process that has been killed. Save that video there, or delete ${lock} to give it up.`
+    }
+    const who = pid === null ? "another process" : `process ${pid}`
+    return `${operation}: ${who} is writing to ${path}${videoId === null ? "" : ` (video ${videoId})`}. If it is not, delete ${lock}.`
   }
 }
 
@@ -79,12 +98,13 @@ export class FileWriteError extends Schema.TaggedError<FileWriteError>("effect-v
     operation: Operation,
     path: Schema.String,
     /** What the file system said: its `reason`, its `description`. */
-    cause: PlatformError
+    cause: PlatformError,
+    videoId: submitted
   }
 ) {
   readonly isTransient = false
   override get message() {
-    return `${this.operation}: cannot write ${this.path}: ${this.cause.description ?? this.cause.message}`
+    return `${this.operation}: cannot write ${this.path}: ${this.cause.description ?? this.cause.message}${jobOf(this)}`
   }
 }
 

@@ -92,6 +92,28 @@ describe("the process", () => {
   )
 
   it.scopedLive(
+    "pays once where two write to one path, and keeps the job of one that is killed",
+    () =>
+      withServer({ runTime: "1 hour" }, (env) =>
+        Effect.gen(function* () {
+          const args = ["create", "-p", "x", "--size", "64x64", "-o", "mine.mp4"]
+          const first = yield* command(args, env)
+          yield* saying(first, "err", /queued/)
+          const second = yield* finished(yield* command([...args.slice(0, -1), "./mine.mp4"], env))
+          assert.strictEqual(second.code, 11)
+          assert.include(second.err, `process ${first.child.pid} is writing to ${inFolder("mine.mp4")} (video `)
+          first.child.kill("SIGKILL")
+          yield* finished(first)
+          const third = yield* finished(yield* command(args, env))
+          const [job, ...more] = yield* Effect.flatMap(VideosServer, (server) => server.jobs)
+          assert.deepStrictEqual([third.code, more], [11, []])
+          assert.include(third.err, `effect-videos watch ${job?.id} -o ${inFolder("mine.mp4")}`)
+        })
+      ),
+    timeout
+  )
+
+  it.scopedLive(
     "takes the key from the environment or a descriptor, and shows it nowhere",
     () =>
       withServer({ apiKeys: [Redacted.make("sk-the-right-key")] }, (env) =>

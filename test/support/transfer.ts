@@ -1,4 +1,5 @@
 /** Clips, servers that send them well or badly, and directories to put them in. */
+import { createHash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Effect } from "effect"
 import type { Reply } from "./server.js"
@@ -76,6 +77,14 @@ export const makeFolder = Effect.gen(function* () {
     list: Effect.map(fs.readDirectory(folder), (names) => [...names].sort()),
     read: (name: string) => Effect.map(fs.readFile(`${folder}/${name}`), Buffer.from)
   }
+})
+
+/** What a call that ended notes of its part. */
+export const savedOf = (part: Uint8Array) => ({
+  bytes: part.byteLength,
+  end: createHash("sha256")
+    .update(part.subarray(Math.max(0, part.byteLength - 1024 * 1024)))
+    .digest("hex")
 })
 
 /** As if no range had been asked for. */
