@@ -24,6 +24,7 @@ import * as Mailbox from "effect/Mailbox"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
+import { snapshotOf } from "./internal/contentSource.js"
 import { downloadPolicyOf } from "./internal/downloads.js"
 import { backoff } from "./internal/retry.js"
 import { spanOf, withSpan } from "./internal/tracing.js"
@@ -218,6 +219,7 @@ const run = (
     const clock = yield* Effect.clock
     const { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant } = options
     const id = typeof video === "string" ? video : video.id
+    const snapshot = snapshotOf(video)
     const target = yield* resolveTarget(fs, path, name, options.directory)
     const transfer = runTransfer(
       { videos, fs, path, clock },
@@ -226,7 +228,15 @@ const run = (
         target,
         overwrite: options.overwrite ?? false,
         resume: options.resume ?? true,
-        content: { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant },
+        content: {
+          extraHeaders,
+          extraQuery,
+          notFoundGrace,
+          onResponse,
+          timeout,
+          variant,
+          ...(snapshot === null ? {} : { snapshot })
+        },
         retry: options.retry ?? defaultDownloadRetry,
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
         idleTimeout:

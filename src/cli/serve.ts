@@ -39,6 +39,10 @@ export const serve = Command.make(
     preset: options
       .choice("preset")
       .pipe(
+        Options.filterMap(
+          (name) => (name === "dynamo" ? Option.none() : Option.some(name)),
+          "`--preset dynamo` is for a server that keeps no jobs; this one does"
+        ),
         Options.withDescription("Answers as this kind of server does. Without it, as the protocol itself."),
         Options.withDefault("openai" as const)
       ),

@@ -39,8 +39,10 @@ export const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
 /** What every error has that the server itself gave as an answer. */
 export const answered = {
   operation: Operation,
-  /** Scheme, host and port of the server. */
+  /** Scheme, host and port of the server that sent the response. */
   origin: nullable(Schema.String),
+  /** Whether that is another host than the API's: a redirect, or the URL in a job, led there. */
+  isForeign: Schema.optionalWith(Schema.Boolean, { default: () => false }),
   /** The HTTP status; 0 where nothing was sent. */
   status: Schema.Number,
   /** The server's name for the exchange (`x-request-id`), for its support. */
@@ -57,13 +59,17 @@ export const answered = {
 
 export interface Answered {
   readonly operation: Operation
+  readonly origin: string | null
+  readonly isForeign: boolean
   readonly status: number
   readonly requestId: string | null
   readonly detail: string
 }
 
-const answerOf = ({ requestId, status }: Answered): string =>
-  status === 0 ? "nothing was sent" : `HTTP ${status}${requestId === null ? "" : `, request ${requestId}`}`
+const answerOf = ({ isForeign, origin, requestId, status }: Answered): string =>
+  status === 0
+    ? "nothing was sent"
+    : `HTTP ${status}${isForeign ? ` from ${origin}` : ""}${requestId === null ? "" : `, request ${requestId}`}`
 
 export const said = (error: Answered, what: string): string =>
   `${error.operation}: ${what} (${answerOf(error)})${error.detail === "" ? "" : `: ${error.detail}`}`

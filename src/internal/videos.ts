@@ -48,6 +48,16 @@ export const makePageReads =
         )
     })
 
+/** A submission's options for a poll of its source: what a proxy may need to find it, less what belongs to the submission. */
+const besideOf = (options: CallOptions | undefined): CallOptions => ({
+  timeout: options?.timeout,
+  retry: false,
+  extraHeaders: Object.fromEntries(
+    Object.entries(options?.extraHeaders ?? {}).filter(([name]) => !/^(idempotency-key|content-.*)$/i.test(name))
+  ),
+  extraQuery: options?.extraQuery
+})
+
 /** A mock of the HTTP layer answers any name with a function that dies. */
 export const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
 
@@ -87,8 +97,8 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
   }
 
   /** A 404 that may mean the source or the route: if the source is there, the route is what is missing. */
-  const settle = (error: Errors.VideoNotFoundError, { operation, request }: VideosCall) =>
-    Effect.matchEffect(retrieveAs(operation, error.videoId, { retry: false }), {
+  const settle = (error: Errors.VideoNotFoundError, { operation, options, request }: VideosCall) =>
+    Effect.matchEffect(retrieveAs(operation, error.videoId, besideOf(options)), {
       onFailure: () => Effect.fail(error),
       onSuccess: () =>
         Effect.fail(new Errors.OperationUnsupportedError({ ...error, route: `${request.method} ${request.url}` }))

@@ -117,8 +117,11 @@ describe("this library and the official client, on one server", () => {
   )
 })
 
+/** Dynamo keeps no jobs: the embedded server does not answer like it. */
+const served = (Object.keys(presets) as ReadonlyArray<PresetName>).filter((preset) => preset !== "dynamo")
+
 describe("this library, with the preset that fits, against each accent", () => {
-  it.live.each(Object.keys(presets) as ReadonlyArray<PresetName>)(
+  it.live.each(served)(
     "%s: creates, follows, downloads, and is refused what is not served",
     (preset) =>
       Effect.gen(function* () {
@@ -149,7 +152,7 @@ describe("this library, with the preset that fits, against each accent", () => {
       }).pipe(Effect.provide(onSocket({ ...instant, preset })))
   )
 
-  it.live.each(Object.keys(presets) as ReadonlyArray<PresetName>)("%s: reads a failed job as the job's end", (preset) =>
+  it.live.each(served)("%s: reads a failed job as the job's end", (preset) =>
     Effect.gen(function* () {
       const created = yield* createVideo({ ...clip, model: "m" })
       const error = yield* Effect.flip(awaitVideo(created))
