@@ -112,7 +112,7 @@ const isText = (head: Uint8Array): boolean => {
 }
 
 /** Fewer bytes than this may be the beginning of anything. */
-const least = 24
+const least = 12
 
 /**
  * What a body is by its head, which are its first bytes, up to `headLength`; `null` while more of them are needed. `isWhole`:
@@ -122,6 +122,8 @@ export const signatureOf = (head: Uint8Array, isWhole: boolean): Signature | nul
   if (head.length === 0) return isWhole ? { media: "empty", format: "empty" } : null
   const isEnough = isWhole || head.length >= headLength
   if (!isEnough && head.length < least) return null
+  // The flags of a WebP come later.
+  if (!isEnough && head.length < 21 && has("RIFF")(head)) return null
   const found = signatures.find(([, , test]) => test(head))
   // Text may have four letters of a signature where a signature has them; no binary format is text for so long.
   if (isText(head) && found?.[1] !== "YUV4MPEG2") return isEnough ? { media: "text", format: "text" } : null
