@@ -304,6 +304,8 @@ export interface SubmissionPolicy {
   readonly listLag: Duration.Duration
   /** Whether the server's list has every job, so that one that is not on it was not made. */
   readonly listTrusted: boolean
+  /** `false`: the preset says that the server has no list. Default: `true`. */
+  readonly listServed?: boolean | undefined
 }
 
 /**
@@ -437,7 +439,8 @@ export class VideosHttp extends Context.Tag("effect-videos/VideosHttp")<VideosHt
     this,
     Effect.zipWith(VideosConfig, HttpClient.HttpClient, (config, client) => {
       const { idleTimeout, listLag, maxRetryAfter, onUnknownOutcome, preset, readRetry, totalTimeout } = config
-      const submitting = { onUnknownOutcome, listLag, listTrusted: preset.listTrusted }
+      const listServed = preset.operations.includes("listVideos")
+      const submitting = { onUnknownOutcome, listLag, listTrusted: preset.listTrusted, listServed }
       const { contentUrlPattern } = preset
       const downloading = { idleTimeout, totalTimeout, retry: readRetry, maxRetryAfter, contentUrlPattern }
       return { ...makeHttp(config, client), submitting, downloading }

@@ -69,7 +69,12 @@ for (const { client, layer } of clients) {
           body: `{"error":{"message":"no video for you <redacted>"}}`
         }
       ],
-      ["JSON of a job that has just ended", ready, justEnded, { _tag: "VideoNotReadyError", video: { status: "completed" } }],
+      [
+        "JSON of a job that has just ended",
+        ready,
+        justEnded,
+        { _tag: "VideoNotReadyError", video: { status: "completed" } }
+      ],
       [
         "JSON, and a poll that fails",
         ready,
@@ -283,7 +288,12 @@ for (const { client, layer } of clients) {
         { _tag: "RedirectError", reason: "scheme" }
       ],
       ["a redirect loop", (o) => o, redirect(302, "/clip.mp4"), { _tag: "RedirectError", reason: "loop" }],
-      ["a clip that is not there", (o) => o, text(404, "NoSuchKey"), { _tag: "VideoContentNotFoundError", status: 404 }],
+      [
+        "a clip that is not there",
+        (o) => o,
+        text(404, "NoSuchKey"),
+        { _tag: "VideoContentNotFoundError", status: 404 }
+      ],
       ["a clip that is gone", (o) => o, text(404, "it has expired"), { _tag: "VideoExpiredError", status: 404 }],
       ["a signature that has run out", (o) => o, text(403, "expired"), { _tag: "PermissionDeniedError", status: 403 }],
       ["a page", (o) => o, html(200, "<!doctype html>"), { _tag: "ResponseDecodeError", reason: "syntax" }],

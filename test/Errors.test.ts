@@ -101,7 +101,11 @@ const samples: ReadonlyArray<
   [new Errors.VideoNotFoundError({ ...answered, videoId: "video_1" }), false, /no video video_1/],
   [new Errors.CharacterNotFoundError({ ...answered, characterId: "char_1" }), false, /no character char_1/],
   [new Errors.VideoNotReadyError({ operation: "downloadVideo", video }), true, /video_1 is not ready \(queued, 0 %\)/],
-  [new Errors.VideoExpiredError({ operation: "downloadVideo", video }), false, /video video_1 has completed, but the server does not have its content/],
+  [
+    new Errors.VideoExpiredError({ operation: "downloadVideo", video }),
+    false,
+    /video video_1 has completed, but the server does not have its content/
+  ],
   [
     new Errors.VideoContentNotFoundError({
       ...answered,

@@ -77,7 +77,9 @@ const configuration = (
 
 const uncertain = (error: SubmissionUncertainError, program: string): ReadonlyArray<string> => [
   ...(error.candidates.length === 0
-    ? [`Look for it with \`${program} list\` first.`]
+    ? error.hasList
+      ? [`Look for it with \`${program} list\` first.`]
+      : []
     : [`It may be: ${error.candidates.map(({ id }) => id).join(", ")}`]),
   `To send it again without making a second job, where the server knows the header: --idempotency-key ${error.idempotencyKey}`
 ]
@@ -110,6 +112,7 @@ const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyAr
     case "UnreachableError":
       return [message, whereServer]
     case "AuthenticationError":
+      if (Predicate.hasProperty(error, "isForeign") && error.isForeign === true) return [message]
       return [message, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
     case "OperationUnsupportedError":
       return [

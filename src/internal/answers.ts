@@ -112,11 +112,7 @@ export const makeAnswers = (origin: string, { clean, scrub }: Secrets, limits: L
     return Effect.succeed(new Found(answer, clean(answer.text, json), scrub))
   }
 
-  const judge = (
-    call: VideosCall,
-    answer: Answer,
-    at: Whereabouts
-  ): Effect.Effect<VideosResponse, VideosHttpError> => {
+  const judge = (call: VideosCall, answer: Answer, at: Whereabouts): Effect.Effect<VideosResponse, VideosHttpError> => {
     const { isCut, status, text } = answer
     if (!isOk(status) && call.isAnswer === undefined) return refused(call, status, answer.headers, text, at)
     const json = isCut ? Option.none() : parseJson(text)
@@ -134,11 +130,7 @@ export const makeAnswers = (origin: string, { clean, scrub }: Secrets, limits: L
     return onResponse === undefined ? Effect.void : onResponse({ status, headers, requestId: requestId(headers) })
   }
 
-  const read = (
-    call: VideosCall,
-    answer: Answer,
-    at: Whereabouts
-  ): Effect.Effect<VideosResponse, VideosHttpError> =>
+  const read = (call: VideosCall, answer: Answer, at: Whereabouts): Effect.Effect<VideosResponse, VideosHttpError> =>
     call.options?.onResponse === undefined
       ? judge(call, answer, at)
       : Effect.zipRight(

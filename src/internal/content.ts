@@ -244,7 +244,10 @@ export const makeContent = (
     )
 
   /** A snapshot of a completed job that names its clip, or has it, is where to begin: its server may have no other route. */
-  const open = (id: string, options: ContentOptions | undefined): Effect.Effect<Bytes, DownloadVideoError | Lagging> => {
+  const open = (
+    id: string,
+    options: ContentOptions | undefined
+  ): Effect.Effect<Bytes, DownloadVideoError | Lagging> => {
     const video = options?.snapshot
     const sources = video === undefined || video.id !== id || !isVideo(options) ? [] : sourcesOf(video)
     if (video === undefined || sources.length === 0) return byRoute(id, options)
@@ -385,7 +388,8 @@ const inspected = (
   otherwise: (error: Errors.ResponseDecodeError, isPage: boolean) => Effect.Effect<Bytes, DownloadVideoError>
 ): Bytes => {
   // Part of a clip may begin with any byte.
-  if (response.status === 206 && !/^\s*bytes\s+0-/i.test(response.headers["content-range"] ?? "")) return response.stream
+  if (response.status === 206 && !/^\s*bytes\s+0-/i.test(response.headers["content-range"] ?? ""))
+    return response.stream
   const type = (response.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
 
   const refuse = (held: Chunk.Chunk<Uint8Array>, what: Signature): Step =>
@@ -481,6 +485,6 @@ const notAClip = (
     // A proxy's page, or nothing at all, may be a clip the next time.
     reason: isPage || what.media === "empty" ? "syntax" : "shape",
     detail: `it is ${format} instead of ${of}${words === "" || format === words ? "" : `: ${words}`}`,
-    body: withoutQueries(scrub(text)).slice(0, maxDetail)
+    body: isForPeople ? withoutQueries(scrub(text)).slice(0, maxDetail) : ""
   })
 }

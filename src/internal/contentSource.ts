@@ -2,9 +2,10 @@
  * Where a completed job says that its clip is: in which of its fields a URL, or the clip itself, may stand. Only these fields
  * are followed. A URL in any other text of a server is text: a prompt that a server repeats can name any address.
  */
-import * as Encoding from "effect/Encoding"
+
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
 import * as Stream from "effect/Stream"
 import { phaseOf, type VideoResource } from "../Schema.js"
 import { textIn } from "./longText.js"
@@ -145,7 +146,7 @@ export const addressesIn = ({ extra }: VideoResource): ReadonlyArray<Address> =>
       const text = value.trim()
       if (isElsewhere(text)) found.push({ field, location: shownUrl(text) })
     } else if (Array.isArray(value)) {
-      value.slice(0, maxAddresses).forEach((item, index) => visit(item, `${field}[${index}]`, depth + 1))
+      for (const [index, item] of value.slice(0, maxAddresses).entries()) visit(item, `${field}[${index}]`, depth + 1)
     } else if (wire.isObject(value)) {
       for (const [name, item] of Object.entries(value)) visit(item, field === "" ? name : `${field}.${name}`, depth + 1)
     }

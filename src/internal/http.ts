@@ -399,7 +399,12 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
         isWhole: status === 200,
         onCut: (why) => {
           const detail = `the clip is cut short: ${why}`
-          return new Errors.TransportError({ operation: call.operation, reason: "exchange", origin: answers.originAt(at), detail })
+          return new Errors.TransportError({
+            operation: call.operation,
+            reason: "exchange",
+            origin: answers.originAt(at),
+            detail
+          })
         }
       })
     })

@@ -50,11 +50,7 @@ const mapped = (value: unknown, map: (leaf: unknown) => unknown, depth: number):
 /** A JSON value with its long texts held. */
 export const holdLong = (value: unknown): unknown =>
   typeof value === "object" || typeof value === "string"
-    ? mapped(
-        value,
-        (leaf) => (typeof leaf === "string" && leaf.length > longest ? new LongText(leaf) : leaf),
-        maxDepth
-      )
+    ? mapped(value, (leaf) => (typeof leaf === "string" && leaf.length > longest ? new LongText(leaf) : leaf), maxDepth)
     : value
 
 /** The JSON value again. */

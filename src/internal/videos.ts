@@ -83,7 +83,9 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
         idempotencyKey,
         reason,
         candidates: [],
-        detail: call.operation === "createCharacter" ? "servers have no list of characters" : null
+        ...(call.operation === "createCharacter"
+          ? { detail: "Servers have no list of characters", hasList: false }
+          : { detail: null })
       })
     return Effect.flatMap(exchange, (response) => decode(call, response)).pipe(
       Effect.mapError((error) => {
