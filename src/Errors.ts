@@ -240,13 +240,15 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
   /** Jobs that this submission may have made, the likeliest first. */
   candidates: Schema.Array(VideoResource),
   /** Why the server's list did not settle it; `null` where it was not asked. */
-  detail: nullable(Schema.String)
+  detail: nullable(Schema.String),
+  /** Whether the server has a list in which the job can be looked for. */
+  hasList: Schema.optionalWith(Schema.Boolean, { default: () => true })
 }) {
   readonly isTransient = false
   override get message() {
     const ids = this.candidates.slice(0, 5).map(({ id }) => id)
     const more = this.candidates.length > ids.length ? ` and ${this.candidates.length - ids.length} more` : ""
-    const listed = this.detail === null ? "" : ` Looked for: ${this.detail}.`
+    const listed = this.detail === null ? "" : ` ${this.hasList ? "Looked for: " : ""}${this.detail}.`
     const next =
       ids.length === 0
         ? ""
@@ -254,7 +256,7 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
     const what =
       this.reason._tag === "BadRequestError" || this.reason._tag === "ConflictError"
         ? "the server has this `Idempotency-Key` already, so that it made a job or is making one; do not send it under another key"
-        : "it is not known whether the server made a job; look before sending it again"
+        : `it is not known whether the server made a job; ${this.hasList ? "look before sending it again" : "sending it again may pay twice"}`
     return `${this.operation}: ${what}. ${this.reason.message}.${bodyIn(this.reason)}${listed}${next}`
   }
 }
@@ -286,7 +288,12 @@ export class AuthenticationError extends Schema.TaggedError<AuthenticationError>
     return this.shouldRetry ?? false
   }
   override get message() {
-    return said(this, "the server does not accept the API key, or wants one")
+    return said(
+      this,
+      this.isForeign
+        ? "another host than the API's asks for credentials, and gets none"
+        : "the server does not accept the API key, or wants one"
+    )
   }
 }
 

@@ -67,6 +67,8 @@ export interface VideosConfigService {
   readonly preset: ServerPreset
   /** For one try, from the first byte sent to the last byte of a JSON answer, or to a download's first byte. */
   readonly requestTimeout: Duration.Duration
+  /** The same for a request that makes a job. Left out: `requestTimeout`. */
+  readonly submitTimeout?: Duration.Duration | undefined
   /** For how long a download may bring nothing, or a file that is uploaded may not get on. */
   readonly idleTimeout: Duration.Duration
   /** For all tries of a request together, and the waits before and between them. */
@@ -164,7 +166,7 @@ export interface VideosConfigOptions {
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   /** One of the presets by name, or a value: `{ ...presets.sglang, encoding: "form" }`. Default: `openai`. */
   readonly preset?: PresetName | ServerPreset | undefined
-  /** Default: 60 seconds. */
+  /** Default: 60 seconds, and for submissions the preset's `submitTimeout`, where it has one. */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /** Default: 60 seconds. */
   readonly idleTimeout?: Duration.DurationInput | undefined
@@ -344,6 +346,8 @@ export interface SubmissionPolicy {
   readonly totalTimeout?: Duration.Duration | undefined
   /** Scheme, host and port of the server, for errors. */
   readonly origin?: string | undefined
+  /** `false`: the preset says that the server has no list. Default: `true`. */
+  readonly listServed?: boolean | undefined
 }
 
 /**
@@ -360,6 +364,8 @@ export interface DownloadPolicy {
   /** When content that a completed job does not have yet is asked for again. */
   readonly retry: Schedule.Schedule<unknown, VideosHttpError>
   readonly maxRetryAfter: Duration.Duration
+  /** The preset's `contentUrlPattern`. */
+  readonly contentUrlPattern?: RegExp | undefined
 }
 
 /**
@@ -374,7 +380,10 @@ export interface VideosCall {
   readonly kind: "read" | "submit" | "remove"
   /** With a path relative to the base URL, such as `/videos/video_1`. */
   readonly request: HttpClientRequest.HttpClientRequest
-  /** Where a job says that its bytes are: followed instead, like a redirect; a read alone may. */
+  /**
+   * Where a job says that its bytes are, absolute or relative to the base URL: followed instead, like a redirect; a read alone
+   * may.
+   */
   readonly location?: string | undefined
   /** The body's fields, in the protocol's own words; written as the preset says. */
   readonly body?: { readonly [name: string]: unknown } | undefined
@@ -424,6 +433,8 @@ export interface VideosByteResponse extends ResponseMeta {
   >
   /** Takes every configured secret out of a text of this answer, should it go into an error. */
   readonly scrub: (text: string) => string
+  /** Method and path, as errors name them; with the host where a redirect or a job's URL led to another than the API's. */
+  readonly route?: string | undefined
 }
 
 /**
@@ -473,8 +484,17 @@ export class VideosHttp extends Context.Tag("effect-videos/VideosHttp")<VideosHt
     Effect.zipWith(VideosConfig, HttpClient.HttpClient, (config, client) => {
       const { idleTimeout, listLag, maxRetryAfter, onUnknownOutcome, preset, readRetry, totalTimeout } = config
       const { origin } = new URL(config.baseUrl)
-      const submitting = { onUnknownOutcome, listLag, listTrusted: preset.listTrusted, totalTimeout, origin }
-      const downloading = { idleTimeout, totalTimeout, retry: readRetry, maxRetryAfter }
+      const listServed = preset.operations.includes("listVideos")
+      const submitting = {
+        onUnknownOutcome,
+        listLag,
+        listTrusted: preset.listTrusted,
+        listServed,
+        totalTimeout,
+        origin
+      }
+      const { contentUrlPattern } = preset
+      const downloading = { idleTimeout, totalTimeout, retry: readRetry, maxRetryAfter, contentUrlPattern }
       return { ...makeHttp(config, client), submitting, downloading }
     })
   )

@@ -14,6 +14,7 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import type { Operation } from "./Errors.js"
 
 /**
@@ -38,6 +39,16 @@ export interface ServerPreset {
   readonly imageReference: "object" | "url" | "image_reference"
   /** Whether `GET /videos` has every job, newest first, so that a page can stand for single reads. */
   readonly listTrusted: boolean
+  /**
+   * For one try of a request that makes a job, unless the configuration has a `requestTimeout` or the call a `timeout`. For
+   * servers that respond when the clip is done. Default: the configuration's `requestTimeout`.
+   */
+  readonly submitTimeout?: Duration.DurationInput | undefined
+  /**
+   * What the server's refusal of a clip says when the clip is elsewhere: its first group is the clip's URL. Default: no URL is
+   * taken from a message.
+   */
+  readonly contentUrlPattern?: RegExp | undefined
 }
 
 /**
@@ -46,7 +57,7 @@ export interface ServerPreset {
  * @since 0.1.0
  * @category models
  */
-export type PresetName = "openai" | "azure" | "litellm" | "vllm-omni" | "sglang" | "new-api"
+export type PresetName = "openai" | "azure" | "litellm" | "vllm-omni" | "sglang" | "new-api" | "dynamo"
 
 // Watching is reading.
 const reads = ["retrieveVideo", "downloadVideo", "watchVideo", "awaitVideo"] as const
@@ -97,8 +108,16 @@ export const presets: { readonly [name in PresetName]: ServerPreset } = {
     operations: withoutDerivation,
     imageReference: "image_reference"
   },
-  // `input_reference` must be a text; the list has neither `has_more` nor cursors.
-  sglang: { ...protocol, name: "sglang", operations: withoutDerivation, imageReference: "url", listTrusted: false },
+  // `input_reference` must be a text; the list has neither `has_more` nor cursors. With a cloud store, the content route
+  // responds 400 with the clip's signed URL in `detail` (`get_video_content` in its video_api.py).
+  sglang: {
+    ...protocol,
+    name: "sglang",
+    operations: withoutDerivation,
+    imageReference: "url",
+    listTrusted: false,
+    contentUrlPattern: /^Video has been uploaded to cloud storage\. Please use the cloud URL: (https?:\/\/\S+)$/
+  },
   // No list, delete, edit, extension or characters.
   "new-api": {
     ...protocol,
@@ -106,6 +125,16 @@ export const presets: { readonly [name in PresetName]: ServerPreset } = {
     operations: [...reads, "createVideo", "remixVideo"],
     imageReference: "url",
     listTrusted: false
+  },
+  // `POST /videos` alone, JSON only. It responds when the clip is done, with its URL or its bytes in the job: no other route
+  // exists. Node's own `fetch` waits 300 s for a response's headers: longer jobs need `effect-videos/undici` or another client.
+  dynamo: {
+    ...protocol,
+    name: "dynamo",
+    operations: ["createVideo"],
+    imageReference: "url",
+    listTrusted: false,
+    submitTimeout: "30 minutes"
   }
 }
 

@@ -10,7 +10,7 @@ import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { CallOptions } from "./Http.js"
 import { accepts } from "./internal/accepts.js"
-import { type Json, VideoId } from "./Schema.js"
+import { type Json, VideoId, type VideoResource } from "./Schema.js"
 import type { VideoFile } from "./VideoFile.js"
 
 // -----------------------------------------------------------------------------
@@ -317,4 +317,8 @@ export interface ContentOptions extends CallOptions {
    * configuration's `readRetry`, and is `VideoNotReadyError` until then, `VideoExpiredError` from then on. Default: 30 seconds.
    */
   readonly notFoundGrace?: Duration.DurationInput | undefined
+  /**
+   * The completed job, if it is at hand: its own URL or bytes come before the content route. `downloadVideo(job)` sets it.
+   */
+  readonly snapshot?: VideoResource | undefined
 }

@@ -24,6 +24,7 @@ import * as Mailbox from "effect/Mailbox"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
+import { snapshotOf } from "./internal/contentSource.js"
 import { downloadPolicyOf } from "./internal/downloads.js"
 import { ofJob } from "./internal/ofJob.js"
 import { backoff } from "./internal/retry.js"
@@ -226,7 +227,16 @@ const run = (
     const clock = yield* Effect.clock
     const { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant } = options
     const id = typeof video === "string" ? video : video.id
-    const content = { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant }
+    const snapshot = snapshotOf(video)
+    const content = {
+      extraHeaders,
+      extraQuery,
+      notFoundGrace,
+      onResponse,
+      timeout,
+      variant,
+      ...(snapshot === null ? {} : { snapshot })
+    }
     const overwrite = options.overwrite ?? false
     const target = yield* resolveTarget(fs, path, name, options.directory)
     yield* checkFree(fs, target, overwrite)

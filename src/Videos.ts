@@ -31,6 +31,7 @@ import {
   type VideosHttpError,
   type VideosHttpService
 } from "./Http.js"
+import { snapshotOf } from "./internal/contentSource.js"
 import { setDownloadPolicy } from "./internal/downloads.js"
 import { isGiven, makePageReads, makeVideos } from "./internal/videos.js"
 import { hubOf } from "./internal/watchHub.js"
@@ -123,6 +124,7 @@ export type DownloadVideoError =
   | Errors.VideoNotReadyError
   | Errors.VideoFailedError
   | Errors.VideoExpiredError
+  | Errors.VideoContentNotFoundError
 
 // -----------------------------------------------------------------------------
 // service
@@ -339,8 +341,14 @@ export const retrieveVideo = (
  * after that fails the stream with `TransportError`, and so does, after its last byte, a clip that is cut short by its own
  * account (an MP4, QuickTime, WebM or WebP whose parts end further on). Redirects to another origin are followed without the key.
  *
- * Where there is no content, the job is asked why: `VideoNotReadyError`, `VideoFailedError`, `VideoExpiredError` or
- * `VideoNotFoundError`. Within `notFoundGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
+ * A completed job that names its clip's URL, or has its bytes (`b64_json`), is downloaded from there: a snapshot at once, without
+ * a poll, and an id when its content route has nothing. Only known fields count, never a URL in a message.
+ *
+ * The first bytes must not be text, a playlist or a picture (a picture is right for a `thumbnail` or `spritesheet`): that fails
+ * with `ResponseDecodeError` and the text, or, if the job has not ended, with `VideoNotReadyError`. Unknown binary is a clip.
+ *
+ * Where there is no content, the job is asked why: `VideoNotReadyError`, `VideoFailedError`, `VideoExpiredError`,
+ * `VideoContentNotFoundError` or `VideoNotFoundError`. Within `notFoundGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
  *
  * @example
  * import { Stream } from "effect"
@@ -355,7 +363,13 @@ export const downloadVideo = (
   video: string | { readonly id: string },
   options?: ContentOptions
 ): Stream.Stream<Uint8Array, DownloadVideoError, Videos> =>
-  Stream.unwrap(Effect.map(Videos, (videos) => videos.content(typeof video === "string" ? video : video.id, options)))
+  Stream.unwrap(
+    Effect.map(Videos, (videos) => {
+      const snapshot = snapshotOf(video)
+      const given = snapshot === null ? options : { snapshot, ...options }
+      return videos.content(typeof video === "string" ? video : video.id, given)
+    })
+  )
 
 /**
  * Submits an edit: a clip made anew from a completed job's, or from an uploaded file, by a prompt. One

@@ -208,7 +208,7 @@ describe("onResponse", () => {
           json(503, {}, { "x-request-id": "req_1" }),
           json(200, job(), { "x-request-id": "req_2", "x-ratelimit-remaining": "7" }),
           json(200, job(), { "x-request-id": "req_3" }),
-          text(200, "the bytes of a clip", { "x-request-id": "req_4", "content-type": "video/mp4" })
+          text(200, "\u0000the bytes of a clip", { "x-request-id": "req_4", "content-type": "video/mp4" })
         )
       )
       const seen = yield* Ref.make<ReadonlyArray<ResponseMeta>>([])

@@ -301,7 +301,13 @@ describe("what every request carries", () => {
     "is the key, the user agent, the account and the configured headers ($client)",
     ({ layer }) =>
       Effect.gen(function* () {
-        const server = yield* serve(inTurn(json(200, job()), json(200, job()), text(200, "the bytes of a clip")))
+        const server = yield* serve(
+          inTurn(
+            json(200, job()),
+            json(200, job()),
+            text(200, "\u0000the bytes of a clip", { "content-type": "video/mp4" })
+          )
+        )
         const videos = videosOver(
           { baseUrl: `${server.baseUrl}//` },
           {

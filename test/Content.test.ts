@@ -18,6 +18,9 @@ const identity: VideosConfigOptions = {
 
 const content = "/v1/videos/video_1/content"
 
+/** What no text has: the clips here begin with it. */
+const clip = (words: string): string => `\u0000${words}`
+
 /** A server of one job: its content, and what a look at it finds. */
 const jobServer = (bytes: Reply, look: Reply) =>
   serve(routes({ [`GET ${content}`]: bytes, "GET /v1/videos/video_1": look }))
@@ -31,14 +34,21 @@ const video =
 const gather = (
   server: { readonly baseUrl: string },
   layer: Layer.Layer<HttpClient.HttpClient>,
-  options?: ContentOptions
+  options?: ContentOptions,
+  config: VideosConfigOptions = {}
 ) =>
   Stream.runCollect(downloadVideo("video_1", options)).pipe(
     Effect.map((chunks) => Buffer.concat(Chunk.toReadonlyArray(chunks))),
-    Effect.provide(videosOver(server, identity, layer))
+    Effect.provide(videosOver(server, { ...identity, ...config }, layer))
   )
 
 const completed = json(200, job({ status: "completed" }))
+
+/** By the server's clock. */
+const justEnded: Reply = (response, request, index) => {
+  const now = Math.floor(Date.now() / 1000)
+  json(200, job({ status: "completed", created_at: now - 60, completed_at: now }))(response, request, index)
+}
 
 for (const { client, layer } of clients) {
   describe(`over ${client}, a 200 that is no clip`, () => {
@@ -49,18 +59,24 @@ for (const { client, layer } of clients) {
       ["JSON of a job that is gone", ready, json(404, { detail: "no" }), { _tag: "VideoNotFoundError" }],
       [
         "JSON of a job that is done",
-        ready,
+        json(200, { error: { message: `no video for you ${key}` } }, { "content-type": "video/mp4" }),
         completed,
         {
           _tag: "ResponseDecodeError",
           reason: "shape",
           route: "GET /videos/video_1/content",
-          detail: "it is JSON and no clip: Video is not ready yet <redacted>",
-          body: `{"error":{"message":"Video is not ready yet <redacted>"}}`
+          detail: "it is JSON instead of a video: no video for you <redacted>",
+          body: `{"error":{"message":"no video for you <redacted>"}}`
         }
       ],
       [
-        "JSON, and a look that fails",
+        "JSON of a job that has just ended",
+        ready,
+        justEnded,
+        { _tag: "VideoNotReadyError", video: { status: "completed" } }
+      ],
+      [
+        "JSON, and a poll that fails",
         ready,
         text(500, ""),
         { _tag: "ResponseDecodeError", reason: "shape", status: 200 }
@@ -84,13 +100,13 @@ for (const { client, layer } of clients) {
         "what calls itself JSON",
         text(200, "oops", { "content-type": "application/json; charset=utf-8" }),
         completed,
-        { _tag: "ResponseDecodeError", reason: "syntax", detail: "it is a text and no clip" }
+        { _tag: "ResponseDecodeError", reason: "shape", detail: "it is text instead of a video: oops" }
       ],
       [
         "nothing, called JSON",
         text(200, "", { "content-type": "application/json" }),
         completed,
-        { _tag: "ResponseDecodeError", detail: "it is empty and no clip" }
+        { _tag: "ResponseDecodeError", detail: "it is empty instead of a video" }
       ]
     ]
     it.scopedLive.each(table)("is the error that the job's state says: %s", ([, bytes, look, expected]) =>
@@ -111,7 +127,7 @@ for (const { client, layer } of clients) {
         const server = yield* jobServer(bytes, completed)
         const error = yield* Effect.flip(gather(server, layer))
         expect(error).toMatchObject({ _tag: "ResponseDecodeError", reason: "syntax" })
-        expect(error.message).toMatch(/it is an HTML page and no clip/)
+        expect(error.message).toMatch(/it is an HTML page instead of a video/)
         expect(JSON.stringify(error)).not.toContain(key)
         expect(server.requests).toHaveLength(1)
       })
@@ -129,10 +145,10 @@ for (const { client, layer } of clients) {
 
   describe(`over ${client}, a clip`, () => {
     it.scopedLive.each([
-      ["that begins with white space", " \n\t clip"],
-      ["of white space alone", " ".repeat(700)],
-      ["shorter than what is looked at", "\n"],
-      ["that begins with half a byte order mark", "\u{f000}{"]
+      ["that begins with white space", " \n\t \u0000clip"],
+      ["of white space and one other byte", `${" ".repeat(400)}\u0001`],
+      ["shorter than what is looked at", "\u0001"],
+      ["that begins with half a byte order mark", "\u{f000}{\u0002"]
     ] as const)("%s is passed on to the byte", ([, bytes]) =>
       Effect.gen(function* () {
         const server = yield* jobServer(video(bytes), completed)
@@ -178,7 +194,7 @@ for (const { client, layer } of clients) {
 
     it.scopedLive("that is redirected keeps the range it was asked for, and no variant that was not", () =>
       Effect.gen(function* () {
-        const storage = yield* serve(video("clip"))
+        const storage = yield* serve(video(clip("clip")))
         const server = yield* serve((response, request, index) =>
           redirect(302, index === 0 ? "/here?sig=1" : `${storage.origin}/there?sig=2`)(response, request, index)
         )
@@ -206,11 +222,11 @@ for (const { client, layer } of clients) {
     ]
     it.scopedLive.each(accents)("it is fetched from there, by nobody in particular: %s", ([, bytes, fields]) =>
       Effect.gen(function* () {
-        const storage = yield* serve(video("the clip"))
+        const storage = yield* serve(video(clip("the clip")))
         const url = `${storage.origin}/clip.mp4?sig=a%20b`
         const server = yield* jobServer(bytes, json(200, job({ status: "completed", ...fields(url) })))
         const extraHeaders = { "x-mine": "1", authorization: `Bearer ${key}`, range: "bytes=0-" }
-        expect((yield* gather(server, layer, { extraHeaders })).toString()).toBe("the clip")
+        expect((yield* gather(server, layer, { extraHeaders })).toString()).toBe(clip("the clip"))
         expect(server.requests.map(({ url }) => url)).toEqual([content, "/v1/videos/video_1"])
         expect(server.requests[1]?.headers).toMatchObject({ "x-mine": "1" })
         expect(server.requests[1]?.headers["range"]).toBeUndefined()
@@ -225,13 +241,17 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("SGLang's signed URL is read out of its refusal", () =>
+    it.scopedLive("the URL in SGLang's own sentence is followed by its preset alone", () =>
       Effect.gen(function* () {
-        const storage = yield* serve(video("the clip"))
-        const detail = `Video has been uploaded to cloud storage. Please use the cloud URL: ${storage.origin}/v.mp4?sig=1.`
+        const storage = yield* serve(video(clip("the clip")))
+        const detail = `Video has been uploaded to cloud storage. Please use the cloud URL: ${storage.origin}/v.mp4?sig=1`
         const server = yield* jobServer(json(400, { detail }), completed)
-        expect((yield* gather(server, layer)).toString()).toBe("the clip")
-        expect(storage.requests[0]?.url).toBe("/v.mp4?sig=1")
+        expect((yield* gather(server, layer, undefined, { preset: "sglang" })).toString()).toBe(clip("the clip"))
+        expect(storage.requests.map(({ url }) => url)).toEqual(["/v.mp4?sig=1"])
+        const error = yield* Effect.flip(gather(server, layer))
+        expect(error).toMatchObject({ _tag: "BadRequestError", status: 400 })
+        expect(error.message).toContain(`${storage.origin}/v.mp4?<redacted>`)
+        expect(storage.requests).toHaveLength(1)
       })
     )
 
@@ -242,11 +262,11 @@ for (const { client, layer } of clients) {
           routes({
             [`GET ${content}`]: refused,
             "GET /v1/videos/video_1": json(200, job({ status: "completed", url: `${origin}/files/1.mp4` })),
-            "GET /files/1.mp4": video("the clip")
+            "GET /files/1.mp4": video(clip("the clip"))
           })(response, request, index)
         )
         origin = server.origin
-        expect((yield* gather(server, layer)).toString()).toBe("the clip")
+        expect((yield* gather(server, layer)).toString()).toBe(clip("the clip"))
         expect(server.requests[2]?.headers.authorization).toBe(`Bearer ${key}`)
       })
     )
@@ -268,7 +288,13 @@ for (const { client, layer } of clients) {
         { _tag: "RedirectError", reason: "scheme" }
       ],
       ["a redirect loop", (o) => o, redirect(302, "/clip.mp4"), { _tag: "RedirectError", reason: "loop" }],
-      ["a clip that is gone", (o) => o, text(404, "NoSuchKey"), { _tag: "VideoExpiredError" }],
+      [
+        "a clip that is not there",
+        (o) => o,
+        text(404, "NoSuchKey"),
+        { _tag: "VideoContentNotFoundError", status: 404 }
+      ],
+      ["a clip that is gone", (o) => o, text(404, "it has expired"), { _tag: "VideoExpiredError", status: 404 }],
       ["a signature that has run out", (o) => o, text(403, "expired"), { _tag: "PermissionDeniedError", status: 403 }],
       ["a page", (o) => o, html(200, "<!doctype html>"), { _tag: "ResponseDecodeError", reason: "syntax" }],
       ["JSON", (o) => o, json(200, { url: "again" }), { _tag: "ResponseDecodeError", reason: "shape" }],
@@ -299,13 +325,13 @@ for (const { client, layer } of clients) {
 
     it.scopedLive("the clip is not passed off as its thumbnail", () =>
       Effect.gen(function* () {
-        const storage = yield* serve(video("the clip"))
+        const storage = yield* serve(video(clip("the clip")))
         const look = json(200, job({ status: "completed", url: storage.origin }))
         const server = yield* serve(
           routes({ [`GET ${content}?variant=thumbnail`]: refused, "GET /v1/videos/video_1": look })
         )
         const error = yield* Effect.flip(gather(server, layer, { variant: "thumbnail" }))
-        expect(error).toMatchObject({ _tag: "VideoExpiredError" })
+        expect(error).toMatchObject({ _tag: "VideoContentNotFoundError", status: 404, detail: "no content" })
         expect(storage.requests).toHaveLength(0)
       })
     )

@@ -42,7 +42,7 @@ const scripted = ({ content, date, lags = Infinity, options = {}, video = () => 
           if (request.url.endsWith("/content")) {
             contents.push(now)
             return contents.length > lags
-              ? Effect.sync(() => new Response("a clip"))
+              ? Effect.sync(() => new Response(new TextEncoder().encode("\u0000a clip")))
               : answerJson(content?.status ?? 404, content?.body ?? missing, headers)
           }
           looks.push(now)
@@ -91,7 +91,7 @@ describe("a 404 for the content of a job that has just completed", () => {
       const early = yield* ran(downloaded(), server, "3 seconds")
       expect(early).toMatchObject({ left: { _tag: "VideoNotReadyError", isTransient: true } })
       expect(Either.isLeft(early) && "video" in early.left && early.left.message).toBe(
-        "downloadVideo: video video_1 has ended (completed), but the server does not have its content yet"
+        "downloadVideo: video video_1 has ended (completed), but the server does not have its content yet: GET /videos/video_1/content returned HTTP 404: Video not found."
       )
       expect(server.contents).toEqual([3, 5, 7, 9, 11])
       expect(tagOf(yield* ran(downloaded(), server, "30 seconds"))).toBe("VideoExpiredError")

@@ -101,7 +101,21 @@ const samples: ReadonlyArray<
   [new Errors.VideoNotFoundError({ ...answered, videoId: "video_1" }), false, /no video video_1/],
   [new Errors.CharacterNotFoundError({ ...answered, characterId: "char_1" }), false, /no character char_1/],
   [new Errors.VideoNotReadyError({ operation: "downloadVideo", video }), true, /video_1 is not ready \(queued, 0 %\)/],
-  [new Errors.VideoExpiredError({ operation: "downloadVideo", video }), false, /content of video video_1 is gone/],
+  [
+    new Errors.VideoExpiredError({ operation: "downloadVideo", video }),
+    false,
+    /video video_1 has completed, but the server does not have its content/
+  ],
+  [
+    new Errors.VideoContentNotFoundError({
+      ...answered,
+      route: "GET /videos/video_1/content",
+      video,
+      addresses: [{ field: "files.mp4", location: "https://cdn/a.mp4" }]
+    }),
+    false,
+    /video_1 has completed, but GET .* returned HTTP .*`files\.mp4` \(https:\/\/cdn\/a\.mp4\)/
+  ],
   [new Errors.VideoFailedError({ operation: "awaitVideo", video }), false, /ended as queued: no reason given/],
   [
     new Errors.WatchTimeoutError({
@@ -258,6 +272,7 @@ describe("round trips", () => {
   comesBack(Errors.CharacterNotFoundError, "CharacterNotFoundError")
   comesBack(Errors.VideoNotReadyError, "VideoNotReadyError")
   comesBack(Errors.VideoExpiredError, "VideoExpiredError")
+  comesBack(Errors.VideoContentNotFoundError, "VideoContentNotFoundError")
   comesBack(Errors.VideoFailedError, "VideoFailedError")
   comesBack(Errors.WatchTimeoutError, "WatchTimeoutError")
   comesBack(Errors.VideoStalledError, "VideoStalledError")

@@ -209,8 +209,7 @@ for (const { client, layer } of clients) {
         "it sent bytes 5-9/10, asked for everything",
         [],
         { received: 0 }
-      ],
-      ["is empty", whole(Buffer.alloc(0), tagged), "it is empty", [], { received: 0, total: 0 }]
+      ]
     ]
     it.scopedLive.each(short)("that %s is incomplete in the end", ([, reply, detail, left, fields]) =>
       Effect.gen(function* () {
@@ -237,6 +236,8 @@ for (const { client, layer } of clients) {
     )
 
     const refusals: ReadonlyArray<readonly [string, Reply, Reply, string]> = [
+      ["nothing", whole(Buffer.alloc(0), tagged), json(200, job({ status: "completed" })), "ResponseDecodeError"],
+      ["text called a clip", text(200, "soon", { "content-type": "video/mp4" }), hang, "ResponseDecodeError"],
       ["a job that runs", json(404, {}), json(200, job({ status: "in_progress" })), "VideoNotReadyError"],
       ["a job that failed", json(422, {}), json(200, job({ status: "failed" })), "VideoFailedError"],
       ["a job that is gone", json(404, {}), json(404, {}), "VideoNotFoundError"],

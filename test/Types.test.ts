@@ -121,7 +121,7 @@ describe("types", () => {
     expectTypeOf<Tags<RetrieveVideoError>>().toEqualTypeOf<Read>()
     expectTypeOf<Tags<WatchVideoError>>().toEqualTypeOf<Read | "WatchTimeoutError" | "VideoStalledError">()
     expectTypeOf<Tags<DownloadVideoError>>().toEqualTypeOf<
-      Read | "VideoNotReadyError" | "VideoFailedError" | "VideoExpiredError"
+      Read | "VideoNotReadyError" | "VideoFailedError" | "VideoExpiredError" | "VideoContentNotFoundError"
     >()
   })
 

@@ -104,7 +104,8 @@ const hintsOf = ({
     "new-api": [
       ...(errors === "new-api" ? ["errors as { code, message, data }"] : []),
       ...named(/^x-(oneapi|new-api)-/)
-    ]
+    ],
+    dynamo: []
   }
 }
 

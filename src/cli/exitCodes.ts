@@ -57,6 +57,7 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   VideoNotFoundError: "notFound",
   CharacterNotFoundError: "notFound",
   VideoExpiredError: "notFound",
+  VideoContentNotFoundError: "notFound",
   RateLimitedError: "quota",
   QuotaExceededError: "quota",
   ModerationBlockedError: "refused",

@@ -48,7 +48,7 @@ export const duration = (name: string): Options.Options<Duration.Duration> =>
  */
 export const choices = {
   progress: ["bar", "plain", "json"],
-  preset: ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api"],
+  preset: ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api", "dynamo"],
   seconds: ["4", "8", "12", "16", "20"],
   order: ["asc", "desc"],
   variant: ["video", "thumbnail", "spritesheet"]

@@ -242,7 +242,14 @@ export const findingOf = (config: VideosConfigService, probe: Probe, reply: Repl
     }
   }
   const error = toError(
-    { operation, route, origin: new URL(config.baseUrl).origin, videoId: probe.id, scrub: makeSecrets(config).scrub },
+    {
+      operation,
+      route,
+      origin: new URL(config.baseUrl).origin,
+      isForeign: false,
+      videoId: probe.id,
+      scrub: makeSecrets(config).scrub
+    },
     reply,
     now
   )

@@ -9,8 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { SubmissionUncertainError } from "../Errors.js"
-import { proxiesFromEnvironment, proxyOf } from "../undici/proxy.js"
 import type { TransferInProgressError } from "../Transfer.js"
+import { proxiesFromEnvironment, proxyOf } from "../undici/proxy.js"
 import { type CommandNode, commandAt } from "./commandHelp.js"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
 import { choices } from "./options.js"
@@ -81,7 +81,9 @@ const configuration = (
 
 const uncertain = (error: SubmissionUncertainError, program: string): ReadonlyArray<string> => [
   ...(error.candidates.length === 0
-    ? [`Look for it with \`${program} list\` first.`]
+    ? error.hasList
+      ? [`Look for it with \`${program} list\` first.`]
+      : []
     : [`It may be: ${error.candidates.map(({ id }) => id).join(", ")}`]),
   `To send it again without making a second job, where the server knows the header: --idempotency-key ${error.idempotencyKey}`
 ]
@@ -158,6 +160,7 @@ const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyAr
     case "UnreachableError":
       return [message, whereServer]
     case "AuthenticationError":
+      if (Predicate.hasProperty(error, "isForeign") && error.isForeign === true) return [message]
       return [message, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
     case "OperationUnsupportedError":
       return [

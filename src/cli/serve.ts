@@ -48,12 +48,14 @@ export const serve = Command.make(
       Options.withDescription("Listens on this address. Without it, only this machine can connect."),
       Options.withDefault("127.0.0.1")
     ),
-    preset: options
-      .choice("preset")
-      .pipe(
-        Options.withDescription("Answers as this kind of server does. Without it, as the protocol itself."),
-        Options.withDefault("openai" as const)
+    preset: options.choice("preset").pipe(
+      Options.filterMap(
+        (name) => (name === "dynamo" ? Option.none() : Option.some(name)),
+        "`--preset dynamo` is for a server that keeps no jobs; this one does"
       ),
+      Options.withDescription("Answers as this kind of server does. Without it, as the protocol itself."),
+      Options.withDefault("openai" as const)
+    ),
     queueTime: options
       .duration("queue-time")
       .pipe(

@@ -211,7 +211,7 @@ export const orElse = <A, E extends ExtendAndWatchError, R, A2, E2, R2>(
 
 const save = (video: VideoResource, path: string, { directory, download, overwrite }: Options) =>
   Effect.map(
-    downloadVideoToFile(video.id, path, { ...download, directory, overwrite }),
+    downloadVideoToFile(video, path, { ...download, directory, overwrite }),
     (file): ContinuedVideo => ({ path: file.path, bytes: file.bytes, seconds: video.seconds, way: "extended", video })
   ).pipe(Effect.mapError(ofJob(video.id)))
 

@@ -47,8 +47,10 @@ export const answered = {
   operation: Operation,
   /** The job that was submitted before the error came; `null` for an error of a single request. */
   videoId: submitted,
-  /** Scheme, host and port of the server. */
+  /** Scheme, host and port of the server that sent the response. */
   origin: nullable(Schema.String),
+  /** Whether that is another host than the API's: a redirect, or the URL in a job, led there. */
+  isForeign: Schema.optionalWith(Schema.Boolean, { default: () => false }),
   /** The HTTP status; 0 where nothing was sent. */
   status: Schema.Number,
   /** The server's name for the exchange (`x-request-id`), for its support. */
@@ -65,14 +67,18 @@ export const answered = {
 
 export interface Answered {
   readonly operation: Operation
+  readonly origin: string | null
+  readonly isForeign: boolean
   readonly status: number
   readonly requestId: string | null
   readonly detail: string
   readonly videoId: string | null
 }
 
-const answerOf = ({ requestId, status }: Answered): string =>
-  status === 0 ? "nothing was sent" : `HTTP ${status}${requestId === null ? "" : `, request ${requestId}`}`
+const answerOf = ({ isForeign, origin, requestId, status }: Answered): string =>
+  status === 0
+    ? "nothing was sent"
+    : `HTTP ${status}${isForeign ? ` from ${origin}` : ""}${requestId === null ? "" : `, request ${requestId}`}`
 
 export const said = (error: Answered, what: string): string => {
   const job = error.videoId !== null && what.includes(error.videoId) ? "" : jobOf(error)

@@ -94,6 +94,7 @@ export const makeConfig = (
   if (!Number.isInteger(threshold) || threshold < 1) {
     return invalid("watching.threshold", `must be a positive integer; received ${threshold}`)
   }
+  const server = typeof preset === "string" ? presets[preset] : preset
   return Either.right({
     baseUrl: base.url,
     query: query.query,
@@ -101,8 +102,12 @@ export const makeConfig = (
     organization: Option.fromNullable(options.organization),
     project: Option.fromNullable(options.project),
     headers,
-    preset: typeof preset === "string" ? presets[preset] : preset,
+    preset: server,
     requestTimeout: Duration.decode(options.requestTimeout ?? "60 seconds"),
+    submitTimeout:
+      server.submitTimeout === undefined || options.requestTimeout !== undefined
+        ? undefined
+        : Duration.decode(server.submitTimeout),
     idleTimeout: Duration.decode(options.idleTimeout ?? "60 seconds"),
     totalTimeout: Duration.decode(options.totalTimeout ?? Duration.infinity),
     limits,

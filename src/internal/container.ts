@@ -65,6 +65,8 @@ const viewOf = (header: Uint8Array): DataView => new DataView(header.buffer, hea
 export const step = (walk: Walk, header: Uint8Array): Walk | null => {
   switch (walk.format) {
     case "unknown": {
+      // Text may have four letters of a part where a part has them: its length would be of letters, too.
+      if (header.subarray(0, 4).every((byte) => byte >= 0x20 && byte < 0x7f) && tagAt(header, 0) !== "RIFF") return null
       if (openers.has(tagAt(header, 4))) return stepBox({ ...walk, format: "boxes" }, header)
       if (viewOf(header).getUint32(0) === 0x1a45dfa3) return stepElement({ ...walk, format: "elements" }, header)
       return tagAt(header, 0) === "RIFF" ? { ...walk, format: "riff", need: 12 } : null

@@ -1,4 +1,5 @@
 /** The bytes of a job: from its content route or from where the job says; and why there are none. */
+import * as Headers from "@effect/platform/Headers"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
@@ -19,15 +20,26 @@ import type {
 import type { ContentOptions } from "../Requests.js"
 import { phaseOf, type VideoResource } from "../Schema.js"
 import type { DownloadVideoError, VideosService } from "../Videos.js"
-import { type Ends, graceOf, isToBeExpected, Lagging, notReady, untilThere } from "./contentLag.js"
-import { clip, looksLikeHtml, maxDetail, readErrorBody } from "./errorBody.js"
+import { bounded } from "./bytes.js"
+import { type Ends, graceOf, isGone, isToBeExpected, Lagging, notReady, untilThere } from "./contentLag.js"
+import {
+  addressesIn,
+  base64Length,
+  type ContentSource,
+  decodeBase64,
+  isRelative,
+  sourcesOf,
+  withoutQueries
+} from "./contentSource.js"
+import { looksLikeHtml, maxDetail, readErrorBody } from "./errorBody.js"
 import { asBadRequest } from "./failure.js"
+import { headLength, type Signature, signatureOf, textFormat, utf16Of } from "./mediaSignature.js"
 import * as routes from "./routes.js"
 import { parseJson } from "./secrets.js"
 import { spanOf, withSpan } from "./tracing.js"
 import * as wire from "./wire.js"
 
-/** A look at a job on behalf of an operation, as `Videos` takes it. */
+/** A poll of a job on behalf of an operation, as `Videos` takes it. */
 export type RetrieveAs = (
   operation: Errors.Operation,
   id: string,
@@ -46,6 +58,8 @@ type NoContent =
   | Errors.ServerError
   | Errors.OperationUnsupportedError
   | Errors.ResponseDecodeError
+
+type Times = Parameters<typeof isToBeExpected>[2]
 
 /** @internal */
 export const makeContent = (
@@ -67,14 +81,16 @@ export const makeContent = (
     if (error._tag === "OperationUnsupportedError" && error.detail.startsWith("an HTML page")) return Effect.fail(error)
     return Effect.flatMap(looked(id, options), ({ look, now, serverNow }) => {
       const grace = graceOf(options)
-      // Whoever looked at the job may lag as much as whoever looked for its content.
+      // The replica that was polled may lag as much as the one that was asked for the content.
       const seen = ends.within(id, grace, now)
       if (Either.isLeft(look)) {
         const { left } = look
         if (left._tag === "PermissionDeniedError" && seen !== null)
           return Effect.fail(new Lagging({ error: left, video: seen }))
         if (left._tag !== "VideoNotFoundError" || error._tag === "OperationUnsupportedError") return Effect.fail(error)
-        return Effect.fail(seen !== null && left.status === 404 ? new Lagging({ error: left, video: seen }) : left)
+        return Effect.fail(
+          seen !== null && left.status === 404 ? new Lagging({ error: left, video: seen, detail: null }) : left
+        )
       }
       const video = look.right
       const fields = { operation: "downloadVideo", video } as const
@@ -82,15 +98,19 @@ export const makeContent = (
         case "waiting":
         case "running":
           return Effect.fail(
-            seen === null ? new Errors.VideoNotReadyError(fields) : new Lagging({ error, video: seen })
+            seen === null ? new Errors.VideoNotReadyError(fields) : new Lagging({ error, video: seen, detail: null })
           )
         case "failed":
           return Effect.fail(new Errors.VideoFailedError(fields))
         case "succeeded": {
           ends.saw(video, now)
-          const url = isVideo(options) ? (urlOf(video) ?? urlIn(error.detail)) : null
-          const why = (refusal: NoContent) => whyNone(video, refusal, { now, serverNow, grace })
-          return url === null ? Effect.fail(why(error)) : fromUrl({ ...call, location: url }, why)
+          const times = { now, serverNow, grace }
+          const sources = isVideo(options) ? [...sourcesOf(video), ...sourceIn(error)] : []
+          return fromSources(call, sources, (failure) =>
+            failure === null
+              ? Effect.fail(whyNone(call, options, video, error, times))
+              : fromUrlFailed(call, options, video, failure, times)
+          )
         }
       }
     })
@@ -100,7 +120,7 @@ export const makeContent = (
   const denied = (id: string, options: ContentOptions | undefined, error: Errors.PermissionDeniedError) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const video = ends.within(id, graceOf(options), now)
-      return Effect.fail(video === null ? error : new Lagging({ error, video }))
+      return Effect.fail(video === null ? error : new Lagging({ error, video, detail: null }))
     })
 
   /** The job, and what time it is: here, and where it comes from. */
@@ -117,40 +137,108 @@ export const makeContent = (
     )
   }
 
-  /** Why a completed job has no content. */
-  const whyNone = (
-    video: VideoResource,
-    error: NoContent,
-    times: Parameters<typeof isToBeExpected>[2]
-  ): DownloadVideoError | Lagging => {
-    const isRefusal = error._tag === "VideoNotFoundError" || error._tag === "BadRequestError"
-    if (isRefusal && isToBeExpected(video, error, times, ends)) return new Lagging({ error, video })
-    return error._tag === "VideoNotFoundError"
-      ? new Errors.VideoExpiredError({ operation: "downloadVideo", video })
-      : error
+  /** The clip's URL in a refusal: of the one kind of server that writes it there, and only in its own sentence. */
+  const sourceIn = (error: NoContent): ReadonlyArray<ContentSource> => {
+    const pattern = error._tag === "BadRequestError" ? policy?.contentUrlPattern : undefined
+    const url = pattern === undefined ? undefined : new RegExp(pattern.source, pattern.flags).exec(error.detail)?.[1]
+    return url === undefined ? [] : [{ _tag: "Url", field: "detail", url }]
   }
 
-  /** Where a completed job says that its clip is. */
-  const fromUrl = (
+  /** Why a completed job has no content. */
+  const whyNone = (
     call: VideosCall,
-    why: (error: NoContent) => DownloadVideoError | Lagging
-  ): Effect.Effect<Bytes, DownloadVideoError | Lagging> =>
-    Effect.map(http.stream(call), (response) => inspected(call, response, Effect.fail)).pipe(
-      Effect.catchTag("ModerationBlockedError", asBadRequest),
-      Effect.catchTag("VideoNotFoundError", (error) => Effect.fail(why(error)))
-    )
+    options: ContentOptions | undefined,
+    video: VideoResource,
+    error: NoContent,
+    times: Times
+  ): DownloadVideoError | Lagging => {
+    const addresses = addressesIn(video)
+    const detail = withoutQueries(error.detail)
+    const route = "route" in error ? error.route : `${call.request.method} ${call.request.url}`
+    const { operation, requestId, status } = error
+    const missing = new Errors.VideoContentNotFoundError({
+      operation,
+      status,
+      requestId,
+      detail,
+      route,
+      video,
+      addresses,
+      ...("origin" in error
+        ? {
+            origin: error.origin,
+            isForeign: error.isForeign,
+            code: error.code,
+            retryAfter: error.retryAfter,
+            shouldRetry: error.shouldRetry
+          }
+        : {})
+    })
+    if (
+      (error._tag === "VideoNotFoundError" ||
+        error._tag === "BadRequestError" ||
+        error._tag === "ResponseDecodeError") &&
+      isToBeExpected(video, error, times, ends)
+    ) {
+      return new Lagging({ error, video, detail: missing.found })
+    }
+    if (error._tag === "VideoNotFoundError") {
+      const isOver = isGone(error) || (video.expiresAt !== null && video.expiresAt.epochMillis <= times.serverNow)
+      return isOver || (addresses.length === 0 && isVideo(options))
+        ? new Errors.VideoExpiredError({ operation: "downloadVideo", video, status, detail })
+        : missing
+    }
+    if (addresses.length > 0 && isVideo(options)) return missing
+    return error._tag === "BadRequestError" ? new Errors.BadRequestError({ ...error, detail }) : error
+  }
 
-  const open = (id: string, options: ContentOptions | undefined): Effect.Effect<Bytes, DownloadVideoError | Lagging> =>
+  /** A URL that a completed job names led to no clip. */
+  const fromUrlFailed = (
+    call: VideosCall,
+    options: ContentOptions | undefined,
+    video: VideoResource,
+    error: VideosHttpError,
+    times: Times
+  ): Effect.Effect<never, DownloadVideoError | Lagging> =>
+    error._tag === "VideoNotFoundError"
+      ? Effect.fail(whyNone(call, options, video, error, times))
+      : error._tag === "ModerationBlockedError"
+        ? asBadRequest(error)
+        : Effect.fail(error)
+
+  /** The first of them that leads to a clip; `otherwise` with why the first did not, where that was more than a guess. */
+  const fromSources = (
+    call: VideosCall,
+    sources: ReadonlyArray<ContentSource>,
+    otherwise: (failure: VideosHttpError | null) => Effect.Effect<Bytes, DownloadVideoError | Lagging>,
+    failure: VideosHttpError | null = null
+  ): Effect.Effect<Bytes, DownloadVideoError | Lagging> => {
+    const [source, ...rest] = sources
+    if (source === undefined) return otherwise(failure)
+    const isGuess = source._tag === "Url" && isRelative(source.url)
+    const next = (error: VideosHttpError) => fromSources(call, rest, otherwise, failure ?? (isGuess ? null : error))
+    const opened = source._tag === "Bytes" ? inside(call, source) : http.stream({ ...call, location: source.url })
+    return opened.pipe(
+      Effect.map((response) =>
+        inspected(call, response, true, (error) => Effect.catchTag(next(error), "Lagging", notReady))
+      ),
+      Effect.catchAll(next)
+    )
+  }
+
+  /** By the content route, and where that has none, from where the job says. */
+  const byRoute = (
+    id: string,
+    options: ContentOptions | undefined
+  ): Effect.Effect<Bytes, DownloadVideoError | Lagging> =>
     Effect.flatMap(routes.contentRequest(id, options), (call) =>
       Effect.map(
         http.stream(call),
         (response): Bytes =>
-          isVideo(options)
-            ? inspected(call, response, (error, isPage) =>
-                // A page comes from something in between, which knows nothing of the job.
-                isPage ? Effect.fail(error) : Effect.catchTag(elsewhere(call, id, options, error), "Lagging", notReady)
-              )
-            : response.stream
+          inspected(call, response, isVideo(options), (error, isPage) =>
+            // A page comes from something in between, which knows nothing of the job.
+            isPage ? Effect.fail(error) : Effect.catchTag(elsewhere(call, id, options, error), "Lagging", notReady)
+          )
       ).pipe(
         Effect.catchTag("ModerationBlockedError", asBadRequest),
         Effect.catchTag("PermissionDeniedError", (error) => denied(id, options, error)),
@@ -165,6 +253,26 @@ export const makeContent = (
       )
     )
 
+  /** A snapshot of a completed job that names its clip, or has it, is where to begin: its server may have no other route. */
+  const open = (
+    id: string,
+    options: ContentOptions | undefined
+  ): Effect.Effect<Bytes, DownloadVideoError | Lagging> => {
+    const video = options?.snapshot
+    const sources = video === undefined || video.id !== id || !isVideo(options) ? [] : sourcesOf(video)
+    if (video === undefined || sources.length === 0) return byRoute(id, options)
+    return Effect.flatMap(routes.contentRequest(id, options), (call) =>
+      fromSources(call, sources, (failure) => {
+        if (failure === null) return byRoute(id, options)
+        const failed = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          fromUrlFailed(call, options, video, failure, { now, serverNow: now, grace: graceOf(options) })
+        )
+        // The URL may have run out, and the job have another by now. A server without the route says nothing about the clip.
+        return Effect.catchTag(byRoute(id, options), "VideoNotFoundError", "OperationUnsupportedError", () => failed)
+      })
+    )
+  }
+
   return (id, options) =>
     Stream.unwrap(
       withSpan(
@@ -177,161 +285,216 @@ export const makeContent = (
 
 const isVideo = (options: ContentOptions | undefined): boolean => (options?.variant ?? "video") === "video"
 
-/** The call's own options for a look at its job: once, and for JSON, whatever part of the content was wanted. */
+/** The call's own options for a poll of its job: once, and for JSON, whatever part of the content was wanted. */
 const asideOf = (options: ContentOptions | undefined): CallOptions => ({
   timeout: options?.timeout,
   totalTimeout: options?.totalTimeout,
   retry: false,
   extraHeaders: Object.fromEntries(
     Object.entries(options?.extraHeaders ?? {}).filter(([name]) => !/^(range|if-range|accept.*)$/i.test(name))
-  )
+  ),
+  extraQuery: options?.extraQuery
 })
 
 // -----------------------------------------------------------------------------
-// a job's own URL
+// the clip inside its job
 // -----------------------------------------------------------------------------
 
-/** An absolute URL. new-api writes a failure's reason into the same field, SGLang may write a path on its own disk. */
-const absolute = (value: unknown): string | null =>
-  typeof value === "string" && /^[a-z][a-z0-9+.-]+:\/\/\S+$/i.test(value) ? value : null
+const itself = (text: string): string => text
 
-const first = (value: unknown): unknown => (Array.isArray(value) ? value.at(0) : undefined)
-
-const field = (value: unknown, name: string): unknown => (wire.isObject(value) ? value[name] : undefined)
-
-/** Where servers put it: SGLang with a cloud store, new-api, Dynamo, OpenRouter. */
-const urlOf = ({ extra }: VideoResource): string | null =>
-  absolute(extra["url"]) ??
-  absolute(field(extra["metadata"], "url")) ??
-  absolute(field(first(extra["data"]), "url")) ??
-  absolute(first(extra["unsigned_urls"]))
-
-/** SGLang with a cloud store refuses the content with a sentence that holds the signed URL. */
-const urlIn = (detail: string): string | null =>
-  /https?:\/\/[^\s"'<>]+/i.exec(detail)?.[0].replace(/[.,;:!?)\]}]+$/, "") ?? null
+/** The clip's own bytes, decoded as they are read. */
+const inside = (
+  call: VideosCall,
+  { base64, field }: ContentSource & { readonly _tag: "Bytes" }
+): Effect.Effect<VideosByteResponse> => {
+  const length = base64Length(base64)
+  const route = `the job's \`${field}\``
+  const headers = Headers.fromInput(length === null ? {} : { "content-length": String(length) })
+  const meta = { status: 200, headers, requestId: null }
+  const undecodable = (detail: string) =>
+    new Errors.ResponseDecodeError({ operation: call.operation, route, status: 200, reason: "shape", detail, body: "" })
+  const response = {
+    ...meta,
+    route,
+    scrub: itself,
+    stream: bounded(
+      decodeBase64(base64, () => undecodable("it is not base64")),
+      {
+        limit: Number.POSITIVE_INFINITY,
+        onMore: () => undecodable("it is too long"),
+        isWhole: true,
+        onCut: (why) => undecodable(`the clip is truncated: ${why}`)
+      }
+    )
+  }
+  // There is no response: what follows goes by the length.
+  const onResponse = call.options?.onResponse
+  return onResponse === undefined ? Effect.succeed(response) : Effect.as(onResponse(meta), response)
+}
 
 // -----------------------------------------------------------------------------
-// a document instead of a clip
+// something else instead of a clip
 // -----------------------------------------------------------------------------
-
-/** So many bytes at the beginning of an answer may be white space before it is taken for a clip. */
-const maxPeek = 512
 
 /** More of a document than this is not read. */
 const maxDocument = 64 * 1024
 
-type Verdict = "clip" | "document" | "unknown"
+/** So much of a document is in an error's message. */
+const maxQuote = 300
 
-// No container of moving pictures begins so: MP4 and QuickTime with a length, Matroska with 1A, AVI with R.
-const openers = new Set([..."{[<"].map((sign) => sign.charCodeAt(0)))
-/** The first byte of gzip, from a client that leaves it as it is. As the length of an MP4's first box it would be 500 MB. */
-const packed = 0x1f
-const blanks = new Set([0x20, 0x09, 0x0a, 0x0d])
+/** What a body is, where it is not what was asked for; `null` while it may be. */
+type Refused = Signature | null
 
-const judge = (chunks: Chunk.Chunk<Uint8Array>): Verdict => {
-  let at = 0
-  let mark = 0
-  for (const bytes of chunks) {
-    for (const byte of bytes) {
-      // A byte order mark: EF BB BF.
-      if (mark === at && at < 3 && byte === [0xef, 0xbb, 0xbf][at]) mark++
-      else if (at === 0 && byte === packed) return "document"
-      else if (!blanks.has(byte)) return openers.has(byte) && (mark === 0 || mark === 3) ? "document" : "clip"
-      if (++at >= maxPeek) return "clip"
-    }
+/** A picture is right where a thumbnail was asked for. */
+const refusedOf = (signature: Signature, type: string, wantsVideo: boolean): Refused => {
+  switch (signature.media) {
+    case "video":
+      return null
+    case "picture":
+      return wantsVideo ? signature : null
+    case "unknown":
+      if (/^(text\/|multipart\/|application\/(problem\+)?json$|application\/xhtml\+xml$)/.test(type)) {
+        return { media: "text", format: "text" }
+      }
+      return wantsVideo && type.startsWith("image/") ? { media: "picture", format: `a picture (${type})` } : null
+    default:
+      return signature
   }
-  return "unknown"
 }
 
-/** The answer's bytes, unless they are a document: then it is read, as far as need be, and what `otherwise` makes of it. */
+/** A spritesheet may be described in JSON. */
+const isDescription = (text: string): boolean =>
+  Option.match(parseJson(text), {
+    onNone: () => false,
+    onSome: (json) => !wire.isObject(json) || !["error", "detail", "message"].some((name) => name in json)
+  })
+
+type Step = Channel.Channel<
+  Chunk.Chunk<Uint8Array>,
+  Chunk.Chunk<Uint8Array>,
+  DownloadVideoError,
+  ByteError,
+  unknown,
+  unknown
+>
+
+const passed: Channel.Channel<
+  Chunk.Chunk<Uint8Array>,
+  Chunk.Chunk<Uint8Array>,
+  ByteError,
+  ByteError,
+  unknown,
+  unknown
+> = Channel.identity()
+
+/**
+ * The response's bytes, once the first of them have shown that they may be a clip. Else what they say is read, as far as need
+ * be, and `otherwise` decides.
+ */
 const inspected = (
   call: VideosCall,
   response: VideosByteResponse,
+  wantsVideo: boolean,
   otherwise: (error: Errors.ResponseDecodeError, isPage: boolean) => Effect.Effect<Bytes, DownloadVideoError>
 ): Bytes => {
   // Part of a clip may begin with any byte.
-  if (response.status === 206) return response.stream
+  if (response.status === 206 && !/^\s*bytes\s+0-/i.test(response.headers["content-range"] ?? ""))
+    return response.stream
   const type = (response.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
-  const isText = /^(application\/(problem\+)?json|text\/html|application\/xhtml\+xml)$/.test(type)
-  type Step = Channel.Channel<
-    Chunk.Chunk<Uint8Array>,
-    Chunk.Chunk<Uint8Array>,
-    DownloadVideoError,
-    ByteError,
-    unknown,
-    unknown
-  >
-  const unread = (held: Chunk.Chunk<Uint8Array>): Step =>
+
+  const refuse = (held: Chunk.Chunk<Uint8Array>, what: Signature): Step =>
     Channel.unwrap(
       Effect.suspend(() => {
-        const text = textOf(held)
-        const isPage = looksLikeHtml(text) || type.includes("html")
-        return Effect.map(otherwise(notAClip(call, response, text, isPage), isPage), Stream.toChannel)
+        const text = what.media === "text" ? textOf(held) : ""
+        if (!wantsVideo && isDescription(text)) return Effect.succeed(Channel.write(held))
+        const isPage = what.media === "text" && (type.includes("html") || isHtml(text))
+        const error = notAClip(call, response, what, text, isPage, wantsVideo)
+        return Effect.map(otherwise(error, isPage), Stream.toChannel)
       })
     )
-  const gather = (held: Chunk.Chunk<Uint8Array>, bytes: number): Step =>
+
+  /** The rest of a document, up to its limit. */
+  const gather = (held: Chunk.Chunk<Uint8Array>, bytes: number, what: Signature): Step =>
     bytes >= maxDocument
-      ? unread(held)
+      ? refuse(held, what)
       : Channel.readWithCause({
-          onInput: (chunk: Chunk.Chunk<Uint8Array>) => gather(Chunk.appendAll(held, chunk), bytes + lengthOf(chunk)),
-          onFailure: () => unread(held),
-          onDone: () => unread(held)
+          onInput: (chunk: Chunk.Chunk<Uint8Array>) =>
+            gather(Chunk.appendAll(held, chunk), bytes + lengthOf(chunk), what),
+          onFailure: () => refuse(held, what),
+          onDone: () => refuse(held, what)
         })
-  const look = (held: Chunk.Chunk<Uint8Array>): Step =>
+
+  const inspect = (held: Chunk.Chunk<Uint8Array>, head: Uint8Array, isWhole: boolean): Step => {
+    const signature = signatureOf(head, isWhole)
+    if (signature === null) return read(held, head)
+    const refused = refusedOf(signature, type, wantsVideo)
+    if (refused === null) return isWhole ? Channel.write(held) : Channel.zipRight(Channel.write(held), passed)
+    return refused.media === "text" && !isWhole ? gather(held, lengthOf(held), refused) : refuse(held, refused)
+  }
+
+  const read = (held: Chunk.Chunk<Uint8Array>, head: Uint8Array): Step =>
     Channel.readWithCause({
-      onInput: (chunk: Chunk.Chunk<Uint8Array>) => {
-        const all = Chunk.appendAll(held, chunk)
-        const verdict = isText ? "document" : judge(all)
-        if (verdict === "document") return gather(all, lengthOf(all))
-        return verdict === "unknown"
-          ? look(all)
-          : Channel.zipRight(Channel.write(all), Channel.identity<Chunk.Chunk<Uint8Array>, ByteError, unknown>())
-      },
-      onFailure: (cause) => Channel.failCause(cause),
-      onDone: () => (isText ? unread(held) : Channel.write(held))
+      onInput: (chunk: Chunk.Chunk<Uint8Array>) => inspect(Chunk.appendAll(held, chunk), extended(head, chunk), false),
+      onFailure: (cause) =>
+        // A document that broke off still says what it says. A few letters may be anything.
+        /^\s*[{[<]/.test(textOf(held)) ? inspect(held, head, true) : Channel.failCause(cause),
+      onDone: () => inspect(held, head, true)
     })
+
   return Stream.pipeThroughChannel(
     response.stream,
-    Channel.suspend(() => look(Chunk.empty()))
+    Channel.suspend(() => read(Chunk.empty(), new Uint8Array(0)))
   )
+}
+
+/** The head, with what comes after it, as far as it is looked at. */
+const extended = (head: Uint8Array, chunks: Chunk.Chunk<Uint8Array>): Uint8Array => {
+  let longer = head
+  for (const bytes of chunks) {
+    if (longer.length >= headLength) break
+    const before = longer
+    longer = new Uint8Array(Math.min(headLength, before.length + bytes.length))
+    longer.set(before)
+    longer.set(bytes.subarray(0, longer.length - before.length), before.length)
+  }
+  return longer
 }
 
 const lengthOf = (chunks: Chunk.Chunk<Uint8Array>): number =>
   Chunk.reduce(chunks, 0, (sum, bytes) => sum + bytes.byteLength)
 
 const textOf = (chunks: Chunk.Chunk<Uint8Array>): string => {
-  const decoder = new TextDecoder()
+  const decoder = new TextDecoder(utf16Of(extended(new Uint8Array(0), chunks)) ?? "utf-8")
   let text = ""
   for (const bytes of chunks) if (text.length < maxDocument) text += decoder.decode(bytes, { stream: true })
   return text.slice(0, maxDocument)
 }
 
+const isHtml = (text: string): boolean => looksLikeHtml(text) && !/^\s*<\?xml/i.test(text)
+
 const notAClip = (
   call: VideosCall,
-  { requestId, scrub, status }: VideosByteResponse,
+  { requestId, route = `${call.request.method} ${call.request.url}`, scrub, status }: VideosByteResponse,
+  what: Signature,
   text: string,
-  isPage: boolean
+  isPage: boolean,
+  wantsVideo: boolean
 ): Errors.ResponseDecodeError => {
   const isJson = Option.isSome(parseJson(text))
-  const { message } = readErrorBody(text)
-  const isPacked = text.charCodeAt(0) === packed
-  const kind = isJson
-    ? "JSON"
-    : isPage
-      ? "an HTML page"
-      : isPacked
-        ? "compressed, though nobody asked for that,"
-        : text === ""
-          ? "empty"
-          : "a text"
-  const what = `it is ${kind} and no clip`
+  const format = isJson ? "JSON" : isPage ? "an HTML page" : what.media === "text" ? textFormat(text) : what.format
+  // What is not for people is not quoted.
+  const isForPeople = isJson || isPage || format === "text" || format === "XML"
+  const quote = isForPeople ? withoutQueries(scrub(readErrorBody(text).message)) : ""
+  const words = quote.length > maxQuote ? `${quote.slice(0, maxQuote)}…` : quote
+  const of = wantsVideo ? "a video" : "a picture"
   return new Errors.ResponseDecodeError({
     operation: call.operation,
-    route: `${call.request.method} ${call.request.url}`,
+    route,
     status,
     requestId,
-    reason: isJson || isPacked ? "shape" : "syntax",
-    detail: message === "" || isPacked || message === text.trim() ? what : `${what}: ${clip(scrub(message))}`,
-    body: isPacked ? "" : scrub(text).slice(0, maxDetail)
+    // A proxy's page, or nothing at all, may be a clip the next time.
+    reason: isPage || what.media === "empty" ? "syntax" : "shape",
+    detail: `it is ${format} instead of ${of}${words === "" || format === words ? "" : `: ${words}`}`,
+    body: isForPeople ? withoutQueries(scrub(text)).slice(0, maxDetail) : ""
   })
 }

@@ -26,6 +26,8 @@ const maxEnds = 256
 export class Lagging extends Data.TaggedError("Lagging")<{
   readonly error: VideosHttpError
   readonly video: VideoResource
+  /** What the content route said, and what the job has, for the error. */
+  readonly detail: string | null
 }> {}
 
 /** Which jobs have completed, as this `Videos` has seen it, and when that was. */
@@ -59,16 +61,23 @@ export const graceOf = (options: ContentOptions | undefined): number =>
   Duration.toMillis(options?.notFoundGrace ?? defaultGrace)
 
 /** 409 and 425 have been tried again by then. */
-type Refusal = Errors.VideoNotFoundError | Errors.BadRequestError
+type Refusal = Errors.VideoNotFoundError | Errors.BadRequestError | Errors.ResponseDecodeError
 
-const isGone = /expired|deleted|no longer|\bgone\b/i
+const gone = /expired|deleted|no longer|\bgone\b/i
 const isToCome =
-  /not (yet )?(ready|complete|finished|available)|not_(ready|complete|finished|available)|in[ _]progress/i
+  /not (yet )?(been )?(ready|complete|finished|available|generated|rendered|processed)|not_(ready|complete|finished|available)|in[ _-]progress|still (being )?(process|generat|render|encod|upload|prepar|running|queued|pending)|(is|are) (being )?(process|generat|render|encod|upload|prepar)(ed|ing)|(please|try again) (later|wait)/i
+/** The server has the clip, and not this variant of it. */
+const isOther = /variant|not supported|unsupported|no (such )?(thumbnail|spritesheet)/i
+
+const wordsOf = (refusal: Refusal): string => `${"code" in refusal ? refusal.code : ""} ${refusal.detail}`
+
+/** Whether the server says that the content has been there. */
+export const isGone = (refusal: Refusal): boolean => refusal.status === 410 || gone.test(wordsOf(refusal))
 
 /** Whether the server's words leave open that the content is yet to come. */
-const mayCome = ({ code, detail, status }: Refusal): boolean => {
-  const words = `${code} ${detail}`
-  return isToCome.test(words) || (status === 404 && !isGone.test(words))
+const mayCome = (refusal: Refusal): boolean => {
+  const words = wordsOf(refusal)
+  return isToCome.test(words) || (refusal.status === 404 && !gone.test(words) && !isOther.test(words))
 }
 
 /**
@@ -92,13 +101,14 @@ export const isToBeExpected = (
 
 /** What a caller is told who waits no longer: a refusal that has not passed is one. */
 export const notReady = ({
+  detail,
   error,
   video
 }: Lagging): Effect.Effect<never, Errors.VideoNotReadyError | Errors.PermissionDeniedError> =>
   Effect.fail(
     error._tag === "PermissionDeniedError"
       ? error
-      : new Errors.VideoNotReadyError({ operation: "downloadVideo", video })
+      : new Errors.VideoNotReadyError({ operation: "downloadVideo", video, detail })
   )
 
 /**

@@ -75,7 +75,22 @@ const fromText = (body: string, depth: number): ErrorBody => {
       // Not JSON after all: it is a sentence that begins with a bracket.
     }
   }
-  return { ...nothing, message: looksLikeHtml(trimmed) ? fromHtml(trimmed) : trimmed }
+  const xml = fromXml(trimmed)
+  return xml ?? { ...nothing, message: looksLikeHtml(trimmed) ? fromHtml(trimmed) : trimmed }
+}
+
+const xmlSigns: { readonly [sign: string]: string } = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }
+
+/** The error of an object store (S3, GCS, Azure): `<Error><Code>…</Code><Message>…</Message>`. */
+const fromXml = (body: string): ErrorBody | null => {
+  if (!/^(\ufeff)?(<\?xml[^>]*>\s*)?<Error[\s>]/.test(body)) return null
+  const page = body.slice(0, maxPage)
+  const read = (name: string): string | null => {
+    const inner = new RegExp(`<${name}>([^<]*)</${name}>`).exec(page)?.[1]?.trim() ?? ""
+    return inner === "" ? null : inner.replace(/&(amp|lt|gt|quot|apos);/g, (all, sign) => xmlSigns[sign] ?? all)
+  }
+  const code = read("Code")
+  return { ...nothing, code, message: read("Message") ?? code ?? "an XML document" }
 }
 
 /** @internal */

@@ -12,6 +12,8 @@ export interface Asked {
   readonly route: string
   /** Scheme, host and port of the server. */
   readonly origin: string
+  /** Whether that is another host than the API's: a redirect, or the URL in a job, led there. */
+  readonly isForeign: boolean
   /** The job that the request is about, where there is one. */
   readonly videoId: string | null
   /** Takes every configured secret out of a text. */
@@ -110,6 +112,7 @@ export const toError = (asked: Asked, answer: Answer, now: number): StatusError 
   const fields = {
     operation: asked.operation,
     origin: asked.origin,
+    isForeign: asked.isForeign,
     status,
     requestId: requestIdOf(headers, asked.scrub),
     code: asked.scrub(keyCode(body) ?? body.code ?? body.type ?? "") || null,

@@ -21,7 +21,7 @@ import type {
   VideosResponse
 } from "../Http.js"
 import { type Answer, isOk } from "./answer.js"
-import { makeAnswers } from "./answers.js"
+import { makeAnswers, type Whereabouts } from "./answers.js"
 import { makeBudget, type Outcome, type Restore, withPermit } from "./budget.js"
 import { bounded, untilIdle } from "./bytes.js"
 import { discard, makeTransmit, type Passage, readBody, readError } from "./client.js"
@@ -75,10 +75,11 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     read: (answer: A) => Effect.Effect<B, VideosHttpError>,
     from: HttpClientRequest.HttpClientRequest,
     hops: number,
-    answer: A
+    answer: A,
+    at: Whereabouts
   ): Effect.Effect<B, VideosHttpError> =>
     leadsAway(answer)
-      ? hop(call, send, read, from, hops, { status: answer.status, location: answer.headers["location"] })
+      ? hop(call, send, read, from, hops, { status: answer.status, location: answer.headers["location"] }, at)
       : read(answer)
 
   const hop = <A extends Head, B>(
@@ -87,30 +88,49 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     read: (answer: A) => Effect.Effect<B, VideosHttpError>,
     from: HttpClientRequest.HttpClientRequest,
     hops: number,
-    to: { readonly status: number; readonly location: string | undefined }
+    to: { readonly status: number; readonly location: string | undefined },
+    at: Whereabouts
   ): Effect.Effect<B, VideosHttpError> =>
-    Effect.flatMap(nextHop(call, from, to, hops, scrub, locate), (request) =>
-      send(request, true, (answer) => follow(call, send, read, request, hops + 1, answer))
-    )
+    Effect.flatMap(nextHop(call, from, to, hops, scrub, locate), (request) => {
+      at.url = request.url
+      return send(request, true, (answer) => follow(call, send, read, request, hops + 1, answer, at))
+    })
+
+  /** The URL in a job, as an absolute one. A relative URL is a path of the API, so that the call's query belongs to it. */
+  const locationOf = ({ location, options }: VideosCall): string | undefined => {
+    if (location === undefined || /^[a-z][a-z0-9+.-]*:/i.test(location) || !URL.canParse(location, config.baseUrl)) {
+      return location
+    }
+    const url = new URL(location, `${config.baseUrl}/`)
+    if (url.origin === origin && url.search === "") {
+      for (const [name, value] of Object.entries(options?.extraQuery ?? {})) url.searchParams.set(name, value)
+    }
+    return url.href
+  }
 
   /** Sends a call, follows where its answers lead, and reads the last one. */
   const open = <A extends Head, B>(
     call: VideosCall,
     send: Send<A>,
-    read: (answer: A) => Effect.Effect<B, VideosHttpError>
+    read: (answer: A) => Effect.Effect<B, VideosHttpError>,
+    at: Whereabouts
   ): Effect.Effect<B, VideosHttpError> => {
     const request = prepare(call)
     // A URL in a job is followed like a redirect; the job itself came with a 200.
     return call.location === undefined
-      ? send(request, false, (answer) => follow(call, send, read, request, 0, answer))
-      : hop(call, send, read, request, 0, { status: 200, location: call.location })
+      ? send(request, false, (answer) => follow(call, send, read, request, 0, answer, at))
+      : hop(call, send, read, request, 0, { status: 200, location: locationOf(call) }, at)
   }
 
-  const clientFailed = (call: VideosCall) => (error: HttpClientError.HttpClientError) =>
-    answers.broke(call, error.cause ?? error)
+  const clientFailed = (call: VideosCall, at: Whereabouts) => (error: HttpClientError.HttpClientError) =>
+    answers.broke(call, error.cause ?? error, at)
 
-  const timeoutOf = ({ options }: VideosCall): Duration.Duration =>
-    options?.timeout === undefined ? config.requestTimeout : Duration.decode(options.timeout)
+  const timeoutOf = ({ kind, options }: VideosCall): Duration.Duration =>
+    options?.timeout !== undefined
+      ? Duration.decode(options.timeout)
+      : kind === "submit"
+        ? (config.submitTimeout ?? config.requestTimeout)
+        : config.requestTimeout
 
   const idleOf = ({ options }: VideosCall): Duration.Duration =>
     options?.idleTimeout === undefined ? config.idleTimeout : Duration.decode(options.idleTimeout)
@@ -118,20 +138,21 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const expired = (
     { operation, sending }: VideosCall,
     timeout: Duration.Duration,
-    option: Errors.RequestTimeoutError["option"]
+    option: Errors.RequestTimeoutError["option"],
+    at: Whereabouts = home
   ): Errors.RequestTimeoutError =>
     new Errors.RequestTimeoutError({
       operation,
       timeout,
-      origin,
+      origin: answers.originAt(at),
       option,
       mayHaveActed: sending?.mayHaveActed ?? true
     })
 
-  const timedOut = (call: VideosCall) => expired(call, timeoutOf(call), "requestTimeout")
+  const timedOut = (call: VideosCall, at: Whereabouts) => expired(call, timeoutOf(call), "requestTimeout", at)
 
-  const timed = <A>(call: VideosCall, self: Effect.Effect<A, VideosHttpError>) =>
-    withDeadline(self, timeoutOf(call), () => timedOut(call))
+  const timed = <A>(call: VideosCall, at: Whereabouts, self: Effect.Effect<A, VideosHttpError>) =>
+    withDeadline(self, timeoutOf(call), () => timedOut(call, at))
 
   /** All tries, and the waits before and between them. */
   const inAll = <A, E>(call: VideosCall, self: Effect.Effect<A, E>) => {
@@ -146,36 +167,45 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     scrub
   })
 
-  const passage = (call: VideosCall, request: HttpClientRequest.HttpClientRequest, isHop: boolean): Passage => ({
+  const passage = (
+    call: VideosCall,
+    request: HttpClientRequest.HttpClientRequest,
+    isHop: boolean,
+    at: Whereabouts
+  ): Passage => ({
     isHop,
     isForeign: isHop && new URL(request.url).origin !== origin,
     hidden: hiddenOf(call),
-    tell: clientFailed(call)
+    tell: clientFailed(call, at)
   })
 
   /** The long way: any client, any body. */
-  const viaClient = (call: VideosCall): Effect.Effect<Answer, VideosHttpError> => {
+  const viaClient = (call: VideosCall, at: Whereabouts): Effect.Effect<Answer, VideosHttpError> => {
     const send: Send<Answer> = (request, isHop, next) => {
       const sent = Effect.suspend(() => {
         markSent(call)
-        return transmit(request, passage(call, request, isHop))
+        return transmit(request, passage(call, request, isHop, at))
       })
       const answered = Effect.flatMap(sent, (response) => readBody(response, limits))
-      return Effect.flatMap(Effect.mapError(answered, clientFailed(call)), next)
+      return Effect.flatMap(Effect.mapError(answered, clientFailed(call, at)), next)
     }
-    return Effect.suspend(() => open(call, send, Effect.succeed))
+    return Effect.suspend(() => open(call, send, Effect.succeed, at))
   }
 
   /** The time of a request with a file counts from the file's last byte: before that, all that is asked is that it gets on. */
-  const viaUpload = (call: VideosCall, body: HttpBody.Stream): Effect.Effect<Answer, VideosHttpError> =>
+  const viaUpload = (
+    call: VideosCall,
+    body: HttpBody.Stream,
+    at: Whereabouts
+  ): Effect.Effect<Answer, VideosHttpError> =>
     withPatience<Answer, VideosHttpError>(
       body,
       {
         idle: idleOf(call),
         answer: timeoutOf(call),
-        onTimeout: (option) => (option === "idleTimeout" ? expired(call, idleOf(call), option) : timedOut(call))
+        onTimeout: (option) => (option === "idleTimeout" ? expired(call, idleOf(call), option) : timedOut(call, at))
       },
-      (counted) => viaClient({ ...call, request: HttpClientRequest.setBody(call.request, counted) })
+      (counted) => viaClient({ ...call, request: HttpClientRequest.setBody(call.request, counted) }, at)
     )
 
   /** One exchange of the short way. What a redirect leads to is sent from the same place, and at the end of the same time. */
@@ -186,6 +216,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     isHop: boolean,
     fiber: Fiber.RuntimeFiber<unknown, unknown>,
     countdown: Countdown | null,
+    at: Whereabouts,
     answered: (answer: Answer) => Effect.Effect<A, VideosHttpError>
   ): Effect.Effect<A, VideosHttpError> => {
     const isForeign = isHop && new URL(request.url).origin !== origin
@@ -197,14 +228,15 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       {
         sent: () => markSent(call),
         answered,
-        broke: (cause) => answers.broke(call, cause),
-        timedOut: () => timedOut(call)
+        broke: (cause) => answers.broke(call, cause, at),
+        timedOut: () => timedOut(call, at)
       }
     )
   }
 
   /** The short way of most calls: nobody listens, and the clock is the live one. One object for all that may come of it. */
-  class Turn implements Then<VideosResponse, VideosHttpError>, Place<VideosHttpError> {
+  class Turn implements Then<VideosResponse, VideosHttpError>, Place<VideosHttpError>, Whereabouts {
+    url: string | null = null
     private readonly call: VideosCall
     private readonly direct: Direct
     private readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
@@ -239,17 +271,18 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
 
     answered(answer: Answer): Effect.Effect<VideosResponse, VideosHttpError> {
       const { call, countdown, direct, fiber, request } = this
-      if (!leadsAway(answer)) return answers.read(call, answer)
-      const send: Send<Answer> = (next, isHop, then) => exchanged(call, direct, next, isHop, fiber, countdown, then)
-      return follow(call, send, (last) => answers.read(call, last), request, 0, answer)
+      if (!leadsAway(answer)) return answers.read(call, answer, this)
+      const send: Send<Answer> = (next, isHop, then) =>
+        exchanged(call, direct, next, isHop, fiber, countdown, this, then)
+      return follow(call, send, (last) => answers.read(call, last, this), request, 0, answer, this)
     }
 
     broke(cause: unknown): VideosHttpError {
-      return answers.broke(this.call, cause)
+      return answers.broke(this.call, cause, this)
     }
 
     timedOut(): VideosHttpError {
-      return timedOut(this.call)
+      return timedOut(this.call, this)
     }
   }
 
@@ -261,26 +294,29 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       if (countdown !== null && call.location === undefined && !isListenedTo(fiber)) {
         return new Turn(call, direct, fiber, countdown).begin()
       }
+      const at: Whereabouts = { url: null }
       const sendBy =
         (inner: Fiber.RuntimeFiber<unknown, unknown>): Send<Answer> =>
         (request, isHop, next) => {
-          if (isHop || !isListenedTo(inner)) return exchanged(call, direct, request, isHop, inner, countdown, next)
-          const answered = exchanged<Answer>(call, direct, request, isHop, inner, countdown, Effect.succeed)
+          if (isHop || !isListenedTo(inner)) return exchanged(call, direct, request, isHop, inner, countdown, at, next)
+          const answered = exchanged<Answer>(call, direct, request, isHop, inner, countdown, at, Effect.succeed)
           return Effect.flatMap(spanned(answered, request, inner, hiddenOf(call)), next)
         }
-      const read = (answer: Answer) => answers.read(call, answer)
-      if (countdown !== null) return permitted(call, open(call, sendBy(fiber), read))
+      const read = (answer: Answer) => answers.read(call, answer, at)
+      if (countdown !== null) return permitted(call, open(call, sendBy(fiber), read, at))
       const answer = Effect.withFiberRuntime<Answer, VideosHttpError>((inner) =>
-        open(call, sendBy(inner), Effect.succeed)
+        open(call, sendBy(inner), Effect.succeed, at)
       )
-      return permitted(call, Effect.flatMap(timed(call, answer), read))
+      return permitted(call, Effect.flatMap(timed(call, at, answer), read))
     })
 
-  const sent = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> => {
-    const { body } = call.request
-    const answer = body._tag === "Stream" ? viaUpload(call, body) : timed(call, viaClient(call))
-    return Effect.flatMap(answer, (whole) => answers.read(call, whole))
-  }
+  const sent = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> =>
+    Effect.suspend(() => {
+      const { body } = call.request
+      const at: Whereabouts = { url: null }
+      const answer = body._tag === "Stream" ? viaUpload(call, body, at) : timed(call, at, viaClient(call, at))
+      return Effect.flatMap(answer, (whole) => answers.read(call, whole, at))
+    })
 
   /** One try. */
   const attempt = (call: VideosCall): Effect.Effect<VideosResponse, VideosHttpError> => {
@@ -302,13 +338,13 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     return { ...call, sending }
   }
 
-  /** What the preset says the server does not serve is not asked for. */
+  /** What the preset says the server does not serve is not asked for. The URL in a job is no route of the API. */
   const served = <A, E>(call: VideosCall, self: Effect.Effect<A, E>): Effect.Effect<A, E | VideosHttpError> =>
-    config.preset.operations.includes(call.operation)
+    call.location !== undefined || config.preset.operations.includes(call.operation)
       ? inAll(call, self)
       : Effect.fail(
           new Errors.OperationUnsupportedError({
-            ...answers.asked(call),
+            ...answers.asked(call, home),
             status: 0,
             detail: `the preset \`${config.preset.name}\` leaves it out`
           })
@@ -347,46 +383,59 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       )
     })
 
-  const openBytes = (call: VideosCall): Effect.Effect<VideosByteResponse, VideosHttpError> => {
-    const send: Send<HttpClientResponse.HttpClientResponse> = (request, isHop, next) =>
-      Effect.flatMap(
-        Effect.mapError(transmit(request, passage(call, request, isHop)), clientFailed(call)),
-        (response) => (leadsAway(response) ? Effect.zipRight(discard(response), next(response)) : next(response))
+  const openBytes = (call: VideosCall): Effect.Effect<VideosByteResponse, VideosHttpError> =>
+    Effect.suspend(() => {
+      const at: Whereabouts = { url: null }
+      const send: Send<HttpClientResponse.HttpClientResponse> = (request, isHop, next) =>
+        Effect.flatMap(
+          Effect.mapError(transmit(request, passage(call, request, isHop, at)), clientFailed(call, at)),
+          (response) => (leadsAway(response) ? Effect.zipRight(discard(response), next(response)) : next(response))
+        )
+      return timed(
+        call,
+        at,
+        Effect.suspend(() => open(call, send, (response) => handOver(call, response, at), at))
       )
-    return Effect.suspend(() => open(call, send, (response) => handOver(call, response)))
-  }
+    })
 
   const handOver = (
     call: VideosCall,
-    response: HttpClientResponse.HttpClientResponse
+    response: HttpClientResponse.HttpClientResponse,
+    at: Whereabouts
   ): Effect.Effect<VideosByteResponse, VideosHttpError> => {
     const { headers, status } = response
     if (!isOk(status)) {
       return Effect.flatMap(readError(response, limits), ({ text }) =>
-        Effect.zipRight(answers.seen(call, response), answers.refused(call, status, headers, text))
+        Effect.zipRight(answers.seen(call, response), answers.refused(call, status, headers, text, at))
       )
     }
     const { downloadBytes } = limits
     const range = status === 206 ? rangeOf(headers) : null
     const whole = status === 206 ? (range?.total ?? null) : lengthOf(headers)
-    const tooMuch = () => answers.tooMuch(call, response, `it is too long (more than ${downloadBytes} bytes)`)
+    const tooMuch = () => answers.tooMuch(call, response, `it is too long (more than ${downloadBytes} bytes)`, at)
     if (whole !== null && whole > downloadBytes) return Effect.zipRight(discard(response), Effect.failSync(tooMuch))
     const idle = idleOf(call)
-    const coming = untilIdle(Stream.mapError(response.stream, clientFailed(call)), idle, () =>
-      expired(call, idle, "idleTimeout")
+    const coming = untilIdle(Stream.mapError(response.stream, clientFailed(call, at)), idle, () =>
+      expired(call, idle, "idleTimeout", at)
     )
     return Effect.as(answers.seen(call, response), {
       status,
       headers,
       requestId: answers.requestId(headers),
       scrub,
+      route: answers.asked(call, at).route,
       stream: bounded(coming, {
         limit: downloadBytes - (range?.start ?? 0),
         onMore: tooMuch,
         isWhole: status === 200,
         onCut: (why) => {
           const detail = `the clip is cut short: ${why}`
-          return new Errors.TransportError({ operation: call.operation, reason: "exchange", origin, detail })
+          return new Errors.TransportError({
+            operation: call.operation,
+            reason: "exchange",
+            origin: answers.originAt(at),
+            detail
+          })
         }
       })
     })
@@ -416,7 +465,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
         )
       }),
     // A download gives its place back with its first byte: many long ones would keep everybody else waiting.
-    stream: (call) => served(call, retried(call, permitted(call, timed(call, openBytes(call))))),
+    stream: (call) => served(call, retried(call, permitted(call, openBytes(call)))),
     watching: {
       list: config.preset.listTrusted ? undefined : "never",
       ...config.watching,
@@ -425,6 +474,9 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     }
   }
 }
+
+/** Nothing has led away from the API's own origin. */
+const home: Whereabouts = { url: null }
 
 /** An exchange that says nothing about pace. */
 const fine: Outcome = { status: null, retryAfter: null }

@@ -2,7 +2,7 @@
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { phaseOf, VideoResource } from "../Schema.js"
-import { answered, Operation, said, seconds } from "./answered.js"
+import { answered, nullable, Operation, said, seconds } from "./answered.js"
 
 /**
  * The server knows no such job. It may have expired or been deleted, belong to another project, or the server may have
@@ -49,30 +49,97 @@ export class CharacterNotFoundError extends Schema.TaggedError<CharacterNotFound
  */
 export class VideoNotReadyError extends Schema.TaggedError<VideoNotReadyError>("effect-videos/VideoNotReadyError")(
   "VideoNotReadyError",
-  { operation: Operation, video: VideoResource }
+  {
+    operation: Operation,
+    video: VideoResource,
+    /** What the server responded for the content of a completed job; `null` if the job has not ended. */
+    detail: nullable(Schema.String)
+  }
 ) {
   readonly isTransient = true
   override get message() {
     const progress = this.video.progress === null ? "" : `, ${this.video.progress} %`
+    const detail = this.detail === null ? "" : `: ${this.detail}`
     return phaseOf(this.video) === "succeeded"
-      ? `${this.operation}: video ${this.video.id} has ended (${this.video.status}), but the server does not have its content yet`
+      ? `${this.operation}: video ${this.video.id} has ended (${this.video.status}), but the server does not have its content yet${detail}`
       : `${this.operation}: video ${this.video.id} is not ready (${this.video.status}${progress})`
   }
 }
 
 /**
- * The job ended well, but its content is gone.
+ * The job has completed, and the server has no content for it any more: it says so (410, "expired", "deleted"), the job's
+ * `expiresAt` has passed, or the content route responds 404 and no field of the job holds a URL.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { downloadVideo } from "effect-videos"
+ *
+ * const program = Stream.runDrain(downloadVideo("video_1")).pipe(
+ *   Effect.catchTag("VideoExpiredError", (error) => Effect.logError(`${error.video.id}: ${error.detail}`))
+ * )
  *
  * @since 0.1.0
  * @category errors
  */
 export class VideoExpiredError extends Schema.TaggedError<VideoExpiredError>("effect-videos/VideoExpiredError")(
   "VideoExpiredError",
-  { operation: Operation, video: VideoResource }
+  {
+    operation: Operation,
+    video: VideoResource,
+    /** The HTTP status of the content route, or of the job's URL. */
+    status: nullable(Schema.Number),
+    /** The server's message; empty if it sent none. */
+    detail: nullable(Schema.String)
+  }
 ) {
   readonly isTransient = false
   override get message() {
-    return `${this.operation}: the content of video ${this.video.id} is gone`
+    const { detail, operation, status, video } = this
+    const response = status === null ? "" : ` (HTTP ${status})${detail === null || detail === "" ? "" : `: ${detail}`}`
+    return `${operation}: video ${video.id} has completed, but the server does not have its content; it may have expired or been deleted${response}`
+  }
+}
+
+/**
+ * The job has completed, but its content is not where the protocol has it. The server may keep the clip elsewhere: `addresses`
+ * are the fields of the job that hold a URL. The clip was made and paid for: look there before you submit the job again.
+ *
+ * Also: the server does not serve this `variant`.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { downloadVideo } from "effect-videos"
+ *
+ * const program = Stream.runDrain(downloadVideo("video_1")).pipe(
+ *   Effect.catchTag("VideoContentNotFoundError", (error) =>
+ *     Effect.logError(`${error.status} ${error.detail}`, error.addresses.map(({ field }) => field))
+ *   )
+ * )
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class VideoContentNotFoundError extends Schema.TaggedError<VideoContentNotFoundError>(
+  "effect-videos/VideoContentNotFoundError"
+)("VideoContentNotFoundError", {
+  ...answered,
+  /** Method and path, such as `GET /videos/video_1/content`. */
+  route: Schema.String,
+  video: VideoResource,
+  /** Fields of the job that hold a URL, such as `files.mp4`; the URL without its query, which may be signed. */
+  addresses: Schema.Array(Schema.Struct({ field: Schema.String, location: Schema.String }))
+}) {
+  readonly isTransient = false
+  /** What the server responded, and where the clip may be. */
+  get found(): string {
+    const { addresses, detail, requestId, route, status } = this
+    const id = requestId === null ? "" : `, request ${requestId}`
+    const list = addresses.map(({ field, location }) => `\`${field}\` (${location})`).join(", ")
+    const where = list === "" ? "" : `. These fields of the job hold a URL; one of them may be the clip's: ${list}`
+    return `${route} returned HTTP ${status}${id}${detail === "" ? "" : `: ${detail}`}${where}`
+  }
+  override get message() {
+    return `${this.operation}: video ${this.video.id} has completed, but ${this.found}`
   }
 }
 

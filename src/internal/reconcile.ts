@@ -58,6 +58,8 @@ export interface Answered {
   readonly doubt: (detail: string) => ResponseDecodeError
 }
 
+const noList = "This server has no list of jobs"
+
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** The job that was made since the call began, or else the one of an earlier process. */
@@ -106,7 +108,10 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         Effect.succeed<Verdict>({
           _tag: "Unclear",
           candidates: [],
-          detail: `the list could not be read: ${error.message}`,
+          detail:
+            error._tag === "OperationUnsupportedError"
+              ? `${noList} (${error.route} returned HTTP ${error.status})`
+              : `the list could not be read: ${error.message}`,
           isFinal: !error.isTransient
         })
       )
@@ -171,7 +176,8 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         const open = candidates.filter(({ id }) => !claims.isHeld(id))
         for (const { id } of open) claims.name(id)
         const { idempotencyKey, operation, reason } = error
-        return Effect.fail(new Uncertain({ operation, idempotencyKey, reason, candidates: open, detail }))
+        const hasList = !detail.startsWith(noList)
+        return Effect.fail(new Uncertain({ operation, idempotencyKey, reason, candidates: open, detail, hasList }))
       })
 
     /** `lost` is why it is not the first time. */
@@ -254,6 +260,13 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         return hindrance === null
           ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (times - 1)), again(course, lost))
           : giveUp(error, hindrance)
+      }
+      if (policy.listServed === false) {
+        const isLate = error.reason._tag === "RequestTimeoutError"
+        return giveUp(
+          error,
+          isLate ? `${noList}; if it responds only when the clip is done, give it more time (\`timeout\`)` : noList
+        )
       }
       return Effect.flatMap(settle(course, lost, options), (verdict): Answer => {
         switch (verdict._tag) {

@@ -2,6 +2,7 @@
 import * as DateTime from "effect/DateTime"
 import type { VideoCharacter, VideoId, VideoResource, VideoResourceEncoded } from "../Schema.js"
 import { failureReason } from "./failureReason.js"
+import { giveLong, holdLong, LongText } from "./longText.js"
 import { phaseOfStatus } from "./phase.js"
 import * as wire from "./wire.js"
 
@@ -53,7 +54,7 @@ class Reader {
 
   private keep(key: string): void {
     if (this.rest === null) this.rest = []
-    this.rest.push([key, this.body[key]])
+    this.rest.push([key, holdLong(this.body[key])])
   }
 }
 
@@ -91,10 +92,11 @@ export const unixSeconds = (value: DateTime.Utc | null): number | null =>
 
 export const toWire = (video: VideoResource): VideoResourceEncoded => {
   // A field that could not be read is in `extra` under its wire name: it goes back as it came.
+  const extra = giveLong(video.extra) as VideoResource["extra"]
   const field = (name: string, value: unknown, unread: unknown = null) =>
-    value === unread && Object.hasOwn(video.extra, name) ? video.extra[name] : value
+    value === unread && Object.hasOwn(extra, name) ? extra[name] : value
   return {
-    ...video.extra,
+    ...extra,
     id: video.id,
     object: field("object", video.object, "video"),
     model: field("model", video.model),
@@ -126,7 +128,13 @@ export const isSame = (a: VideoResource, b: VideoResource): boolean =>
   a.seconds === b.seconds &&
   a.remixedFromVideoId === b.remixedFromVideoId &&
   wire.sameJson(a.error, b.error) &&
-  wire.sameJson(a.extra, b.extra)
+  wire.sameJson(a.extra, b.extra, sameLong)
+
+/** Held texts have no fields to compare. */
+const sameLong = (a: unknown, b: unknown): boolean | null =>
+  a instanceof LongText || b instanceof LongText
+    ? a instanceof LongText && b instanceof LongText && a.text === b.text
+    : null
 
 const sameTime = (a: DateTime.Utc | null, b: DateTime.Utc | null): boolean =>
   a === b || (a !== null && b !== null && a.epochMillis === b.epochMillis)

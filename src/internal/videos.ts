@@ -52,6 +52,16 @@ export const makePageReads =
         )
     })
 
+/** A submission's options for a poll of its source: what a proxy may need to find it, less what belongs to the submission. */
+const besideOf = (options: CallOptions | undefined): CallOptions => ({
+  timeout: options?.timeout,
+  retry: false,
+  extraHeaders: Object.fromEntries(
+    Object.entries(options?.extraHeaders ?? {}).filter(([name]) => !/^(idempotency-key|content-.*)$/i.test(name))
+  ),
+  extraQuery: options?.extraQuery
+})
+
 /** A mock of the HTTP layer answers any name with a function that dies. */
 export const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
 
@@ -79,7 +89,9 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
         idempotencyKey,
         reason,
         candidates: [],
-        detail: call.operation === "createCharacter" ? "servers have no list of characters" : null
+        ...(call.operation === "createCharacter"
+          ? { detail: "Servers have no list of characters", hasList: false }
+          : { detail: null })
       })
     return Effect.mapError(
       Effect.flatMap(exchange, (response) => decode(call, response)),
@@ -105,11 +117,8 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     Effect.flatMap(deadline.left, (totalTimeout) =>
       Effect.matchEffect(
         retrieveAs(operation, error.videoId, {
-          retry: false,
-          timeout: options?.timeout,
-          totalTimeout,
-          extraHeaders: options?.extraHeaders,
-          extraQuery: options?.extraQuery
+          ...besideOf(options),
+          totalTimeout
         }),
         {
           onFailure: () => Effect.fail(error),

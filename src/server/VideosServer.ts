@@ -46,7 +46,7 @@ import { makeAnnounce, type WebhookOptions } from "./webhooks.js"
  */
 export interface InProcessOptions extends JobOptions {
   /** Which server to answer like. Default: `openai`, the protocol itself. */
-  readonly preset?: PresetName | undefined
+  readonly preset?: Exclude<PresetName, "dynamo"> | undefined
   /**
    * The keys that let a request pass, as `Authorization: Bearer` (`azure`: or as `api-key`; `litellm`: or as
    * `x-litellm-api-key`); others are refused with 401. Default: no key is needed. An empty list lets nobody pass.
@@ -109,7 +109,7 @@ export interface VideosServerService {
   /** Up to and including `/v1` (`azure`: `/openai/v1`). */
   readonly baseUrl: string
   /** The accent that it speaks with. */
-  readonly preset: PresetName
+  readonly preset: Exclude<PresetName, "dynamo">
   /** The server without a socket: for an `HttpClient` layer, or any client that takes a `fetch`. */
   readonly fetch: typeof globalThis.fetch
   /**

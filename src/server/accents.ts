@@ -30,6 +30,9 @@ import {
   vllmVideo
 } from "./shapes.js"
 
+/** The presets of servers that this one can answer like: those with jobs. */
+export type ServedPreset = Exclude<PresetName, "dynamo">
+
 /** Another status and other words for a refusal of the protocol. */
 export interface Restated {
   readonly status?: number
@@ -128,7 +131,7 @@ const notCompleted = ({ phase }: Refusal): string => {
  * - `new-api`: create, retrieve, content and remix; `unknown` first; empty fields absent; `completed_at` while it runs;
  *   errors as `{ code, message, data }`, 400 for an unknown job.
  */
-const accents: { readonly [preset in PresetName]: Accent } = {
+const accents: { readonly [preset in ServedPreset]: Accent } = {
   openai,
   azure: { ...openai, bases: ["/openai/v1"], keyHeaders: ["api-key"] },
   litellm: {
@@ -222,4 +225,4 @@ export const restated = (accent: Accent, refusal: Refusal, { form, operation }: 
 }
 
 /** @internal */
-export const accentOf = (preset: PresetName = "openai"): Accent => accents[preset]
+export const accentOf = (preset: ServedPreset = "openai"): Accent => accents[preset]

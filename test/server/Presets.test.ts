@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, TestClock } from "effect"
-import type { PresetName } from "effect-videos"
+import type { PresetName as AnyPresetName } from "effect-videos"
 import { VideosServer } from "effect-videos/server"
 import { type Answer, idOf, idsOf, instant, type Json, post, postForm, remove, segment, send } from "./support.js"
 
 type Options = Parameters<typeof VideosServer.layerInProcess>[0]
+
+type PresetName = Exclude<AnyPresetName, "dynamo">
 
 const as = (preset: PresetName, options: Options = {}) => VideosServer.layerInProcess({ ...options, preset })
 
