@@ -94,7 +94,8 @@ export interface VideosConfigService {
 /**
  * What becomes of a submission whose outcome is unknown: its connection broke after it was sent, no answer came in time, or
  * one that does not say whether a job was made (500, 502, 503 without `Retry-After`, 504 and their kin; what cannot be read;
- * what names a job that another submission of this program was told is its own, under another `Idempotency-Key`).
+ * what names a job that another submission of this program was told is its own, under another `Idempotency-Key`). If the
+ * server refuses the `Idempotency-Key` because it has it already, nothing is sent again, whatever is chosen.
  *
  * - `"reconcile"`: the server's list is read. The job that the submission made is adopted: the call succeeds with it. If there
  *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Whatever leaves that open fails with
@@ -310,7 +311,10 @@ export interface CallOptions {
  * @category models
  */
 export interface SubmitOptions extends CallOptions {
-  /** Default: a new random key for each call, the same over its retries. */
+  /**
+   * Default: a new random key for each call, the same over its retries. If the server refuses a key because it has it already,
+   * the job that was made under it is looked for on the server's list, as far back as a day, and nothing is sent again.
+   */
   readonly idempotencyKey?: string | undefined
   /** Default: the configuration's, which is `"reconcile"` unless it says otherwise. */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
