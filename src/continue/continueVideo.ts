@@ -98,7 +98,8 @@ export type ContinueVideoError = ExtendAndWatchError | CreateAndWatchError | Joi
  * `joinVideos` does it.
  *
  * - Before anything is submitted, it fails with `InvalidRequestError`, `InvalidPathError`, `FileExistsError`,
- *   `FileWriteError`, `FfmpegUnavailableError`, `MediaError` (a source that cannot be read) or, for the source, as a download does.
+ *   `FileWriteError`, `FfmpegUnavailableError`, `MediaError` (a source that cannot be read, or what this FFmpeg cannot do) or, for the
+ *   source, as a download does.
  * - `onUpdate` is told of the job from the answer of its submission on. After an interruption, a time-out or a join that failed
  *   (`MediaError`, whose `segment` it is), `joinVideos` goes on with it; nothing is paid for twice.
  *
