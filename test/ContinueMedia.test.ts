@@ -100,10 +100,8 @@ const without = (at: string, pattern: string, instead = "echo lacking >&2; exit 
 describe.skipIf(!hasFfmpeg)("what FFmpeg cannot do, before anything is paid for", { timeout: 120_000 }, () => {
   it.scopedLive.each([
     ["the encoder", "*libx264*"],
-    ["the sound's encoder", "*'c:a aac'*"],
     ["the filter that joins", "*concat=*"],
-    ["the filter that makes silence", "*anullsrc*"],
-    ["the filter that scales", "*scale=*"]
+    ["the filter that makes silence", "*anullsrc*"]
   ])("continueVideo submits nothing if FFmpeg lacks %s", ([, pattern]) =>
     Effect.gen(function* () {
       const { at, go, submissions } = yield* paying(yield* plain, yield* segment)
@@ -135,8 +133,8 @@ describe.skipIf(!hasFfmpeg)("what FFmpeg cannot do, before anything is paid for"
 
   it.scopedLive.each([
     ["an empty file", Buffer.alloc(0), /the file is empty/],
-    ["a text", Buffer.from("Video is still being processed"), /./],
-    ["the first half of a film", null, /./]
+    ["a text", Buffer.from("Video is still being processed"), /Invalid data/],
+    ["the first half of a film", null, /moov/]
   ] as const)("continueVideo submits nothing if the source is %s", ([, bytes, why]) =>
     Effect.gen(function* () {
       const at = yield* folder
@@ -197,43 +195,43 @@ const flash = (name: string, late: number, ...more: ReadonlyArray<string>) =>
   )
 
 describe.skipIf(!hasFfmpeg)("the times of a joined film", { timeout: 120_000 }, () => {
+  const late = flash("late.mp4", 0.5, "-c:v", "copy")
+  const early = flash("early.mp4", -0.5, "-c:v", "copy")
+  const webm = flash("late.webm", 0.3, ...sh("-c:v libvpx -deadline realtime -c:a libopus"))
+  const shifted = flash("five.mkv", 0, ...sh("-c:v copy -output_ts_offset 5"))
+  const stream = flash("stream.ts", 0.25, "-c:v", "copy")
+  const fragments = flash("fragments.mp4", 0, ...sh("-c:v copy -use_editlist 0 -movflags frag_keyframe+empty_moov"))
+  const avi = flash("old.avi", 0, ...sh("-c:v mpeg4 -bf 0 -c:a pcm_s16le"))
+  const hevc = flash(
+    "new.mov",
+    0,
+    ...sh("-c:v libx265 -preset ultrafast -x265-params log-level=none -timecode 01:00:00:00")
+  )
+
   it.scopedLive.each([
-    ["an MP4 whose sound begins late", "late.mp4", 0.5, ["-c:v", "copy"]],
-    ["an MP4 whose pictures begin late", "early.mp4", -0.5, ["-c:v", "copy"]],
-    ["a WebM whose sound begins late", "late.webm", 0.3, sh("-c:v libvpx -deadline realtime -c:a libopus")],
-    ["a Matroska that begins at 5 s", "five.mkv", 0, sh("-c:v copy -output_ts_offset 5")],
-    ["an MPEG-TS that begins at 1.4 s", "stream.ts", 0.25, ["-c:v", "copy"]],
-    [
-      "a fragmented MP4 without an edit list",
-      "fragments.mp4",
-      0,
-      sh("-c:v copy -use_editlist 0 -movflags frag_keyframe+empty_moov")
-    ],
-    ["an AVI", "old.avi", 0, sh("-c:v mpeg4 -bf 0 -c:a pcm_s16le")],
-    [
-      "a QuickTime with B-frames in HEVC and a time code",
-      "new.mov",
-      0,
-      sh("-c:v libx265 -preset ultrafast -tag:v hvc1 -x265-params log-level=none -timecode 01:00:00:00")
-    ]
-  ] as const)("sound and pictures keep their distance: %s", ([, name, late, more]) =>
+    ["an MP4 whose sound begins late, twice", late, 0.5, late, 0.5],
+    ["an MP4 whose pictures begin late, twice", early, -0.5, early, -0.5],
+    ["a WebM whose sound begins late, and a Matroska that begins at 5 s", webm, 0.3, shifted, 0],
+    ["a Matroska that begins at 5 s, and an MPEG-TS that begins at 1.4 s", shifted, 0, stream, 0.25],
+    ["a fragmented MP4 without an edit list, and a WebM whose sound begins late", fragments, 0, webm, 0.3],
+    ["a QuickTime with a time code and B-frames, and an AVI", hevc, 0, avi, 0]
+  ] as const)("sound and pictures keep their distance: %s", ([, source, first, more, second]) =>
     Effect.gen(function* () {
-      const one = yield* flash(name, late, ...more)
-      const { path } = yield* joined(one, one)
+      const { path } = yield* joined(yield* source, yield* more)
       const { beeps, flashes } = yield* flashesAndBeeps(path)
-      // A film begins with its first picture, or with a sound that begins well before.
-      const lead = Math.max(0, -late)
-      const second = lead + 2 - 1 / 24 + lead
-      const expected = [lead + 1, second + 1 + (lead > 0 ? 2 - 2 : 0)]
       assert.strictEqual(flashes.length, 2)
       assert.strictEqual(beeps.length, 2)
-      for (const [index, time] of expected.entries()) {
-        assert.closeTo(flashes[index] ?? 0, time + (index === 0 ? 0 : lead), 0.045)
-        assert.closeTo((beeps[index] ?? 0) - (flashes[index] ?? 0), late, 0.03)
+      // A film begins with its first picture, or with a sound that begins well before.
+      const leads = [Math.max(0, -first), Math.max(0, -second)] as const
+      const joint = 2 + leads[0]
+      const expected = [1 + leads[0], joint + 1 - 1 / 24 + leads[1]]
+      for (const [index, late] of [first, second].entries()) {
+        assert.closeTo(flashes[index] ?? 0, expected[index] ?? 0, 0.001)
+        assert.closeTo((beeps[index] ?? 0) - (flashes[index] ?? 0), late, 0.025)
       }
       const lengths = (yield* probed(path)).streams.map(({ duration }) => Number(duration))
       assert.strictEqual(lengths.length, 2)
-      for (const length of lengths) assert.closeTo(length, 4 - 1 / 24 + 2 * lead, 0.03)
+      for (const length of lengths) assert.closeTo(length, joint + 2 - 1 / 24 + leads[1], 0.03)
     })
   )
 
@@ -253,9 +251,8 @@ describe.skipIf(!hasFfmpeg)("the times of a joined film", { timeout: 120_000 }, 
   )
 
   it.scopedLive.each([
-    ["15 after 10", 10, 15, "15/1"],
     ["30 after 24", 24, 30, "30/1"],
-    ["24 after 30", 30, 24, "30/1"],
+    ["15 after 30", 30, 15, "30/1"],
     ["24 after 1000 in a second", 1000, 24, "120/1"]
   ] as const)("the rate is the higher one, and every picture of the segment is shown: %s", ([, before, after, rate]) =>
     Effect.gen(function* () {
@@ -298,10 +295,10 @@ describe.skipIf(!hasFfmpeg)("films that have too little, or never end", { timeou
     ["a sound alone", sh("-f lavfi -i sine=d=1 -map 1"), "there are no pictures in it"],
     [
       "pictures that last no time",
-      sh("-vf setpts=N -video_track_timescale 90000 -vsync passthrough -enc_time_base 1:90000"),
+      sh("-vf settb=1/90000,setpts=N -video_track_timescale 90000 -vsync passthrough -enc_time_base 1:90000"),
       "timestamps are broken"
     ],
-    ["a picture for hours", sh("-vf setpts=N*20000/TB -vsync vfr -frames:v 3"), "which is a broken timestamp"]
+    ["a picture for hours", sh("-vf setpts=N*2000/TB -vsync vfr -frames:v 3"), "which is a broken timestamp"]
   ] as const)("a segment that has %s is named", ([what, more, why]) =>
     Effect.gen(function* () {
       const source = yield* film("sounding.mp4", { from: 0, count: 12, sound: 0.5 })
@@ -392,7 +389,7 @@ const ways: Readonly<Record<string, readonly [extension: string, ...args: Readon
     ...rgb("64x64"),
     ...scaled("out_color_matrix=bt601:out_range=tv,format=yuv420p"),
     ...h264,
-    ...tags("bt470bg")
+    ...tags("bt470bg", "bt470bg", "gamma28")
   ],
   "small and untagged": [
     "mp4",
@@ -442,18 +439,12 @@ const colored = (way: string) => {
 describe.skipIf(!hasFfmpeg)("the colours of a joined film", { timeout: 120_000 }, () => {
   it.scopedLive.each([
     ["BT.709", "BT.601"],
-    ["BT.709", "small and untagged"],
-    ["BT.601", "large and untagged"],
     ["small and untagged", "full range"],
     ["large and untagged", "PAL"],
-    ["full range", "10 bits"],
-    ["MJPEG", "BT.709"],
-    ["RGB", "MJPEG"],
+    ["MJPEG", "10 bits"],
     ["GIF", "RGB"],
-    ["10 bits", "GIF"],
     ["HLG", "BT.709"],
-    ["PQ", "HLG"],
-    ["BT.2020", "PQ"]
+    ["PQ", "BT.2020"]
   ])("are the same before and after the joint, and in the frame that is sent: %s and %s", ([one, other]) =>
     Effect.gen(function* () {
       const source = yield* colored(one)
@@ -506,32 +497,33 @@ const patched = (from: string, name: string, ...changes: ReadonlyArray<readonly 
   )
 
 describe.skipIf(!hasFfmpeg)("the tracks of a joined film", { timeout: 120_000 }, () => {
+  const cover = odd(
+    "cover.mp4",
+    ...sh("-f lavfi -i color=s=32x32:d=0.04 -map 2 -map 0 -map 1 -c:v:0 png -disposition:v:0 attached_pic")
+  )
+  const tracks = odd("tracks.mkv", ...sh("-f lavfi -i color=s=32x32:d=0.5 -map 0 -map 2 -map 1"))
+  const six = odd("six.mkv", ...sh("-ac 6 -ar 8000 -c:a pcm_s16le"))
+  const uneven = odd("odd.mkv", ...sh("-vf scale=101:77 -pix_fmt yuv444p"))
+  const prores = odd("alpha.mov", ...sh("-vf format=yuva444p10le -c:v prores_ks -profile:v 4444 -c:a pcm_s16le"))
+  const vp9 = odd("vp9.mp4", ...sh("-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 2M"))
+  const av1 = odd("av1.mp4", ...sh("-c:v libsvtav1 -preset 12 -pix_fmt yuv420p"))
+  const apng = odd("pictures.apng", ...sh("-map 0 -f apng"))
+  const fields = odd("fields.mp4", ...sh("-flags +ildct+ilme -x264opts tff=1 -pix_fmt yuv420p"))
+
   it.scopedLive.each([
-    [
-      "a cover before the pictures",
-      "cover.mp4",
-      sh(
-        "-f lavfi -i color=s=32x32 -map 2 -map 0 -map 1 -c:v:0 png -frames:v:0 1 -disposition:v:0 attached_pic -c:v:1 libx264 -pix_fmt:v:1 yuv420p"
-      )
-    ],
-    ["two tracks of pictures", "tracks.mkv", sh("-f lavfi -i color=s=32x32:d=0.5 -map 0 -map 2 -map 1")],
-    ["six channels of sound at 8 kHz", "six.mkv", sh("-ac 6 -ar 8000 -c:a pcm_s16le")],
-    ["an odd size", "odd.mkv", sh("-vf scale=101:77 -pix_fmt yuv444p")],
-    ["ProRes with alpha", "alpha.mov", sh("-vf format=yuva444p10le -c:v prores_ks -profile:v 4444 -c:a pcm_s16le")],
-    ["VP9 in MP4", "vp9.mp4", sh("-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 2M")],
-    [
-      "AV1 in fragments",
-      "av1.mp4",
-      sh("-c:v libsvtav1 -preset 12 -pix_fmt yuv420p -movflags frag_keyframe+empty_moov+default_base_moof")
-    ],
-    ["an animated PNG", "pictures.apng", sh("-map 0 -f apng")]
-  ] as const)("are its first pictures that are no cover, and one sound: %s", ([, name, more]) =>
+    ["a cover beside them, and two tracks of pictures", cover, tracks],
+    ["six channels at 8 kHz, and ProRes with alpha", six, prores],
+    ["an odd size, and AV1", uneven, av1],
+    ["an animated PNG, and VP9", apng, vp9],
+    ["interlaced pictures", fields, fields]
+  ] as const)("are its first pictures that are no cover, and one sound: %s", ([, source, more]) =>
     Effect.gen(function* () {
-      const source = yield* odd(name, ...more)
-      const { path } = yield* joined(source, yield* segment)
-      assert.deepStrictEqual(yield* picturesOf(path, 24), sequence(0, 23))
-      const types = (yield* probed(path)).streams.map(({ codec_type }) => codec_type)
-      assert.deepStrictEqual(types, name.endsWith("apng") ? ["video"] : ["video", "audio"])
+      const { path } = yield* joined(yield* source, yield* more)
+      assert.deepStrictEqual(yield* picturesOf(path, 12), [...sequence(0, 12), ...sequence(1, 12)])
+      assert.deepStrictEqual(
+        (yield* probed(path)).streams.map(({ codec_type }) => codec_type),
+        ["video", "audio"]
+      )
     })
   )
 

@@ -70,9 +70,9 @@ const toStandard = ({ height, width }: Film, colors: Colors): ReadonlyArray<stri
 const scale = (...parameters: ReadonlyArray<string>): string =>
   `scale=${parameters.join(":")}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp`
 
-/** What `scale` has to know of the pictures that it is given. */
+/** What `scale` has to know of the pictures that it is given. From RGB to RGB it goes through YUV, by two matrices if not told. */
 const from = ({ isRgb, matrix, range }: Pick<Colors, "isRgb" | "matrix" | "range">): ReadonlyArray<string> =>
-  isRgb ? [] : [`in_color_matrix=${matrix}`, `in_range=${range}`]
+  isRgb ? ["in_color_matrix=bt709"] : [`in_color_matrix=${matrix}`, `in_range=${range}`]
 
 /**
  * A film's pictures upright, progressive, opaque, of one size and in BT.709 colours: the one place where colours are converted, so
@@ -237,13 +237,16 @@ const jointOf = (source: Film, segment: Film): Joint => {
   }
 }
 
+/** Rounded: `setpts` truncates, and a track's unit of time may be as long as a picture. */
+const since = (from: number): string => `round(PTS-(${seconds(from)})/TB)`
+
 const tagged = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 
 const picturesOf = ({ film, frames, from, skipped }: Part, index: number, size: Size, rate: Film): string => {
   const { height, width } = size
   const filters = [
     ...(skipped === 0 ? [] : [`trim=start_frame=${skipped}`]),
-    `setpts=PTS-${seconds(from)}/TB`.replace("--", "+"),
+    `setpts=${since(from)}`,
     // The picture is cut to the source's: if it was made larger, the bars of the reference go.
     ...shown(film, sizeIn(film, size, true)),
     `crop=${width}:${height}`,
@@ -264,12 +267,14 @@ const soundFormat = "aformat=sample_fmts=fltp:channel_layouts=stereo"
 
 /** The sound of a part for exactly as long as its pictures last, in step with them; silence if it has none. */
 const soundOf = ({ film, frames, from }: Part, index: number, rate: Film): string => {
-  const whole = `atrim=end_sample=${Math.round((frames / rate.framesPerSecond) * hertz)}`
+  const length = frames / rate.framesPerSecond
+  const whole = `atrim=end_sample=${Math.round(length * hertz)}`
   if (film.sound === null) return `anullsrc=r=${hertz}:cl=stereo,${soundFormat},${whole}[a${index}]`
   const filters = [
-    `asetpts=PTS-${seconds(from)}/TB`.replace("--", "+"),
-    "atrim=start=0",
-    // Silence where the track has none before, or between.
+    `asetpts=${since(from)}`,
+    // Before the gaps are filled: a broken timestamp would make hours of silence, all of it in memory.
+    `atrim=start=0:end=${seconds(length)}`,
+    // Silence before a track that begins late, and in its gaps.
     `aresample=${hertz}:async=1:first_pts=0`,
     soundFormat,
     "apad",

@@ -75,12 +75,15 @@ export type JoinVideosError =
  * A clip and a segment that was made from its last frame, as one file at `path`: what `continueVideo` ends with, for those who
  * made the segment another way, or earlier. Either is a job (a segment that has not ended is waited for) or a file.
  *
- * - An MP4 of the source's size and frame rate, encoded anew. The segment's first frame, which repeats the source's last, is
- *   left out, so that the file is one frame shorter than the two. Where one of them has no sound, its part is silent.
- * - The file is under its name whole or not at all. What is needed on the way is in a directory beside it
- *   (`.continue-…`), which goes away unless the process is killed.
- * - Films are read as MP4, QuickTime, Matroska, WebM or AVI alone, and from their own file alone: what a server sends cannot
- *   make FFmpeg open anything else.
+ * - An MP4 of the source's size, encoded anew. The segment's first frame, which repeats the source's last, is left out, so that
+ *   the file is one frame shorter than the two. If one of them has no sound that can be decoded, its part is silent.
+ * - Frames per second: the higher of both, at most 120, so that no picture is lost.
+ * - Colours: BT.709, whatever the two are in. HDR is tone-mapped, which needs FFmpeg's filters `zscale` and `tonemap`.
+ * - The file is under its name whole or not at all. Temporary files are in a directory beside it (`.continue-…`), which is
+ *   removed unless the process is killed. If the join fails, the file of a segment that is a job is kept, and the `MediaError`
+ *   names it.
+ * - Films are read as MP4, QuickTime, Matroska, WebM, AVI, MPEG-TS, MPEG-PS, Ogg, FLV, GIF or APNG, and from their own file
+ *   alone: what a server sends cannot make FFmpeg open anything else.
  *
  * @example
  * import { NodeContext } from "@effect/platform-node"

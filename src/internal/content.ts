@@ -86,7 +86,7 @@ export const makeContent = (
       if (Either.isLeft(look)) {
         const { left } = look
         if (left._tag === "PermissionDeniedError" && seen !== null)
-          return Effect.fail(new Lagging({ error: left, video: seen }))
+          return Effect.fail(new Lagging({ error: left, video: seen, detail: null }))
         if (left._tag !== "VideoNotFoundError" || error._tag === "OperationUnsupportedError") return Effect.fail(error)
         return Effect.fail(
           seen !== null && left.status === 404 ? new Lagging({ error: left, video: seen, detail: null }) : left

@@ -121,10 +121,13 @@ export const probed = (path: string) =>
 
 /** The mean colour of each picture's middle, as red, green and blue. */
 export const colorsIn = (path: string) =>
-  Effect.map(
-    ffmpeg("-i", path, "-vf", "crop=iw/2:ih/2,scale=1:1:flags=area,format=rgb24", "-f", "rawvideo", "-"),
-    ({ stdout }) =>
-      Array.from({ length: stdout.byteLength / 3 }, (_, index) => [...stdout.subarray(3 * index, 3 * index + 3)])
+  Effect.map(ffmpeg("-i", path, "-vf", "crop=16:16,format=rgb24", "-f", "rawvideo", "-"), ({ stdout }) =>
+    Array.from({ length: stdout.byteLength / 768 }, (_, index) => {
+      const pixels = [...stdout.subarray(768 * index, 768 * (index + 1))]
+      return [0, 1, 2].map((channel) =>
+        Math.round(pixels.reduce((sum, value, at) => sum + (at % 3 === channel ? value : 0), 0) / 256)
+      )
+    })
   )
 
 /** The indices at which a row becomes true. */
