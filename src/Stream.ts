@@ -16,6 +16,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.js"
@@ -23,6 +24,7 @@ import type { SubmitOptions } from "./Http.js"
 import { completed } from "./internal/completed.js"
 import { pollAfter } from "./internal/failure.js"
 import { ofJob } from "./internal/ofJob.js"
+import { idOf, isSnapshot, jobsOf } from "./internal/jobsGiven.js"
 import { withStreamSpan } from "./internal/tracing.js"
 import type { Plan, Start } from "./internal/watch.js"
 import { ruleOf } from "./internal/watchRule.js"
@@ -215,10 +217,11 @@ const plan = (
   notFoundGrace: millis(options?.notFoundGrace ?? "5 seconds")
 })
 
-const start = (target: Target, submitted: Start["submitted"] = null): Start =>
-  typeof target === "string"
-    ? { id: target, snapshot: null, submitted }
-    : { id: target.id, snapshot: target, submitted }
+const start = (target: Target, submitted: Start["submitted"] = null): Start => ({
+  id: idOf(target),
+  snapshot: isSnapshot(target) ? target : null,
+  submitted
+})
 
 const watch = (
   started: Start,
@@ -281,7 +284,7 @@ export const awaitVideo = <E = never, R = never>(
  * Follows many jobs as one Stream, which ends when all of them have. A job whose watch fails is an element, `VideoLost`, and
  * the others go on.
  *
- * - Takes ids and snapshots, in anything iterable or in a Stream, whose jobs are watched as they come and whose error is
+ * - Takes one id or snapshot, or many in anything iterable or in a Stream, whose jobs are watched as they come and whose error is
  *   the only one of the result. A job that is being watched here already is not watched twice.
  * - A job costs a row, not a fiber. From a number of jobs on (`VideosConfig`'s `watching.threshold`), pages of `GET /videos`
  *   are read instead of single jobs, unless the server's list turns out not to be trusted.
@@ -301,18 +304,16 @@ export const awaitVideo = <E = never, R = never>(
  * @category watching
  */
 export const watchVideos = <E = never, R = never>(
-  videos: Iterable<string | VideoResource> | Stream.Stream<string | VideoResource, E, R>,
+  videos: string | VideoResource | Iterable<string | VideoResource> | Stream.Stream<string | VideoResource, E, R>,
   options?: WatchVideosOptions
 ): Stream.Stream<VideoUpdate, E, R | Videos> => {
   const concurrency = options?.concurrency ?? Number.POSITIVE_INFINITY
-  // A text is iterable too: its letters are nobody's jobs.
-  const input = typeof videos === "string" ? [videos] : videos
-  const starts =
-    Stream.StreamTypeId in input
-      ? Stream.map(input, (video) => start(video))
-      : Number.isFinite(concurrency)
-        ? Stream.map(Stream.fromIterable(input), (video) => start(video))
-        : Array.from(input, (video) => start(video))
+  const input = isStream(videos) ? videos : jobsOf(videos)
+  const starts = isStream(input)
+    ? Stream.map(input, (video) => start(video))
+    : Number.isFinite(concurrency)
+      ? Stream.map(Stream.fromIterable(input), (video) => start(video))
+      : Array.from(input, (video) => start(video))
   return withStreamSpan(
     Stream.unwrap(
       Effect.map(Videos, (service) =>
@@ -323,6 +324,9 @@ export const watchVideos = <E = never, R = never>(
     { "gen_ai.operation.name": "watch_videos" }
   )
 }
+
+const isStream = <A, E, R>(input: unknown | Stream.Stream<A, E, R>): input is Stream.Stream<A, E, R> =>
+  Predicate.hasProperty(input, Stream.StreamTypeId)
 
 // Taken out once: a tagged enum makes a constructor anew each time it is asked for one.
 const { VideoChanged, VideoEnded, VideoLost } = VideoUpdate
@@ -349,10 +353,10 @@ const seen = (id: string, video: VideoResource): VideoUpdate =>
  * @category watching
  */
 export const awaitVideos = (
-  videos: Iterable<string | VideoResource>,
+  videos: string | VideoResource | Iterable<string | VideoResource>,
   options?: WatchVideosOptions
 ): Effect.Effect<Array<Either.Either<VideoResource, AwaitVideoError>>, never, Videos> => {
-  const ids = Array.from(typeof videos === "string" ? [videos] : videos)
+  const ids = Array.from(jobsOf(videos))
   return watchVideos(ids, options).pipe(
     Stream.runFold(new Map<string, Either.Either<VideoResource, AwaitVideoError>>(), (ends, told) =>
       told._tag === "VideoChanged"

@@ -29,13 +29,13 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { variable } from "./internal/environment.js"
+import { randomId } from "./internal/randomId.js"
 import { withSpan } from "./internal/tracing.js"
 import { hubOf } from "./internal/watchHub.js"
 import {
@@ -54,17 +54,18 @@ import {
 } from "./internal/webhookEvent.js"
 import { makeHttpApp } from "./internal/webhookHttp.js"
 import {
-  makeMemory,
+  type MemoryReplayOptions,
+  memoryReplayStore,
   type WebhookClaim,
-  type WebhookReplayOptions,
-  WebhookReplayStore,
-  type WebhookReplayStoreService
+  type WebhookReplayStore
 } from "./internal/webhookReplay.js"
 import * as signature from "./internal/webhookSignature.js"
 import { makeVerifier } from "./internal/webhookVerify.js"
 import { Videos } from "./Videos.js"
 
 export {
+  type MemoryReplayOptions,
+  memoryReplayStore,
   type UnknownEvent,
   type VideoCompletedEvent,
   VideoEvent,
@@ -73,9 +74,7 @@ export {
   type WebhookClaim,
   WebhookDecodeError,
   WebhookReplayError,
-  type WebhookReplayOptions,
-  WebhookReplayStore,
-  type WebhookReplayStoreService,
+  type WebhookReplayStore,
   WebhookSignatureError,
   WebhookStoreError,
   WebhookTimestampError
@@ -106,8 +105,8 @@ export type WebhookError = WebhookVerifyError | WebhookReplayError | WebhookStor
 // -----------------------------------------------------------------------------
 
 /**
- * The headers of a delivery, as any framework has them: a plain record with names in any case, the web's `Headers`, or
- * those of `@effect/platform`.
+ * The headers of a delivery, as any framework has them, with names in any case: a plain record (Node's `req.headers` and
+ * `req.headersDistinct`), the web's `Headers`, those of `@effect/platform`, a `Map`, or pairs of a name and a value.
  *
  * @since 0.1.0
  * @category models
@@ -115,6 +114,15 @@ export type WebhookError = WebhookVerifyError | WebhookReplayError | WebhookStor
 export type WebhookHeaders =
   | { readonly [name: string]: string | ReadonlyArray<string> | undefined }
   | { readonly get: (name: string) => string | null }
+  | Iterable<readonly [name: string, value: string | ReadonlyArray<string>]>
+
+/**
+ * The raw body of a delivery: its text, or its bytes in any form, of which a view shows its own part.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type WebhookBody = string | ArrayBufferView | ArrayBuffer | SharedArrayBuffer
 
 /**
  * One delivery.
@@ -124,8 +132,8 @@ export type WebhookHeaders =
  */
 export interface WebhookRequest {
   readonly headers: WebhookHeaders
-  /** The raw body. JSON that was parsed and written again is another text, and no signature fits it. */
-  readonly body: Uint8Array | string
+  /** The raw body. JSON that was parsed and written again is another text, and no signature fits it: that is a defect. */
+  readonly body: WebhookBody
 }
 
 /**
@@ -218,7 +226,7 @@ export const verify = (
 export const sign: (message: {
   readonly id: string
   readonly timestamp: number
-  readonly body: Uint8Array | string
+  readonly body: WebhookBody
   readonly secret: Redacted.Redacted
 }) => Effect.Effect<string> = signature.sign
 
@@ -260,37 +268,53 @@ export interface WebhooksService {
 }
 
 /**
- * How to verify and pass on.
+ * How to verify, remember and pass on.
  *
  * @since 0.1.0
  * @category models
  */
-export interface WebhooksOptions extends WebhookVerifyOptions {
+export interface WebhooksOptions<E = never, R = never> extends WebhookVerifyOptions, WebhooksSettings<E, R> {}
+
+/**
+ * `WebhooksOptions` without those of `verify`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebhooksSettings<E = never, R = never> {
   /** How many events are kept for each reader of `events`. Default: 256. */
   readonly buffer?: number | undefined
+  /**
+   * Makes the store of the messages that were taken, once for each layer; what it requires, the layer requires. Default:
+   * `memoryReplayStore()`, which is for a single process: several that receive the same deliveries need one that they share.
+   */
+  readonly replayStore?: Effect.Effect<WebhookReplayStore, E, R> | undefined
 }
 
-const make = (options: WebhooksOptions): Effect.Effect<WebhooksService, ConfigError.ConfigError, Scope.Scope> =>
+const make = <E, R>(
+  options: WebhooksOptions<E, R>
+): Effect.Effect<WebhooksService, ConfigError.ConfigError | E, R | Scope.Scope> =>
   Effect.gen(function* () {
     const verifier = yield* makeVerifier(options)
-    const store = yield* Effect.flatMap(
-      Effect.serviceOption(WebhookReplayStore),
-      Option.match({ onNone: () => makeMemory({}), onSome: Effect.succeed })
-    )
+    const store = yield* options.replayStore ?? memoryReplayStore()
     const events = yield* Effect.acquireRelease(
       PubSub.sliding<VideoEvent>(Math.max(1, options.buffer ?? 256)),
       PubSub.shutdown
     )
 
+    /** Gives the token of the claim. */
     const claim = (message: VerifiedWebhook) =>
-      Effect.flatMap(store.claim(message.messageId), (claimed) =>
-        claimed === "claimed"
-          ? Effect.void
-          : new WebhookReplayError({ reason: claimed, messageId: message.messageId, eventId: message.event.id })
-      )
+      Effect.suspend(() => {
+        const token = randomId()
+        return Effect.flatMap(store.claim(message.messageId, token), (claimed) =>
+          claimed === "claimed"
+            ? Effect.succeed(token)
+            : new WebhookReplayError({ reason: claimed, messageId: message.messageId, eventId: message.event.id })
+        )
+      })
     // What the handler did is done: a store that fails now changes nothing about it.
-    const settle = (messageId: string, exit: Exit.Exit<unknown, unknown>) =>
-      (Exit.isSuccess(exit) ? store.complete(messageId) : store.release(messageId)).pipe(
+    const settle = (messageId: string, token: string, exit: Exit.Exit<unknown, unknown>) =>
+      (Exit.isSuccess(exit) ? store.complete(messageId, token) : store.release(messageId, token)).pipe(
         Effect.catchAll((error) => Effect.logWarning(error.message))
       )
 
@@ -300,7 +324,7 @@ const make = (options: WebhooksOptions): Effect.Effect<WebhooksService, ConfigEr
           Effect.acquireUseRelease(
             claim(message),
             () => Effect.zipRight(PubSub.publish(events, message.event), handler(message.event, message)),
-            (_, exit) => settle(message.messageId, exit)
+            (token, exit) => settle(message.messageId, token, exit)
           )
         ),
         (self) => withSpan(self, "Webhooks.handle", () => ({}))
@@ -317,7 +341,7 @@ const make = (options: WebhooksOptions): Effect.Effect<WebhooksService, ConfigEr
 
 const variableName = "OPENAI_WEBHOOK_SECRET"
 
-const fromEnvironment: Config.Config<WebhooksOptions> = variable(variableName, (value) => {
+const fromEnvironment: Config.Config<Pick<WebhookVerifyOptions, "secrets">> = variable(variableName, (value) => {
   const [first = "", ...others] = value.split(",").map((secret) => secret.trim())
   for (const secret of [first, ...others]) {
     const problem = signature.checkSecret(secret)
@@ -334,27 +358,29 @@ const fromEnvironment: Config.Config<WebhooksOptions> = variable(variableName, (
 )
 
 /**
- * The service. Which messages were taken is kept by the `WebhookReplayStore` that the layer is given, or else in
- * memory, for this layer alone.
+ * The service. Which messages were taken is kept by the `replayStore` of the options, or else in memory, for this layer alone.
  *
  * @example
  * import { Effect, Layer, Redacted, Stream } from "effect"
- * import { Webhooks, WebhookReplayStore } from "effect-videos/Webhook"
+ * import { memoryReplayStore, Webhooks } from "effect-videos/Webhook"
  *
- * const live = Webhooks.layer({ secrets: [Redacted.make("the new secret"), Redacted.make("the old one")] }).pipe(
- *   Layer.provide(WebhookReplayStore.layerMemory({ capacity: 1_000 }))
- * )
+ * const live = Webhooks.layer({
+ *   secrets: [Redacted.make("the new secret"), Redacted.make("the old one")],
+ *   replayStore: memoryReplayStore({ capacity: 1_000 })
+ * })
  *
  * const program = Effect.flatMap(Webhooks, ({ events }) =>
  *   Stream.runForEach(events, (event) => Effect.log(event.type, event.videoId))
- * ).pipe(Effect.provide(live))
+ * ).pipe(Effect.provide(Layer.orDie(live)))
  *
  * @since 0.1.0
  * @category services
  */
 export class Webhooks extends Context.Tag("effect-videos/Webhooks")<Webhooks, WebhooksService>() {
   /** From values. A malformed secret fails with a `ConfigError` that names it by its place and shows nothing of it. */
-  static readonly layer = (options: WebhooksOptions): Layer.Layer<Webhooks, ConfigError.ConfigError> =>
+  static readonly layer = <E = never, R = never>(
+    options: WebhooksOptions<E, R>
+  ): Layer.Layer<Webhooks, ConfigError.ConfigError | E, Exclude<R, Scope.Scope>> =>
     Layer.scoped(
       Webhooks,
       Effect.suspend(() => make(options))
@@ -364,10 +390,18 @@ export class Webhooks extends Context.Tag("effect-videos/Webhooks")<Webhooks, We
    * From the environment (any `ConfigProvider`): `OPENAI_WEBHOOK_SECRET`, during a rotation several with commas
    * between, the newest first. A secret that is no base64 and has a comma in it goes to `layer`.
    */
-  static readonly layerConfig: Layer.Layer<Webhooks, ConfigError.ConfigError> = Layer.scoped(
-    Webhooks,
-    Effect.flatMap(fromEnvironment, make)
+  static readonly layerConfig: Layer.Layer<Webhooks, ConfigError.ConfigError> = Layer.suspend(() =>
+    Webhooks.layerConfigWith({})
   )
+
+  /** `layerConfig`, with a replay store and other options that are no secrets. */
+  static readonly layerConfigWith = <E = never, R = never>(
+    options: WebhooksSettings<E, R> & Pick<WebhookVerifyOptions, "tolerance">
+  ): Layer.Layer<Webhooks, ConfigError.ConfigError | E, Exclude<R, Scope.Scope>> =>
+    Layer.scoped(
+      Webhooks,
+      Effect.flatMap(fromEnvironment, (secrets) => make({ ...options, ...secrets }))
+    )
 }
 
 /**

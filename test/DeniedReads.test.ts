@@ -5,9 +5,12 @@ import {
   awaitVideo,
   createAndWatch,
   createVideo,
+  type DownloadVideoError,
   downloadVideo,
   retrieveVideo,
   VideoResource,
+  type Videos,
+  type WatchVideoError,
   watchVideo
 } from "effect-videos"
 import { json, type Reply, serve, text } from "./support/server.js"
@@ -96,11 +99,12 @@ describe("a 403 to a read of another job", () => {
   it.scopedLive("ends a watch at once, by an id or an old snapshot, and a download", () =>
     Effect.gen(function* () {
       const snapshot = Schema.decodeUnknownSync(VideoResource)(job({ created_at: 1_600_000_000 }))
-      for (const program of [
+      const programs: ReadonlyArray<Effect.Effect<void, WatchVideoError | DownloadVideoError, Videos>> = [
         Stream.runDrain(watchVideo("video_1", quick)),
         Stream.runDrain(watchVideo(snapshot, quick)),
         Stream.runDrain(downloadVideo("video_1"))
-      ]) {
+      ]
+      for (const program of programs) {
         const server = yield* serve(json(403, { error: { message: "not yours" } }))
         const exit = yield* Effect.exit(Effect.provide(program, videosOver(server, { readRetry: atOnce(3) })))
         assert(Exit.isFailure(exit) && exit.cause._tag === "Fail")

@@ -26,7 +26,11 @@ import { compile, root } from "./support/compile.js"
 
 const prelude = `
 import { Effect, Layer, Schedule, Stream } from "effect"
-import { createVideo, extendVideo, isTransient, retrieveVideo, Videos, watchVideo, VideosConfig } from "effect-videos"
+import { Redacted } from "effect"
+import { awaitVideos, createVideo, extendVideo, isTransient, retrieveVideo, Videos, watchVideo, watchVideos, VideosConfig } from "effect-videos"
+import { makeVideos } from "effect-videos/promise"
+import { memoryReplayStore, receiveWebhook, Webhooks } from "effect-videos/Webhook"
+const secrets = Redacted.make("a secret")
 const request = { video: "video_1", prompt: "on", seconds: 8 } as const
 `
 
@@ -67,6 +71,22 @@ const mistakes: { readonly [mistake: string]: readonly [code: string, message: R
     /is not assignable to type/
   ],
   "a time without a unit in words": [`watchVideo("video_1", { timeout: "15 parsecs" })`, /is not assignable to type/],
+  "a replay store beside the webhooks' layer, which it does not reach": [
+    `Layer.mergeAll(Webhooks.layer({ secrets }), memoryReplayStore())`,
+    /is not assignable to parameter of type/
+  ],
+  "a replay store whose services are missing": [
+    `Effect.runPromise(Effect.provide(receiveWebhook({ headers: {}, body: "" }), Webhooks.layer({ secrets, replayStore: Effect.zipRight(Videos, memoryReplayStore()) })))`,
+    /Type 'Videos' is not assignable to type 'never'/
+  ],
+  "a replay store that does not compare tokens by name": [
+    `Webhooks.layer({ secrets, replayStore: Effect.succeed({ claim: () => Effect.succeed("claimed" as const) }) })`,
+    /missing the following properties from type 'WebhookReplayStore': complete, release/
+  ],
+  "a parsed webhook body": [`receiveWebhook({ headers: {}, body: {} })`, /is not assignable to type 'WebhookBody'/],
+  "a number as jobs": [`watchVideos(1)`, /is not assignable to parameter of type/],
+  "a Stream as jobs to await": [`awaitVideos(Stream.make("video_1"))`, /is not assignable to parameter of type/],
+  "jobs without ids": [`makeVideos().watchMany([{}])`, /is not assignable to type/],
   "a key in the clear": [
     `VideosConfig.layer({ apiKey: "sk-1" })`,
     /Type 'string' is not assignable to type 'Redacted<string>'/

@@ -1,7 +1,8 @@
 import { inspect } from "node:util"
+import { runInNewContext } from "node:vm"
 import { Headers as PlatformHeaders } from "@effect/platform"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Either, Encoding, FastCheck, Redacted, Schema, TestClock } from "effect"
+import { DateTime, Duration, Effect, Either, Encoding, FastCheck, Fiber, Redacted, Schema, TestClock } from "effect"
 import * as Webhook from "effect-videos/Webhook"
 import OpenAI from "openai"
 import * as standard from "standardwebhooks"
@@ -190,7 +191,105 @@ describe("a delivery", () => {
     Effect.gen(function* () {
       const parsed: { readonly body: string } = JSON.parse(JSON.stringify({ body: {} }))
       const cause = yield* Effect.sandbox(verify(yield* signed({}), parsed.body)).pipe(Effect.flip)
-      expect(String(cause)).toContain("raw bytes or text")
+      expect(String(cause)).toMatch(/raw bytes .* or its text, not what was parsed from it/)
+    })
+  )
+
+  it.effect.each([
+    ["an array", [1, 2], "what was parsed from it"],
+    ["null", null, "a value of type null"],
+    ["a number", 7, "a value of type number"],
+    ["a stream", new ReadableStream(), "a value of type ReadableStream"],
+    ["a Blob", new Blob(["{}"]), "a value of type Blob"]
+  ] as const)("whose body is %s is refused by name", ([, wrong, named]) =>
+    Effect.gen(function* () {
+      const cause = yield* Effect.sandbox(verify(yield* signed({}), wrong as unknown as string)).pipe(Effect.flip)
+      expect(String(cause)).toContain(named)
+    })
+  )
+
+  const raw = new TextEncoder().encode(body)
+  /** The bytes somewhere in a longer buffer. */
+  const inside = (buffer: ArrayBuffer | SharedArrayBuffer) => {
+    const all = new Uint8Array(buffer)
+    all.fill(7)
+    all.set(raw, 8)
+    return { buffer, offset: 8, length: raw.byteLength }
+  }
+  const shared = inside(new SharedArrayBuffer(raw.byteLength + 16))
+  const longer = inside(new ArrayBuffer(raw.byteLength + 16))
+  const foreign: unknown = runInNewContext("new ArrayBuffer(length)", { length: raw.byteLength })
+  new Uint8Array(foreign as ArrayBuffer).set(raw)
+
+  it.effect.each<readonly [string, Webhook.WebhookBody]>([
+    ["a string", body],
+    ["an ArrayBuffer", raw.slice().buffer],
+    ["an ArrayBuffer of another realm", foreign as ArrayBuffer],
+    ["a SharedArrayBuffer", inside(new SharedArrayBuffer(raw.byteLength + 16)).buffer.slice(8, 8 + raw.byteLength)],
+    ["a Uint8Array with an offset", new Uint8Array(longer.buffer, longer.offset, longer.length)],
+    ["a view of shared memory", new Uint8Array(shared.buffer, shared.offset, shared.length)],
+    ["a Buffer", Buffer.from(body)],
+    ["a DataView with an offset", new DataView(longer.buffer, longer.offset, longer.length)],
+    ["an Int8Array", new Int8Array(longer.buffer, longer.offset, longer.length)],
+    ["a Uint8ClampedArray", new Uint8ClampedArray(raw)]
+  ])("whose body is %s is taken", ([, sent]) =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now * 1000)
+      const headers = yield* signed({})
+      const { event } = yield* Webhook.verify({ headers, body: sent }, { secrets: Redacted.make(secret) })
+      expect(event.id).toBe("evt_1")
+      expect(yield* Webhook.sign({ id: "msg_1", timestamp: now, body: sent, secret: Redacted.make(secret) })).toBe(
+        headers["webhook-signature"]
+      )
+    })
+  )
+
+  it.effect("whose body is a view of wide elements is taken by its bytes", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now * 1000)
+      const even = body.length % 2 === 0 ? body : `${body} `
+      const wide = new Uint16Array(new TextEncoder().encode(even).buffer)
+      const headers = yield* signed({ body: even })
+      expect((yield* Webhook.verify({ headers, body: wide }, { secrets: Redacted.make(secret) })).messageId).toBe(
+        "msg_1"
+      )
+    })
+  )
+
+  it.effect("whose body changes after it was given is read as it was given", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now * 1000)
+      const pool = raw.slice()
+      const webhooks = yield* Webhook.Webhooks
+      const fiber = yield* Effect.fork(webhooks.verify({ headers: yield* signed({}), body: pool }))
+      yield* Effect.yieldNow()
+      pool.fill(32)
+      expect((yield* Fiber.join(fiber)).event.id).toBe("evt_1")
+    }).pipe(Effect.provide(Webhook.Webhooks.layer({ secrets: Redacted.make(secret) })))
+  )
+
+  it.effect("is taken with headers in any shape", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(now * 1000)
+      const plain = yield* signed({})
+      const upper = Object.fromEntries(Object.entries(plain).map(([name, value]) => [name.toUpperCase(), value]))
+      const distinct = Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, [value]]))
+      const shapes: ReadonlyArray<Webhook.WebhookHeaders> = [
+        plain,
+        upper,
+        distinct,
+        { ...plain, "x-other": undefined },
+        new Headers(plain),
+        new Map(Object.entries(upper)),
+        Object.entries(distinct),
+        PlatformHeaders.fromInput(plain),
+        { get: (name: string) => plain[name] ?? null }
+      ]
+      for (const headers of shapes) expect((yield* verify(headers)).messageId).toBe("msg_1")
+      const none = undefined as unknown as Webhook.WebhookHeaders
+      expect(yield* Effect.flip(verify(none))).toMatchObject({ _tag: "WebhookSignatureError", reason: "missing" })
+      const twice = [...Object.entries(plain), ["Webhook-Id", "msg_2"] as const]
+      expect(yield* Effect.flip(verify(twice))).toMatchObject({ _tag: "WebhookSignatureError", reason: "repeated" })
     })
   )
 })

@@ -19,9 +19,9 @@ import {
 } from "effect"
 import {
   httpApp,
+  memoryReplayStore,
   type VideoEvent,
   WebhookReplayError,
-  WebhookReplayStore,
   WebhookStoreError,
   Webhooks
 } from "effect-videos/Webhook"
@@ -181,7 +181,13 @@ describe("the endpoint", () => {
     }).pipe(
       atNow,
       Effect.provide(
-        Layer.provide(live, Layer.mock(WebhookReplayStore, { claim: () => new WebhookStoreError({ detail: "down" }) }))
+        Webhooks.layer({
+          secrets: Redacted.make(secret),
+          replayStore: Effect.map(memoryReplayStore(), (store) => ({
+            ...store,
+            claim: () => new WebhookStoreError({ detail: "down" })
+          }))
+        })
       )
     )
   )

@@ -1,5 +1,4 @@
-import { KeyValueStore, Error as PlatformError } from "@effect/platform"
-import { describe, expect, it } from "@effect/vitest"
+import { describe, expect, expectTypeOf, it } from "@effect/vitest"
 import {
   Chunk,
   ConfigProvider,
@@ -17,10 +16,12 @@ import {
 } from "effect"
 import {
   handleWebhook,
+  type MemoryReplayOptions,
+  memoryReplayStore,
   receiveWebhook,
   WebhookReplayError,
-  type WebhookReplayOptions,
-  WebhookReplayStore,
+  type WebhookReplayStore,
+  WebhookStoreError,
   Webhooks
 } from "effect-videos/Webhook"
 import { body, event, now, secret, signed } from "./support/webhook.js"
@@ -45,7 +46,10 @@ const outcome = (id?: string) =>
 
 const live = Webhooks.layer({ secrets: Redacted.make(secret) })
 
-const within = (options: WebhookReplayOptions) => Layer.provide(live, WebhookReplayStore.layerMemory(options))
+const over = <E, R>(replayStore: Effect.Effect<WebhookReplayStore, E, R>) =>
+  Webhooks.layer({ secrets: Redacted.make(secret), replayStore })
+
+const within = (options: MemoryReplayOptions) => over(memoryReplayStore(options))
 
 const atNow = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.zipRight(TestClock.setTime(now * 1000), self)
 
@@ -123,6 +127,25 @@ describe("a message", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
+  it.effect("whose handler outlives its lease stays handled, though the second handler fails", () =>
+    Effect.gen(function* () {
+      const started = yield* Deferred.make<void>()
+      const end = yield* Deferred.make<void>()
+      const slow = () => Effect.zipRight(Deferred.succeed(started, undefined), Deferred.await(end))
+      const first = yield* Effect.fork(handleWebhook(yield* delivery(), slow))
+      yield* Deferred.await(started)
+      yield* TestClock.adjust("5 minutes")
+      const second = yield* delivery()
+      const failed = yield* Effect.flip(
+        handleWebhook(second, () =>
+          Effect.zipRight(Deferred.succeed(end, undefined), Effect.zipRight(Fiber.join(first), Effect.fail("no")))
+        )
+      )
+      expect(failed).toBe("no")
+      expect(yield* outcome()).toBe("seen")
+    }).pipe(atNow, Effect.provide(live))
+  )
+
   it.effect("is handled once by fifty deliveries at once", () =>
     Effect.gen(function* () {
       const runs = yield* Ref.make(0)
@@ -145,121 +168,189 @@ describe("a message", () => {
   )
 })
 
-const stores: ReadonlyArray<readonly [string, (options: WebhookReplayOptions) => Layer.Layer<WebhookReplayStore>]> = [
-  ["memory", WebhookReplayStore.layerMemory],
-  [
-    "a KeyValueStore",
-    (options) => Layer.provide(WebhookReplayStore.layerKeyValueStore(options), KeyValueStore.layerMemory)
-  ]
-]
+describe("the store in memory", () => {
+  const minute = { ttl: "1 hour", lease: "1 minute" } as const
 
-describe.each(stores)("the store in %s", (name, layer) => {
   it.effect("remembers a message for the time to live, and a claim for the lease", () =>
     Effect.gen(function* () {
-      const { claim, complete, release } = yield* WebhookReplayStore
-      expect(yield* claim("a")).toBe("claimed")
-      expect(yield* claim("a")).toBe("busy")
+      const { claim, complete, release } = yield* memoryReplayStore(minute)
+      expect(yield* claim("a", "1")).toBe("claimed")
+      expect(yield* claim("a", "2")).toBe("busy")
       yield* TestClock.adjust("59 seconds")
-      expect(yield* claim("a")).toBe("busy")
+      expect(yield* claim("a", "3")).toBe("busy")
       yield* TestClock.adjust("1 second")
-      expect(yield* claim("a")).toBe("claimed")
-      yield* complete("a")
-      expect(yield* claim("a")).toBe("seen")
+      expect(yield* claim("a", "4")).toBe("claimed")
+      yield* complete("a", "4")
+      expect(yield* claim("a", "5")).toBe("seen")
       yield* TestClock.adjust("59 minutes")
-      expect(yield* claim("a")).toBe("seen")
+      expect(yield* claim("a", "6")).toBe("seen")
       yield* TestClock.adjust("1 minute")
-      expect(yield* claim("a")).toBe("claimed")
-      yield* release("a")
-      expect(yield* claim("a")).toBe("claimed")
-    }).pipe(Effect.provide(layer({ ttl: "1 hour", lease: "1 minute" })))
+      expect(yield* claim("a", "7")).toBe("claimed")
+      yield* release("a", "7")
+      expect(yield* claim("a", "8")).toBe("claimed")
+    })
+  )
+
+  /** The first claim's lease has run out, and a second handler has the message. */
+  const overtaken = Effect.gen(function* () {
+    const store = yield* memoryReplayStore(minute)
+    expect(yield* store.claim("a", "first")).toBe("claimed")
+    yield* TestClock.adjust("1 minute")
+    expect(yield* store.claim("a", "second")).toBe("claimed")
+    return store
+  })
+
+  it.effect("keeps the second claim if the first handler fails after its lease", () =>
+    Effect.gen(function* () {
+      const { claim, release } = yield* overtaken
+      yield* release("a", "first")
+      expect(yield* claim("a", "third")).toBe("busy")
+    })
+  )
+
+  it.effect("keeps the first handler's result if the second fails", () =>
+    Effect.gen(function* () {
+      const { claim, complete, release } = yield* overtaken
+      yield* complete("a", "first")
+      expect(yield* claim("a", "third")).toBe("seen")
+      yield* release("a", "second")
+      expect(yield* claim("a", "third")).toBe("seen")
+    })
+  )
+
+  it.effect("keeps the second handler's result if the first fails", () =>
+    Effect.gen(function* () {
+      const { claim, complete, release } = yield* overtaken
+      yield* complete("a", "second")
+      yield* release("a", "first")
+      expect(yield* claim("a", "third")).toBe("seen")
+    })
+  )
+
+  it.effect("takes the message for handled if both finish", () =>
+    Effect.gen(function* () {
+      const { claim, complete } = yield* overtaken
+      yield* complete("a", "second")
+      yield* complete("a", "first")
+      expect(yield* claim("a", "third")).toBe("seen")
+    })
+  )
+
+  it.effect("takes a message for handled whose lease ran out while nobody else came", () =>
+    Effect.gen(function* () {
+      const { claim, complete } = yield* memoryReplayStore(minute)
+      yield* claim("a", "1")
+      yield* TestClock.adjust("10 minutes")
+      yield* complete("a", "1")
+      expect(yield* claim("a", "2")).toBe("seen")
+    })
+  )
+
+  it.effect("gives a claim again to its own token, as after a response that was lost", () =>
+    Effect.gen(function* () {
+      const { claim } = yield* memoryReplayStore(minute)
+      expect(yield* claim("a", "1")).toBe("claimed")
+      expect(yield* claim("a", "1")).toBe("claimed")
+      expect(yield* claim("a", "2")).toBe("busy")
+    })
   )
 
   it.effect("keeps messages apart, whatever their ids hold", () =>
     Effect.gen(function* () {
-      const { claim, complete } = yield* WebhookReplayStore
+      const { claim, complete } = yield* memoryReplayStore()
       const ids = ["a", "A", "__proto__", "constructor", "../..", "ключ", "\u0000", `${"x".repeat(5000)}`]
       for (const id of ids) {
-        expect(yield* claim(id)).toBe("claimed")
-        yield* complete(id)
+        expect(yield* claim(id, id)).toBe("claimed")
+        yield* complete(id, id)
       }
-      for (const id of ids) expect(yield* claim(id)).toBe("seen")
-    }).pipe(Effect.provide(layer({})))
+      for (const id of ids) expect(yield* claim(id, "again")).toBe("seen")
+    })
   )
 
   it.effect("forgets the oldest beyond its capacity", () =>
     Effect.gen(function* () {
-      const { claim, complete } = yield* WebhookReplayStore
+      const { claim, complete } = yield* memoryReplayStore({ capacity: 512 })
       const ids = Array.from({ length: 3000 }, (_, index) => `msg_${index}`)
-      yield* Effect.forEach(ids, (id) => Effect.zipRight(claim(id), complete(id)))
-      expect(yield* claim("msg_0")).toBe("claimed")
-      expect(yield* claim("msg_2999")).toBe("seen")
-      if (name === "memory") {
-        // One went out when `msg_0` came in again.
-        expect(yield* claim("msg_2489")).toBe("seen")
-        expect(yield* claim("msg_2488")).toBe("claimed")
+      yield* Effect.forEach(ids, (id) => Effect.zipRight(claim(id, id), complete(id, id)))
+      expect(yield* claim("msg_0", "again")).toBe("claimed")
+      expect(yield* claim("msg_2999", "again")).toBe("seen")
+      // One went out when `msg_0` came in again.
+      expect(yield* claim("msg_2489", "again")).toBe("seen")
+      expect(yield* claim("msg_2488", "again")).toBe("claimed")
+    })
+  )
+
+  it.effect("forgets a message that was handled before one that is being handled", () =>
+    Effect.gen(function* () {
+      const { claim, complete } = yield* memoryReplayStore({ capacity: 2 })
+      yield* claim("slow", "1")
+      for (const id of ["a", "b", "c"]) {
+        yield* claim(id, id)
+        yield* complete(id, id)
       }
-    }).pipe(Effect.provide(layer({ capacity: 512 })))
+      expect(yield* claim("slow", "2")).toBe("busy")
+    })
   )
 })
 
-describe("a KeyValueStore", () => {
-  const shared = Layer.provide(live, WebhookReplayStore.layerKeyValueStore())
+describe("a store of one's own", () => {
+  const down = new WebhookStoreError({ detail: "down" })
 
-  it.effect("stops a message that another process took", () =>
-    Effect.gen(function* () {
-      expect(yield* Effect.provide(outcome(), Layer.fresh(shared))).toBe("taken")
-      expect(yield* Effect.provide(outcome(), Layer.fresh(shared))).toBe("seen")
-    }).pipe(atNow, Effect.provide(KeyValueStore.layerMemory))
-  )
-
-  it.effect("holds a bounded number of keys and of entries, and survives what others wrote to it", () =>
-    Effect.gen(function* () {
-      const store = yield* KeyValueStore.KeyValueStore
-      const { claim, complete } = yield* Effect.provide(
-        WebhookReplayStore,
-        WebhookReplayStore.layerKeyValueStore({ capacity: 256, ttl: "1 minute" })
-      )
-      for (let index = 0; index < 256; index++)
-        yield* store.set(`webhook-replay-${index}`, index % 2 ? "junk" : "[[1]]")
-      for (let index = 0; index < 2000; index++) {
-        expect(yield* claim(`msg_${index}`)).toBe("claimed")
-        yield* complete(`msg_${index}`)
-      }
-      expect(yield* store.size).toBe(256)
-      const texts = yield* Effect.forEach(Array.from({ length: 256 }), (_, index) =>
-        store.get(`webhook-replay-${index}`)
-      )
-      const entries = texts.flatMap(
-        (text): ReadonlyArray<unknown> => (text._tag === "Some" && text.value !== "junk" ? JSON.parse(text.value) : [])
-      )
-      expect(entries.length).toBeLessThanOrEqual(256)
-    }).pipe(Effect.provide(KeyValueStore.layerMemory))
-  )
-
-  const down = new PlatformError.SystemError({ reason: "Unknown", module: "KeyValueStore", method: "any" })
-  const failing = (method: "get" | "set", after: number) => {
-    let calls = 0
-    const gate = <A>(name: "get" | "set", self: Effect.Effect<A, PlatformError.PlatformError>) =>
-      Effect.suspend(() => (name === method && calls++ >= after ? Effect.fail(down) : self))
-    const kept = Effect.map(KeyValueStore.KeyValueStore, (store) => ({
-      ...store,
-      get: (key: string) => gate("get", store.get(key)),
-      set: (key: string, value: string | Uint8Array) => gate("set", store.set(key, value))
-    }))
-    return Layer.effect(KeyValueStore.KeyValueStore, kept).pipe(Layer.provide(KeyValueStore.layerMemory))
-  }
-
-  it.effect("that does not answer stops the message before it is handled", () =>
+  it.effect("that does not respond stops the message before it is handled", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(handleWebhook(yield* delivery(), () => Effect.die("handled")))
       expect(error).toMatchObject({ _tag: "WebhookStoreError", isTransient: true })
-    }).pipe(atNow, Effect.provide(Layer.provide(shared, failing("get", 0))))
+    }).pipe(
+      atNow,
+      Effect.provide(
+        over(Effect.succeed({ claim: () => down, complete: () => Effect.void, release: () => Effect.void }))
+      )
+    )
   )
 
   it.effect("that fails after the message was handled changes nothing about that", () =>
     Effect.gen(function* () {
       expect(yield* handleWebhook(yield* delivery(), () => Effect.succeed("handled"))).toBe("handled")
-    }).pipe(atNow, Effect.provide(Layer.provide(shared, failing("set", 1))))
+    }).pipe(
+      atNow,
+      Effect.provide(
+        over(Effect.succeed({ claim: () => Effect.succeed("claimed"), complete: () => down, release: () => down }))
+      )
+    )
+  )
+
+  it.effect("stops a message that another process took", () =>
+    Effect.gen(function* () {
+      const database = yield* memoryReplayStore()
+      const [first, second] = [over(Effect.succeed(database)), over(Effect.succeed(database))]
+      expect(yield* Effect.provide(outcome(), first)).toBe("taken")
+      expect(yield* Effect.provide(outcome(), second)).toBe("seen")
+    }).pipe(atNow)
+  )
+
+  class Database extends Context.Tag("Database")<Database, WebhookReplayStore>() {}
+
+  it.effect("is made from services that the layer then requires", () =>
+    Effect.gen(function* () {
+      const layer = over(Database)
+      expectTypeOf<Layer.Layer.Context<typeof layer>>().toEqualTypeOf<Database>()
+      const fromEnvironment = Webhooks.layerConfigWith({ replayStore: Database })
+      expectTypeOf<Layer.Layer.Context<typeof fromEnvironment>>().toEqualTypeOf<Database>()
+      const scoped = over(Effect.acquireRelease(memoryReplayStore(), () => Effect.void))
+      expectTypeOf<Layer.Layer.Context<typeof scoped>>().toEqualTypeOf<never>()
+      const database = yield* memoryReplayStore()
+      yield* database.complete("msg_1", "another process")
+      expect(yield* Effect.provide(outcome(), Layer.provide(layer, Layer.succeed(Database, database)))).toBe("seen")
+    }).pipe(atNow)
+  )
+
+  it.effect("is used by `layerConfigWith`", () =>
+    Effect.gen(function* () {
+      const database = yield* memoryReplayStore()
+      yield* database.complete("msg_1", "another process")
+      const layer = Webhooks.layerConfigWith({ replayStore: Effect.succeed(database), tolerance: "1 minute" })
+      expect(yield* Effect.provide(outcome(), layer)).toBe("seen")
+    }).pipe(atNow, Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["OPENAI_WEBHOOK_SECRET", secret]]))))
   )
 })
 
@@ -274,20 +365,26 @@ describe("the layer", () => {
   it.effect("uses the store that it is given", () =>
     Effect.gen(function* () {
       const asked: Array<string> = []
-      const store = Layer.succeed(WebhookReplayStore, {
-        claim: (id) =>
-          Effect.as(
-            Effect.sync(() => asked.push(`claim ${id}`)),
-            "claimed"
-          ),
-        complete: (id) => Effect.sync(() => void asked.push(`complete ${id}`)),
-        release: (id) => Effect.sync(() => void asked.push(`release ${id}`))
-      })
+      const tokens = new Map<string, string>()
+      const noted = (method: string, id: string, token: string) =>
+        Effect.sync(() => void asked.push(`${method} ${id} ${tokens.get(id) === token}`))
+      const store: WebhookReplayStore = {
+        claim: (id, token) =>
+          Effect.sync(() => {
+            tokens.set(id, token)
+            asked.push(`claim ${id}`)
+            return "claimed"
+          }),
+        complete: (id, token) => noted("complete", id, token),
+        release: (id, token) => noted("release", id, token)
+      }
       yield* Effect.gen(function* () {
         yield* receive("msg_1")
         yield* Effect.flip(handleWebhook(yield* delivery("msg_2"), () => Effect.fail("no")))
-      }).pipe(Effect.provide(Layer.provide(live, store)))
-      expect(asked).toEqual(["claim msg_1", "complete msg_1", "claim msg_2", "release msg_2"])
+      }).pipe(Effect.provide(over(Effect.succeed(store))))
+      // With the token of the claim, which is another one for each delivery.
+      expect(asked).toEqual(["claim msg_1", "complete msg_1 true", "claim msg_2", "release msg_2 true"])
+      expect(tokens.get("msg_1")).not.toBe(tokens.get("msg_2"))
     }).pipe(atNow)
   )
 

@@ -1,13 +1,8 @@
-/** Which messages were taken already: in memory, or in a key-value store that several processes share. */
-import * as KeyValueStore from "@effect/platform/KeyValueStore"
+/** Which messages were taken already: in memory, or in a database that several processes share. */
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import { parseJson } from "./secrets.js"
-import { WebhookStoreError } from "./webhookErrors.js"
+import type { WebhookStoreError } from "./webhookErrors.js"
 
 /**
  * What became of a claim: `claimed`, now the caller's; `busy`, claimed by another who is not done; `seen`, done.
@@ -18,19 +13,52 @@ import { WebhookStoreError } from "./webhookErrors.js"
 export type WebhookClaim = "claimed" | "busy" | "seen"
 
 /**
- * What to remember of the messages that were taken. Ids are `webhook-id`s, and only those of genuine deliveries come
- * here.
+ * Remembers which messages were taken, so that each is handled once. `memoryReplayStore` is the one for a single process;
+ * several processes share a store of your own, on a database.
+ *
+ * `messageId` is a `webhook-id`; only those of genuine deliveries come here. `token` names one claim, and is another one for
+ * each delivery. Three rules make the promise:
+ *
+ * - `claim` is atomic: of any number of claims at once, in any number of processes, one is `claimed`.
+ * - A claim ends by itself after a lease, for the process that was killed. The lease must be longer than any handler takes:
+ *   when it has run out, a second delivery is `claimed` while the first is still being handled. Use the database's own clock.
+ * - `release` compares the token: a handler whose lease has run out must not give back the claim of another, nor its result.
+ *   `complete` needs no comparison, because a message that any handler has handled is handled.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { type WebhookReplayStore, WebhookStoreError } from "effect-videos/Webhook"
+ *
+ * // Redis 7 or later, by any client. In SQL, `claim` is one `INSERT … ON CONFLICT (id) DO UPDATE … WHERE lease_until < now()`.
+ * const replayStore = (redis: (command: ReadonlyArray<string>) => Promise<string | number | null>): WebhookReplayStore => {
+ *   const send = (...command: ReadonlyArray<string>) =>
+ *     Effect.tryPromise({
+ *       try: () => redis(command),
+ *       catch: (cause) => new WebhookStoreError({ detail: String(cause), cause })
+ *     })
+ *   const lease = String(5 * 60_000)
+ *   const timeToLive = String(72 * 3_600_000)
+ *   const releaseScript = `if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end`
+ *   return {
+ *     claim: (id, token) =>
+ *       Effect.map(send("SET", `webhook:${id}`, token, "NX", "GET", "PX", lease), (before) =>
+ *         before === null || before === token ? "claimed" : before === "done" ? "seen" : "busy"
+ *       ),
+ *     complete: (id) => send("SET", `webhook:${id}`, "done", "PX", timeToLive),
+ *     release: (id, token) => send("EVAL", releaseScript, "1", `webhook:${id}`, token)
+ *   }
+ * }
  *
  * @since 0.1.0
  * @category models
  */
-export interface WebhookReplayStoreService {
-  /** Takes a message, before it is handled, unless somebody has it. One of any number of claims at once may win. */
-  readonly claim: (messageId: string) => Effect.Effect<WebhookClaim, WebhookStoreError>
-  /** A claimed message was handled. */
-  readonly complete: (messageId: string) => Effect.Effect<void, WebhookStoreError>
-  /** A claimed message was not handled: the next claim takes it. */
-  readonly release: (messageId: string) => Effect.Effect<void, WebhookStoreError>
+export interface WebhookReplayStore {
+  /** Takes a message before it is handled, unless it is taken. The same token again has its claim again. */
+  readonly claim: (messageId: string, token: string) => Effect.Effect<WebhookClaim, WebhookStoreError>
+  /** The message was handled: every claim from now on is `seen`, also if the caller's own had run out. */
+  readonly complete: (messageId: string, token: string) => Effect.Effect<unknown, WebhookStoreError>
+  /** The message was not handled: the next claim takes it, unless the claim of this token is over. */
+  readonly release: (messageId: string, token: string) => Effect.Effect<unknown, WebhookStoreError>
 }
 
 /**
@@ -39,10 +67,10 @@ export interface WebhookReplayStoreService {
  * @since 0.1.0
  * @category models
  */
-export interface WebhookReplayOptions {
+export interface MemoryReplayOptions {
   /**
-   * How many messages; the oldest go first. More than come in twice the tolerance, or the oldest of them could be
-   * replayed. Default: 10,000 in memory, about 100,000 in a `KeyValueStore`.
+   * How many messages; the oldest that were handled go first. More than come in twice the tolerance, or the oldest of them
+   * could be replayed. Default: 10,000.
    */
   readonly capacity?: number | undefined
   /**
@@ -51,161 +79,74 @@ export interface WebhookReplayOptions {
    */
   readonly ttl?: Duration.DurationInput | undefined
   /**
-   * For how long a message that is being handled. Then a claim is taken for abandoned, as when a process was killed, so
-   * that this must be longer than any handler takes. Default: 5 minutes.
+   * For how long a message that is being handled. Then a claim is taken for abandoned, so that this must be longer than any
+   * handler takes. Default: 5 minutes.
    */
   readonly lease?: Duration.DurationInput | undefined
 }
 
-/**
- * Where the messages that were taken are remembered. A message is claimed before it is handled, completed after, and
- * released when that failed: whoever claims it in between is told that it is `busy`.
- *
- * A store of one's own, on a database that several processes share, is these three operations; `claim` has to be
- * atomic.
- *
- * @example
- * import { KeyValueStore } from "@effect/platform"
- * import { Layer, Redacted } from "effect"
- * import { Webhooks, WebhookReplayStore } from "effect-videos/Webhook"
- *
- * const live = Webhooks.layer({ secrets: Redacted.make("a secret") }).pipe(
- *   Layer.provide(WebhookReplayStore.layerKeyValueStore({ ttl: "1 hour" })),
- *   Layer.provide(KeyValueStore.layerMemory)
- * )
- *
- * @since 0.1.0
- * @category services
- */
-export class WebhookReplayStore extends Context.Tag("effect-videos/WebhookReplayStore")<
-  WebhookReplayStore,
-  WebhookReplayStoreService
->() {
-  /** In this process's memory. What `Webhooks.layer` uses where it is given no store. */
-  static readonly layerMemory = (options: WebhookReplayOptions = {}): Layer.Layer<WebhookReplayStore> =>
-    Layer.effect(
-      WebhookReplayStore,
-      Effect.suspend(() => makeMemory(options))
-    )
-
-  /**
-   * In a `KeyValueStore`, under 256 keys that begin with `webhook-replay-`, so that it outlives the process and several
-   * may share it. That interface cannot claim atomically: claims of one process never collide, but two processes that
-   * claim the same message within the time of one read and one write may both win.
-   */
-  static readonly layerKeyValueStore = (
-    options: WebhookReplayOptions = {}
-  ): Layer.Layer<WebhookReplayStore, never, KeyValueStore.KeyValueStore> =>
-    Layer.effect(
-      WebhookReplayStore,
-      Effect.flatMap(KeyValueStore.KeyValueStore, (store) => makeKeyValue(store, options))
-    )
-}
-
-// internal
-
 interface Entry {
-  /** Handled, or only claimed. */
-  readonly done: boolean
+  /** Whose claim it is; `null` once the message was handled. */
+  readonly token: string | null
   /** Unix milliseconds. */
   readonly until: number
 }
 
-type Entries = Map<string, Entry>
-
-interface Limits {
-  readonly capacity: number
-  /** Milliseconds. */
-  readonly ttl: number
-  readonly lease: number
-}
-
-const limitsOf = (options: WebhookReplayOptions, capacity: number): Limits => ({
-  capacity: Math.max(1, Math.floor(options.capacity ?? capacity)),
-  ttl: Duration.toMillis(options.ttl ?? "72 hours"),
-  lease: Duration.toMillis(options.lease ?? "5 minutes")
-})
-
-// A `Map` keeps the order of insertion, so that the oldest is always the first.
-const put = (entries: Entries, id: string, entry: Entry, now: number, capacity: number): void => {
-  entries.delete(id)
-  for (const [oldest, { until }] of entries) {
-    if (until > now && entries.size < capacity) break
-    entries.delete(oldest)
-  }
-  entries.set(id, entry)
-}
-
-const claim = (entries: Entries, id: string, now: number, { capacity, lease }: Limits): WebhookClaim => {
-  const entry = entries.get(id)
-  if (entry !== undefined && entry.until > now) return entry.done ? "seen" : "busy"
-  put(entries, id, { done: false, until: now + lease }, now, capacity)
-  return "claimed"
-}
-
-const complete = (entries: Entries, id: string, now: number, { capacity, ttl }: Limits): void =>
-  put(entries, id, { done: true, until: now + ttl }, now, capacity)
-
-/** @internal */
-export const makeMemory = (options: WebhookReplayOptions): Effect.Effect<WebhookReplayStoreService> =>
-  Effect.sync(() => {
-    const limits = limitsOf(options, 10_000)
-    const entries: Entries = new Map()
-    return {
-      claim: (id) => Effect.map(Clock.currentTimeMillis, (now) => claim(entries, id, now, limits)),
-      complete: (id) => Effect.map(Clock.currentTimeMillis, (now) => complete(entries, id, now, limits)),
-      release: (id) => Effect.sync(() => void entries.delete(id))
-    }
-  })
-
 /**
- * A store cannot list its keys, so that ids share a fixed number of them: whatever is written there can be cleaned up.
+ * A replay store in this process's memory, of bounded size: what `Webhooks.layer` uses by default. Another process, and the
+ * next run of this one, know nothing of it.
+ *
+ * @example
+ * import { Redacted } from "effect"
+ * import { memoryReplayStore, Webhooks } from "effect-videos/Webhook"
+ *
+ * const live = Webhooks.layer({
+ *   secrets: Redacted.make("a secret"),
+ *   replayStore: memoryReplayStore({ capacity: 1_000, lease: "1 hour" })
+ * })
+ *
+ * @since 0.1.0
+ * @category constructors
  */
-const buckets = 256
+export const memoryReplayStore = (options: MemoryReplayOptions = {}): Effect.Effect<WebhookReplayStore> =>
+  Effect.sync(() => {
+    const capacity = Math.max(1, Math.floor(options.capacity ?? 10_000))
+    const ttl = Duration.toMillis(options.ttl ?? "72 hours")
+    const lease = Duration.toMillis(options.lease ?? "5 minutes")
+    // A `Map` keeps the order of insertion, so that the oldest is always the first.
+    const entries = new Map<string, Entry>()
 
-/** FNV-1a. Only spreads the ids: they were signed, so that nobody can choose them. */
-const bucketOf = (id: string): string => {
-  let hash = 0x811c9dc5
-  for (let index = 0; index < id.length; index++) hash = Math.imul(hash ^ id.charCodeAt(index), 0x01000193)
-  return `webhook-replay-${(hash >>> 0) % buckets}`
-}
+    const put = (id: string, entry: Entry, now: number): void => {
+      entries.delete(id)
+      for (const [oldest, { until }] of entries) {
+        if (until > now) break
+        entries.delete(oldest)
+      }
+      if (entries.size >= capacity) entries.delete(oldestOf(entries))
+      entries.set(id, entry)
+    }
 
-const isEntry = (value: unknown): value is readonly [string, 0 | 1, number] =>
-  Array.isArray(value) && typeof value[0] === "string" && typeof value[2] === "number"
-
-// What cannot be read is as good as nothing: a store that somebody else wrote to must not stop all events.
-const parse = (text: string): Entries => {
-  const body = Option.getOrNull(parseJson(text))
-  const rows = Array.isArray(body) ? body.filter(isEntry) : []
-  return new Map(rows.map(([id, done, until]) => [id, { done: done === 1, until }]))
-}
-
-const print = (entries: Entries): string =>
-  JSON.stringify(Array.from(entries, ([id, { done, until }]) => [id, done ? 1 : 0, until]))
-
-const makeKeyValue = (
-  store: KeyValueStore.KeyValueStore,
-  options: WebhookReplayOptions
-): Effect.Effect<WebhookReplayStoreService> =>
-  Effect.map(Effect.makeSemaphore(1), (mutex) => {
-    const total = limitsOf(options, 100_000)
-    const limits = { ...total, capacity: Math.ceil(total.capacity / buckets) }
-    const change = <A>(id: string, f: (entries: Entries, now: number) => A): Effect.Effect<A, WebhookStoreError> =>
-      Effect.gen(function* () {
-        const key = bucketOf(id)
-        const before = Option.getOrElse(yield* store.get(key), () => "[]")
-        const entries = parse(before)
-        const result = f(entries, yield* Clock.currentTimeMillis)
-        const after = print(entries)
-        if (after !== before) yield* store.set(key, after)
-        return result
-      }).pipe(
-        mutex.withPermits(1),
-        Effect.mapError((cause) => new WebhookStoreError({ detail: cause.message, cause }))
-      )
     return {
-      claim: (id) => change(id, (entries, now) => claim(entries, id, now, limits)),
-      complete: (id) => change(id, (entries, now) => complete(entries, id, now, limits)),
-      release: (id) => change(id, (entries) => void entries.delete(id))
+      claim: (id, token) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          const entry = entries.get(id)
+          if (entry !== undefined && entry.until > now && entry.token !== token) {
+            return entry.token === null ? "seen" : "busy"
+          }
+          put(id, { token, until: now + lease }, now)
+          return "claimed"
+        }),
+      complete: (id) => Effect.map(Clock.currentTimeMillis, (now) => put(id, { token: null, until: now + ttl }, now)),
+      release: (id, token) =>
+        Effect.sync(() => {
+          if (entries.get(id)?.token === token) entries.delete(id)
+        })
     }
   })
+
+/** What to forget for want of room: a message that was handled rather than one that is being handled. */
+const oldestOf = (entries: ReadonlyMap<string, Entry>): string => {
+  for (const [id, { token }] of entries) if (token === null) return id
+  const [first = ""] = entries.keys()
+  return first
+}

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
+import type { WebhookBody } from "../Webhook.js"
 
 const scheme = "v1,"
 
@@ -47,16 +48,40 @@ export interface Message {
   readonly id: string
   /** Unix seconds, as they stand in the header. */
   readonly timestamp: number | string
-  readonly body: Uint8Array | string
+  readonly body: WebhookBody
+}
+
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1)
+
+/**
+ * The bytes of a body, as they are now: a copy, because buffers are reused and shared memory changes. `null` for what is not
+ * raw. Buffers of another realm (`vm`, a test runner) are no `instanceof`.
+ */
+export const bytesOf = (body: unknown): Uint8Array<ArrayBuffer> | null => {
+  if (typeof body === "string") return new Uint8Array(text.encode(body))
+  if (ArrayBuffer.isView(body)) return new Uint8Array(new Uint8Array(body.buffer, body.byteOffset, body.byteLength))
+  return tagOf(body) === "ArrayBuffer" || tagOf(body) === "SharedArrayBuffer"
+    ? new Uint8Array(new Uint8Array(body as ArrayBuffer))
+    : null
+}
+
+/** Why a body cannot be verified, with the kind of value that it is. */
+export const notRaw = (body: unknown): string => {
+  const kind = body === null ? "null" : typeof body === "object" ? tagOf(body) : typeof body
+  const what = kind === "Object" || kind === "Array" ? "what was parsed from it" : `a value of type ${kind}`
+  return `a webhook's \`body\` must be its raw bytes (Uint8Array, Buffer, ArrayBuffer, DataView) or its text, not ${what}. Pass the body as it came, such as \`await request.arrayBuffer()\``
 }
 
 /** What is signed. The body's own bytes: a body that was parsed and written again is another body. */
-export const content = ({ body, id, timestamp }: Message): Uint8Array<ArrayBuffer> => {
+export const content = ({
+  body,
+  id,
+  timestamp
+}: Omit<Message, "body"> & { readonly body: Uint8Array }): Uint8Array<ArrayBuffer> => {
   const head = text.encode(`${id}.${timestamp}.`)
-  const tail = typeof body === "string" ? text.encode(body) : body
-  const all = new Uint8Array(head.length + tail.length)
+  const all = new Uint8Array(head.length + body.length)
   all.set(head)
-  all.set(tail, head.length)
+  all.set(body, head.length)
   return all
 }
 
@@ -72,12 +97,15 @@ export const sign = (
     readonly secret: Redacted.Redacted
   }
 ): Effect.Effect<string> =>
-  Effect.flatMap(importKey(options.secret), (key) =>
-    Effect.map(
-      Effect.promise(() => globalThis.crypto.subtle.sign(hmac.name, key, content(options))),
-      (signature) => scheme + Encoding.encodeBase64(new Uint8Array(signature))
-    )
-  )
+  Effect.flatMap(importKey(options.secret), (key) => {
+    const body = bytesOf(options.body)
+    return body === null
+      ? Effect.dieMessage(notRaw(options.body))
+      : Effect.map(
+          Effect.promise(() => globalThis.crypto.subtle.sign(hmac.name, key, content({ ...options, body }))),
+          (signature) => scheme + Encoding.encodeBase64(new Uint8Array(signature))
+        )
+  })
 
 /** The `v1` signatures of a header. Bare ones, and those of other versions (`v1a`, `v2`), are none. */
 export const signaturesOf = (header: string): ReadonlyArray<Uint8Array<ArrayBuffer>> =>

@@ -19,7 +19,7 @@ import { clip } from "./errorBody.js"
 import { parseJson } from "./secrets.js"
 import { WebhookDecodeError, WebhookSignatureError, WebhookTimestampError } from "./webhookErrors.js"
 import { VideoEvent } from "./webhookEvent.js"
-import { checkSecret, content, findKey, importKey, signaturesOf } from "./webhookSignature.js"
+import { bytesOf, checkSecret, content, findKey, importKey, notRaw, signaturesOf } from "./webhookSignature.js"
 
 // -----------------------------------------------------------------------------
 // headers
@@ -27,21 +27,28 @@ import { checkSecret, content, findKey, importKey, signaturesOf } from "./webhoo
 
 type Name = "webhook-id" | "webhook-timestamp" | "webhook-signature"
 
+type Value = string | ReadonlyArray<string> | null | undefined
+
+const isIterable = (headers: WebhookHeaders): headers is Iterable<readonly [string, string | ReadonlyArray<string>]> =>
+  Symbol.iterator in headers && typeof headers[Symbol.iterator] === "function"
+
 const isWebHeaders = (
   headers: WebhookHeaders
 ): headers is Extract<WebhookHeaders, { readonly get: (name: string) => string | null }> =>
-  typeof headers.get === "function"
+  "get" in headers && typeof headers.get === "function"
+
+const pairsOf = (headers: WebhookHeaders, name: Name): Iterable<readonly [string, Value]> => {
+  // A program without types may have none at all.
+  if (typeof headers !== "object" || headers === null) return []
+  if (isIterable(headers)) return headers
+  return isWebHeaders(headers) ? [[name, headers.get(name)]] : Object.entries(headers)
+}
 
 /** Every value that the headers have for a name, in whatever case they spell it. */
-const valuesOf = (headers: WebhookHeaders, name: Name): ReadonlyArray<string> => {
-  if (isWebHeaders(headers)) {
-    const value = headers.get(name)
-    return value === null ? [] : [value]
-  }
-  return Object.entries(headers).flatMap(([key, value]) =>
-    key.toLowerCase() === name && value !== undefined ? value : []
+const valuesOf = (headers: WebhookHeaders, name: Name): ReadonlyArray<string> =>
+  Array.from(pairsOf(headers, name)).flatMap(([key, value]) =>
+    String(key).toLowerCase() === name && value !== undefined && value !== null ? value : []
   )
-}
 
 const header = (
   headers: WebhookHeaders,
@@ -88,22 +95,23 @@ const leniently = new TextDecoder()
 const decodeEvent = ParseResult.decodeUnknownEither(VideoEvent)
 
 const readEvent = (
-  body: Uint8Array | string,
+  body: Uint8Array,
   messageId: string,
   scrub: (text: string) => string
 ): Either.Either<VideoEvent, WebhookDecodeError> => {
   const unreadable = (reason: WebhookDecodeError["reason"], detail: string) => {
-    const text = typeof body === "string" ? body : leniently.decode(body)
-    return new WebhookDecodeError({ reason, messageId, detail: scrub(detail), body: clip(scrub(text)) })
+    return new WebhookDecodeError({
+      reason,
+      messageId,
+      detail: scrub(detail),
+      body: clip(scrub(leniently.decode(body)))
+    })
   }
   return Either.gen(function* () {
-    const text =
-      typeof body === "string"
-        ? body
-        : yield* Either.try({
-            try: () => strictly.decode(body),
-            catch: () => unreadable("encoding", "the body is not UTF-8")
-          })
+    const text = yield* Either.try({
+      try: () => strictly.decode(body),
+      catch: () => unreadable("encoding", "the body is not UTF-8")
+    })
     const json = parseJson(text)
     if (Option.isNone(json)) {
       return yield* Either.left(unreadable("syntax", text === "" ? "the body is empty" : "the body is no JSON"))
@@ -141,14 +149,12 @@ export const makeVerifier = (options: WebhookVerifyOptions): Effect.Effect<Verif
     const scrub = (text: string): string =>
       secrets.reduce((rest, secret) => rest.replaceAll(Redacted.value(secret), "<redacted>"), text)
 
-    return ({ body, headers }) =>
+    return ({ body: given, headers }) =>
       Effect.gen(function* () {
+        // What is checked and what is read are the same bytes.
+        const body = bytesOf(given)
         // What `express.json()` leaves in an untyped `req.body`, for one. It can never fit a signature.
-        if (typeof body !== "string" && !ArrayBuffer.isView(body)) {
-          return yield* Effect.dieMessage(
-            "a webhook's `body` must be its raw bytes or text, not what was parsed from it"
-          )
-        }
+        if (body === null) return yield* Effect.dieMessage(notRaw(given))
         const messageId = yield* header(headers, "webhook-id", null)
         const timestamp = yield* header(headers, "webhook-timestamp", messageId)
         const signature = yield* header(headers, "webhook-signature", messageId)

@@ -130,9 +130,9 @@ export interface VideosClient {
   ) => ReadableStream<Uint8Array>
   /** The job's snapshots as `watchVideo` emits them, the terminal one last. A consumer that is slow gets the newest. */
   readonly watch: (video: string | VideoResource, options?: Promised<WatchOptions>) => AsyncIterable<VideoResource>
-  /** The updates of many jobs, as of `watchVideos`. */
+  /** The updates of many jobs, as of `watchVideos`. A string is one id. */
   readonly watchMany: (
-    videos: Iterable<string | VideoResource> | AsyncIterable<string | VideoResource>,
+    videos: string | VideoResource | Iterable<string | VideoResource> | AsyncIterable<string | VideoResource>,
     options?: Promised<WatchVideosOptions>
   ) => AsyncIterable<VideoUpdate>
   /** The completed job; rejects with `VideoFailedError` if it fails. */
@@ -207,7 +207,10 @@ export const makeVideos = ({ client, fetch, ...options }: VideosOptions = {}): V
     watch: (video, given) => runner.iterate(watchVideo(video, watching(given)), given?.signal),
     watchMany: (videos, given) =>
       runner.iterate(
-        watchVideos(Symbol.asyncIterator in videos ? streamOf(videos) : videos, watching(given)),
+        watchVideos(
+          typeof videos === "object" && videos !== null && Symbol.asyncIterator in videos ? streamOf(videos) : videos,
+          watching(given)
+        ),
         given?.signal
       ),
     await: (video, given) => {
