@@ -2,7 +2,16 @@
 import { inspect } from "node:util"
 import { describe, expect, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Redacted, Stream } from "effect"
-import { createVideo, downloadVideo, extendVideo, retrieveVideo, VideoFile } from "effect-videos"
+import {
+  type CreateVideoError,
+  createVideo,
+  type DownloadVideoError,
+  downloadVideo,
+  extendVideo,
+  retrieveVideo,
+  VideoFile,
+  type Videos
+} from "effect-videos"
 import * as VideosUndici from "effect-videos/undici"
 import { proxiesFromEnvironment, proxyOf, readNoProxy } from "../src/undici/proxy.js"
 import { type ProxyBehaviour, serveProxy } from "./support/proxy.js"
@@ -14,7 +23,7 @@ const secret = "pass-w0rd-of-the-proxy"
 const plain = { baseUrl: "http://videos.test/v1" }
 const secure = { baseUrl: "https://videos.test/v1" }
 
-const through = (proxy: string, noProxy?: string) => VideosUndici.layerProxy({ proxy, noProxy })
+const through = (proxy: string, noProxy?: string) => Layer.orDie(VideosUndici.layerProxy({ proxy, noProxy }))
 
 const withCredentials = (origin: string) => origin.replace("//", `//user:${secret}@`)
 
@@ -125,13 +134,13 @@ describe("a proxy that fails", () => {
         const proxy = yield* serveProxy(behaviour)
         const spans = recordSpans()
         const videos = videosOver(server, {}, through(withCredentials(proxy.origin)))
-        const calls = [
+        const calls: ReadonlyArray<Effect.Effect<DownloadVideoError | CreateVideoError, unknown, Videos>> = [
           Effect.flip(createVideo({ prompt: "x" })),
           Effect.flip(retrieveVideo("video_1")).pipe(Effect.withTracer(spans.tracer)),
           Effect.flip(Stream.runDrain(downloadVideo("video_1")))
         ]
         for (const call of calls) {
-          const error = yield* Effect.provide(call, videos)
+          const error = yield* Effect.orDie(Effect.provide(call, videos))
           const message = error._tag === "SubmissionUncertainError" ? error.reason.message : error.message
           expect(message.replaceAll(proxy.origin, "PROXY")).toMatch(says)
           const seen = [inspect(error, { depth: 8, showHidden: true }), JSON.stringify(error), ...spans.said()].join()
