@@ -12,7 +12,7 @@ import type { SubmissionPolicy, SubmitOptions } from "../Http.js"
 import { isTerminal, type VideoResource } from "../Schema.js"
 import type { Claims, Entry } from "./reconcileClaims.js"
 import { type ReadPage, readNewest } from "./reconcileLook.js"
-import { judge, type Verdict } from "./reconcileVerdict.js"
+import { judge, remember, type Verdict } from "./reconcileVerdict.js"
 import type { Submission } from "./submissions.js"
 
 /** A submission is sent three times at most. */
@@ -40,10 +40,15 @@ export interface Answered {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
+/** More missing jobs than these are not asked for between two reads of the list. */
+const mostMissing = 5
+
+/** Whether the server has a job, and it has not ended badly: a complete list shows it. */
+export type IsThere = (id: string, options: SubmitOptions | undefined) => Effect.Effect<boolean>
+
 /** @internal */
-export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage: ReadPage) => {
+export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage: ReadPage, isThere: IsThere) => {
   const lag = Duration.toMillis(policy.listLag)
-  const rules = { isTrusted: policy.listTrusted, lag }
 
   /** Others with the same prompt, whose answers may yet name a job that a look has shown. */
   const othersAnswered = (entry: Entry): Effect.Effect<void> =>
@@ -56,15 +61,23 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       return next()
     })
 
-  const oneLook = (entry: Entry, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
+  const oneLook = (entry: Entry, resentAt: number | null, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
+      const rules = { isTrusted: policy.listTrusted, lag, resentAt }
       const seen = yield* readNewest(readPage, entry.begunAt, options)
       yield* othersAnswered(entry)
+      const first = judge(entry, seen, claims, rules)
+      if (first._tag === "Unclear" && first.missing !== undefined) {
+        for (const id of first.missing.slice(0, mostMissing)) {
+          if (yield* isThere(id, options)) break
+          claims.forget(id)
+        }
+      }
       return yield* Effect.map(Clock.currentTimeMillis, (now) => {
         const verdict = judge(entry, seen, claims, rules)
         // In one turn: between the verdict and the claim nobody else can come.
         if (verdict._tag === "Made") claims.hold(entry, verdict.video, now)
-        for (const { id } of seen.videos) claims.saw(id)
+        remember(entry, seen, claims)
         return verdict
       })
     }).pipe(
@@ -79,31 +92,34 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     )
 
   /** Looks until the job is found, or until one that was made would be on the list for sure. */
-  const settle = (entry: Entry, sentAt: number, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
+  const settle = (
+    entry: Entry,
+    { sentAt, times }: Pick<Lost, "sentAt" | "times">,
+    options: SubmitOptions | undefined
+  ): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
       // A server that took so long and was not done may take as long again.
       const lostAt = yield* Clock.currentTimeMillis
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
-      let candidates: ReadonlyArray<VideoResource> = []
+      // A job that failed may be gone from the list, and was made all the same.
+      const shown = new Map<string, VideoResource>()
       for (let looks = 1, pause = firstPause; ; looks++, pause *= 2) {
-        const verdict = yield* oneLook(entry, options)
+        const verdict = yield* oneLook(entry, times > 1 ? sentAt : null, options)
         if (verdict._tag === "Made") return verdict
         if (verdict._tag === "NotMade") notMade++
-        // A look that failed shows none.
-        else if (verdict.candidates.length > 0) candidates = verdict.candidates
+        else for (const video of verdict.candidates) shown.set(video.id, video)
+        const candidates = [...shown.values()].filter(({ id }) => !claims.isHeld(id) && !claims.wasBefore(id, entry))
         if (verdict._tag === "Unclear" && verdict.isFinal) return { ...verdict, candidates }
         const left = until - (yield* Clock.currentTimeMillis)
         if (left <= 0 && looks >= 2) {
           if (verdict._tag === "Unclear") return { ...verdict, candidates }
-          return notMade >= 2
-            ? verdict
-            : {
-                _tag: "Unclear",
-                candidates,
-                detail: "only one look at the list has shown nothing of it",
-                isFinal: true
-              }
+          if (notMade >= 2 && candidates.length === 0) return verdict
+          const detail =
+            candidates.length > 0
+              ? "a job that may be its own was on the list, and is there no more"
+              : "only one look at the list has shown nothing of it"
+          return { _tag: "Unclear", candidates, detail, isFinal: true }
         }
         yield* Effect.sleep(Math.min(pause, Math.max(left, 0)))
       }
@@ -122,9 +138,9 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     type Answer = Effect.Effect<VideoResource, E | Uncertain>
 
     const giveUp = (error: Uncertain, detail: string, candidates: ReadonlyArray<VideoResource> = []) =>
-      Effect.suspend(() => {
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const open = candidates.filter(({ id }) => !claims.isHeld(id))
-        for (const { id } of open) claims.name(id)
+        for (const { id } of open) claims.name(id, now)
         const { idempotencyKey, operation, reason } = error
         return Effect.fail(new Uncertain({ operation, idempotencyKey, reason, candidates: open, detail }))
       })
@@ -203,7 +219,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
           ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (times - 1)), again(entry, lost))
           : giveUp(error, hindrance)
       }
-      return Effect.flatMap(settle(entry, lost.sentAt, options), (verdict): Answer => {
+      return Effect.flatMap(settle(entry, lost, options), (verdict): Answer => {
         switch (verdict._tag) {
           case "Made":
             return Effect.as(said(submission, "adopted", { videoId: verdict.video.id }), verdict.video)

@@ -21,7 +21,7 @@ import { Ends } from "./contentLag.js"
 import { formFields } from "./encode.js"
 import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
 import { upload } from "./multipart.js"
-import { type Answered, makeReconcile } from "./reconcile.js"
+import { type Answered, type IsThere, makeReconcile } from "./reconcile.js"
 import { Claims } from "./reconcileClaims.js"
 import * as responses from "./responses.js"
 import * as routes from "./routes.js"
@@ -124,7 +124,18 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       )
     ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
 
-  const reconciled = makeReconcile(isGiven(http.submitting) ? http.submitting : noPolicy, claims, readPage)
+  const isThere: IsThere = (id, options) =>
+    retrieveAs("retrieveVideo", id, {
+      retry: false,
+      extraHeaders: options?.extraHeaders,
+      extraQuery: options?.extraQuery
+    }).pipe(
+      Effect.map((video) => phaseOf(video) !== "failed"),
+      // What else goes wrong says nothing of the job.
+      Effect.catchAll((error) => Effect.succeed(error._tag !== "VideoNotFoundError"))
+    )
+
+  const reconciled = makeReconcile(isGiven(http.submitting) ? http.submitting : noPolicy, claims, readPage, isThere)
 
   /** The job that was made, as its answer names it. */
   const answered = (call: VideosCall, response: VideosResponse): Either.Either<Answered, Errors.ResponseDecodeError> =>
