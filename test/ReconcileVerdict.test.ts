@@ -65,7 +65,7 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
     ["no size and no length", { size: null, seconds: null }],
     ["an alias of the model", { model: "wan2.2-turbo" }],
     ["no time", { created_at: 0 }]
-  ])("is a candidate with %s", ([, fields]: readonly [string, object]) =>
+  ] as const)("is a candidate with %s", ([, fields]) =>
     inTime({ fates: [responds, { ...lostAfter, listed: { prompt: "X, cinematic", ...fields } }] }, (model) =>
       Effect.gen(function* () {
         yield* createVideo({ ...x, prompt: "a short one" })
@@ -216,32 +216,66 @@ describe("a submission that was sent again", () => {
 })
 
 describe("a job that was made here, and is on the list no more", () => {
-  const gone = (
+  /** The first call's job is as given; an hour later, or as given, the second call's response is lost. */
+  const then = <A, E>(
     more: Partial<Fate>,
-    between: (model: Model) => Effect.Effect<unknown, unknown, Videos> = () => Effect.void
-  ) =>
+    after: number,
+    second: (model: Model) => Effect.Effect<A, E, Videos>
+  ): Effect.Effect<Model, unknown> =>
     inTime({ fates: [{ ...responds, ...more }, lostBefore] }, (model) =>
       Effect.gen(function* () {
         yield* createVideo({ ...x, prompt: "a short one" })
-        yield* Effect.sleep(hour)
-        yield* between(model)
-        yield* recovers(model, 3)
-        return model.requests.filter((request) => request === "GET /v1/videos/video_1").length
+        yield* Effect.sleep(after)
+        yield* second(model)
+        return model
       })
     )
 
-  it.effect("leaves the list complete, if the server says that it is gone", () =>
-    Effect.map(gone({ removedAfter: 10_000 }), (reads) => assert.strictEqual(reads, 1))
+  const hidden = { removedAfter: 10_000, isReadable: true }
+
+  const reads = ({ requests }: Model) => requests.filter((request) => request === "GET /v1/videos/video_1").length
+
+  it.effect("leaves the list complete, if the server says that it is gone; it is asked once", () =>
+    Effect.gen(function* () {
+      const model = yield* then({ removedAfter: 10_000 }, hour, (model) => recovers(model, 3))
+      assert.strictEqual(reads(model), 1)
+    })
+  )
+
+  it.effect("leaves the list complete, if it has failed", () =>
+    then({ ...hidden, listed: { status: "cancelled" } }, hour, (model) => recovers(model, 3))
   )
 
   it.effect("leaves the list complete, if it was deleted here", () =>
-    gone({}, (model) =>
-      Effect.zipRight(
-        Effect.exit(deleteVideo("video_1")),
-        Effect.sync(() => {
-          for (const job of model.jobs) job.removedAfter = 0
-        })
+    Effect.gen(function* () {
+      const model = yield* then({ ...hidden, removedAfter: hour }, hour, (model) =>
+        Effect.zipRight(deleteVideo("video_1"), recovers(model, 3))
       )
+      assert.strictEqual(reads(model), 0)
+    })
+  )
+
+  it.effect("leaves the list complete, once it has expired", () =>
+    then({ ...hidden, listed: {}, made: { expires_at: 1_760_000_000 + 1800 } }, hour, (model) => recovers(model, 3))
+  )
+
+  it.effect("leaves the list complete after a day", () => then(hidden, 25 * hour, (model) => recovers(model, 3)))
+
+  it.effect("makes the list incomplete for as long, if the server still has it", () =>
+    then(hidden, 23 * hour, (model) =>
+      Effect.map(uncertain(model, 2, []), ({ message }) => assert.include(message, "the list leaves out jobs, video_1"))
+    )
+  )
+
+  it.effect("does not hinder one call after another", () =>
+    inTime({ fates: [{ ...responds, removedAfter: 10_000 }, lostBefore, responds, lostBefore] }, (model) =>
+      Effect.gen(function* () {
+        yield* createVideo({ ...x, prompt: "a short one" })
+        yield* Effect.sleep(hour)
+        yield* recovers(model, 3)
+        yield* Effect.sleep(hour)
+        yield* recovers(model, 5)
+      })
     )
   )
 })

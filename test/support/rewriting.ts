@@ -16,6 +16,8 @@ export interface Made {
   /** For how long the list does not show it yet, and after how long no more. */
   readonly lag: number
   removedAfter: number
+  /** Whether it can be read on its own where the list does not show it any more. */
+  readonly isReadable: boolean
 }
 
 /** What happens to one POST. `lost`: no response, whether the job was made or not. */
@@ -27,6 +29,9 @@ export interface Fate {
   readonly takes?: number
   readonly lag?: number
   readonly removedAfter?: number
+  readonly isReadable?: boolean
+  /** What the job has beside the request. */
+  readonly made?: { readonly [name: string]: unknown }
   /** What the list shows otherwise than the request and the response. */
   readonly listed?: { readonly [name: string]: unknown }
 }
@@ -60,7 +65,8 @@ export const makeModel = (options: ModelOptions): Model => {
   const requests: Array<string> = []
   let count = 0
 
-  const add = (key: string | null, fields: Made["fields"], at: number, { lag = 0, removedAfter = Infinity }) => {
+  const add = (key: string | null, fields: Made["fields"], at: number, more: Partial<Fate>) => {
+    const { isReadable = false, lag = 0, removedAfter = Infinity } = more
     const id = `video_${++count}`
     const created_at = Math.floor((at + skew) / 1000)
     const made: Made = {
@@ -76,7 +82,8 @@ export const makeModel = (options: ModelOptions): Model => {
         created_at: fields.created_at ?? created_at
       },
       lag,
-      removedAfter
+      removedAfter,
+      isReadable
     }
     jobs.push(made)
     return made
@@ -103,9 +110,17 @@ export const makeModel = (options: ModelOptions): Model => {
         const text = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : "{}"
         const body: { readonly [name: string]: unknown } = JSON.parse(text)
         const key = request.headers["idempotency-key"] ?? ""
-        const { after = 0, listed = {}, makes, responds, takes = after, ...more } = fate(posts.push(key) - 1, body)
+        const {
+          after = 0,
+          listed = {},
+          made: beside,
+          makes,
+          responds,
+          takes = after,
+          ...more
+        } = fate(posts.push(key) - 1, body)
         const make = Effect.map(Clock.currentTimeMillis, (at) => {
-          const made = add(key, body, at, more)
+          const made = add(key, { ...body, ...beside }, at, more)
           const response = made.fields
           made.fields = { ...response, ...listed }
           return response
@@ -117,8 +132,9 @@ export const makeModel = (options: ModelOptions): Model => {
       }
       const id = url.pathname.split("/")[3]
       const shown = jobs.filter((job) => shownAt(job, now)).sort((a, b) => a.at - b.at)
+      if (request.method === "DELETE") return yield* answer({ id, object: "video.deleted", deleted: true })
       if (id !== undefined) {
-        const found = jobs.find((job) => job.id === id && now < job.at + job.removedAfter)
+        const found = jobs.find((job) => job.id === id && (job.isReadable || now < job.at + job.removedAfter))
         return yield* found === undefined
           ? answer({ error: { message: `Video ${id} not found` } }, 404)
           : answer(found.fields)
