@@ -15,7 +15,7 @@ import { isKeyRejection, isOfOtherRequest } from "./failure.js"
 import type { Claims, Entry } from "./reconcileClaims.js"
 import { type ReadPage, readNewest } from "./reconcileLook.js"
 import { judgeRepeat, keyLifetime, type Repeat } from "./reconcileRepeat.js"
-import { judge, type Verdict } from "./reconcileVerdict.js"
+import { judge, remember, type Verdict } from "./reconcileVerdict.js"
 import type { Submission } from "./submissions.js"
 
 /** A submission is sent three times at most. */
@@ -72,10 +72,15 @@ const withRepeat = (verdict: Verdict, repeated: () => Verdict | null): Verdict =
   return { ...repeat, candidates: [...repeat.candidates, ...verdict.candidates.filter(({ id }) => !ids.has(id))] }
 }
 
+/** More missing jobs than these are not asked for between two reads of the list. */
+const mostMissing = 5
+
+/** Whether the server has a job, and it has not ended badly: a complete list shows it. */
+export type IsThere = (id: string, options: SubmitOptions | undefined) => Effect.Effect<boolean>
+
 /** @internal */
-export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage: ReadPage) => {
+export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage: ReadPage, isThere: IsThere) => {
   const lag = Duration.toMillis(policy.listLag)
-  const rules = { isTrusted: policy.listTrusted, lag }
 
   /** Others with the same prompt, whose answers may yet name a job that a look has shown. */
   const othersAnswered = (entry: Entry): Effect.Effect<void> =>
@@ -89,18 +94,31 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     })
 
   /** `repeat` is given where an earlier process may have made the job. */
-  const oneLook = (entry: Entry, options: SubmitOptions | undefined, repeat: Repeat | null): Effect.Effect<Verdict> =>
+  const oneLook = (
+    entry: Entry,
+    resentAt: number | null,
+    options: SubmitOptions | undefined,
+    repeat: Repeat | null
+  ): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
+      const rules = { isTrusted: policy.listTrusted, lag, resentAt }
       const since = repeat === null ? entry.begunAt : entry.begunAt - keyLifetime
       const seen = yield* readNewest(readPage, since, options)
       yield* othersAnswered(entry)
+      const first = judge(entry, seen, claims, rules)
+      if (first._tag === "Unclear" && first.missing !== undefined) {
+        for (const id of first.missing.slice(0, mostMissing)) {
+          if (yield* isThere(id, options)) break
+          claims.forget(id)
+        }
+      }
       return yield* Effect.map(Clock.currentTimeMillis, (now) => {
         const verdict = withRepeat(judge(entry, seen, claims, rules), () =>
           repeat === null ? null : judgeRepeat(entry, seen, claims, rules, repeat)
         )
         // In one turn: between the verdict and the claim nobody else can come.
         if (verdict._tag === "Made") claims.hold(entry, verdict.video, now)
-        for (const { id } of seen.videos) claims.saw(id)
+        remember(entry, seen, claims)
         return verdict
       })
     }).pipe(
@@ -121,33 +139,36 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
   const settle = (course: Course, lost: Lost, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
       const { entry } = course
-      const { error, sentAt } = lost
+      const { error, sentAt, times } = lost
       const isRepeat = options?.idempotencyKey !== undefined && isKeyRejection(error.reason)
       const isOtherRequest = isOfOtherRequest(error.reason)
       // A server that took so long and was not done may take as long again.
       const lostAt = yield* Clock.currentTimeMillis
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
+      // A job that failed may be gone from the list, and was made all the same.
+      const shown = new Map<string, VideoResource>()
       for (let looks = 1, pause = firstPause; ; looks++, pause *= 2) {
         const isSettled = looks >= 2 && (yield* Clock.currentTimeMillis) >= until
-        const verdict = yield* oneLook(entry, options, isRepeat ? { isOtherRequest, isSettled } : null)
+        const repeat = isRepeat ? { isOtherRequest, isSettled } : null
+        const verdict = yield* oneLook(entry, times > 1 ? sentAt : null, options, repeat)
         if (verdict._tag === "Made") return verdict
         if (verdict._tag === "NotMade") notMade++
-        // A look that failed shows none.
-        else if (verdict.candidates.length > 0) course.candidates = verdict.candidates
-        const { candidates } = course
+        else for (const video of verdict.candidates) shown.set(video.id, video)
+        const candidates = [...shown.values()].filter(
+          ({ id }) => !claims.isHeld(id) && (isRepeat || !claims.wasBefore(id, entry))
+        )
+        course.candidates = candidates
         if (verdict._tag === "Unclear" && verdict.isFinal) return { ...verdict, candidates }
         const left = until - (yield* Clock.currentTimeMillis)
         if (left <= 0 && looks >= 2 && (isSettled || !isRepeat)) {
           if (verdict._tag === "Unclear") return { ...verdict, candidates }
-          return notMade >= 2
-            ? verdict
-            : {
-                _tag: "Unclear",
-                candidates,
-                detail: "only one look at the list has shown nothing of it",
-                isFinal: true
-              }
+          if (notMade >= 2 && candidates.length === 0) return verdict
+          const detail =
+            candidates.length > 0
+              ? "a job that may be its own was on the list, and is there no more"
+              : "only one look at the list has shown nothing of it"
+          return { _tag: "Unclear", candidates, detail, isFinal: true }
         }
         yield* Effect.sleep(Math.min(pause, Math.max(left, 0)))
       }
@@ -172,9 +193,9 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     const mayHaveMadeAJob = ({ lost }: Course): boolean => lost !== null || call.sending.mayHaveActed
 
     const giveUp = (error: Uncertain, detail: string, candidates: ReadonlyArray<VideoResource> = []) =>
-      Effect.suspend(() => {
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const open = candidates.filter(({ id }) => !claims.isHeld(id))
-        for (const { id } of open) claims.name(id)
+        for (const { id } of open) claims.name(id, now)
         const { idempotencyKey, operation, reason } = error
         const hasList = !detail.startsWith(noList)
         return Effect.fail(new Uncertain({ operation, idempotencyKey, reason, candidates: open, detail, hasList }))

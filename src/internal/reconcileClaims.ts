@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Hash from "effect/Hash"
 import type { VideoResource } from "../Schema.js"
-import { isSameRequest, promptMark, type Sought, soughtOf } from "./reconcileMatch.js"
+import { tolerance } from "./reconcileLook.js"
+import { isSameRequest, mayBecome, type Sought, soughtOf } from "./reconcileMatch.js"
 import type { Submission } from "./submissions.js"
 
 /**
@@ -34,16 +35,22 @@ export interface Entry {
 interface Held {
   /** When that was found out. */
   readonly at: number
-  /** Stand for the submission's prompt and its `Idempotency-Key`: many are remembered. */
-  readonly mark: number | null
+  /** Stands for the submission's `Idempotency-Key`: many are remembered. */
   readonly key: number
-  /** When the server says that it was made. */
+  /** When the server says that it was made, and that it goes away. */
   readonly createdAt: number | null
+  readonly expiresAt: number | null
 }
 
 /** A job as it was first heard of. */
 interface Known {
-  readonly since: number
+  /** It was there at this place in the order of events, and at this time of the own clock. */
+  since: number
+  at: number
+  /** When the server says that it was made. */
+  createdAt: number | null
+  /** Whether it was deleted, or the server has said that it is no more: a list may leave it out. */
+  isGone: boolean
   /** The submission of this `Videos` that was found to have made it; it is nobody else's then. */
   held: Held | null
   /** Whether a caller was told that it may be the one. */
@@ -54,6 +61,14 @@ const keyMark = ({ submission }: Entry): number => Hash.string(submission.idempo
 
 /** More jobs than are made while one submission is looked for. */
 const maxKnown = 10_000
+
+/**
+ * For how long a list has to show a job that was made here, if it is complete. A reconciliation takes minutes, so that a day has
+ * more than enough jobs to tell a list that leaves out some; what is older, a server may have archived.
+ */
+const maxDueAge = 24 * 60 * 60_000
+
+const millis = (time: VideoResource["createdAt"]): number | null => time?.epochMillis ?? null
 const maxEnded = 1000
 
 /** @internal */
@@ -67,7 +82,7 @@ export class Claims {
 
   begin(submission: Submission, now: number): Entry {
     const sought = soughtOf(submission)
-    if (sought.source !== null) this.knownAs(sought.source)
+    if (sought.source !== null) this.knownAs(sought.source, now)
     const entry: Entry = {
       submission,
       sought,
@@ -99,16 +114,12 @@ export class Claims {
   }
 
   /** The submission has made this job. */
-  hold(entry: Entry, { createdAt, id }: VideoResource, now: number): void {
+  hold(entry: Entry, { createdAt, expiresAt, id }: VideoResource, now: number): void {
     entry.job = id
-    const known = this.knownAs(id)
-    if (known.held !== null && known.held.createdAt === (createdAt?.epochMillis ?? null)) return
-    known.held = {
-      at: now,
-      mark: promptMark(entry.sought.prompt),
-      key: keyMark(entry),
-      createdAt: createdAt?.epochMillis ?? null
-    }
+    const known = this.knownAs(id, now)
+    if (known.held !== null && known.held.createdAt === millis(createdAt)) return
+    known.held = { at: now, key: keyMark(entry), createdAt: millis(createdAt), expiresAt: millis(expiresAt) }
+    known.isGone = false
   }
 
   /**
@@ -134,19 +145,28 @@ export class Claims {
     }
   }
 
-  /** A list has shown it. */
-  saw(id: string): void {
-    this.knownAs(id)
+  /** A list has shown it at this time; `before` is a submission that it certainly is older than. */
+  saw({ createdAt, id }: VideoResource, at: number, before: Entry | null): void {
+    const known = this.knownAs(id, at)
+    known.createdAt ??= millis(createdAt)
+    if (before === null || known.since < before.begun) return
+    known.since = before.begun - 0.5
+    known.at = Math.min(known.at, before.begunAt)
   }
 
-  name(id: string): void {
-    this.knownAs(id).named = true
+  /** A list has shown its id for a job that was made later: it is known anew. */
+  sawAgain({ createdAt, id }: VideoResource, at: number): void {
+    Object.assign(this.knownAs(id, at), { since: ++this.events, at, createdAt: millis(createdAt) })
   }
 
-  /** It was deleted: no list has to show it. */
+  name(id: string, now: number): void {
+    this.knownAs(id, now).named = true
+  }
+
+  /** It was deleted, has failed or is no more: no list has to show it. */
   forget(id: string): void {
     const known = this.known.get(id)
-    if (known?.held != null) known.held = { ...known.held, at: Infinity, mark: null }
+    if (known !== undefined) known.isGone = true
   }
 
   isHeld(id: string): boolean {
@@ -167,39 +187,55 @@ export class Claims {
     return (this.known.get(id)?.since ?? Infinity) < entry.begun
   }
 
-  /** What the prompt of the job was when it was sent; `null` where that is not known. */
-  markOf(id: string): number | null {
-    return this.known.get(id)?.held?.mark ?? null
+  /** Whether this is another job under an id that is known: servers that keep jobs in memory count anew. */
+  isLater({ createdAt, id }: VideoResource): boolean {
+    const known = this.known.get(id)
+    const before = known?.held?.createdAt ?? known?.createdAt
+    return before != null && createdAt !== null && createdAt.epochMillis > before + tolerance
   }
 
-  /** The jobs that have been held since before a time. */
-  heldBefore(time: number): ReadonlyArray<string> {
-    return [...this.known].flatMap(([id, { held }]) => (held !== null && held.at < time ? [id] : []))
+  /** For how many milliseconds it had been known when the submission began. */
+  knownFor(id: string, entry: Entry): number {
+    return Math.max(0, entry.begunAt - (this.known.get(id)?.at ?? entry.begunAt))
   }
 
-  /** The others whose job could be taken for the entry's: those with its prompt that were on their way at the same time. */
+  /** The jobs that a complete list has to show: held for `lag` at this time, and not gone; with the times of their making. */
+  due(at: number, lag: number, serverNow: number): ReadonlyArray<readonly [id: string, createdAt: number | null]> {
+    const due: Array<readonly [string, number | null]> = []
+    for (const [id, { held, isGone }] of this.known) {
+      if (held === null || isGone || (held.expiresAt !== null && held.expiresAt <= serverNow)) continue
+      if (held.at < at - lag && held.at >= at - maxDueAge) due.push([id, held.createdAt])
+    }
+    return due
+  }
+
+  isGone(id: string): boolean {
+    return this.known.get(id)?.isGone === true
+  }
+
+  /** The others whose job could be taken for the entry's by its prompt, and that were on their way at the same time. */
   rivals(entry: Entry): ReadonlyArray<Entry> {
-    return [...this.active, ...this.ended].filter(
-      (other) => other !== entry && other.sought.prompt === entry.sought.prompt && other.ended > entry.begun
+    const { prompt } = entry.sought
+    return this.others(entry).filter(
+      ({ ended, sought }) =>
+        ended > entry.begun &&
+        (sought.prompt === prompt || (sought.prompt !== null && prompt !== null && mayBecome(sought.prompt, prompt)))
     )
   }
 
-  /** Whether another submission has this prompt. */
-  isAskedFor(prompt: string, entry: Entry): boolean {
-    for (const other of [...this.active, ...this.ended]) {
-      if (other !== entry && other.sought.prompt === prompt) return true
-    }
-    return false
+  /** All other submissions whose job is not known. */
+  others(entry: Entry): ReadonlyArray<Entry> {
+    return [...this.active, ...this.ended].filter((other) => other !== entry)
   }
 
   isTwin(a: Entry, b: Entry): boolean {
     return isSameRequest(a.submission, b.submission)
   }
 
-  private knownAs(id: string): Known {
+  private knownAs(id: string, at: number): Known {
     const before = this.known.get(id)
     if (before !== undefined) return before
-    const known: Known = { since: ++this.events, held: null, named: false }
+    const known: Known = { since: ++this.events, at, createdAt: null, isGone: false, held: null, named: false }
     this.known.set(id, known)
     // A Map keeps its order: the oldest goes first.
     if (this.known.size > maxKnown) for (const oldest of this.known.keys()) return this.drop(oldest, known)

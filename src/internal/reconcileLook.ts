@@ -15,6 +15,8 @@ export interface Look {
   /** When it was answered, in Unix milliseconds: by the own clock, and by the server's. */
   readonly at: number
   readonly serverNow: number
+  /** Whether the response had a `Date`; without it, the server's clock is taken for the own. */
+  readonly isDated: boolean
   /** Whether these are all of the server's jobs. */
   readonly isWhole: boolean
   /** Why a job may be missing in it. */
@@ -30,8 +32,8 @@ const pageSize = 100
 /** More pages than this are not read for one look: several hundred jobs were made since the submission began. */
 const maxPages = 5
 
-/** A page that goes back so far beyond the beginning of a submission, by the server's clock, has all since. */
-const margin = 5 * 60_000
+/** How far the clocks of one installation may be apart that nobody sets. What is older by more, by one of them, is older. */
+export const margin = 5 * 60_000
 
 /**
  * Reads one page, less the jobs that were seen before, and returns where the next one begins: nowhere, if the list ends or if
@@ -88,15 +90,19 @@ export const readNewest = (
     const next = (
       after: string | undefined,
       count: number,
-      newest: Pick<Look, "at" | "serverNow"> | null
+      newest: Pick<Look, "at" | "serverNow" | "isDated"> | null
     ): Effect.Effect<Look, ListVideosError> =>
       Effect.flatMap(Effect.zip(readPage(after, cursor, asked), Clock.currentTimeMillis), ([[page, rest], now]) => {
-        const times = newest ?? { at: now, serverNow: Number.isNaN(date) ? now : date }
+        const times = newest ?? {
+          at: now,
+          serverNow: Number.isNaN(date) ? now : date,
+          isDated: !Number.isNaN(date)
+        }
         add(reading, page)
         const done = (isWhole: boolean, gap: string | null) => {
           const videos = [...reading.videos.values()]
-          // Where all jobs are there, their order does not matter.
-          return Effect.succeed<Look>({ ...times, videos, isWhole, gap: isWhole ? null : (reading.gap ?? gap) })
+          // A server that says that there is no more may have a limit of its own: only the order tells that the newest are here.
+          return Effect.succeed<Look>({ ...times, videos, isWhole, gap: reading.gap ?? (isWhole ? null : gap) })
         }
         if (Option.isNone(rest)) {
           return done(page.hasMore !== true, "the list says that there is more, and has no further page")

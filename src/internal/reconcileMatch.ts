@@ -1,5 +1,4 @@
 /** Whether a job on a server's list is what a submission asked for. Pure: it compares, and decides nothing. */
-import * as Hash from "effect/Hash"
 import type { VideoResource } from "../Schema.js"
 import type { Submission } from "./submissions.js"
 import * as wire from "./wire.js"
@@ -22,9 +21,6 @@ export const normalPrompt = (prompt: string | null): string | null => {
   const normal = prompt?.normalize("NFC").replace(/\s+/g, " ").trim() ?? ""
   return normal === "" ? null : normal
 }
-
-/** Stands for a prompt where many are remembered: one may have 32,000 characters. */
-export const promptMark = (prompt: string | null): number | null => (prompt === null ? null : Hash.string(prompt))
 
 /** From the body as it is sent: a server's own parameters may have overridden a field. */
 export const soughtOf = ({ call }: Submission): Sought => {
@@ -50,10 +46,32 @@ export const isSameRequest = (a: Submission, b: Submission): boolean =>
   a.file?.file === b.file?.file &&
   wire.sameJson(a.call.body, b.call.body)
 
-/** Servers put a provider before a model's name (LiteLLM: `openai/sora-2`), and a date behind it. */
+/** Letters and digits alone, in one case and one form: escapes, ellipses, quotes and white space do not count. */
+const fold = (prompt: string): string =>
+  prompt
+    .normalize("NFKC")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, "")
+
+/** Servers cut prompts at the length of a column or of a log line; none is known to cut at less. */
+const shortestCut = 32
+
+/**
+ * Whether a server that cuts or normalises prompts may list the prompt `asked` as exactly `listed`. For two prompts of this
+ * process only: a server rewrites a prompt in ways that nobody can foresee, but hardly into another caller's.
+ */
+export const mayBecome = (asked: string, listed: string): boolean => {
+  if (listed.length > 2 * asked.length && asked.length > 0) return false
+  const [a, b] = [fold(asked), fold(listed)]
+  return a === b || (b.length >= shortestCut && a.startsWith(b))
+}
+
+/** Servers put a provider before a model's name (LiteLLM: `openai/sora-2`), and a version or a date behind it. */
 const isSameModel = (asked: string, listed: string): boolean => {
   const name = (model: string) => model.toLowerCase().replace(/^.*\//s, "")
-  return name(listed).startsWith(name(asked))
+  const [a, b] = [name(asked), name(listed)]
+  // `sora-2-pro` is another model than `sora-2`.
+  return b.startsWith(a) && /^([-_@:.]?\d.*)?$/s.test(b.slice(a.length))
 }
 
 const pixels = /^\s*(\d+)\s*[x*]\s*(\d+)\s*$/i

@@ -24,7 +24,7 @@ import { asBadRequest, hadNoEffect, leavesOpen } from "./failure.js"
 import { ListCursor } from "./listCursor.js"
 import { upload } from "./multipart.js"
 import { setSubmissions } from "./recentSubmissions.js"
-import { type Answered, makeReconcile } from "./reconcile.js"
+import { type Answered, type IsThere, makeReconcile } from "./reconcile.js"
 import { Claims } from "./reconcileClaims.js"
 import type { ReadPage } from "./reconcileLook.js"
 import * as responses from "./responses.js"
@@ -155,11 +155,22 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       )
     ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
 
+  const isThere: IsThere = (id, options) =>
+    retrieveAs("retrieveVideo", id, {
+      retry: false,
+      extraHeaders: options?.extraHeaders,
+      extraQuery: options?.extraQuery
+    }).pipe(
+      Effect.map((video) => phaseOf(video) !== "failed"),
+      // What else goes wrong says nothing of the job.
+      Effect.catchAll((error) => Effect.succeed(error._tag !== "VideoNotFoundError"))
+    )
+
   const readNewestPage: ReadPage = (after, cursor, options) =>
     Effect.map(readPage(after, cursor, options), ({ next, page }) => [page, next] as const)
 
   const policy = isGiven(http.submitting) ? http.submitting : noPolicy
-  const reconciled = makeReconcile(policy, claims, readNewestPage)
+  const reconciled = makeReconcile(policy, claims, readNewestPage, isThere)
 
   /** The job that was made, as its answer names it. */
   const answered = (call: VideosCall, response: VideosResponse): Either.Either<Answered, Errors.ResponseDecodeError> =>

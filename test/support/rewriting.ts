@@ -1,0 +1,228 @@
+/** A model of a server in memory, by the test's clock: it rewrites what it lists, and loses responses as it is told. */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { Clock, type ConfigError, Duration, Effect, Fiber, Layer } from "effect"
+import { Videos, type VideosConfigOptions } from "effect-videos"
+import { answerBroken, quiet } from "./videos.js"
+
+/** A job on the server, and who has made it: the `Idempotency-Key` of a call, or `null` for another process. */
+export interface Made {
+  readonly id: string
+  readonly key: string | null
+  /** By the test's clock. */
+  readonly at: number
+  /** What the list shows of it. */
+  fields: { readonly [name: string]: unknown }
+  /** For how long the list does not show it yet, and after how long no more. */
+  readonly lag: number
+  removedAfter: number
+  /** Whether it can be read on its own where the list does not show it any more. */
+  readonly isReadable: boolean
+}
+
+/** What happens to one POST. `lost`: no response, whether the job was made or not. */
+export interface Fate {
+  readonly makes: boolean
+  readonly responds: boolean
+  /** After how many milliseconds the job is made; the response is lost or given `takes` milliseconds after the request. */
+  readonly after?: number
+  readonly takes?: number
+  readonly lag?: number
+  readonly removedAfter?: number
+  readonly isReadable?: boolean
+  /** What the job has beside the request. */
+  readonly made?: { readonly [name: string]: unknown }
+  /** What the list shows otherwise than the request and the response. */
+  readonly listed?: { readonly [name: string]: unknown }
+}
+
+export interface ModelOptions {
+  /** The fate of each POST, in their order. */
+  readonly fate: (index: number, body: { readonly [name: string]: unknown }) => Fate
+  /** How far the server's clock is ahead, and what the `Date` of its responses is by. */
+  readonly skew?: number
+  readonly date?: "same" | "right" | "none"
+  /** How many jobs a page has at most, whatever is asked. */
+  readonly maxPage?: number
+  readonly order?: "newest" | "oldest"
+  readonly hasMore?: boolean
+}
+
+export interface Model {
+  readonly jobs: Array<Made>
+  /** The keys of all POSTs. */
+  readonly posts: Array<string>
+  readonly requests: Array<string>
+  /** Another process makes a job, so long ago. */
+  readonly elsewhere: (fields: { readonly [name: string]: unknown }, ago?: number) => Effect.Effect<Made>
+  readonly layer: (options?: VideosConfigOptions) => Layer.Layer<Videos, ConfigError.ConfigError>
+}
+
+export const makeModel = (options: ModelOptions): Model => {
+  const { date = "same", fate, skew = 0 } = options
+  const jobs: Array<Made> = []
+  const posts: Array<string> = []
+  const requests: Array<string> = []
+  let count = 0
+
+  const add = (key: string | null, fields: Made["fields"], at: number, more: Partial<Fate>) => {
+    const { isReadable = false, lag = 0, removedAfter = Infinity } = more
+    const id = `video_${++count}`
+    const created_at = Math.floor((at + skew) / 1000)
+    const made: Made = {
+      id,
+      key,
+      at,
+      fields: {
+        object: "video",
+        status: "queued",
+        progress: 0,
+        ...fields,
+        id,
+        created_at: fields.created_at ?? created_at
+      },
+      lag,
+      removedAfter,
+      isReadable
+    }
+    jobs.push(made)
+    return made
+  }
+
+  const json = (body: unknown, now: number, status = 200) => {
+    const at = new Date(date === "right" ? now : now + skew).toUTCString()
+    return new Response(JSON.stringify(body), {
+      status,
+      headers: { "content-type": "application/json", ...(date === "none" ? {} : { date: at }) }
+    })
+  }
+
+  const shownAt = ({ at, lag, removedAfter }: Made, now: number) => now >= at + lag && now < at + removedAfter
+
+  const client = HttpClient.make((request) =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const url = new URL(request.url)
+      requests.push(`${request.method} ${url.pathname}`)
+      const answer = (body: unknown, status = 200) =>
+        Effect.map(Clock.currentTimeMillis, (at) => HttpClientResponse.fromWeb(request, json(body, at, status)))
+      if (request.method === "POST") {
+        const text = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : "{}"
+        const body: { readonly [name: string]: unknown } = JSON.parse(text)
+        const key = request.headers["idempotency-key"] ?? ""
+        const {
+          after = 0,
+          listed = {},
+          made: beside,
+          makes,
+          responds,
+          takes = after,
+          ...more
+        } = fate(posts.push(key) - 1, body)
+        const make = Effect.map(Clock.currentTimeMillis, (at) => {
+          const made = add(key, { ...body, ...beside }, at, more)
+          const response = made.fields
+          made.fields = { ...response, ...listed }
+          return response
+        })
+        // It is made though the client may be gone.
+        if (makes && !responds) yield* Effect.forkDaemon(Effect.delay(make, after))
+        if (!responds) return yield* Effect.delay(answerBroken(request, "ECONNRESET"), takes)
+        return yield* Effect.flatMap(Effect.delay(make, after), answer)
+      }
+      const id = url.pathname.split("/")[3]
+      const shown = jobs.filter((job) => shownAt(job, now)).sort((a, b) => a.at - b.at)
+      if (request.method === "DELETE") return yield* answer({ id, object: "video.deleted", deleted: true })
+      if (id !== undefined) {
+        const found = jobs.find((job) => job.id === id && (job.isReadable || now < job.at + job.removedAfter))
+        return yield* found === undefined
+          ? answer({ error: { message: `Video ${id} not found` } }, 404)
+          : answer(found.fields)
+      }
+      if (options.order !== "oldest") shown.reverse()
+      const data = shown.slice(0, options.maxPage ?? 1000).map(({ fields }) => fields)
+      return yield* answer({ object: "list", data, has_more: options.hasMore ?? false })
+    })
+  )
+
+  return {
+    jobs,
+    posts,
+    requests,
+    elsewhere: (fields, ago = 0) =>
+      Effect.map(Clock.currentTimeMillis, (now) => add(null, { ...fields }, now - ago, {})),
+    layer: (videos = {}) =>
+      Layer.merge(
+        Videos.layerWith({ baseUrl: "http://videos.invalid/v1", ...videos }).pipe(
+          Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+        ),
+        quiet
+      )
+  }
+}
+
+/** What servers make of a prompt. */
+export const rewritings: { readonly [name: string]: (prompt: string) => string | null } = {
+  "as sent": (prompt) => prompt,
+  "truncated at 255 characters": (prompt) => prompt.slice(0, 255),
+  "truncated at 64 characters": (prompt) => prompt.slice(0, 64),
+  "truncated with an ellipsis": (prompt) => (prompt.length > 40 ? `${prompt.slice(0, 40)}…` : prompt),
+  "truncated with three dots": (prompt) => (prompt.length > 50 ? `${prompt.slice(0, 47)}...` : prompt),
+  "expanded if it is short": (prompt) =>
+    prompt.split(/\s+/).length < 12 ? `${prompt}, cinematic light, shot on film, highly detailed` : prompt,
+  "replaced by an enhanced one": (prompt) =>
+    prompt.length < 80 ? "A slow, dreamlike shot of a distant place" : prompt,
+  "escaped for HTML": (prompt) => prompt.replace(/&/g, "&amp;").replace(/"/g, "&quot;").replace(/</g, "&lt;"),
+  "escaped for JSON": (prompt) => JSON.stringify(prompt).slice(1, -1),
+  "escaped for a URL": (prompt) => encodeURIComponent(prompt),
+  NFC: (prompt) => prompt.normalize("NFC"),
+  NFD: (prompt) => prompt.normalize("NFD"),
+  NFKC: (prompt) => prompt.normalize("NFKC"),
+  "white space collapsed": (prompt) => prompt.replace(/\s+/g, " ").trim(),
+  "in lower case": (prompt) => prompt.toLowerCase(),
+  "masked in part": (prompt) => prompt.replace(/[A-Za-z]{6,}/g, "***"),
+  masked: () => "***",
+  translated: (prompt) => `un ${prompt.length} chat`,
+  empty: () => "",
+  dropped: () => null
+}
+
+/** So many rounds of the event loop without an end are taken for waiting. If a response takes more, time moves meanwhile, as it does. */
+const patience = 6
+
+const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+/**
+ * Runs on a clock of its own that goes to the next time that anything sleeps until, once nothing else happens. `TestClock`
+ * does the same, and takes ten milliseconds for each sleep: too long for thousands.
+ */
+export const inItsOwnTime = <A, E, R>(effect: Effect.Effect<A, E, R>, start: number): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    const sleeping = new Set<{ readonly until: number; readonly wake: () => void }>()
+    let now = start
+    const clock: Clock.Clock = {
+      ...Clock.make(),
+      unsafeCurrentTimeMillis: () => now,
+      unsafeCurrentTimeNanos: () => BigInt(now) * 1_000_000n,
+      currentTimeMillis: Effect.sync(() => now),
+      currentTimeNanos: Effect.sync(() => BigInt(now) * 1_000_000n),
+      sleep: (duration) =>
+        Effect.async<void>((resume) => {
+          const sleep = { until: now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
+          sleeping.add(sleep)
+          return Effect.sync(() => sleeping.delete(sleep))
+        })
+    }
+    const fiber = yield* Effect.fork(Effect.withClock(effect, clock))
+    while (true) {
+      for (let count = 0; count < patience; count++) {
+        yield* turn
+        if (fiber.unsafePoll() !== null) return yield* Fiber.join(fiber)
+      }
+      now = Math.max(now, Math.min(...[...sleeping].map(({ until }) => until)))
+      for (const sleep of [...sleeping].filter(({ until }) => until <= now)) {
+        sleeping.delete(sleep)
+        sleep.wake()
+      }
+    }
+  })
