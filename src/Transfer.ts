@@ -24,12 +24,12 @@ import * as Mailbox from "effect/Mailbox"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
-import { downloadPolicyOf } from "./internal/downloads.js"
 import { backoff } from "./internal/retry.js"
 import { spanOf, withSpan } from "./internal/tracing.js"
 import { type Downloaded, type DownloadToFileError as Failure, runTransfer } from "./internal/transfer.js"
 import { exclusively, resolveTarget } from "./internal/transferFile.js"
 import { listen, makeMailbox, type Report, type TransferProgress } from "./internal/transferProgress.js"
+import { belongingsOf } from "./internal/watchGroups.js"
 import type { VideoVariant } from "./Requests.js"
 import { Videos } from "./Videos.js"
 
@@ -231,7 +231,7 @@ const run = (
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
         idleTimeout:
           options.idleTimeout === undefined
-            ? (downloadPolicyOf(videos)?.idleTimeout ?? null)
+            ? (belongingsOf(videos).downloading?.idleTimeout ?? null)
             : Duration.decode(options.idleTimeout)
       },
       report

@@ -19,7 +19,6 @@
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -35,8 +34,9 @@ import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { currentMonotonicMillis } from "./internal/monotonic.js"
 import { withSpan } from "./internal/tracing.js"
-import { hubOf } from "./internal/watchHub.js"
+import { belongingsOf } from "./internal/watchGroups.js"
 import {
   WebhookDecodeError,
   WebhookReplayError,
@@ -423,12 +423,12 @@ export const wakeWatches = (options?: {
 }): Layer.Layer<never, never, Videos | Webhooks> =>
   Layer.scopedDiscard(
     Effect.gen(function* () {
-      const hub = hubOf(yield* Videos)
+      const { watches } = belongingsOf(yield* Videos)
       const events = yield* Effect.flatMap(Webhooks, ({ subscribe }) => subscribe)
-      yield* hub.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
-      const wake = Effect.flatMap(Effect.zip(Queue.take(events), Clock.currentTimeMillis), ([{ videoId }, now]) =>
+      yield* watches.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
+      const wake = Effect.flatMap(Effect.zip(Queue.take(events), currentMonotonicMillis), ([{ videoId }, now]) =>
         Effect.sync(() => {
-          if (videoId !== null) hub.announce(videoId, now)
+          if (videoId !== null) watches.announce(videoId, now)
         })
       )
       yield* Effect.forkScoped(Effect.forever(wake))

@@ -4,8 +4,9 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as Errors from "../Errors.js"
-import type { SubmitOptions } from "../Http.js"
+import type { CallOptions, SubmitOptions } from "../Http.js"
 import { checkHeader, checkHeaderValue } from "./configuration.js"
+import * as rules from "./options.js"
 import { isId } from "./segment.js"
 
 /** The shape of a value, in words that give nothing of a text away. */
@@ -80,19 +81,51 @@ export const jsonText = (
     catch: () => invalid(operation, "extraBody", extraBody, "a JSON object (no cycles, no bigint)")
   })
 
-/** What a call adds to its request has to fit into headers. */
+/** The first option that its rule does not accept, as an error. */
+export const checkFields = (
+  operation: Errors.Operation,
+  options: object | undefined,
+  fields: { readonly [name: string]: rules.Rule }
+): Errors.InvalidRequestError | null => {
+  const problem = rules.firstProblem(options, fields)
+  return problem === null ? null : invalid(operation, problem.field, problem.value, problem.accepted)
+}
+
+const callRules = {
+  timeout: rules.timeout,
+  idleTimeout: rules.timeout,
+  totalTimeout: rules.timeout,
+  notFoundGrace: rules.duration,
+  retry: rules.boolean,
+  onUnknownOutcome: rules.oneOf("reconcile", "fail", "resend"),
+  onResponse: rules.callback
+}
+
+/** What a call adds to its request has to fit into headers, and into a query. */
+export const checkExtras = (
+  operation: Errors.Operation,
+  options: Pick<CallOptions, "extraHeaders" | "extraQuery"> | undefined
+): Errors.InvalidRequestError | null => {
+  for (const [name, value] of Object.entries(options?.extraHeaders ?? {})) {
+    if (typeof value !== "string" || checkHeader(name, value) !== null) {
+      return invalid(operation, `extraHeaders.${name}`, value, "a header's name, and printable ASCII")
+    }
+  }
+  for (const [name, value] of Object.entries(options?.extraQuery ?? {})) {
+    if (typeof value !== "string") return invalid(operation, `extraQuery.${name}`, value, "a text")
+  }
+  return null
+}
+
+/** The options of a call, before its request is made. */
 export const checkOptions = (
   operation: Errors.Operation,
   options: SubmitOptions | undefined
 ): Either.Either<void, Errors.InvalidRequestError> => {
-  const key = options?.idempotencyKey
-  if (key !== undefined && checkHeaderValue(key) !== null) {
+  const key: unknown = options?.idempotencyKey
+  if (key !== undefined && (typeof key !== "string" || checkHeaderValue(key) !== null)) {
     return Either.left(invalid(operation, "idempotencyKey", key, "visible ASCII characters alone"))
   }
-  for (const [name, value] of Object.entries(options?.extraHeaders ?? {})) {
-    if (checkHeader(name, value) !== null) {
-      return Either.left(invalid(operation, `extraHeaders.${name}`, value, "a header's name, and printable ASCII"))
-    }
-  }
-  return Either.right(undefined)
+  const problem = checkFields(operation, options, callRules) ?? checkExtras(operation, options)
+  return problem === null ? Either.right(undefined) : Either.left(problem)
 }
