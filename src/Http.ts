@@ -146,7 +146,8 @@ export interface WatchingOptions {
 export interface VideosConfigOptions {
   /** Default: `https://api.openai.com/v1`, the protocol's home, whose hosted service ended on 2026-09-24. */
   readonly baseUrl?: string | undefined
-  readonly apiKey?: Redacted.Redacted | undefined
+  /** As plain text, or wrapped: it is kept wrapped, and out of all errors and logs. */
+  readonly apiKey?: string | Redacted.Redacted | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
@@ -188,7 +189,7 @@ export interface VideosConfigOptions {
 export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<VideosConfig, VideosConfigService>() {
   /**
    * From values. A base URL that is no http(s) URL, or carries credentials, a query or a fragment, and a key that no
-   * header can carry, fail with a `ConfigError` that names the option and shows no secret.
+   * header can carry, a duration, schedule or number that makes no sense, and a preset that lacks a field, fail with a `ConfigError` that names the option and shows no secret.
    */
   static readonly layer = (options: VideosConfigOptions = {}): Layer.Layer<VideosConfig, ConfigError.ConfigError> =>
     Layer.effect(

@@ -24,6 +24,7 @@ import * as Mailbox from "effect/Mailbox"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
+import { checkDownload } from "./internal/request.js"
 import { backoff } from "./internal/retry.js"
 import { spanOf, withSpan } from "./internal/tracing.js"
 import { type Downloaded, type DownloadToFileError as Failure, runTransfer } from "./internal/transfer.js"
@@ -161,6 +162,8 @@ export const downloadVideoToFile = (
   options: DownloadToFileOptions = {}
 ): Effect.Effect<DownloadedFile, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> => {
   const { onProgress, progressInterval } = options
+  const problem = checkDownload(options)
+  if (problem !== null) return Effect.fail(problem)
   if (onProgress === undefined) return run(video, path, options, () => {})
   return Effect.scoped(
     Effect.gen(function* () {
@@ -195,6 +198,8 @@ export const downloadVideoToFileWithProgress = (
 ): Stream.Stream<TransferProgress, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
+      const problem = checkDownload(options)
+      if (problem !== null) return Stream.fail(problem)
       const { mailbox, report } = yield* makeMailbox<DownloadToFileError>(options.progressInterval)
       yield* Effect.forkScoped(
         Effect.onExit(run(video, path, options, report), (exit) => mailbox.done(Exit.asVoid(exit)))

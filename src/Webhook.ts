@@ -35,6 +35,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { currentMonotonicMillis } from "./internal/monotonic.js"
+import { checkConfig, count, finiteCount, finiteTimeout } from "./internal/options.js"
 import { withSpan } from "./internal/tracing.js"
 import { belongingsOf } from "./internal/watchGroups.js"
 import {
@@ -136,9 +137,9 @@ export interface WebhookRequest {
 export interface WebhookVerifyOptions {
   /**
    * `whsec_` and base64, or any other text, which is taken as UTF-8. Several during a rotation, the newest first; each
-   * is tried with each signature.
+   * is tried with each signature. Plain or wrapped.
    */
-  readonly secrets: Redacted.Redacted | NonEmptyReadonlyArray<Redacted.Redacted>
+  readonly secrets: string | Redacted.Redacted | NonEmptyReadonlyArray<string | Redacted.Redacted>
   /** How far `webhook-timestamp` may be from now, before or after, itself included. Default: 300 seconds. */
   readonly tolerance?: Duration.DurationInput | undefined
 }
@@ -218,7 +219,7 @@ export const sign: (message: {
   readonly id: string
   readonly timestamp: number
   readonly body: Uint8Array | string
-  readonly secret: Redacted.Redacted
+  readonly secret: string | Redacted.Redacted
 }) => Effect.Effect<string> = signature.sign
 
 // -----------------------------------------------------------------------------
@@ -271,13 +272,14 @@ export interface WebhooksOptions extends WebhookVerifyOptions {
 
 const make = (options: WebhooksOptions): Effect.Effect<WebhooksService, ConfigError.ConfigError, Scope.Scope> =>
   Effect.gen(function* () {
+    yield* checkConfig(options, { buffer: finiteCount })
     const verifier = yield* makeVerifier(options)
     const store = yield* Effect.flatMap(
       Effect.serviceOption(WebhookReplayStore),
       Option.match({ onNone: () => makeMemory({}), onSome: Effect.succeed })
     )
     const events = yield* Effect.acquireRelease(
-      PubSub.sliding<VideoEvent>(Math.max(1, options.buffer ?? 256)),
+      PubSub.sliding<VideoEvent>(options.buffer ?? 256),
       PubSub.shutdown
     )
 
@@ -420,9 +422,10 @@ export const handleWebhook = <A, E, R>(
 export const wakeWatches = (options?: {
   /** The least pause between two looks at a job of which no event has come. Default: 1 minute. */
   readonly safetyNet?: Duration.DurationInput | undefined
-}): Layer.Layer<never, never, Videos | Webhooks> =>
+}): Layer.Layer<never, ConfigError.ConfigError, Videos | Webhooks> =>
   Layer.scopedDiscard(
     Effect.gen(function* () {
+      yield* checkConfig(options, { safetyNet: finiteTimeout })
       const { watches } = belongingsOf(yield* Videos)
       const events = yield* Effect.flatMap(Webhooks, ({ subscribe }) => subscribe)
       yield* watches.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
@@ -473,4 +476,7 @@ export const httpApp = <E, R>(
     readonly maxBodySize?: number | undefined
   }
 ): HttpApp.Default<never, R | Webhooks> =>
-  Effect.flatMap(Webhooks, (webhooks) => makeHttpApp(webhooks, handler, options?.maxBodySize ?? 256 * 1024))
+  Effect.zipRight(
+    Effect.orDie(checkConfig(options, { maxBodySize: count })),
+    Effect.flatMap(Webhooks, (webhooks) => makeHttpApp(webhooks, handler, options?.maxBodySize ?? 256 * 1024))
+  )

@@ -2,6 +2,7 @@ import { KeyValueStore, Error as PlatformError } from "@effect/platform"
 import { describe, expect, it } from "@effect/vitest"
 import {
   Chunk,
+  type ConfigError,
   ConfigProvider,
   Context,
   Deferred,
@@ -145,7 +146,9 @@ describe("a message", () => {
   )
 })
 
-const stores: ReadonlyArray<readonly [string, (options: WebhookReplayOptions) => Layer.Layer<WebhookReplayStore>]> = [
+const stores: ReadonlyArray<
+  readonly [string, (options: WebhookReplayOptions) => Layer.Layer<WebhookReplayStore, ConfigError.ConfigError>]
+> = [
   ["memory", WebhookReplayStore.layerMemory],
   [
     "a KeyValueStore",

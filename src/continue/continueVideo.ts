@@ -25,6 +25,7 @@ import * as VideoFile from "../VideoFile.js"
 import type { Videos } from "../Videos.js"
 import { type Film, lastFrame, type Size } from "./ffmpeg.js"
 import {
+  checkWaits,
   finish,
   type JoinVideosError,
   type JoinVideosOptions,
@@ -131,6 +132,7 @@ export const continueVideo = <E = never, R = never>(
     // What either way would refuse is refused before anything of the first has happened.
     yield* extendRequest(extension, options.submit)
     yield* createRequest({ prompt, seconds, model, size, extraBody }, options.submit)
+    yield* checkWaits(options, options.submit)
     const target = yield* place(path, options)
     if (options.extension !== "never") {
       const extended = yield* extend(extension, options)

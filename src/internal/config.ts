@@ -6,12 +6,16 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import { Operation } from "../Errors.js"
 import type { VideosConfigOptions, VideosConfigService } from "../Http.js"
 import { isPresetName, presets } from "../Presets.js"
 import { checkBudget } from "./budget.js"
-import { checkHeader, checkHeaderValue, checkLimits, checkTimeout, readBaseUrl } from "./configuration.js"
+import { checkHeader, checkHeaderValue, checkLimits, readBaseUrl } from "./configuration.js"
 import { defaultLimits } from "./limits.js"
+import * as rules from "./options.js"
+import { problemIn, shapeOf } from "./options.js"
 import { backoff } from "./retry.js"
+import { redacted } from "./secrets.js"
 
 /**
  * Four more tries of a read, after 0 to 0.5 s, 0 to 1 s, 0 to 2 s and 0 to 4 s.
@@ -43,6 +47,28 @@ const invalid = (name: string, problem: string) =>
 
 const wantedPreset = `must be one of ${Object.keys(presets).join(", ")}`
 
+const configRules = {
+  requestTimeout: rules.timeout,
+  idleTimeout: rules.timeout,
+  totalTimeout: rules.timeout,
+  readRetry: rules.schedule,
+  submitRetry: rules.schedule,
+  maxRetryAfter: rules.duration,
+  onUnknownOutcome: rules.oneOf("reconcile", "fail", "resend"),
+  listLag: rules.duration
+}
+
+const watchingRules = { list: rules.oneOf("auto", "always", "never"), threshold: rules.finiteCount }
+
+const presetRules = {
+  name: rules.required(rules.text),
+  encoding: rules.required(rules.oneOf("json", "form")),
+  authHeader: rules.required(rules.oneOf("authorization", "api-key")),
+  operations: rules.required(rules.listOf(...Operation.literals)),
+  imageReference: rules.required(rules.oneOf("object", "url", "image_reference")),
+  listTrusted: rules.required(rules.boolean)
+}
+
 /** @internal */
 export const makeConfig = (
   options: VideosConfigOptions
@@ -50,35 +76,36 @@ export const makeConfig = (
   const base = readBaseUrl(options.baseUrl ?? home)
   if ("problem" in base) return invalid("baseUrl", base.problem)
   for (const name of ["apiKey", "organization", "project"] as const) {
-    const given = options[name]
+    const given: unknown = options[name]
     if (given === undefined) continue
-    const problem = checkHeaderValue(typeof given === "string" ? given : Redacted.value(given))
+    const text = Redacted.isRedacted(given) ? Redacted.value(given) : given
+    const problem = typeof text === "string" ? checkHeaderValue(text) : `must be a text; received ${shapeOf(text)}`
     if (problem !== null) return invalid(name, problem)
   }
   const preset = options.preset ?? "openai"
   if (typeof preset === "string" && !isPresetName(preset)) return invalid("preset", wantedPreset)
+  if (typeof preset !== "string") {
+    const unfit = problemIn(preset, presetRules)
+    if (unfit !== null) return invalid(`preset.${unfit.name}`, unfit.problem)
+  }
   const headers = options.headers ?? {}
   for (const [name, given] of Object.entries(headers)) {
     const problem = checkHeader(name, typeof given === "string" ? given : Redacted.value(given))
     if (problem !== null) return invalid(`headers.${name}`, problem)
   }
-  for (const name of ["requestTimeout", "idleTimeout", "totalTimeout"] as const) {
-    const problem = checkTimeout(options[name])
-    if (problem !== null) return invalid(name, problem)
-  }
+  const unfit = problemIn(options, configRules)
+  if (unfit !== null) return invalid(unfit.name, unfit.problem)
   const limits = { ...defaultLimits, ...definedOf(options.limits) }
   const unlimited = checkLimits(limits)
   if (unlimited !== null) return invalid(`limits.${unlimited.name}`, unlimited.problem)
   const budget = options.budget ?? {}
   const overdrawn = checkBudget(budget)
   if (overdrawn !== null) return invalid(`budget.${overdrawn.name}`, overdrawn.problem)
-  const { threshold = 1 } = options.watching ?? {}
-  if (!Number.isInteger(threshold) || threshold < 1) {
-    return invalid("watching.threshold", `must be a positive integer; received ${threshold}`)
-  }
+  const unwatchable = problemIn(options.watching, watchingRules)
+  if (unwatchable !== null) return invalid(`watching.${unwatchable.name}`, unwatchable.problem)
   return Either.right({
     baseUrl: base.url,
-    apiKey: Option.fromNullable(options.apiKey),
+    apiKey: Option.map(Option.fromNullable(options.apiKey), redacted),
     organization: Option.fromNullable(options.organization),
     project: Option.fromNullable(options.project),
     headers,

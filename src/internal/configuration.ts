@@ -1,6 +1,4 @@
 /** The rules that a configuration has to keep. Each answers with what is wrong, in words that show no secret. */
-import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
 import type { Limits } from "../Http.js"
 
 /** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
@@ -42,15 +40,6 @@ export const readBaseUrl = (value: string): { readonly url: string } | { readonl
   if (url.search !== "" || /\?/.test(value)) return { problem: `${wanted} one with a query` }
   if (url.hash !== "" || /#/.test(value)) return { problem: `${wanted} one with a fragment` }
   return { url: `${url.origin}${url.pathname}`.replace(/\/+$/, "") }
-}
-
-/** @internal */
-export const checkTimeout = (given: Duration.DurationInput | undefined): string | null => {
-  if (given === undefined) return null
-  const duration = Duration.decodeUnknown(given)
-  return Option.isSome(duration) && Duration.toMillis(duration.value) > 0
-    ? null
-    : `must be a duration longer than 0, such as \`30 seconds\``
 }
 
 /** A body of more bytes is longer than any string can be (V8: 2^29 characters). */

@@ -1,7 +1,6 @@
 /** The bytes of a job: from its content route or from where the job says; and why there are none. */
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -22,6 +21,7 @@ import type { DownloadVideoError, VideosService } from "../Videos.js"
 import { type Ends, graceOf, isToBeExpected, Lagging, notReady, untilThere } from "./contentLag.js"
 import { clip, looksLikeHtml, maxDetail, readErrorBody } from "./errorBody.js"
 import { asBadRequest } from "./failure.js"
+import { monotonicMillis } from "./monotonic.js"
 import * as routes from "./routes.js"
 import { parseJson } from "./secrets.js"
 import { spanOf, withSpan } from "./tracing.js"
@@ -103,8 +103,12 @@ export const makeContent = (
       })
     return Effect.zipWith(
       Effect.either(retrieveAs("downloadVideo", id, { ...asideOf(options), onResponse })),
-      Clock.currentTimeMillis,
-      (look, now) => ({ look, now, serverNow: Number.isNaN(date) ? now : date })
+      Effect.clock,
+      (look, clock) => ({
+        look,
+        now: monotonicMillis(clock),
+        serverNow: Number.isNaN(date) ? clock.unsafeCurrentTimeMillis() : date
+      })
     )
   }
 

@@ -2,7 +2,6 @@
  * A submission whose outcome is unknown, settled by the server's list: its job is adopted, it is sent again, or its caller
  * is told what is known.
  */
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,6 +9,7 @@ import * as Exit from "effect/Exit"
 import { type ResponseDecodeError, SubmissionUncertainError as Uncertain } from "../Errors.js"
 import type { SubmissionPolicy, SubmitOptions } from "../Http.js"
 import { isTerminal, type VideoResource } from "../Schema.js"
+import { currentMonotonicMillis } from "./monotonic.js"
 import type { Claims, Entry } from "./reconcileClaims.js"
 import { type ReadPage, readNewest } from "./reconcileLook.js"
 import { judge, type Verdict } from "./reconcileVerdict.js"
@@ -60,7 +60,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     Effect.gen(function* () {
       const seen = yield* readNewest(readPage, entry.begunAt, options)
       yield* othersAnswered(entry)
-      return yield* Effect.map(Clock.currentTimeMillis, (now) => {
+      return yield* Effect.map(currentMonotonicMillis, (now) => {
         const verdict = judge(entry, seen, claims, rules)
         // In one turn: between the verdict and the claim nobody else can come.
         if (verdict._tag === "Made") claims.hold(entry, verdict.video, now)
@@ -82,7 +82,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
   const settle = (entry: Entry, sentAt: number, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
       // A server that took so long and was not done may take as long again.
-      const lostAt = yield* Clock.currentTimeMillis
+      const lostAt = yield* currentMonotonicMillis
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
       let candidates: ReadonlyArray<VideoResource> = []
@@ -93,7 +93,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         // A look that failed shows none.
         else if (verdict.candidates.length > 0) candidates = verdict.candidates
         if (verdict._tag === "Unclear" && verdict.isFinal) return { ...verdict, candidates }
-        const left = until - (yield* Clock.currentTimeMillis)
+        const left = until - (yield* currentMonotonicMillis)
         if (left <= 0 && looks >= 2) {
           if (verdict._tag === "Unclear") return { ...verdict, candidates }
           return notMade >= 2
@@ -131,10 +131,10 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
 
     /** `lost` is why it is not the first time. */
     const send = (entry: Entry, lost: Lost | null): Answer =>
-      Effect.flatMap(Clock.currentTimeMillis, (sentAt) =>
+      Effect.flatMap(currentMonotonicMillis, (sentAt) =>
         Effect.matchEffect(attempt, {
           onSuccess: (answer) =>
-            Effect.flatMap(Clock.currentTimeMillis, (now): Answer => {
+            Effect.flatMap(currentMonotonicMillis, (now): Answer => {
               const { video } = answer
               // A source that has not ended is worked on in its place, as a server may do that keeps one id for a clip.
               const isSource = video.id === entry.sought.source
@@ -219,7 +219,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
 
     // Interruption is prompt, and leaves word: a program that waits no longer may have paid.
     return Effect.acquireUseRelease(
-      Effect.map(Clock.currentTimeMillis, (now) => claims.begin(submission, now)),
+      Effect.map(currentMonotonicMillis, (now) => claims.begin(submission, now)),
       (entry) => send(entry, null),
       (entry, exit) => {
         if (Exit.isInterrupted(exit)) {

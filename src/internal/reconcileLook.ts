@@ -1,11 +1,11 @@
 /** One look at a server's list: its newest pages, back to before a submission began; and what they leave open. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ResponseMeta, SubmitOptions } from "../Http.js"
 import type { ListVideosOptions } from "../Requests.js"
 import type { VideoPage, VideoResource } from "../Schema.js"
 import type { ListVideosError } from "../Videos.js"
+import { monotonicMillis } from "./monotonic.js"
 
 /** The newest jobs of a server, back to the time before the submission at least, unless there is a gap. */
 export interface Look {
@@ -86,8 +86,9 @@ export const readNewest = (
       count: number,
       newest: Pick<Look, "at" | "serverNow"> | null
     ): Effect.Effect<Look, ListVideosError> =>
-      Effect.flatMap(Effect.zip(readPage(after, seen, asked), Clock.currentTimeMillis), ([[page, rest], now]) => {
-        const times = newest ?? { at: now, serverNow: Number.isNaN(date) ? now : date }
+      Effect.flatMap(Effect.zip(readPage(after, seen, asked), Effect.clock), ([[page, rest], clock]) => {
+        const serverNow = Number.isNaN(date) ? clock.unsafeCurrentTimeMillis() : date
+        const times = newest ?? { at: monotonicMillis(clock), serverNow }
         add(reading, page)
         const done = (isWhole: boolean, gap: string | null) => {
           const videos = [...reading.videos.values()]

@@ -9,17 +9,6 @@ import { checkHeader, checkHeaderValue } from "./configuration.js"
 import * as rules from "./options.js"
 import { isId } from "./segment.js"
 
-/** The shape of a value, in words that give nothing of a text away. */
-export const shapeOf = (value: unknown): string => {
-  if (typeof value === "string") return `a text of ${value.length} characters`
-  if (typeof value === "number" || typeof value === "boolean") return String(value)
-  if (value === null || value === undefined) return "nothing"
-  if (Array.isArray(value)) return `a list of ${value.length} items`
-  if (typeof value === "object")
-    return `an object with the fields ${Object.keys(value).slice(0, 8).join(", ") || "none"}`
-  return `a ${typeof value}`
-}
-
 const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce<unknown>(
     (inner, key) =>
@@ -34,7 +23,7 @@ export const invalid = (
   value: unknown,
   accepted: string
 ): Errors.InvalidRequestError =>
-  new Errors.InvalidRequestError({ operation, field, received: shapeOf(value), accepted })
+  new Errors.InvalidRequestError({ operation, field, received: rules.shapeOf(value), accepted })
 
 /** Encodes a request to its wire form, or names the first field that the protocol does not allow. */
 export const encodeRequest = <A, I>(operation: Errors.Operation, schema: Schema.Schema<A, I>) => {
@@ -100,6 +89,26 @@ const callRules = {
   onUnknownOutcome: rules.oneOf("reconcile", "fail", "resend"),
   onResponse: rules.callback
 }
+
+const transferRules = {
+  timeout: rules.timeout,
+  idleTimeout: rules.timeout,
+  notFoundGrace: rules.duration,
+  maxRetryAfter: rules.duration,
+  progressInterval: rules.duration,
+  retry: rules.schedule,
+  directory: rules.anyText,
+  overwrite: rules.boolean,
+  resume: rules.boolean,
+  onProgress: rules.callback,
+  onResponse: rules.callback
+}
+
+/** The options of a download to a file: all of them, so that a program that pays first can check them before. */
+export const checkDownload = (
+  options: (object & Pick<CallOptions, "extraHeaders" | "extraQuery">) | undefined
+): Errors.InvalidRequestError | null =>
+  checkFields("downloadVideo", options, transferRules) ?? checkExtras("downloadVideo", options)
 
 /** What a call adds to its request has to fit into headers, and into a query. */
 export const checkExtras = (

@@ -1,5 +1,4 @@
 /** The live `Videos`: each operation joins its request, the exchange and its response. */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -20,6 +19,7 @@ import { makeContent } from "./content.js"
 import { Ends } from "./contentLag.js"
 import { formFields } from "./encode.js"
 import { asBadRequest, leavesOpen, mayHaveMadeAJob } from "./failure.js"
+import { currentMonotonicMillis } from "./monotonic.js"
 import { upload } from "./multipart.js"
 import { type Answered, makeReconcile } from "./reconcile.js"
 import { Claims } from "./reconcileClaims.js"
@@ -181,7 +181,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
 
   /** A job that has been seen to end has content, whatever a replica says a moment later. */
   const noted = (video: VideoResource): Effect.Effect<VideoResource> =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
+    Effect.map(currentMonotonicMillis, (now) => {
       ends.saw(video, now)
       return video
     })

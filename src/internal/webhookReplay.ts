@@ -1,11 +1,15 @@
 /** Which messages were taken already: in memory, or in a key-value store that several processes share. */
 import * as KeyValueStore from "@effect/platform/KeyValueStore"
 import * as Clock from "effect/Clock"
+import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { currentMonotonicMillis } from "./monotonic.js"
+import * as rules from "./options.js"
+import { checkConfig } from "./options.js"
 import { parseJson } from "./secrets.js"
 import { WebhookStoreError } from "./webhookErrors.js"
 
@@ -82,7 +86,9 @@ export class WebhookReplayStore extends Context.Tag("effect-videos/WebhookReplay
   WebhookReplayStoreService
 >() {
   /** In this process's memory. What `Webhooks.layer` uses where it is given no store. */
-  static readonly layerMemory = (options: WebhookReplayOptions = {}): Layer.Layer<WebhookReplayStore> =>
+  static readonly layerMemory = (
+    options: WebhookReplayOptions = {}
+  ): Layer.Layer<WebhookReplayStore, ConfigError.ConfigError> =>
     Layer.effect(
       WebhookReplayStore,
       Effect.suspend(() => makeMemory(options))
@@ -95,7 +101,7 @@ export class WebhookReplayStore extends Context.Tag("effect-videos/WebhookReplay
    */
   static readonly layerKeyValueStore = (
     options: WebhookReplayOptions = {}
-  ): Layer.Layer<WebhookReplayStore, never, KeyValueStore.KeyValueStore> =>
+  ): Layer.Layer<WebhookReplayStore, ConfigError.ConfigError, KeyValueStore.KeyValueStore> =>
     Layer.effect(
       WebhookReplayStore,
       Effect.flatMap(KeyValueStore.KeyValueStore, (store) => makeKeyValue(store, options))
@@ -107,7 +113,7 @@ export class WebhookReplayStore extends Context.Tag("effect-videos/WebhookReplay
 interface Entry {
   /** Handled, or only claimed. */
   readonly done: boolean
-  /** Unix milliseconds. */
+  /** Milliseconds: Unix in a store that several processes share, monotonic in memory. */
   readonly until: number
 }
 
@@ -120,11 +126,15 @@ interface Limits {
   readonly lease: number
 }
 
-const limitsOf = (options: WebhookReplayOptions, capacity: number): Limits => ({
-  capacity: Math.max(1, Math.floor(options.capacity ?? capacity)),
-  ttl: Duration.toMillis(options.ttl ?? "72 hours"),
-  lease: Duration.toMillis(options.lease ?? "5 minutes")
-})
+const limitsOf = (
+  options: WebhookReplayOptions,
+  capacity: number
+): Effect.Effect<Limits, ConfigError.ConfigError> =>
+  Effect.map(checkConfig(options, { capacity: rules.count, ttl: rules.timeout, lease: rules.timeout }), () => ({
+    capacity: options.capacity ?? capacity,
+    ttl: Duration.toMillis(options.ttl ?? "72 hours"),
+    lease: Duration.toMillis(options.lease ?? "5 minutes")
+  }))
 
 // A `Map` keeps the order of insertion, so that the oldest is always the first.
 const put = (entries: Entries, id: string, entry: Entry, now: number, capacity: number): void => {
@@ -147,13 +157,14 @@ const complete = (entries: Entries, id: string, now: number, { capacity, ttl }: 
   put(entries, id, { done: true, until: now + ttl }, now, capacity)
 
 /** @internal */
-export const makeMemory = (options: WebhookReplayOptions): Effect.Effect<WebhookReplayStoreService> =>
-  Effect.sync(() => {
-    const limits = limitsOf(options, 10_000)
+export const makeMemory = (
+  options: WebhookReplayOptions
+): Effect.Effect<WebhookReplayStoreService, ConfigError.ConfigError> =>
+  Effect.map(limitsOf(options, 10_000), (limits) => {
     const entries: Entries = new Map()
     return {
-      claim: (id) => Effect.map(Clock.currentTimeMillis, (now) => claim(entries, id, now, limits)),
-      complete: (id) => Effect.map(Clock.currentTimeMillis, (now) => complete(entries, id, now, limits)),
+      claim: (id) => Effect.map(currentMonotonicMillis, (now) => claim(entries, id, now, limits)),
+      complete: (id) => Effect.map(currentMonotonicMillis, (now) => complete(entries, id, now, limits)),
       release: (id) => Effect.sync(() => void entries.delete(id))
     }
   })
@@ -186,9 +197,8 @@ const print = (entries: Entries): string =>
 const makeKeyValue = (
   store: KeyValueStore.KeyValueStore,
   options: WebhookReplayOptions
-): Effect.Effect<WebhookReplayStoreService> =>
-  Effect.map(Effect.makeSemaphore(1), (mutex) => {
-    const total = limitsOf(options, 100_000)
+): Effect.Effect<WebhookReplayStoreService, ConfigError.ConfigError> =>
+  Effect.zipWith(Effect.makeSemaphore(1), limitsOf(options, 100_000), (mutex, total) => {
     const limits = { ...total, capacity: Math.ceil(total.capacity / buckets) }
     const change = <A>(id: string, f: (entries: Entries, now: number) => A): Effect.Effect<A, WebhookStoreError> =>
       Effect.gen(function* () {

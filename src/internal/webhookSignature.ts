@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
+import { redacted } from "./secrets.js"
 
 const scheme = "v1,"
 
@@ -69,10 +70,10 @@ export const sign = (
     /** Unix seconds, whole. */
     readonly timestamp: number
     /** `whsec_` and base64, or any other text, which is taken as UTF-8. */
-    readonly secret: Redacted.Redacted
+    readonly secret: string | Redacted.Redacted
   }
 ): Effect.Effect<string> =>
-  Effect.flatMap(importKey(options.secret), (key) =>
+  Effect.flatMap(importKey(redacted(options.secret)), (key) =>
     Effect.map(
       Effect.promise(() => globalThis.crypto.subtle.sign(hmac.name, key, content(options))),
       (signature) => scheme + Encoding.encodeBase64(new Uint8Array(signature))

@@ -20,16 +20,17 @@
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as VideosFetch from "../Fetch.js"
 import { type CallOptions, type ResponseMeta, VideosConfig, type VideosConfigOptions, VideosHttp } from "../Http.js"
+import { finiteTimeout } from "../internal/options.js"
 import type { ContentOptions, ListVideosOptions } from "../Requests.js"
 import type { VideoResource } from "../Schema.js"
 import {
@@ -62,17 +63,16 @@ export type { VideoUpdate } from "../Stream.js"
 export { VideosClosedError } from "./run.js"
 
 /**
- * Where the server is, and who asks: as `VideosConfigOptions`, with a key that may be plain text, and with the `fetch` to use
- * (default: the global one) or, instead, any `HttpClient` layer, such as that of `effect-videos/undici`.
+ * Where the server is, and who asks: as `VideosConfigOptions`, with the `fetch` to use (default: the global one) or, instead, any
+ * `HttpClient` layer, such as that of `effect-videos/undici`.
  *
  * @since 0.1.0
  * @category models
  */
-export type VideosOptions = Omit<VideosConfigOptions, "apiKey"> & {
-  readonly apiKey?: string | Redacted.Redacted | undefined
-} & (
+export type VideosOptions = VideosConfigOptions &
+  (
     | { readonly fetch?: typeof globalThis.fetch | undefined; readonly client?: never }
-    | { readonly client: Layer.Layer<HttpClient.HttpClient>; readonly fetch?: never }
+    | { readonly client: Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError>; readonly fetch?: never }
   )
 
 /**
@@ -163,12 +163,12 @@ export interface VideosClient {
  * @since 0.1.0
  * @category constructors
  */
-export const makeVideos = ({ apiKey, client, fetch, ...options }: VideosOptions = {}): VideosClient => {
+export const makeVideos = ({ client, fetch, ...options }: VideosOptions = {}): VideosClient => {
   const runner = new Runner(
     ManagedRuntime.make(
       Videos.layer.pipe(
         Layer.provide(VideosHttp.layer),
-        Layer.provide(Layer.succeed(VideosConfig, configOf({ ...options, apiKey: redacted(apiKey) }))),
+        Layer.provide(Layer.succeed(VideosConfig, configOf(options))),
         Layer.provide(client ?? Layer.provide(VideosFetch.layer, fetch === undefined ? Layer.empty : fetchOf(fetch)))
       )
     )
@@ -247,9 +247,6 @@ export const fileOf = (blob: Blob, options?: VideoFile.Options): VideoFile.Video
 
 // internal
 
-const redacted = (apiKey: VideosOptions["apiKey"]): Redacted.Redacted | undefined =>
-  typeof apiKey === "string" ? Redacted.make(apiKey) : apiKey
-
 const fetchOf = (fetch: typeof globalThis.fetch) => Layer.succeed(FetchHttpClient.Fetch, fetch)
 
 const configOf = (options: VideosConfigOptions) => {
@@ -271,5 +268,8 @@ const plain = <Options extends CallOptions>(given: Promised<Options> | undefined
 const watching = (given: Promised<WatchOptions> | undefined): WatchOptions | undefined => {
   if (given === undefined) return undefined
   const { poll, signal: _, ...rest } = given
-  return { ...rest, poll: poll === undefined || Schedule.isSchedule(poll) ? poll : Schedule.spaced(poll) }
+  // What is neither is refused with the other options, and rejects as they do.
+  const isPause = (value: unknown): value is Duration.DurationInput =>
+    !Schedule.isSchedule(value) && finiteTimeout(value) === null
+  return { ...rest, poll: poll !== undefined && isPause(poll) ? Schedule.spaced(poll) : (poll as WatchOptions["poll"]) }
 }

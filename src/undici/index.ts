@@ -16,10 +16,12 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Undici from "@effect/platform-node/Undici"
+import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { withDirect } from "../internal/direct.js"
+import { checkConfig, finiteCount, finiteTimeout } from "../internal/options.js"
 import { undiciDirect } from "./direct.js"
 
 /**
@@ -42,8 +44,11 @@ export interface Options {
 const destroyed = (dispatcher: Undici.Dispatcher) =>
   Effect.acquireRelease(Effect.succeed(dispatcher), () => Effect.promise(() => dispatcher.destroy()))
 
+const defaultConnections = 64
+const defaultTimeout = 10_000
+
 /**
- * `layer` with options.
+ * `layer` with options; those that make no sense fail with a `ConfigError` that names the option.
  *
  * @example
  * import { Layer } from "effect"
@@ -56,13 +61,21 @@ const destroyed = (dispatcher: Undici.Dispatcher) =>
  * @category layers
  */
 export const layerWith = ({
-  connections = 64,
-  connectTimeout = "10 seconds"
-}: Options = {}): Layer.Layer<HttpClient.HttpClient> =>
+  connections = defaultConnections,
+  connectTimeout = defaultTimeout
+}: Options = {}): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
+  Layer.unwrapEffect(
+    Effect.map(
+      checkConfig({ connections, connectTimeout }, { connections: finiteCount, connectTimeout: finiteTimeout }),
+      () => layerOf(connections, Duration.toMillis(connectTimeout))
+    )
+  )
+
+const layerOf = (connections: number, timeout: number): Layer.Layer<HttpClient.HttpClient> =>
   Layer.scoped(
     HttpClient.HttpClient,
     Effect.suspend(() => {
-      const connect = { timeout: Duration.toMillis(connectTimeout) }
+      const connect = { timeout }
       return Effect.zipWith(
         destroyed(new Undici.Agent({ connections, connect })),
         destroyed(new Undici.Agent({ connect })),
@@ -78,7 +91,7 @@ export const layerWith = ({
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<HttpClient.HttpClient> = layerWith()
+export const layer: Layer.Layer<HttpClient.HttpClient> = layerOf(defaultConnections, defaultTimeout)
 
 /**
  * Everything over the program's own dispatcher: a proxy's, one with a certificate of its own, a test's.
