@@ -160,7 +160,7 @@ export interface VideosConfigOptions {
    * `token`, `code`, `sig` and their like) or as long and as mixed as a key becomes `Redacted`. Default: none.
    */
   readonly query?: { readonly [name: string]: string | Redacted.Redacted } | undefined
-  /** A text becomes `Redacted`. */
+  /** As plain text, or wrapped: it is kept wrapped, and out of all errors and logs. */
   readonly apiKey?: string | Redacted.Redacted | undefined
   readonly organization?: string | undefined
   readonly project?: string | undefined
@@ -203,7 +203,8 @@ export interface VideosConfigOptions {
 export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<VideosConfig, VideosConfigService>() {
   /**
    * From values. A query in the base URL is moved to `query`. A base URL that is not an http(s) URL, or carries credentials or
-   * a fragment, and a key that no header can carry, fail with a `ConfigError` that names the option and shows no secret.
+   * a fragment, a key that no header can carry, a duration, schedule or number that makes no sense, and a preset that lacks a
+   * field fail with a `ConfigError` that names the option and shows no secret.
    *
    * @example
    * import { VideosConfig } from "effect-videos"

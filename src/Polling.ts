@@ -22,6 +22,8 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleInterval from "effect/ScheduleInterval"
+import { finiteTimeout } from "./internal/options.js"
+import { checkFields } from "./internal/request.js"
 import { backoff } from "./internal/retry.js"
 import { withRule } from "./internal/watchRule.js"
 import { phaseOf, type VideoPhase, type VideoResource } from "./Schema.js"
@@ -31,7 +33,7 @@ import { phaseOf, type VideoPhase, type VideoResource } from "./Schema.js"
 // -----------------------------------------------------------------------------
 
 /**
- * The bounds of a poll schedule. Each delay is between them, ±10 % at random: at the cap too, so that many watches do not
+ * The bounds of a poll schedule, finite and longer than 0: others throw an `InvalidRequestError` where the schedule is made. Each delay is between them, ±10 % at random: at the cap too, so that many watches do not
  * fall in step.
  *
  * @since 0.1.0
@@ -106,6 +108,9 @@ const byAll = (seen: Seen, now: number, floor: number): number => {
 }
 
 const pace = (options: PollOptions | undefined, wish: Wish): Schedule.Schedule<Duration.Duration, VideoResource> => {
+  const problem = checkFields("watchVideo", options, { floor: finiteTimeout, cap: finiteTimeout })
+  // A schedule has no way to fail: this is where it is made, before any request.
+  if (problem !== null) throw problem
   const floor = Duration.toMillis(options?.floor ?? "1 second")
   const cap = Math.max(floor, Duration.toMillis(options?.cap ?? "10 seconds"))
   const delay = (seen: Seen | null, now: number, random: number): number => {

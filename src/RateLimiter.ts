@@ -21,13 +21,13 @@
  * @since 0.1.0
  */
 import * as RateLimiter from "@effect/experimental/RateLimiter"
-import * as Clock from "effect/Clock"
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { RequestLimiter } from "./Budget.js"
 import { withDeadline } from "./internal/deadline.js"
+import { currentMonotonicMillis } from "./internal/monotonic.js"
 
 /**
  * What is shared, and with whom.
@@ -96,7 +96,7 @@ export const make = (
       () => new RateLimiter.RateLimitStoreError({ message: `no answer within ${Duration.format(storeTimeout)}` })
     ).pipe(
       Effect.catchAll((error) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        Effect.flatMap(currentMonotonicMillis, (now) => {
           // Of requests that fail together, one says so.
           const known = now < askAgainAt
           askAgainAt = now + leaveAlone
@@ -115,7 +115,7 @@ export const make = (
 
     return {
       take: () =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.flatMap(currentMonotonicMillis, (now) =>
           Effect.flatMap(now < askAgainAt ? alone : ask, ({ delay }) =>
             Duration.isZero(delay) ? Effect.void : Effect.sleep(delay)
           )

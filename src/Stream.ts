@@ -13,23 +13,22 @@
  */
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type * as Errors from "./Errors.js"
-import type { SubmitOptions } from "./Http.js"
+import type { CallOptions, SubmitOptions } from "./Http.js"
 import { completed } from "./internal/completed.js"
 import { pollAfter } from "./internal/failure.js"
-import { ofJob } from "./internal/ofJob.js"
 import { idOf, isSnapshot, jobsOf } from "./internal/jobsGiven.js"
+import { ofJob } from "./internal/ofJob.js"
 import { withStreamSpan } from "./internal/tracing.js"
-import type { Plan, Start } from "./internal/watch.js"
-import { ruleOf } from "./internal/watchRule.js"
+import type { Start } from "./internal/watch.js"
+import { planOf } from "./internal/watchOptions.js"
 import { awaitOne, type Telling, watchMany, watchOne } from "./internal/watchStream.js"
-import { defaultPollSchedule, defaultRetrySchedule } from "./Polling.js"
 import type { CreateVideoRequest, EditVideoRequest, ExtendVideoRequest, RemixVideoRequest } from "./Requests.js"
 import { isTerminal, type VideoResource } from "./Schema.js"
 import {
@@ -47,12 +46,15 @@ import {
 // -----------------------------------------------------------------------------
 
 /**
- * How to follow a job. Everything is optional.
+ * How to follow a job. Everything is optional. An option that makes no sense is an `InvalidRequestError` that names it, before
+ * any request.
+ *
+ * `extraHeaders` and `extraQuery` go with each poll. Watches of one job share polls where these are equal by value.
  *
  * @since 0.1.0
  * @category models
  */
-export interface WatchOptions {
+export interface WatchOptions extends Pick<CallOptions, "extraHeaders" | "extraQuery"> {
   /**
    * When to look, given what was seen last. The server's hint (`openai-poll-after-ms`, `Retry-After`) is a lower bound
    * for a schedule given here, and the delay itself for the default, `defaultPollSchedule`. When it ends before the job
@@ -69,7 +71,7 @@ export interface WatchOptions {
    * the newest. `"every"`: each look, stale ones excepted; `buffer` of them wait for a consumer that is busy.
    */
   readonly emit?: "changes" | "every" | undefined
-  /** With `emit: "every"`, how many snapshots wait; beyond it the oldest is dropped. Default: 64. */
+  /** With `emit: "every"`, how many snapshots wait, a positive integer; beyond it the oldest is dropped. Default: 64. */
   readonly buffer?: number | undefined
   /** For the whole watch, the request in flight included; a last look is taken just before. Default: none. */
   readonly timeout?: Duration.DurationInput | undefined
@@ -85,7 +87,8 @@ export interface WatchOptions {
 }
 
 /**
- * `WatchOptions`, and those of the submission before it.
+ * `WatchOptions`, and those of the submission before it. The polls carry the submission's `extraHeaders` and `extraQuery`, and
+ * the watch's own, which win where a name is the same. Both kinds are checked before anything is submitted.
  *
  * @since 0.1.0
  * @category models
@@ -112,7 +115,7 @@ export interface AwaitVideoOptions<E = never, R = never> extends WatchOptions {
  * @category models
  */
 export interface WatchVideosOptions extends WatchOptions {
-  /** How many jobs are watched at once; further ids are taken as jobs end. Default: all. */
+  /** How many jobs are watched at once, a positive integer; further ids are taken as jobs end. Default: all. */
   readonly concurrency?: number | undefined
 }
 
@@ -197,36 +200,11 @@ export type RemixAndWatchError = RemixVideoError | WatchVideoError
 
 type Target = string | VideoResource
 
-const millis = (duration: Duration.DurationInput | undefined): number =>
-  duration === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(duration)
-
-const plan = (
-  operation: Plan["operation"],
-  options: WatchOptions | undefined,
-  poll = options?.poll ?? defaultPollSchedule
-): Plan => ({
-  operation,
-  poll,
-  rule: ruleOf(poll),
-  hintShortens: options?.poll === undefined,
-  retry: options?.retry ?? defaultRetrySchedule,
-  buffer: options?.emit === "every" ? Math.max(1, options.buffer ?? 64) : 0,
-  timeout: millis(options?.timeout),
-  stallTimeout: millis(options?.stallTimeout),
-  maxRetryAfter: millis(options?.maxRetryAfter ?? "5 minutes"),
-  notFoundGrace: millis(options?.notFoundGrace ?? "5 seconds")
-})
-
 const start = (target: Target, submitted: Start["submitted"] = null): Start => ({
   id: idOf(target),
   snapshot: isSnapshot(target) ? target : null,
   submitted
 })
-
-const watch = (
-  started: Start,
-  options: WatchOptions | undefined
-): Stream.Stream<VideoResource, WatchVideoError, Videos> => watchOne(plan("watchVideo", options), started)
 
 /**
  * Follows one job until it ends.
@@ -257,7 +235,11 @@ const watch = (
 export const watchVideo = (
   video: string | VideoResource,
   options?: WatchOptions
-): Stream.Stream<VideoResource, WatchVideoError, Videos> => watch(start(video), options)
+): Stream.Stream<VideoResource, WatchVideoError, Videos> =>
+  Either.match(planOf("watchVideo", options), {
+    onLeft: (error) => Stream.fail(error),
+    onRight: (plan) => watchOne(plan, start(video))
+  })
 
 /**
  * Waits for one job's end: the completed job, or `VideoFailedError` with the server's reason. Looks as `watchVideo` does, at
@@ -278,7 +260,10 @@ export const awaitVideo = <E = never, R = never>(
   video: string | VideoResource,
   options?: AwaitVideoOptions<E, R>
 ): Effect.Effect<VideoResource, AwaitVideoError | E, R | Videos> =>
-  Effect.flatMap(awaitOne(plan("awaitVideo", options), start(video), options?.onUpdate), completed)
+  Either.match(planOf("awaitVideo", options), {
+    onLeft: (error) => Effect.fail(error),
+    onRight: (plan) => Effect.flatMap(awaitOne(plan, start(video), options?.onUpdate), completed)
+  })
 
 /**
  * Follows many jobs as one Stream, which ends when all of them have. A job whose watch fails is an element, `VideoLost`, and
@@ -289,6 +274,7 @@ export const awaitVideo = <E = never, R = never>(
  * - A job costs a row, not a fiber. From a number of jobs on (`VideosConfig`'s `watching.threshold`), pages of `GET /videos`
  *   are read instead of single jobs, unless the server's list turns out not to be trusted.
  * - A consumer that is slow holds nothing up: it gets the newest snapshot of each job that has changed.
+ * - Options that make no sense send nothing: each job is lost, with the `InvalidRequestError` that names the option.
  *
  * @example
  * import { Effect, Stream } from "effect"
@@ -307,6 +293,7 @@ export const watchVideos = <E = never, R = never>(
   videos: string | VideoResource | Iterable<string | VideoResource> | Stream.Stream<string | VideoResource, E, R>,
   options?: WatchVideosOptions
 ): Stream.Stream<VideoUpdate, E, R | Videos> => {
+  const plan = planOf("watchVideo", options)
   const concurrency = options?.concurrency ?? Number.POSITIVE_INFINITY
   const input = isStream(videos) ? videos : jobsOf(videos)
   const starts = isStream(input)
@@ -314,12 +301,13 @@ export const watchVideos = <E = never, R = never>(
     : Number.isFinite(concurrency)
       ? Stream.map(Stream.fromIterable(input), (video) => start(video))
       : Array.from(input, (video) => start(video))
+  if (Either.isLeft(plan)) {
+    // As for each of them `watchVideo` would fail.
+    const all = Stream.StreamTypeId in starts ? starts : Stream.fromIterable(starts)
+    return Stream.map(all, ({ id, snapshot }) => lost(id, plan.left, snapshot))
+  }
   return withStreamSpan(
-    Stream.unwrap(
-      Effect.map(Videos, (service) =>
-        watchMany(service, plan("watchVideo", options), starts, concurrency, { seen, lost })
-      )
-    ),
+    Stream.unwrap(Effect.map(Videos, (service) => watchMany(service, plan.right, starts, concurrency, { seen, lost }))),
     "Videos.watchMany",
     { "gen_ai.operation.name": "watch_videos" }
   )
@@ -453,6 +441,7 @@ const submitAndWatch = <E>(
 ): Stream.Stream<VideoResource, E | WatchVideoError, Videos> =>
   Stream.unwrap(
     Effect.gen(function* () {
+      const plan = yield* planOf("watchVideo", options, options?.submit)
       const videos = yield* Videos
       let hint: Duration.Duration | null = null
       const onResponse = options?.submit?.onResponse
@@ -467,6 +456,6 @@ const submitAndWatch = <E>(
       const submitted = Stream.make(job)
       return isTerminal(job)
         ? submitted
-        : Stream.concat(submitted, Stream.mapError(watch(start(job, { hint }), options), ofJob(job.id)))
+        : Stream.concat(submitted, Stream.mapError(watchOne(plan, start(job, { hint })), ofJob(job.id)))
     })
   )

@@ -25,8 +25,8 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
 import { snapshotOf } from "./internal/contentSource.js"
-import { downloadPolicyOf } from "./internal/downloads.js"
 import { ofJob } from "./internal/ofJob.js"
+import { checkDownload } from "./internal/request.js"
 import { backoff } from "./internal/retry.js"
 import { spanOf, withSpan } from "./internal/tracing.js"
 import { type Downloaded, type DownloadToFileError as Failure, runTransfer } from "./internal/transfer.js"
@@ -34,6 +34,7 @@ import { writeThrough } from "./internal/transferDirect.js"
 import { checkFree, resolveTarget } from "./internal/transferFile.js"
 import { exclusively } from "./internal/transferLock.js"
 import { listen, makeMailbox, type Report, type TransferProgress } from "./internal/transferProgress.js"
+import { belongingsOf } from "./internal/watchGroups.js"
 import type { VideoVariant } from "./Requests.js"
 import { Videos } from "./Videos.js"
 
@@ -170,6 +171,8 @@ export const downloadVideoToFile = (
   options: DownloadToFileOptions = {}
 ): Effect.Effect<DownloadedFile, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> => {
   const { onProgress, progressInterval } = options
+  const problem = checkDownload(options)
+  if (problem !== null) return Effect.fail(problem)
   if (onProgress === undefined) return run(video, path, options, () => {})
   return Effect.scoped(
     Effect.gen(function* () {
@@ -204,6 +207,8 @@ export const downloadVideoToFileWithProgress = (
 ): Stream.Stream<TransferProgress, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
+      const problem = checkDownload(options)
+      if (problem !== null) return Stream.fail(problem)
       const { mailbox, report } = yield* makeMailbox<DownloadToFileError>(options.progressInterval)
       yield* Effect.forkScoped(
         Effect.onExit(run(video, path, options, report), (exit) => mailbox.done(Exit.asVoid(exit)))
@@ -257,7 +262,7 @@ const run = (
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
         idleTimeout:
           options.idleTimeout === undefined
-            ? (downloadPolicyOf(videos)?.idleTimeout ?? null)
+            ? (belongingsOf(videos).downloading?.idleTimeout ?? null)
             : Duration.decode(options.idleTimeout)
       },
       report

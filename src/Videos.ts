@@ -32,9 +32,8 @@ import {
   type VideosHttpService
 } from "./Http.js"
 import { snapshotOf } from "./internal/contentSource.js"
-import { setDownloadPolicy } from "./internal/downloads.js"
 import { isGiven, makePageReads, makeVideos } from "./internal/videos.js"
-import { hubOf } from "./internal/watchHub.js"
+import { belongingsOf, withBelongings } from "./internal/watchGroups.js"
 import type {
   ContentOptions,
   CreateCharacterRequest,
@@ -223,9 +222,20 @@ export interface Watchers {
  * @category services
  */
 export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosService>() {
-  /** Over any `VideosHttp`. */
+  /**
+   * Over any `VideosHttp`. When its scope closes (`ManagedRuntime.dispose`), its watches and the downloads by its `content`
+   * are interrupted. A program that puts another function in the place of one (`{ ...videos, retrieve: traced }`) keeps this.
+   */
   static readonly layer: Layer.Layer<Videos, never, VideosHttp> = Layer.suspend(() =>
-    Layer.effect(Videos, Effect.map(VideosHttp, make))
+    Layer.scoped(
+      Videos,
+      Effect.flatMap(VideosHttp, (http) =>
+        Effect.acquireRelease(
+          Effect.sync(() => make(http)),
+          (videos) => belongingsOf(videos).watches.close
+        )
+      )
+    )
   )
 
   /** From values; needs an `HttpClient` alone. */
@@ -245,7 +255,7 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
    * )
    */
   static readonly watchers: Effect.Effect<Watchers, never, Videos> = Effect.suspend(() =>
-    Effect.map(Videos, (videos) => hubOf(videos).snapshot())
+    Effect.map(Videos, (videos) => belongingsOf(videos).watches.snapshot())
   )
 
   /** From the environment, as `VideosConfig.layerConfig` reads it; needs an `HttpClient` alone. */
@@ -265,9 +275,8 @@ const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
  */
 export const make = (http: VideosHttpService): VideosService => {
   const videos = makeVideos(http)
-  hubOf(videos, http.watching, makePageReads(http))
-  if (isGiven(http.downloading)) setDownloadPolicy(videos, http.downloading)
-  return videos
+  const downloading = isGiven(http.downloading) ? http.downloading : null
+  return withBelongings(videos, http.watching, makePageReads(http), downloading)
 }
 
 // -----------------------------------------------------------------------------

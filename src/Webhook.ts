@@ -19,7 +19,6 @@
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -35,9 +34,11 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { variable } from "./internal/environment.js"
+import { currentMonotonicMillis } from "./internal/monotonic.js"
+import { checkConfig, count, finiteCount, finiteTimeout } from "./internal/options.js"
 import { randomId } from "./internal/randomId.js"
 import { withSpan } from "./internal/tracing.js"
-import { hubOf } from "./internal/watchHub.js"
+import { belongingsOf } from "./internal/watchGroups.js"
 import {
   WebhookDecodeError,
   WebhookReplayError,
@@ -145,9 +146,9 @@ export interface WebhookRequest {
 export interface WebhookVerifyOptions {
   /**
    * `whsec_` and base64, or any other text, which is taken as UTF-8. Several during a rotation, the newest first; each
-   * is tried with each signature.
+   * is tried with each signature. Plain or wrapped.
    */
-  readonly secrets: Redacted.Redacted | NonEmptyReadonlyArray<Redacted.Redacted>
+  readonly secrets: string | Redacted.Redacted | NonEmptyReadonlyArray<string | Redacted.Redacted>
   /** How far `webhook-timestamp` may be from now, before or after, itself included. Default: 300 seconds. */
   readonly tolerance?: Duration.DurationInput | undefined
 }
@@ -227,7 +228,7 @@ export const sign: (message: {
   readonly id: string
   readonly timestamp: number
   readonly body: WebhookBody
-  readonly secret: Redacted.Redacted
+  readonly secret: string | Redacted.Redacted
 }) => Effect.Effect<string> = signature.sign
 
 // -----------------------------------------------------------------------------
@@ -295,12 +296,10 @@ const make = <E, R>(
   options: WebhooksOptions<E, R>
 ): Effect.Effect<WebhooksService, ConfigError.ConfigError | E, R | Scope.Scope> =>
   Effect.gen(function* () {
+    yield* checkConfig(options, { buffer: finiteCount })
     const verifier = yield* makeVerifier(options)
     const store = yield* options.replayStore ?? memoryReplayStore()
-    const events = yield* Effect.acquireRelease(
-      PubSub.sliding<VideoEvent>(Math.max(1, options.buffer ?? 256)),
-      PubSub.shutdown
-    )
+    const events = yield* Effect.acquireRelease(PubSub.sliding<VideoEvent>(options.buffer ?? 256), PubSub.shutdown)
 
     /** Gives the token of the claim. */
     const claim = (message: VerifiedWebhook) =>
@@ -457,15 +456,16 @@ export const handleWebhook = <A, E, R>(
 export const wakeWatches = (options?: {
   /** The least pause between two looks at a job of which no event has come. Default: 1 minute. */
   readonly safetyNet?: Duration.DurationInput | undefined
-}): Layer.Layer<never, never, Videos | Webhooks> =>
+}): Layer.Layer<never, ConfigError.ConfigError, Videos | Webhooks> =>
   Layer.scopedDiscard(
     Effect.gen(function* () {
-      const hub = hubOf(yield* Videos)
+      yield* checkConfig(options, { safetyNet: finiteTimeout })
+      const { watches } = belongingsOf(yield* Videos)
       const events = yield* Effect.flatMap(Webhooks, ({ subscribe }) => subscribe)
-      yield* hub.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
-      const wake = Effect.flatMap(Effect.zip(Queue.take(events), Clock.currentTimeMillis), ([{ videoId }, now]) =>
+      yield* watches.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
+      const wake = Effect.flatMap(Effect.zip(Queue.take(events), currentMonotonicMillis), ([{ videoId }, now]) =>
         Effect.sync(() => {
-          if (videoId !== null) hub.announce(videoId, now)
+          if (videoId !== null) watches.announce(videoId, now)
         })
       )
       yield* Effect.forkScoped(Effect.forever(wake))
@@ -510,4 +510,7 @@ export const httpApp = <E, R>(
     readonly maxBodySize?: number | undefined
   }
 ): HttpApp.Default<never, R | Webhooks> =>
-  Effect.flatMap(Webhooks, (webhooks) => makeHttpApp(webhooks, handler, options?.maxBodySize ?? 256 * 1024))
+  Effect.zipRight(
+    Effect.orDie(checkConfig(options, { maxBodySize: count })),
+    Effect.flatMap(Webhooks, (webhooks) => makeHttpApp(webhooks, handler, options?.maxBodySize ?? 256 * 1024))
+  )

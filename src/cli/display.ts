@@ -1,9 +1,9 @@
 /** Progress on standard error, as it was asked for. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import { currentMonotonicMillis } from "../internal/monotonic.js"
 import type { TransferProgress } from "../internal/transferProgress.js"
 import type { VideoResource } from "../Schema.js"
 import { barLine, plainLine, progressEvent } from "./lines.js"
@@ -64,10 +64,10 @@ export const makeDisplay = (mode: ProgressMode): Effect.Effect<Display, never, S
     const listener = yield* mode === "bar" ? bars(rows) : mode === "plain" ? logLines : events
     return {
       add: (label, first) =>
-        Effect.map(Clock.currentTimeMillis, (startedAt): JobDisplay => {
+        Effect.map(currentMonotonicMillis, (startedAt): JobDisplay => {
           const index = rows.push(start(label, first, startedAt)) - 1
           const change = (kind: Kind, next: (progress: Progress, now: number) => Progress) =>
-            Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            Effect.flatMap(currentMonotonicMillis, (now) => {
               const progress = next(rows[index] ?? start(label, first, startedAt), now)
               rows[index] = progress
               return listener(index, kind, progress, now)
@@ -118,7 +118,7 @@ const bars = (rows: ReadonlyArray<Progress>): Effect.Effect<Listener, never, Scr
     const style = styles(screen).err
     let drawn = ""
     let height = 0
-    const draw = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const draw = Effect.flatMap(currentMonotonicMillis, (now) => {
       const { columns, rows: lines } = screen.size()
       // The last column is left free: some terminals wrap when it is filled.
       const room = columns - 1

@@ -4,7 +4,6 @@
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Operation } from "../Errors.js"
@@ -12,6 +11,7 @@ import type { VideosConfigService } from "../Http.js"
 import type { StatusError } from "../internal/failure.js"
 import { leavesOpen, toError } from "../internal/failure.js"
 import { readJson } from "../internal/json.js"
+import { currentMonotonicMillis } from "../internal/monotonic.js"
 import { makePrepare } from "../internal/prepare.js"
 import { makeSecrets } from "../internal/secrets.js"
 import { diagnose } from "../internal/transport.js"
@@ -116,12 +116,12 @@ export const ask = (
       kind: "read",
       request: body === null ? asked : HttpClientRequest.bodyText(asked, body.text, body.type)
     })
-    const started = yield* Clock.currentTimeMillis
+    const started = yield* currentMonotonicMillis
     return yield* client.execute(request).pipe(
       Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
       Effect.flatMap(({ response, text }) =>
         Effect.map(
-          Clock.currentTimeMillis,
+          currentMonotonicMillis,
           (ended): Reply => ({
             status: response.status,
             headers: response.headers,

@@ -29,6 +29,7 @@ import type { Film } from "./film.js"
 import { lastFrame, type Size } from "./graph.js"
 import {
   checkJoin,
+  checkWaits,
   finish,
   type JoinVideosError,
   type JoinVideosOptions,
@@ -137,6 +138,7 @@ export const continueVideo = <E = never, R = never>(
     // What either way would refuse is refused before anything of the first has happened.
     yield* extendRequest(extension, options.submit)
     yield* createRequest({ prompt, seconds, model, size, extraBody }, options.submit)
+    yield* checkWaits(options, options.submit)
     const target = yield* place(path, options)
     const byHand = (reserved: Reserved) =>
       working(target, options, (work) =>

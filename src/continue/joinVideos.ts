@@ -6,13 +6,15 @@ import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import * as Errors from "../Errors.js"
+import type { SubmitOptions } from "../Http.js"
 import { ofJob } from "../internal/ofJob.js"
-import { idSegment } from "../internal/request.js"
+import { checkDownload, idSegment } from "../internal/request.js"
 import { spanOf, withSpan } from "../internal/tracing.js"
 import { pour } from "../internal/transferDirect.js"
 import { checkFree, publish, resolveTarget, type Target, writeError } from "../internal/transferFile.js"
 import { exclusively } from "../internal/transferLock.js"
 import { synced } from "../internal/transferPart.js"
+import { planOf } from "../internal/watchOptions.js"
 import type { ExtendVideoRequest } from "../Requests.js"
 import type { VideoResource } from "../Schema.js"
 import { type AwaitVideoError, type AwaitVideoOptions, awaitVideo } from "../Stream.js"
@@ -112,6 +114,7 @@ export const joinVideos = <E = never, R = never>(
     for (const [field, video] of Object.entries({ source, segment })) {
       if (!VideoFile.isVideoFile(video)) yield* idSegment("downloadVideo", field, idOf(video))
     }
+    yield* checkWaits(options)
     const target = yield* place(path, options)
     const id = VideoFile.isVideoFile(segment) ? null : idOf(segment)
     const joined = working(target, options, (work) =>
@@ -130,6 +133,16 @@ export const joinVideos = <E = never, R = never>(
 
 /** @internal */
 export type Options = Omit<JoinVideosOptions<unknown, unknown>, keyof AwaitVideoOptions>
+
+/** What the watch and the downloads would refuse is refused before anything has happened. */
+export const checkWaits = (
+  options: JoinVideosOptions<unknown, unknown>,
+  submission?: SubmitOptions
+): Effect.Effect<void, Errors.InvalidRequestError> =>
+  Effect.flatMap(planOf("awaitVideo", options, submission), () => {
+    const problem = checkDownload(options.download)
+    return problem === null ? Effect.void : Effect.fail(problem)
+  })
 
 /** Where the file shall be, found to be free. */
 export const place = (path: string, { directory, overwrite }: Options) =>

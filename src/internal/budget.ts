@@ -7,6 +7,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { BudgetOptions, BudgetSnapshot, RequestKind } from "../Budget.js"
 import { makeFairQueue, type Place } from "./fairQueue.js"
+import { monotonicMillis } from "./monotonic.js"
 import { makePace } from "./pace.js"
 
 const defaultConcurrency = 64
@@ -20,13 +21,17 @@ const maxTimer = 2_147_483_647
 /** What is wrong with the options, by name, or `null`. */
 export const checkBudget = (
   options: BudgetOptions
-): { readonly name: "requestsPerSecond" | "concurrency"; readonly problem: string } | null => {
+): { readonly name: "requestsPerSecond" | "concurrency" | "limiter"; readonly problem: string } | null => {
   const { concurrency, requestsPerSecond } = options
   if (requestsPerSecond !== undefined && !(Number.isFinite(requestsPerSecond) && requestsPerSecond > 0)) {
     return { name: "requestsPerSecond", problem: `must be a positive, finite number; received ${requestsPerSecond}` }
   }
   if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency > 0)) {
     return { name: "concurrency", problem: `must be a positive integer; received ${concurrency}` }
+  }
+  const { limiter } = options
+  if (limiter !== undefined && typeof limiter.take !== "function") {
+    return { name: "limiter", problem: "must have a function `take`" }
   }
   return null
 }
@@ -88,10 +93,10 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
   let seenAt = 0
   let now = 0
 
-  /** Brings `now` up to date. A clock that is set back stands still here: no pause gets longer by it. */
+  /** Brings `now` up to date. The callers' clocks may differ: one that is behind stands still here. */
   const tick = (): void => {
     if (clock === null) return
-    const at = clock.unsafeCurrentTimeMillis()
+    const at = monotonicMillis(clock)
     if (at > seenAt) now += at - seenAt
     seenAt = at
   }
@@ -238,7 +243,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
         inFlight,
         waiting: waiting(),
         rate: pace.rate(now, waiting() === 0),
-        pausedUntil: left > 0 ? DateTime.unsafeMake(seenAt + left) : null
+        pausedUntil: left > 0 && clock !== null ? DateTime.unsafeMake(clock.unsafeCurrentTimeMillis() + left) : null
       }
     }
   }

@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import { Operation } from "../Errors.js"
 import type { VideosConfigOptions, VideosConfigService } from "../Http.js"
 import { isPresetName, presets } from "../Presets.js"
 import { checkBudget } from "./budget.js"
@@ -13,15 +14,15 @@ import {
   checkHeader,
   checkHeaderValue,
   checkLimits,
-  checkTimeout,
   isSecretParameter,
   readBaseUrl,
   readQuery,
-  readQueryText,
-  shapeOf
+  readQueryText
 } from "./configuration.js"
 import { variable } from "./environment.js"
 import { defaultLimits } from "./limits.js"
+import * as rules from "./options.js"
+import { problemIn, shapeOf } from "./options.js"
 import { backoff } from "./retry.js"
 
 /**
@@ -54,6 +55,28 @@ const invalid = (name: string, problem: string) =>
 
 const wantedPreset = `must be one of ${Object.keys(presets).join(", ")}`
 
+const configRules = {
+  requestTimeout: rules.timeout,
+  idleTimeout: rules.timeout,
+  totalTimeout: rules.timeout,
+  readRetry: rules.schedule,
+  submitRetry: rules.schedule,
+  maxRetryAfter: rules.duration,
+  onUnknownOutcome: rules.oneOf("reconcile", "fail", "resend"),
+  listLag: rules.duration
+}
+
+const watchingRules = { list: rules.oneOf("auto", "always", "never"), threshold: rules.finiteCount }
+
+const presetRules = {
+  name: rules.required(rules.text),
+  encoding: rules.required(rules.oneOf("json", "form")),
+  authHeader: rules.required(rules.oneOf("authorization", "api-key")),
+  operations: rules.required(rules.listOf(...Operation.literals)),
+  imageReference: rules.required(rules.oneOf("object", "url", "image_reference")),
+  listTrusted: rules.required(rules.boolean)
+}
+
 /** @internal */
 export const makeConfig = (
   options: VideosConfigOptions
@@ -63,7 +86,7 @@ export const makeConfig = (
   const query = queryOf(base.query, options.query)
   if ("problem" in query) return invalid("query", query.problem)
   for (const name of ["apiKey", "organization", "project"] as const) {
-    const given = options[name]
+    const given: unknown = options[name]
     if (given === undefined) continue
     const value = revealed(given)
     const problem =
@@ -75,25 +98,25 @@ export const makeConfig = (
   const { apiKey } = options
   const preset = options.preset ?? "openai"
   if (typeof preset === "string" && !isPresetName(preset)) return invalid("preset", wantedPreset)
+  if (typeof preset !== "string") {
+    const unfit = problemIn(preset, presetRules)
+    if (unfit !== null) return invalid(`preset.${unfit.name}`, unfit.problem)
+  }
   const headers = options.headers ?? {}
   for (const [name, given] of Object.entries(headers)) {
     const problem = checkHeader(name, typeof given === "string" ? given : Redacted.value(given))
     if (problem !== null) return invalid(`headers.${name}`, problem)
   }
-  for (const name of ["requestTimeout", "idleTimeout", "totalTimeout"] as const) {
-    const problem = checkTimeout(options[name])
-    if (problem !== null) return invalid(name, problem)
-  }
+  const unfit = problemIn(options, configRules)
+  if (unfit !== null) return invalid(unfit.name, unfit.problem)
   const limits = { ...defaultLimits, ...definedOf(options.limits) }
   const unlimited = checkLimits(limits)
   if (unlimited !== null) return invalid(`limits.${unlimited.name}`, unlimited.problem)
   const budget = options.budget ?? {}
   const overdrawn = checkBudget(budget)
   if (overdrawn !== null) return invalid(`budget.${overdrawn.name}`, overdrawn.problem)
-  const { threshold = 1 } = options.watching ?? {}
-  if (!Number.isInteger(threshold) || threshold < 1) {
-    return invalid("watching.threshold", `must be a positive integer; received ${threshold}`)
-  }
+  const unwatchable = problemIn(options.watching, watchingRules)
+  if (unwatchable !== null) return invalid(`watching.${unwatchable.name}`, unwatchable.problem)
   const server = typeof preset === "string" ? presets[preset] : preset
   return Either.right({
     baseUrl: base.url,
@@ -159,12 +182,13 @@ const oneOf = <const A extends string>(name: string, accepted: ReadonlyArray<A>)
       : { value }
   })
 
-const duration = (name: string, check: (given: Duration.DurationInput) => string | null = () => null) =>
+const duration = (name: string, rule: rules.Rule = rules.duration) =>
   variable(name, (text) => {
+    const accepted = rule(text.trim())
     const value = Option.getOrNull(Duration.decodeUnknown(text.trim()))
-    if (value === null) return { problem: `must be a duration, such as \`30 seconds\`; received ${shapeOf(text)}` }
-    const problem = check(value)
-    return problem === null ? { value } : { problem }
+    return value === null || accepted !== null
+      ? { problem: `must be ${accepted ?? "a duration"}; received ${shapeOf(text)}` }
+      : { value }
   })
 
 const number = (name: string, wanted: string, isAccepted: (value: number) => boolean) =>
@@ -193,9 +217,9 @@ export const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
   organization: header("OPENAI_ORG_ID"),
   project: header("OPENAI_PROJECT_ID"),
   preset: oneOf("VIDEOS_PRESET", Object.keys(presets).filter(isPresetName)),
-  requestTimeout: duration("VIDEOS_REQUEST_TIMEOUT", checkTimeout),
-  idleTimeout: duration("VIDEOS_IDLE_TIMEOUT", checkTimeout),
-  totalTimeout: duration("VIDEOS_TOTAL_TIMEOUT", checkTimeout),
+  requestTimeout: duration("VIDEOS_REQUEST_TIMEOUT", rules.timeout),
+  idleTimeout: duration("VIDEOS_IDLE_TIMEOUT", rules.timeout),
+  totalTimeout: duration("VIDEOS_TOTAL_TIMEOUT", rules.timeout),
   maxRetryAfter: duration("VIDEOS_MAX_RETRY_AFTER"),
   onUnknownOutcome: oneOf("VIDEOS_ON_UNKNOWN_OUTCOME", ["reconcile", "fail", "resend"]),
   listLag: duration("VIDEOS_LIST_LAG"),

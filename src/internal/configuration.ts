@@ -1,7 +1,6 @@
 /** The rules that a configuration has to keep. Each answers with what is wrong, in words that show no secret. */
-import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
 import type { Limits } from "../Http.js"
+import { shapeOf } from "./options.js"
 
 /** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
 const visible = /^[\x21-\x7e]+$/
@@ -28,16 +27,6 @@ export const checkHeader = (name: string, value: string): string | null => {
 }
 
 const wanted = "must be an http(s) URL without credentials or fragment, such as https://host/v1; received"
-
-/** A text that may hold a secret, as an error may speak of it. */
-export const shapeOf = (value: unknown): string =>
-  typeof value === "string"
-    ? `a text of ${value.length} characters`
-    : typeof value === "object" || value === undefined
-      ? value === null || value === undefined
-        ? String(value)
-        : "an object"
-      : `a ${typeof value}`
 
 /** Parameters of a query, by name. */
 export interface Query {
@@ -97,15 +86,6 @@ const secretName =
 export const isSecretParameter = (name: string, value: string): boolean =>
   secretName.test(name) ||
   (!/version/i.test(name) && /^[\w+/=.~%-]{24,}$/.test(value) && /\d/.test(value) && /[A-Za-z]/.test(value))
-
-/** @internal */
-export const checkTimeout = (given: Duration.DurationInput | undefined): string | null => {
-  if (given === undefined) return null
-  const duration = Duration.decodeUnknown(given)
-  return Option.isSome(duration) && Duration.toMillis(duration.value) > 0
-    ? null
-    : `must be a duration longer than 0, such as \`30 seconds\``
-}
 
 /** A body of more bytes is longer than any string can be (V8: 2^29 characters). */
 const maxText = 256 * 1024 * 1024

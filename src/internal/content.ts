@@ -2,7 +2,6 @@
 import * as Headers from "@effect/platform/Headers"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -34,6 +33,7 @@ import {
 import { looksLikeHtml, maxDetail, readErrorBody } from "./errorBody.js"
 import { asBadRequest } from "./failure.js"
 import { headLength, type Signature, signatureOf, textFormat, utf16Of } from "./mediaSignature.js"
+import { currentMonotonicMillis, monotonicMillis } from "./monotonic.js"
 import * as routes from "./routes.js"
 import { parseJson } from "./secrets.js"
 import { spanOf, withSpan } from "./tracing.js"
@@ -118,7 +118,7 @@ export const makeContent = (
 
   /** A proxy may refuse a job that it has not recorded yet (LiteLLM): this program has just seen it end. */
   const denied = (id: string, options: ContentOptions | undefined, error: Errors.PermissionDeniedError) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(currentMonotonicMillis, (now) => {
       const video = ends.within(id, graceOf(options), now)
       return Effect.fail(video === null ? error : new Lagging({ error, video, detail: null }))
     })
@@ -132,8 +132,12 @@ export const makeContent = (
       })
     return Effect.zipWith(
       Effect.either(retrieveAs("downloadVideo", id, { ...asideOf(options), onResponse })),
-      Clock.currentTimeMillis,
-      (look, now) => ({ look, now, serverNow: Number.isNaN(date) ? now : date })
+      Effect.clock,
+      (look, clock) => ({
+        look,
+        now: monotonicMillis(clock),
+        serverNow: Number.isNaN(date) ? clock.unsafeCurrentTimeMillis() : date
+      })
     )
   }
 
@@ -264,7 +268,7 @@ export const makeContent = (
     return Effect.flatMap(routes.contentRequest(id, options), (call) =>
       fromSources(call, sources, (failure) => {
         if (failure === null) return byRoute(id, options)
-        const failed = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        const failed = Effect.flatMap(currentMonotonicMillis, (now) =>
           fromUrlFailed(call, options, video, failure, { now, serverNow: now, grace: graceOf(options) })
         )
         // The URL may have run out, and the job have another by now. A server without the route says nothing about the clip.

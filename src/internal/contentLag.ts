@@ -2,7 +2,6 @@
  * Content that is not there although its job has completed: gone, or not there yet, where the replica that was asked lags
  * behind the one that knew of the job's end.
  */
-import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,6 +10,7 @@ import type { DownloadPolicy, VideosHttpError } from "../Http.js"
 import type { ContentOptions } from "../Requests.js"
 import type { VideoResource } from "../Schema.js"
 import type { DownloadVideoError } from "../Videos.js"
+import { currentMonotonicMillis } from "./monotonic.js"
 import { nextDelay, stepper } from "./retry.js"
 
 /** For how long after a job's end its content may be missing: as long as a job may be missing in the list. */
@@ -30,7 +30,7 @@ export class Lagging extends Data.TaggedError("Lagging")<{
   readonly detail: string | null
 }> {}
 
-/** Which jobs have completed, as this `Videos` has seen it, and when that was. */
+/** Which jobs have completed, as this `Videos` has seen it, and when that was, in monotonic milliseconds. */
 export class Ends {
   private readonly seen = new Map<string, { readonly video: VideoResource; readonly at: number }>()
 
@@ -122,13 +122,13 @@ export const untilThere = <A>(
 ): Effect.Effect<A, DownloadVideoError> => {
   if (policy === null || options?.retry === false) return Effect.catchTag(attempt(options), "Lagging", notReady)
   const { maxRetryAfter, retry, totalTimeout } = policy
-  return Effect.flatMap(Clock.currentTimeMillis, (begunAt) => {
+  return Effect.flatMap(currentMonotonicMillis, (begunAt) => {
     const step = stepper(retry)
     const until = begunAt + Duration.toMillis(options?.totalTimeout ?? totalTimeout)
     const go = (given: ContentOptions | undefined): Effect.Effect<A, DownloadVideoError> =>
       Effect.catchTag(attempt(given), "Lagging", (lagging) =>
         Effect.flatMap(
-          Effect.zip(nextDelay(step, lagging.error, maxRetryAfter), Clock.currentTimeMillis),
+          Effect.zip(nextDelay(step, lagging.error, maxRetryAfter), currentMonotonicMillis),
           ([millis, now]) => {
             if (millis === null || now + millis >= until) return notReady(lagging)
             const left = until - now - millis

@@ -50,14 +50,17 @@ const isNumeric = (value: string | undefined): value is string =>
 
 /**
  * `retry-after-ms` (milliseconds, as the protocol's own clients read it), or `Retry-After` as seconds or as an HTTP-date
- * (RFC 9110, 10.2.3) relative to `now`. A date that has passed is a delay of zero.
+ * (RFC 9110, 10.2.3) relative to the response's `Date`, or else to `now`. A date that has passed is a delay of zero.
  */
 export const retryAfter = (headers: Answer["headers"], now: number): Duration.Duration | null => {
   const millis = headers["retry-after-ms"]
   if (isNumeric(millis)) return delay(Number(millis))
   const value = headers["retry-after"]
   if (isNumeric(value)) return delay(Number(value) * 1000)
-  return value === undefined ? null : delay(Date.parse(value) - now)
+  if (value === undefined) return null
+  // By the server's own clock, where it says what that shows: the clock of this machine may be wrong, or have been set.
+  const sentAt = Date.parse(headers["date"] ?? "")
+  return delay(Date.parse(value) - (Number.isNaN(sentAt) ? now : sentAt))
 }
 
 /**

@@ -1,9 +1,9 @@
 /** A body on its way out: how far a transport has taken it is all that tells a slow upload from one that stands still. */
 import * as HttpBody from "@effect/platform/HttpBody"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { currentMonotonicMillis, monotonicMillis } from "./monotonic.js"
 
 /** The times of one request with a body that is a stream. */
 export interface Patience<E> {
@@ -21,10 +21,10 @@ export const withPatience = <A, E>(
   send: (body: HttpBody.HttpBody) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> =>
   Effect.flatMap(Effect.clock, (clock) => {
-    let movedAt = clock.unsafeCurrentTimeMillis()
+    let movedAt = monotonicMillis(clock)
     let isSent = false
     const moved = () => {
-      movedAt = clock.unsafeCurrentTimeMillis()
+      movedAt = monotonicMillis(clock)
     }
     const end = Effect.sync(() => {
       moved()
@@ -37,7 +37,7 @@ export const withPatience = <A, E>(
       }),
       Stream.concat(Stream.execute(end))
     )
-    const watch: Effect.Effect<never, E> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const watch: Effect.Effect<never, E> = Effect.flatMap(currentMonotonicMillis, (now) => {
       const left = Duration.toMillis(isSent ? answer : idle) - (now - movedAt)
       return left > 0
         ? // The last byte may go at any time, and the patience with the answer be less.

@@ -2,7 +2,6 @@
  * A submission whose outcome is unknown, settled by the server's list: its job is adopted, it is sent again, or its caller
  * is told what is known.
  */
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +11,7 @@ import type { SubmissionPolicy, SubmitOptions } from "../Http.js"
 import { isTerminal, type VideoResource } from "../Schema.js"
 import { type Deadline, withDeadline } from "./deadline.js"
 import { isKeyRejection, isOfOtherRequest } from "./failure.js"
+import { currentMonotonicMillis } from "./monotonic.js"
 import type { Claims, Entry } from "./reconcileClaims.js"
 import { type ReadPage, readNewest } from "./reconcileLook.js"
 import { judgeRepeat, keyLifetime, type Repeat } from "./reconcileRepeat.js"
@@ -112,7 +112,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
           claims.forget(id)
         }
       }
-      return yield* Effect.map(Clock.currentTimeMillis, (now) => {
+      return yield* Effect.map(currentMonotonicMillis, (now) => {
         const verdict = withRepeat(judge(entry, seen, claims, rules), () =>
           repeat === null ? null : judgeRepeat(entry, seen, claims, rules, repeat)
         )
@@ -143,13 +143,13 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       const isRepeat = options?.idempotencyKey !== undefined && isKeyRejection(error.reason)
       const isOtherRequest = isOfOtherRequest(error.reason)
       // A server that took so long and was not done may take as long again.
-      const lostAt = yield* Clock.currentTimeMillis
+      const lostAt = yield* currentMonotonicMillis
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
       // A job that failed may be gone from the list, and was made all the same.
       const shown = new Map<string, VideoResource>()
       for (let looks = 1, pause = firstPause; ; looks++, pause *= 2) {
-        const isSettled = looks >= 2 && (yield* Clock.currentTimeMillis) >= until
+        const isSettled = looks >= 2 && (yield* currentMonotonicMillis) >= until
         const repeat = isRepeat ? { isOtherRequest, isSettled } : null
         const verdict = yield* oneLook(entry, times > 1 ? sentAt : null, options, repeat)
         if (verdict._tag === "Made") return verdict
@@ -160,7 +160,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         )
         course.candidates = candidates
         if (verdict._tag === "Unclear" && verdict.isFinal) return { ...verdict, candidates }
-        const left = until - (yield* Clock.currentTimeMillis)
+        const left = until - (yield* currentMonotonicMillis)
         if (left <= 0 && looks >= 2 && (isSettled || !isRepeat)) {
           if (verdict._tag === "Unclear") return { ...verdict, candidates }
           if (notMade >= 2 && candidates.length === 0) return verdict
@@ -193,7 +193,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     const mayHaveMadeAJob = ({ lost }: Course): boolean => lost !== null || call.sending.mayHaveActed
 
     const giveUp = (error: Uncertain, detail: string, candidates: ReadonlyArray<VideoResource> = []) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      Effect.flatMap(currentMonotonicMillis, (now) => {
         const open = candidates.filter(({ id }) => !claims.isHeld(id))
         for (const { id } of open) claims.name(id, now)
         const { idempotencyKey, operation, reason } = error
@@ -204,10 +204,10 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     /** `lost` is why it is not the first time. */
     const send = (course: Course, lost: Lost | null): Answer => {
       const { entry } = course
-      return Effect.flatMap(Clock.currentTimeMillis, (sentAt) =>
+      return Effect.flatMap(currentMonotonicMillis, (sentAt) =>
         Effect.matchEffect(attempt, {
           onSuccess: (answer) =>
-            Effect.flatMap(Clock.currentTimeMillis, (now): Answer => {
+            Effect.flatMap(currentMonotonicMillis, (now): Answer => {
               const { video } = answer
               // A source that has not ended is worked on in its place, as a server may do that keeps one id for a clip.
               const isSource = video.id === entry.sought.source
@@ -336,7 +336,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
 
     // Interruption is prompt, and leaves word: a program that waits no longer may have paid.
     return Effect.acquireUseRelease(
-      Effect.map(Clock.currentTimeMillis, (now): Course => {
+      Effect.map(currentMonotonicMillis, (now): Course => {
         const entry = claims.begin(submission, now)
         return { entry, lost: null, candidates: [], made: null }
       }),

@@ -1,5 +1,4 @@
 /** One look at a server's list: its newest pages, back to before a submission began; and what they leave open. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ResponseMeta, SubmitOptions } from "../Http.js"
@@ -7,6 +6,7 @@ import type { ListVideosOptions } from "../Requests.js"
 import type { VideoPage, VideoResource } from "../Schema.js"
 import type { ListVideosError } from "../Videos.js"
 import { ListCursor } from "./listCursor.js"
+import { monotonicMillis } from "./monotonic.js"
 
 /** The newest jobs of a server, back to the time before the submission at least, unless there is a gap. */
 export interface Look {
@@ -92,10 +92,10 @@ export const readNewest = (
       count: number,
       newest: Pick<Look, "at" | "serverNow" | "isDated"> | null
     ): Effect.Effect<Look, ListVideosError> =>
-      Effect.flatMap(Effect.zip(readPage(after, cursor, asked), Clock.currentTimeMillis), ([[page, rest], now]) => {
+      Effect.flatMap(Effect.zip(readPage(after, cursor, asked), Effect.clock), ([[page, rest], clock]) => {
         const times = newest ?? {
-          at: now,
-          serverNow: Number.isNaN(date) ? now : date,
+          at: monotonicMillis(clock),
+          serverNow: Number.isNaN(date) ? clock.unsafeCurrentTimeMillis() : date,
           isDated: !Number.isNaN(date)
         }
         add(reading, page)

@@ -4,20 +4,10 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as Errors from "../Errors.js"
-import type { SubmitOptions } from "../Http.js"
+import type { CallOptions, SubmitOptions } from "../Http.js"
 import { checkHeader, checkHeaderValue } from "./configuration.js"
+import * as rules from "./options.js"
 import { isId } from "./segment.js"
-
-/** The shape of a value, in words that give nothing of a text away. */
-export const shapeOf = (value: unknown): string => {
-  if (typeof value === "string") return `a text of ${value.length} characters`
-  if (typeof value === "number" || typeof value === "boolean") return String(value)
-  if (value === null || value === undefined) return "nothing"
-  if (Array.isArray(value)) return `a list of ${value.length} items`
-  if (typeof value === "object")
-    return `an object with the fields ${Object.keys(value).slice(0, 8).join(", ") || "none"}`
-  return `a ${typeof value}`
-}
 
 const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce<unknown>(
@@ -33,7 +23,7 @@ export const invalid = (
   value: unknown,
   accepted: string
 ): Errors.InvalidRequestError =>
-  new Errors.InvalidRequestError({ operation, field, received: shapeOf(value), accepted })
+  new Errors.InvalidRequestError({ operation, field, received: rules.shapeOf(value), accepted })
 
 /** Encodes a request to its wire form, or names the first field that the protocol does not allow. */
 export const encodeRequest = <A, I>(operation: Errors.Operation, schema: Schema.Schema<A, I>) => {
@@ -80,19 +70,71 @@ export const jsonText = (
     catch: () => invalid(operation, "extraBody", extraBody, "a JSON object (no cycles, no bigint)")
   })
 
-/** What a call adds to its request has to fit into headers. */
+/** The first option that its rule does not accept, as an error. */
+export const checkFields = (
+  operation: Errors.Operation,
+  options: object | undefined,
+  fields: { readonly [name: string]: rules.Rule }
+): Errors.InvalidRequestError | null => {
+  const problem = rules.firstProblem(options, fields)
+  return problem === null ? null : invalid(operation, problem.field, problem.value, problem.accepted)
+}
+
+const callRules = {
+  timeout: rules.timeout,
+  idleTimeout: rules.timeout,
+  totalTimeout: rules.timeout,
+  notFoundGrace: rules.duration,
+  retry: rules.boolean,
+  onUnknownOutcome: rules.oneOf("reconcile", "fail", "resend"),
+  onResponse: rules.callback
+}
+
+const transferRules = {
+  timeout: rules.timeout,
+  idleTimeout: rules.timeout,
+  notFoundGrace: rules.duration,
+  maxRetryAfter: rules.duration,
+  progressInterval: rules.duration,
+  retry: rules.schedule,
+  directory: rules.anyText,
+  overwrite: rules.boolean,
+  resume: rules.boolean,
+  onProgress: rules.callback,
+  onResponse: rules.callback
+}
+
+/** The options of a download to a file: all of them, so that a program that pays first can check them before. */
+export const checkDownload = (
+  options: (object & Pick<CallOptions, "extraHeaders" | "extraQuery">) | undefined
+): Errors.InvalidRequestError | null =>
+  checkFields("downloadVideo", options, transferRules) ?? checkExtras("downloadVideo", options)
+
+/** What a call adds to its request has to fit into headers, and into a query. */
+export const checkExtras = (
+  operation: Errors.Operation,
+  options: Pick<CallOptions, "extraHeaders" | "extraQuery"> | undefined
+): Errors.InvalidRequestError | null => {
+  for (const [name, value] of Object.entries(options?.extraHeaders ?? {})) {
+    if (typeof value !== "string" || checkHeader(name, value) !== null) {
+      return invalid(operation, `extraHeaders.${name}`, value, "a header's name, and printable ASCII")
+    }
+  }
+  for (const [name, value] of Object.entries(options?.extraQuery ?? {})) {
+    if (typeof value !== "string") return invalid(operation, `extraQuery.${name}`, value, "a text")
+  }
+  return null
+}
+
+/** The options of a call, before its request is made. */
 export const checkOptions = (
   operation: Errors.Operation,
   options: SubmitOptions | undefined
 ): Either.Either<void, Errors.InvalidRequestError> => {
-  const key = options?.idempotencyKey
-  if (key !== undefined && checkHeaderValue(key) !== null) {
+  const key: unknown = options?.idempotencyKey
+  if (key !== undefined && (typeof key !== "string" || checkHeaderValue(key) !== null)) {
     return Either.left(invalid(operation, "idempotencyKey", key, "visible ASCII characters alone"))
   }
-  for (const [name, value] of Object.entries(options?.extraHeaders ?? {})) {
-    if (checkHeader(name, value) !== null) {
-      return Either.left(invalid(operation, `extraHeaders.${name}`, value, "a header's name, and printable ASCII"))
-    }
-  }
-  return Either.right(undefined)
+  const problem = checkFields(operation, options, callRules) ?? checkExtras(operation, options)
+  return problem === null ? Either.right(undefined) : Either.left(problem)
 }

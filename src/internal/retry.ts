@@ -1,11 +1,11 @@
 /** Schedules, one step at a time: the delay is computed here and slept elsewhere, so that a server's wish can change it. */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as Intervals from "effect/ScheduleIntervals"
 import * as Errors from "../Errors.js"
+import { monotonicMillis } from "./monotonic.js"
 
 /** A running schedule: each call gives the milliseconds to wait, or `null` once the schedule has ended. */
 export type Stepper<In> = (input: In) => Effect.Effect<number | null>
@@ -13,13 +13,18 @@ export type Stepper<In> = (input: In) => Effect.Effect<number | null>
 /** @internal */
 export const stepper = <In>(schedule: Schedule.Schedule<unknown, In>): Stepper<In> => {
   let state = schedule.initial
+  let offset: number | null = null
   return (input) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.map(schedule.step(now, input, state), ([next, , decision]) => {
+    Effect.clockWith((clock) => {
+      const passed = monotonicMillis(clock)
+      // The time of day as of the first step, for schedules that go by a calendar; from there on no clock that is set counts.
+      offset ??= clock.unsafeCurrentTimeMillis() - passed
+      const now = passed + offset
+      return Effect.map(schedule.step(now, input, state), ([next, , decision]) => {
         state = next
         return ScheduleDecision.isDone(decision) ? null : Math.max(0, Intervals.start(decision.intervals) - now)
       })
-    )
+    })
 }
 
 /** Exponential growth with a cap and full jitter, so that clients that failed together do not come back together. */

@@ -14,6 +14,10 @@ export interface Secrets {
   readonly clean: (sent: string, body: unknown) => unknown
 }
 
+/** What a program gives as a secret, plain or wrapped. */
+export const redacted = (secret: string | Redacted.Redacted): Redacted.Redacted =>
+  typeof secret === "string" ? Redacted.make(secret) : secret
+
 /** "EMPTY", "none", "x": what is given to a server that wants any key. Taken out of a job, it would spoil its fields. */
 const placeholder = /^(.{0,5}|[a-z]{0,11})$/i
 

@@ -17,6 +17,7 @@ import type { ContentOptions } from "../Requests.js"
 import { phaseOf } from "../Schema.js"
 import type { DownloadVideoError, VideosService } from "../Videos.js"
 import { seconds } from "./answered.js"
+import { monotonicMillis } from "./monotonic.js"
 import { nextDelay, stepper } from "./retry.js"
 import {
   type FileExistsError,
@@ -125,9 +126,9 @@ export const runTransfer = (
     let cutAt: number | null = null
     /** Since when nothing has come; `null` while nothing is waited for. */
     let idleSince: number | null = null
-    let flushedAt = clock.unsafeCurrentTimeMillis()
+    let flushedAt = monotonicMillis(clock)
 
-    const now = () => clock.unsafeCurrentTimeMillis()
+    const now = () => monotonicMillis(clock)
     const tell = () => report({ transferred: offset, total, resumedFrom, done: false })
     const incomplete = (detail: string, cause?: DownloadVideoError) =>
       new IncompleteDownloadError({

@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Mailbox from "effect/Mailbox"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { monotonicMillis } from "./monotonic.js"
 
 /**
  * How far a transfer is.
@@ -38,7 +39,7 @@ export const makeMailbox = <E>(interval: Duration.DurationInput | undefined) =>
     let last = Number.NEGATIVE_INFINITY
     let transferred = 0
     const report: Report = (progress) => {
-      const now = clock.unsafeCurrentTimeMillis()
+      const now = monotonicMillis(clock)
       // Always told: the first, the last, and a transfer that starts over.
       if (!progress.done && now - last < every && progress.transferred >= transferred) return
       last = now

@@ -1,5 +1,4 @@
 /** The live `Videos`: each operation joins its request, the exchange and its response. */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -22,6 +21,7 @@ import { type Deadline, startDeadline } from "./deadline.js"
 import { formFields } from "./encode.js"
 import { asBadRequest, hadNoEffect, leavesOpen } from "./failure.js"
 import { ListCursor } from "./listCursor.js"
+import { currentMonotonicMillis } from "./monotonic.js"
 import { upload } from "./multipart.js"
 import { setSubmissions } from "./recentSubmissions.js"
 import { type Answered, type IsThere, makeReconcile } from "./reconcile.js"
@@ -181,7 +181,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
 
   const recorded = <E>(job: Effect.Effect<VideoResource, E>): Effect.Effect<VideoResource, E> =>
     Effect.tap(job, (video) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
+      Effect.map(currentMonotonicMillis, (now) => {
         submitted.saw(video, now)
         if (phaseOf(video) === "succeeded") ends.saw(video, now)
       })
@@ -262,7 +262,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
 
   /** A job that has been seen to end has content, whatever a replica says a moment later. */
   const noted = (video: VideoResource): Effect.Effect<VideoResource> =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
+    Effect.map(currentMonotonicMillis, (now) => {
       ends.saw(video, now)
       return video
     })

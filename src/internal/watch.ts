@@ -1,13 +1,15 @@
 /** One consumer's watch of one job: when it wants a look, what it makes of what is seen, when it ends. Sends nothing. */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as Intervals from "effect/ScheduleIntervals"
 import * as Errors from "../Errors.js"
+import type { CallOptions } from "../Http.js"
 import { isSameSnapshot, isTerminal, phaseOf, type VideoPhase, type VideoResource } from "../Schema.js"
 import type { RetrieveVideoError } from "../Videos.js"
 import type { Feed } from "./watchFeed.js"
@@ -17,8 +19,16 @@ import type { Draw, Rule } from "./watchRule.js"
 import type { Step, Stepped } from "./watchSteps.js"
 import type { Row, Slot } from "./watchTimers.js"
 
+/** What the requests of a watch carry beside what they all do. */
+export interface Polled {
+  /** The same for options that are equal by value; empty where there are none. */
+  readonly key: string
+  readonly options: Pick<CallOptions, "extraHeaders" | "extraQuery">
+}
+
 /** What watches have in common that were begun by one call. */
 export interface Plan {
+  readonly polled: Polled
   readonly operation: "watchVideo" | "awaitVideo"
   readonly poll: Schedule.Schedule<unknown, VideoResource>
   /** What `poll` does, where that is known: its steps are plain calls then. */
@@ -52,16 +62,23 @@ export type Outcome =
   | { readonly _tag: "Failed"; readonly error: RetrieveVideoError }
   | { readonly _tag: "Died"; readonly cause: Cause.Cause<never> }
 
+/** @internal */
+export const died = (defect: unknown): Outcome => ({ _tag: "Died", cause: Cause.die(defect) })
+
 /** What a watch needs of the hub. */
 export interface Host {
+  /** Monotonic, in milliseconds. */
   readonly now: () => number
+  /** The time of day, in Unix milliseconds. */
+  readonly wallNow: () => number
   /** Runs the step of a schedule, before the hub rests again. */
   readonly step: (step: Step) => void
   /** Calls `due` at that time; `Infinity` for never. */
   readonly wakeAt: (watch: Watch, at: number) => void
   /** Gives the watch the job's next look. */
   readonly look: (watch: Watch) => void
-  readonly leave: (watch: Watch) => unknown
+  /** Gives the requests that no watch needs any more. */
+  readonly leave: (watch: Watch) => ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>>
   /** The least pause between looks while events are pushed, in milliseconds; 0 where none are. */
   readonly safetyNet: (job: Job) => number
   /** Whether the job was submitted here just now. */
@@ -104,6 +121,8 @@ export class Watch implements Row<Watch> {
   private last: VideoResource | null
   private changedAt: number
   private readonly startedAt: number
+  /** Between the monotonic time and the time of day, as of the start: schedules that go by a calendar get what they expect. */
+  private readonly wallOffset: number
   private readonly graceUntil: number
   /** Whether it begins with a submission: a 403 is then a server that has not recorded yet whose job it is (LiteLLM). */
   private readonly isSubmitted: boolean
@@ -112,6 +131,8 @@ export class Watch implements Row<Watch> {
   private retrying = false
   private isLastLook = false
   private isClosing = false
+  /** A step of a schedule takes its time. */
+  private isStepping = false
 
   constructor(job: Job, plan: Plan, start: Start, host: Host, feed: Feed, runtime: Runtime.Runtime<never>) {
     this.job = job
@@ -120,16 +141,18 @@ export class Watch implements Row<Watch> {
     this.feed = feed
     this.runtime = runtime
     const now = host.now()
+    const wallNow = host.wallNow()
     const { snapshot, submitted } = start
     const fresh =
       submitted !== null ||
       snapshot === null ||
       snapshot.createdAt === null ||
-      now - snapshot.createdAt.epochMillis < freshMillis
+      wallNow - snapshot.createdAt.epochMillis < freshMillis
     this.counted = job.looks
     this.last = snapshot
     this.changedAt = now
     this.startedAt = now
+    this.wallOffset = wallNow - now
     this.graceUntil = fresh ? now + plan.notFoundGrace : now
     this.isSubmitted = fresh && (submitted !== null || snapshot !== null || host.wasSubmitted(start.id))
     this.pollState = plan.poll.initial
@@ -195,7 +218,7 @@ export class Watch implements Row<Watch> {
   /** The time that `wakeAt` named has come. */
   due(): void {
     const { outcome } = this.job
-    if (this.waiting || this.isClosing) this.expire()
+    if (this.waiting || this.isClosing || this.isStepping) this.expire()
     // A look that is on its way is newer than one that has come.
     else if (this.needsLook || outcome === null || isOnItsWay(this.job)) this.look()
     else this.settle(outcome)
@@ -212,6 +235,11 @@ export class Watch implements Row<Watch> {
     this.feed.notify(this)
   }
 
+  /** Its consumer has left; gives the requests that no watch needs any more. */
+  leave(): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
+    return this.host.leave(this)
+  }
+
   /** One step of the poll schedule as a plain call, where that can be. */
   reckon(step: Step, draw: Draw): boolean {
     const { rule } = this.plan
@@ -219,16 +247,23 @@ export class Watch implements Row<Watch> {
     if (this.exit !== null) return true
     const random = draw.for(this.runtime)
     if (random === null) return false
-    const seen = rule.see(this.pollState, step.now, step.video)
-    this.planLook(step, seen, rule.delay(seen, step.now, random))
+    const now = step.now + this.wallOffset
+    const seen = rule.see(this.pollState, now, step.video)
+    this.planLook(step, seen, rule.delay(seen, now, random))
     return true
   }
 
   /** One step of a schedule; a user's may take its time, or break. */
   step({ error, now, video }: Step): Effect.Effect<Stepped> {
     return video === null
-      ? this.plan.retry.step(now, error, this.retryState)
-      : this.plan.poll.step(now, video, this.pollState)
+      ? this.plan.retry.step(now + this.wallOffset, error, this.retryState)
+      : this.plan.poll.step(now + this.wallOffset, video, this.pollState)
+  }
+
+  /** The step takes its time; the watch's own is not longer for it. */
+  stepsSlowly(): void {
+    this.isStepping = true
+    this.host.wakeAt(this, this.deadline)
   }
 
   /** A step that broke: a bug of the program, or its wish. */
@@ -238,11 +273,13 @@ export class Watch implements Row<Watch> {
 
   /** What a step came to. */
   stepped(step: Step, [state, , decision]: Stepped): void {
+    this.isStepping = false
     if (this.exit !== null) return
     const planned = ScheduleDecision.isDone(decision)
       ? null
-      : Math.max(0, Intervals.start(decision.intervals) - step.now)
-    if (step.video === null) this.planRetry(step.error, state, planned)
+      : Math.max(0, Intervals.start(decision.intervals) - step.now - this.wallOffset)
+    if (Number.isNaN(planned)) this.end(Exit.die(new TypeError("a schedule gave a delay that is not a number")))
+    else if (step.video === null) this.planRetry(step.error, state, planned)
     else this.planLook(step, state, planned)
   }
 
@@ -258,6 +295,7 @@ export class Watch implements Row<Watch> {
 
   private look(): void {
     this.waiting = true
+    this.isStepping = false
     // A look that begins late has some time all the same.
     this.host.wakeAt(this, Math.max(this.deadline, this.host.now() + this.margin))
     this.host.look(this)

@@ -1,25 +1,25 @@
 /**
- * One per `Videos`: which jobs are watched, who is told what is seen of them, and when somebody is due. A job that waits is
- * a row in a heap; one fiber sleeps until the first of them.
+ * One per group of watches that poll alike: which jobs are watched, which watches get what is seen of them, and when one is
+ * due. A job that waits is a row in a heap; one fiber sleeps until the first of them.
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
-import type { BudgetSnapshot } from "../Budget.js"
-import type { VideosHttpService } from "../Http.js"
 import { isSameSnapshot, isTerminal, type VideoResource } from "../Schema.js"
-import type { VideosService, Watchers } from "../Videos.js"
+import type { VideosService, Watcher } from "../Videos.js"
+import { monotonicMillis } from "./monotonic.js"
 import { wasSubmitted } from "./recentSubmissions.js"
-import { type Host, isStale, type Outcome, type Plan, type Start, Watch } from "./watch.js"
+import { died, type Host, isStale, type Outcome, type Plan, type Polled, type Start, Watch } from "./watch.js"
 import { Audience } from "./watchAudience.js"
 import type { Feed } from "./watchFeed.js"
 import * as metrics from "./watchMetrics.js"
 import { type Placed, place } from "./watchPages.js"
-import { anyPages, type PageReads, type ReadOptions, Reads, type Host as ReadsHost } from "./watchReads.js"
+import { Flights, type PageReads, type ReadOptions, Reads, type Host as ReadsHost } from "./watchReads.js"
 import { Steps } from "./watchSteps.js"
 import { Timers } from "./watchTimers.js"
 
@@ -49,7 +49,34 @@ const rememberMost = 10_000
 const maxGap = 32
 const jobsPerGap = 128
 
-const instant = (millis: number): DateTime.Utc | null => (Number.isFinite(millis) ? DateTime.unsafeMake(millis) : null)
+/** The longest delay that `setTimeout` takes: 2^31 - 1 ms. */
+const maxTimer = 2_147_483_647
+
+const interrupted = Exit.interrupt(FiberId.none)
+
+/** What the groups of one `Videos` have in common. Times are monotonic. */
+export class Shared extends Flights {
+  isClosed = false
+  /** The least pauses between polls while events are pushed, in milliseconds. */
+  readonly nets: Array<number> = []
+  private readonly events = new Map<string, number>()
+
+  /** An event has come for a job that has no watch. */
+  remember(id: string, now: number): void {
+    this.events.delete(id)
+    this.events.set(id, now)
+    // A Map keeps its order: the oldest go first.
+    for (const [old, at] of this.events) {
+      if (this.events.size <= rememberMost && now - at < rememberMillis) return
+      this.events.delete(old)
+    }
+  }
+
+  wasAnnounced(id: string, now: number): boolean {
+    const at = this.events.get(id)
+    return at !== undefined && this.events.delete(id) && now - at < rememberMillis
+  }
+}
 
 /** @internal */
 export class Hub implements Host, ReadsHost {
@@ -62,43 +89,53 @@ export class Hub implements Host, ReadsHost {
   private tickedAt = Number.NEGATIVE_INFINITY
   private runtime: Runtime.Runtime<never> = Runtime.defaultRuntime
   private clock: Clock.Clock = Clock.make()
-  private readonly nets: Array<number> = []
-  private readonly events = new Map<string, number>()
-
   private readonly videos: VideosService
-  private readonly budget: (() => BudgetSnapshot) | null
+  readonly polled: Polled
+  private readonly shared: Shared
+  private readonly onEmpty: () => void
 
-  constructor(videos: VideosService, pages: PageReads, options: ReadOptions, budget: (() => BudgetSnapshot) | null) {
+  /** `onEmpty` is called when the last watch has left. */
+  constructor(
+    videos: VideosService,
+    pages: PageReads,
+    polled: Polled,
+    options: ReadOptions,
+    shared: Shared,
+    onEmpty: () => void
+  ) {
     this.videos = videos
-    this.reads = new Reads(videos, pages, options, this)
-    this.budget = budget
+    this.polled = polled
+    this.shared = shared
+    this.onEmpty = onEmpty
+    this.reads = new Reads(videos, pages, polled, options, shared, this)
   }
 
-  /** What goes on, for whoever wants to see it. */
-  snapshot(): Watchers {
-    const { inFlight, options, trust, waiting } = this.reads
-    return {
-      jobs: Array.from(this.jobs.values(), (job) => {
-        let due = Number.POSITIVE_INFINITY
-        job.watches.each(({ dueAt, waiting }) => {
-          if (!waiting) due = Math.min(due, dueAt)
-        })
-        return {
-          id: job.id,
-          latest: job.latest,
-          consumers: job.watches.size,
-          looks: job.looks,
-          lookedAt: instant(job.lookedAt),
-          nextLookAt: instant(due),
-          readBy: job.segment === null ? "single" : "page"
-        }
-      }),
-      list: { mode: options.mode, distrust: trust.distrust },
-      inFlight,
-      waiting,
-      isPushed: this.nets.length > 0,
-      budget: this.budget?.() ?? null
-    }
+  /** Whether watches by this service poll by the same functions. */
+  isFor(videos: VideosService): boolean {
+    return (
+      videos === this.videos || (videos.retrieve === this.videos.retrieve && videos.listPages === this.videos.listPages)
+    )
+  }
+
+  /** The watched jobs, for status pages and tests. */
+  watchers(): ReadonlyArray<Watcher> {
+    const offset = this.wallNow() - this.now()
+    const instant = (at: number): DateTime.Utc | null => (Number.isFinite(at) ? DateTime.unsafeMake(at + offset) : null)
+    return Array.from(this.jobs.values(), (job) => {
+      let due = Number.POSITIVE_INFINITY
+      job.watches.each(({ dueAt, waiting }) => {
+        if (!waiting) due = Math.min(due, dueAt)
+      })
+      return {
+        id: job.id,
+        latest: job.latest,
+        consumers: job.watches.size,
+        looks: job.looks,
+        lookedAt: instant(job.lookedAt),
+        nextLookAt: instant(due),
+        readBy: job.segment === null ? "single" : "page"
+      }
+    })
   }
 
   // ---------------------------------------------------------------------------
@@ -122,7 +159,7 @@ export class Hub implements Host, ReadsHost {
         looks: 0,
         lookedAt: Number.NEGATIVE_INFINITY,
         hint: null,
-        isExpected: this.wasAnnounced(start.id),
+        isExpected: this.shared.wasAnnounced(start.id, this.now()),
         isAsked: false,
         single: null,
         segment: null,
@@ -133,7 +170,8 @@ export class Hub implements Host, ReadsHost {
     const watch = new Watch(job, plan, start, this, feed, runtime)
     job.watches.add(watch)
     metrics.began()
-    watch.begin(start)
+    if (this.shared.isClosed) watch.end(interrupted)
+    else watch.begin(start)
     this.settled()
     return watch
   }
@@ -153,62 +191,42 @@ export class Hub implements Host, ReadsHost {
     if (this.jobs.size === 0) {
       this.disarm()
       stopped.push(...this.reads.stop())
+      this.onEmpty()
     }
     return stopped
   }
 
-  /** `leave` for a consumer: what it had in flight is closed when this returns. */
-  release(watches: Iterable<Watch>): Effect.Effect<void> {
-    const stopped: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
-    for (const watch of watches) stopped.push(...this.leave(watch))
-    return stopped.length === 0 ? Effect.void : Effect.forEach(stopped, Fiber.await, { discard: true })
+  /** Ends every watch by interruption; gives the requests that were told to stop. */
+  close(): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
+    const stopped = [...this.reads.stop()]
+    for (const { single, watches } of this.jobs.values()) {
+      if (single !== null) stopped.push(single)
+      watches.each((watch) => watch.end(interrupted))
+    }
+    return stopped
   }
 
   // ---------------------------------------------------------------------------
   // events
   // ---------------------------------------------------------------------------
 
-  /** While the scope is open, events tell when jobs end, and looks are a safety net, so many milliseconds apart. */
-  pushed(safetyNet: number): Effect.Effect<void, never, Scope.Scope> {
-    return Effect.acquireRelease(
-      Effect.sync(() => void this.nets.push(safetyNet)),
-      () => Effect.sync(() => void this.nets.splice(this.nets.indexOf(safetyNet), 1))
-    )
-  }
-
-  /** An event says that the job has ended: one look confirms it. For a job that nobody watches it is kept for a while. */
-  announce(id: string, now: number): void {
+  /** An event says that the job has ended: one poll confirms it. */
+  announce(id: string): void {
     const job = this.jobs.get(id)
-    if (job === undefined) {
-      this.remember(id, now)
-      return
-    }
+    if (job === undefined) return
     job.isExpected = true
     job.watches.each((watch) => watch.poke())
     this.reads.send()
     this.settled()
   }
 
-  private remember(id: string, now: number): void {
-    this.events.delete(id)
-    this.events.set(id, now)
-    // A Map keeps its order: the oldest go first.
-    for (const [old, at] of this.events) {
-      if (this.events.size <= rememberMost && now - at < rememberMillis) return
-      this.events.delete(old)
-    }
-  }
-
-  private wasAnnounced(id: string): boolean {
-    const at = this.events.get(id)
-    return at !== undefined && this.events.delete(id) && this.now() - at < rememberMillis
-  }
-
   // ---------------------------------------------------------------------------
   // what watches ask for
   // ---------------------------------------------------------------------------
 
-  readonly now = (): number => this.clock.unsafeCurrentTimeMillis()
+  readonly now = (): number => monotonicMillis(this.clock)
+
+  readonly wallNow = (): number => this.clock.unsafeCurrentTimeMillis()
 
   readonly step: Host["step"] = (step) => this.steps.add(step)
 
@@ -224,7 +242,7 @@ export class Hub implements Host, ReadsHost {
   readonly look: Host["look"] = ({ job }) => this.reads.ask(job)
 
   readonly safetyNet: Host["safetyNet"] = (job) =>
-    this.nets.length === 0 || job.isExpected ? 0 : Math.min(...this.nets)
+    this.shared.nets.length === 0 || job.isExpected ? 0 : Math.min(...this.shared.nets)
 
   readonly wasSubmitted: Host["wasSubmitted"] = (id) => wasSubmitted(this.videos, id, this.now())
 
@@ -239,14 +257,24 @@ export class Hub implements Host, ReadsHost {
     job.outcome = outcome
     job.hint = hint
     metrics.looked()
-    if (outcome._tag === "Seen") this.seen(job, outcome.video)
+    const known = outcome._tag === "Seen" ? this.seenSafely(job, outcome) : outcome
     job.watches.each((watch) => {
-      if (watch.waiting) watch.settle(outcome)
+      if (watch.waiting) watch.settle(known)
     })
   }
 
+  /** A canned `Videos` may return what is no job: its watches end with the defect, and wait for nothing. */
+  private seenSafely(job: Job, outcome: Outcome & { readonly _tag: "Seen" }): Outcome {
+    try {
+      this.seen(job, outcome.video)
+      return outcome
+    } catch (defect) {
+      return (job.outcome = died(defect))
+    }
+  }
+
   private seen(job: Job, video: VideoResource): void {
-    if (isTerminal(video) && video.completedAt !== null) metrics.lagged(job.lookedAt - video.completedAt.epochMillis)
+    if (isTerminal(video) && video.completedAt !== null) metrics.lagged(this.wallNow() - video.completedAt.epochMillis)
     // An equal snapshot is dropped for the one that is kept already.
     const stale = isStale(job.latest, video)
     if (!stale && (job.latest === null || !(job.latest === video || isSameSnapshot(job.latest, video))))
@@ -267,7 +295,7 @@ export class Hub implements Host, ReadsHost {
   readonly settled = (): void => {
     this.steps.flush()
     const now = this.now()
-    // A clock that is set back does not put everything off.
+    // After a pause, the watches may have come with another clock.
     const at = Math.max(this.timers.firstAt, Math.min(this.tickedAt, now) + this.gap)
     if (at >= this.alarmAt) return
     this.disarm()
@@ -278,7 +306,7 @@ export class Hub implements Host, ReadsHost {
       this.tick()
     })
     // Whoever is due now waits for those who begin in the same moment: they may share a page.
-    const pause = at <= now ? Effect.yieldNow() : Effect.sleep(at - now)
+    const pause = at <= now ? Effect.yieldNow() : Effect.sleep(Math.min(at - now, maxTimer))
     this.alarm = Runtime.runFork(this.runtime, Effect.zipRight(pause, wake))
   }
 
@@ -308,17 +336,4 @@ export class Hub implements Host, ReadsHost {
     while (this.timers.firstAt <= now) this.timers.takeFirst(due)
     return due
   }
-}
-
-const hubs = new WeakMap<VideosService, Hub>()
-
-/** The hub of a `Videos`, a canned one among them. The options count when it is made, which is with its `Videos`. */
-export const hubOf = (videos: VideosService, options?: VideosHttpService["watching"], pages?: PageReads): Hub => {
-  let hub = hubs.get(videos)
-  if (hub === undefined) {
-    const { budget, concurrency = 64, list = "auto", threshold = 20 } = options ?? {}
-    hub = new Hub(videos, pages ?? anyPages(videos), { mode: list, threshold, concurrency }, budget ?? null)
-    hubs.set(videos, hub)
-  }
-  return hub
 }

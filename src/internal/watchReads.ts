@@ -13,7 +13,7 @@ import type { VideoPage, VideoResource } from "../Schema.js"
 import type { ListVideosError, RetrieveVideoError, VideosService } from "../Videos.js"
 import { pollAfter } from "./failure.js"
 import { ListCursor, type ListPage } from "./listCursor.js"
-import type { Outcome } from "./watch.js"
+import type { Outcome, Polled } from "./watch.js"
 import type { Job } from "./watchHub.js"
 import * as metrics from "./watchMetrics.js"
 import {
@@ -44,7 +44,10 @@ export type PageReads = (
 /** What reads need of the hub. */
 export interface Host {
   readonly jobs: ReadonlyMap<string, Job>
+  /** Monotonic, in milliseconds. */
   readonly now: () => number
+  /** The time of day, in Unix milliseconds. */
+  readonly wallNow: () => number
   /** A look, whatever sent it, has come to this. */
   readonly looked: (job: Job, outcome: Outcome, hint: number | null) => void
   /** Some looks have come in: whoever is due next is to be woken. */
@@ -57,11 +60,10 @@ const pagesAtOnce = 8
 /** A search that finds fewer jobs per page than this on the average costs more than single looks. */
 const searchYield = 4
 
-const outcomeOf = (cause: Cause.Cause<RetrieveVideoError>): Outcome =>
-  Option.match(Cause.failureOption(cause), {
-    onNone: () => ({ _tag: "Died", cause: cause as Cause.Cause<never> }),
-    onSome: (error) => ({ _tag: "Failed", error })
-  })
+const outcomeOf = (cause: Cause.Cause<RetrieveVideoError>): Outcome => {
+  const error = Option.getOrNull(Cause.failureOption(cause))
+  return error === null ? { _tag: "Died", cause: cause as Cause.Cause<never> } : { _tag: "Failed", error }
+}
 
 /** Those whose look has not come. */
 const stillAsked = (jobs: ReadonlyArray<Job>): ReadonlyArray<Job> =>
@@ -78,10 +80,10 @@ const emptyPage: ListPage = { videos: [], hasMore: false, lastId: null }
 
 /** Pages of any `Videos`, a canned one among them. */
 export const anyPages =
-  ({ listPages }: VideosService): PageReads =>
+  (videos: VideosService): PageReads =>
   (options) =>
     Effect.suspend(() =>
-      Effect.map(Stream.runHead(listPages(options)), (page) => ({
+      Effect.map(Stream.runHead(videos.listPages(options)), (page) => ({
         ...Option.getOrElse(page, () => emptyPage),
         lastId: null
       }))
@@ -95,13 +97,40 @@ const nowhere: Searched = {
   times: 1
 }
 
+/** The requests of all groups of watches, which have one limit together. */
+export class Flights {
+  inFlight = 0
+  /** Those who have more to send than the limit allows, in turn. */
+  private readonly starved = new Set<Reads>()
+
+  /** There was no room for all of it. */
+  starve(reads: Reads): void {
+    this.starved.add(reads)
+  }
+
+  leave(reads: Reads): void {
+    this.starved.delete(reads)
+  }
+
+  /** A request of this group has ended: those before it in the queue may send first. */
+  landed(reads: Reads): void {
+    this.starved.add(reads)
+    for (const next of this.starved) {
+      if (!next.hasRoom) return
+      this.starved.delete(next)
+      next.send()
+    }
+  }
+}
+
 /** @internal */
 export class Reads {
   readonly trust: Trust
-  inFlight = 0
   private readonly videos: VideosService
   private readonly pages: PageReads
+  private readonly polled: Polled
   readonly options: ReadOptions
+  private readonly flights: Flights
   private readonly host: Host
   private asked: Array<Job> = []
   private singles: Array<Job> = []
@@ -115,10 +144,19 @@ export class Reads {
   private runtime: Runtime.Runtime<never> = Runtime.defaultRuntime
   private readonly fibers = new Set<Fiber.RuntimeFiber<void, ListVideosError>>()
 
-  constructor(videos: VideosService, pages: PageReads, options: ReadOptions, host: Host) {
+  constructor(
+    videos: VideosService,
+    pages: PageReads,
+    polled: Polled,
+    options: ReadOptions,
+    flights: Flights,
+    host: Host
+  ) {
     this.videos = videos
     this.pages = pages
+    this.polled = polled
     this.options = options
+    this.flights = flights
     this.host = host
     this.trust = new Trust(options)
   }
@@ -148,6 +186,7 @@ export class Reads {
     this.lost = []
     this.unfound = []
     this.wanted.clear()
+    this.flights.leave(this)
     const fibers = [...this.fibers]
     for (const fiber of fibers) fiber.unsafeInterruptAsFork(fiber.id())
     return fibers
@@ -170,12 +209,18 @@ export class Reads {
       let sent = 0
       for (; sent < this.singles.length && this.hasRoom; sent++) this.lookSingly(this.singles[sent] as Job)
       this.singles = this.singles.slice(sent)
-    } while (this.asked.length > 0)
+    } while (this.asked.length > 0 || this.maySend)
     this.isSending = false
+    if (!this.hasRoom && this.singles.length + this.wanted.size > 0) this.flights.starve(this)
   }
 
-  private get hasRoom(): boolean {
-    return this.inFlight < this.options.concurrency
+  /** Requests that end at once leave room for others. */
+  private get maySend(): boolean {
+    return this.hasRoom && (this.singles.length > 0 || (this.wanted.size > 0 && this.pagesInFlight < pagesAtOnce))
+  }
+
+  get hasRoom(): boolean {
+    return this.flights.inFlight < this.options.concurrency
   }
 
   /** Who gets its look by which page, who by a search through the list, and who alone. */
@@ -215,23 +260,27 @@ export class Reads {
     job.isAsked = false
     const asking = job.watches.first
     if (asking === null || job.single !== null) return
-    this.inFlight++
+    this.flights.inFlight++
     metrics.polled()
     let hint: number | null = null
     const fiber = Runtime.runFork(
       asking.runtime,
-      this.videos.retrieve(job.id, {
-        retry: false,
-        onResponse: ({ headers, status }) =>
-          Effect.sync(() => {
-            const after = status < 300 ? pollAfter(headers, this.host.now()) : null
-            hint = after === null ? null : Duration.toMillis(after)
-          })
-      })
+      // A canned `Videos` may throw, or lack the function.
+      Effect.suspend(() =>
+        this.videos.retrieve(job.id, {
+          ...this.polled.options,
+          retry: false,
+          onResponse: ({ headers, status }) =>
+            Effect.sync(() => {
+              const after = status < 300 ? pollAfter(headers, this.host.wallNow()) : null
+              hint = after === null ? null : Duration.toMillis(after)
+            })
+        })
+      )
     )
     job.single = fiber
     fiber.addObserver((exit) => {
-      this.inFlight--
+      this.flights.inFlight--
       job.single = null
       // Of a job that everybody has left, nobody wants to know.
       if (this.host.jobs.get(job.id) === job) {
@@ -241,7 +290,7 @@ export class Reads {
         }
         this.host.looked(job, Exit.isSuccess(exit) ? { _tag: "Seen", video: exit.value } : outcomeOf(exit.cause), hint)
       }
-      this.send()
+      this.flights.landed(this)
       this.host.settled()
     })
   }
@@ -310,17 +359,20 @@ export class Reads {
   private page(segment: Segment<Job>): Effect.Effect<ListPage, ListVideosError> {
     return Effect.suspend(() => {
       const askedAt = this.host.now()
-      this.inFlight++
+      this.flights.inFlight++
       this.pagesInFlight++
       metrics.listPolled()
-      segment.read ??= this.pages(
-        { after: segment.after ?? undefined, limit: pageSize, order: "desc", retry: false },
-        this.known
+      const read = Effect.suspend(
+        () =>
+          (segment.read ??= this.pages(
+            { ...this.polled.options, after: segment.after ?? undefined, limit: pageSize, order: "desc", retry: false },
+            this.known
+          ))
       )
-      return segment.read.pipe(
+      return read.pipe(
         Effect.ensuring(
           Effect.sync(() => {
-            this.inFlight--
+            this.flights.inFlight--
             this.pagesInFlight--
           })
         ),
@@ -365,7 +417,7 @@ export class Reads {
         const why = `the server's list is not read any more: ${this.trust.distrust}`
         Runtime.runFork(this.runtime, Effect.logDebug(why))
       }
-      this.send()
+      this.flights.landed(this)
       this.host.settled()
     })
   }

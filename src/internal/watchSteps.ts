@@ -92,7 +92,9 @@ export class Steps {
       return at + 1
     }
     isAlone = true
+    this.stop(step.watch)
     this.slow.set(step.watch, fiber)
+    step.watch.stepsSlowly()
     const next = at + 1
     fiber.addObserver((late) => {
       if (this.slow.get(step.watch) !== fiber) return

@@ -5,6 +5,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
@@ -14,19 +15,19 @@ import { Videos, type VideosService } from "../Videos.js"
 import { isListenedTo } from "./tracing.js"
 import type { Plan, Start, Watch, WatchError } from "./watch.js"
 import { Feed, Signal } from "./watchFeed.js"
-import { type Hub, hubOf } from "./watchHub.js"
+import { belongingsOf, type WatchGroups } from "./watchGroups.js"
 
 /** Begins watches on its caller's behalf, in its caller's context. */
 const subscriber = (
   videos: VideosService,
   plan: Plan,
   feed: Feed
-): Effect.Effect<{ readonly hub: Hub; readonly subscribe: (start: Start) => Watch }> =>
+): Effect.Effect<{ readonly watches: WatchGroups; readonly subscribe: (start: Start) => Watch }> =>
   Effect.zipWith(Effect.runtime<never>(), Effect.clock, ({ context, fiberRefs }, clock) => {
-    const hub = hubOf(videos)
+    const { watches } = belongingsOf(videos)
     // Less its being uninterruptible while it acquires.
     const runtime = Runtime.make({ context, fiberRefs, runtimeFlags: Runtime.defaultRuntimeFlags })
-    return { hub, subscribe: (start) => hub.subscribe(plan, start, feed, runtime, clock) }
+    return { watches, subscribe: (start) => watches.subscribe(videos, plan, start, feed, runtime, clock) }
   })
 
 const operationNames = { watchVideo: "watch_video", awaitVideo: "await_video" } as const
@@ -34,7 +35,7 @@ const operationNames = { watchVideo: "watch_video", awaitVideo: "await_video" } 
 /** One watch, from its first `next` to its `close`. */
 class One {
   private readonly feed = new Feed()
-  private hub: Hub | null = null
+  private watches: WatchGroups | null = null
   private watch: Watch | null = null
   private span: Tracer.Span | null = null
   private readonly plan: Plan
@@ -58,8 +59,8 @@ class One {
 
   /** What is in flight for this watch alone is closed when this returns. */
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    const { hub, span, watch } = this
-    const left = hub === null || watch === null ? Effect.void : hub.release([watch])
+    const { span, watch, watches } = this
+    const left = watches === null || watch === null ? Effect.void : watches.release([watch])
     return span === null
       ? left
       : Effect.zipRight(
@@ -70,8 +71,8 @@ class One {
 
   private open(): Effect.Effect<void, never, Videos> {
     return Effect.flatMap(Videos, (videos) => {
-      const subscribed = Effect.map(subscriber(videos, this.plan, this.feed), ({ hub, subscribe }) => {
-        this.hub = hub
+      const subscribed = Effect.map(subscriber(videos, this.plan, this.feed), ({ subscribe, watches }) => {
+        this.watches = watches
         this.watch = subscribe(this.start)
       })
       return Effect.withFiberRuntime((fiber) => {
@@ -188,16 +189,21 @@ export const watchMany = <A, E, R>(
 ): Stream.Stream<A, E, R> => {
   const acquire = Effect.gen(function* () {
     const many = new Many<A, E>(telling)
-    const { hub, subscribe } = yield* subscriber(videos, plan, many.feed)
+    const { subscribe, watches } = yield* subscriber(videos, plan, many.feed)
     const begin = (start: Start): void => {
       if (!many.watches.has(start.id)) many.watches.set(start.id, subscribe(start))
     }
-    const leave = Effect.suspend(() => hub.release(many.watches.values()))
+    const leave = Effect.suspend(() => watches.release(many.watches.values()))
     if (!(Stream.StreamTypeId in starts)) {
       for (const start of starts) begin(start)
       many.input = Exit.void
       return { many, leave }
     }
+    // Without a watch of its own, it would wait for its input for ever.
+    const stay = watches.whenClosed(() => {
+      many.input = Exit.interrupt(FiberId.none)
+      many.feed.signal.give()
+    })
     const admit = (start: Start): Effect.Effect<void> =>
       Effect.suspend(() =>
         many.watches.size < concurrency || many.watches.has(start.id)
@@ -207,14 +213,14 @@ export const watchMany = <A, E, R>(
     const feeder = yield* Stream.runForEach(starts, admit).pipe(
       Effect.onExit((exit) =>
         Effect.sync(() => {
-          many.input = exit
+          many.input ??= exit
           many.feed.signal.give()
         })
       ),
       Effect.interruptible,
       Effect.forkDaemon
     )
-    return { many, leave: Effect.zipRight(Fiber.interrupt(feeder), leave) }
+    return { many, leave: Effect.zipRight(Effect.zipRight(Effect.sync(stay), Fiber.interrupt(feeder)), leave) }
   })
   return Stream.fromChannel(
     Channel.acquireUseRelease(

@@ -1,7 +1,10 @@
 /** Which messages were taken already: in memory, or in a database that several processes share. */
-import * as Clock from "effect/Clock"
+import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { currentMonotonicMillis } from "./monotonic.js"
+import * as rules from "./options.js"
+import { checkConfig } from "./options.js"
 import type { WebhookStoreError } from "./webhookErrors.js"
 
 /**
@@ -88,7 +91,7 @@ export interface MemoryReplayOptions {
 interface Entry {
   /** Whose claim it is; `null` once the message was handled. */
   readonly token: string | null
-  /** Unix milliseconds. */
+  /** Milliseconds of the monotonic clock. */
   readonly until: number
 }
 
@@ -108,9 +111,11 @@ interface Entry {
  * @since 0.1.0
  * @category constructors
  */
-export const memoryReplayStore = (options: MemoryReplayOptions = {}): Effect.Effect<WebhookReplayStore> =>
-  Effect.sync(() => {
-    const capacity = Math.max(1, Math.floor(options.capacity ?? 10_000))
+export const memoryReplayStore = (
+  options: MemoryReplayOptions = {}
+): Effect.Effect<WebhookReplayStore, ConfigError.ConfigError> =>
+  Effect.map(checkConfig(options, { capacity: rules.count, ttl: rules.timeout, lease: rules.timeout }), () => {
+    const capacity = options.capacity ?? 10_000
     const ttl = Duration.toMillis(options.ttl ?? "72 hours")
     const lease = Duration.toMillis(options.lease ?? "5 minutes")
     // A `Map` keeps the order of insertion, so that the oldest is always the first.
@@ -128,7 +133,7 @@ export const memoryReplayStore = (options: MemoryReplayOptions = {}): Effect.Eff
 
     return {
       claim: (id, token) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
+        Effect.map(currentMonotonicMillis, (now) => {
           const entry = entries.get(id)
           if (entry !== undefined && entry.until > now && entry.token !== token) {
             return entry.token === null ? "seen" : "busy"
@@ -136,7 +141,7 @@ export const memoryReplayStore = (options: MemoryReplayOptions = {}): Effect.Eff
           put(id, { token, until: now + lease }, now)
           return "claimed"
         }),
-      complete: (id) => Effect.map(Clock.currentTimeMillis, (now) => put(id, { token: null, until: now + ttl }, now)),
+      complete: (id) => Effect.map(currentMonotonicMillis, (now) => put(id, { token: null, until: now + ttl }, now)),
       release: (id, token) =>
         Effect.sync(() => {
           if (entries.get(id)?.token === token) entries.delete(id)

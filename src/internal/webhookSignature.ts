@@ -7,6 +7,7 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 import type { WebhookBody } from "../Webhook.js"
+import { redacted } from "./secrets.js"
 
 const scheme = "v1,"
 
@@ -94,10 +95,10 @@ export const sign = (
     /** Unix seconds, whole. */
     readonly timestamp: number
     /** `whsec_` and base64, or any other text, which is taken as UTF-8. */
-    readonly secret: Redacted.Redacted
+    readonly secret: string | Redacted.Redacted
   }
 ): Effect.Effect<string> =>
-  Effect.flatMap(importKey(options.secret), (key) => {
+  Effect.flatMap(importKey(redacted(options.secret)), (key) => {
     const body = bytesOf(options.body)
     return body === null
       ? Effect.dieMessage(notRaw(options.body))

@@ -16,7 +16,8 @@ import type {
   WebhookVerifyOptions
 } from "../Webhook.js"
 import { clip } from "./errorBody.js"
-import { parseJson } from "./secrets.js"
+import { checkConfig, duration } from "./options.js"
+import { parseJson, redacted } from "./secrets.js"
 import { WebhookDecodeError, WebhookSignatureError, WebhookTimestampError } from "./webhookErrors.js"
 import { VideoEvent } from "./webhookEvent.js"
 import { bytesOf, checkSecret, content, findKey, importKey, notRaw, signaturesOf } from "./webhookSignature.js"
@@ -135,7 +136,9 @@ export type Verifier = (request: WebhookRequest) => Effect.Effect<VerifiedWebhoo
 /** @internal */
 export const makeVerifier = (options: WebhookVerifyOptions): Effect.Effect<Verifier, ConfigError.ConfigError> =>
   Effect.gen(function* () {
-    const secrets = Redacted.isRedacted(options.secrets) ? [options.secrets] : [...options.secrets]
+    const { secrets: given } = options
+    const secrets = (typeof given === "string" || Redacted.isRedacted(given) ? [given] : [...given]).map(redacted)
+    yield* checkConfig(options, { tolerance: duration })
     if (secrets.length === 0) {
       return yield* Effect.fail(ConfigError.InvalidData(["secrets"], "`secrets` must hold one at least"))
     }

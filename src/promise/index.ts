@@ -20,6 +20,7 @@
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as ConfigError from "effect/ConfigError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -29,6 +30,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as VideosFetch from "../Fetch.js"
 import { type CallOptions, type ResponseMeta, VideosConfig, type VideosConfigOptions, VideosHttp } from "../Http.js"
+import { finiteTimeout } from "../internal/options.js"
 import type { ContentOptions, ListVideosOptions } from "../Requests.js"
 import type { VideoResource } from "../Schema.js"
 import {
@@ -70,7 +72,7 @@ export { VideosClosedError } from "./run.js"
 export type VideosOptions = VideosConfigOptions &
   (
     | { readonly fetch?: typeof globalThis.fetch | undefined; readonly client?: never }
-    | { readonly client: Layer.Layer<HttpClient.HttpClient>; readonly fetch?: never }
+    | { readonly client: Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError>; readonly fetch?: never }
   )
 
 /**
@@ -269,5 +271,8 @@ const plain = <Options extends CallOptions>(given: Promised<Options> | undefined
 const watching = (given: Promised<WatchOptions> | undefined): WatchOptions | undefined => {
   if (given === undefined) return undefined
   const { poll, signal: _, ...rest } = given
-  return { ...rest, poll: poll === undefined || Schedule.isSchedule(poll) ? poll : Schedule.spaced(poll) }
+  // What is neither is refused with the other options, and rejects as they do.
+  const isPause = (value: unknown): value is Duration.DurationInput =>
+    !Schedule.isSchedule(value) && finiteTimeout(value) === null
+  return { ...rest, poll: poll !== undefined && isPause(poll) ? Schedule.spaced(poll) : (poll as WatchOptions["poll"]) }
 }

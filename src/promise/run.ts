@@ -53,6 +53,31 @@ export const streamOf = <A>(iterable: AsyncIterable<A>): Stream.Stream<A, unknow
     )
   )
 
+/** What each signal ends. It has one listener while there is anything, however much that is: Node warns of more than ten. */
+const endedBy = new WeakMap<AbortSignal, { readonly aborts: Set<() => void>; readonly listener: () => void }>()
+
+/** Calls `abort` once the signal is aborted; gives what takes that back. */
+const onAbort = (signal: AbortSignal, abort: () => void): (() => void) => {
+  let ended = endedBy.get(signal)
+  if (ended === undefined) {
+    const aborts = new Set<() => void>()
+    const listener = () => {
+      for (const each of aborts) each()
+    }
+    ended = { aborts, listener }
+    endedBy.set(signal, ended)
+    signal.addEventListener("abort", listener)
+  }
+  const { aborts, listener } = ended
+  aborts.add(abort)
+  return () => {
+    aborts.delete(abort)
+    if (aborts.size > 0 || endedBy.get(signal)?.aborts !== aborts) return
+    endedBy.delete(signal)
+    signal.removeEventListener("abort", listener)
+  }
+}
+
 /** @internal */
 export class Runner<R, ER> {
   private readonly runtime: ManagedRuntime.ManagedRuntime<R, ER>
@@ -79,10 +104,10 @@ export class Runner<R, ER> {
       run.unsafeInterruptAsFork(run.id())
     }
     this.runs.add(run)
-    signal?.addEventListener("abort", abort, { once: true })
+    const forget = signal === undefined ? () => {} : onAbort(signal, abort)
     run.addObserver((exit) => {
       this.runs.delete(run)
-      signal?.removeEventListener("abort", abort)
+      forget()
       settle(exit)
     })
     return run

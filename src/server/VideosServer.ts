@@ -51,7 +51,7 @@ export interface InProcessOptions extends JobOptions {
    * The keys that let a request pass, as `Authorization: Bearer` (`azure`: or as `api-key`; `litellm`: or as
    * `x-litellm-api-key`); others are refused with 401. Default: no key is needed. An empty list lets nobody pass.
    */
-  readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
+  readonly apiKeys?: ReadonlyArray<string | Redacted.Redacted> | undefined
   /**
    * Where to push an event, `video.completed` or `video.failed`, when a job ends; none for a job that was deleted before.
    * An effect is asked at every event, so that the receiver may be started after the server. Default: no events.

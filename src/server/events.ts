@@ -8,6 +8,7 @@ import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { currentMonotonicMillis } from "../internal/monotonic.js"
 import type { Fault, LogEntry, Rule } from "./faults/model.js"
 import type { Faults } from "./faults/rules.js"
 import type { Job, Jobs } from "./Jobs.js"
@@ -88,13 +89,14 @@ export const eventStream = (parts: EventParts): Stream.Stream<Uint8Array> =>
     Effect.map(parts.changes.listen, (changed) => {
       const look = makeLook(parts)
       const next = Effect.gen(function* () {
-        const heartbeatAt = (yield* Clock.currentTimeMillis) + heartbeatMillis
+        const heartbeatAt = (yield* currentMonotonicMillis) + heartbeatMillis
         while (true) {
           const now = yield* Clock.currentTimeMillis
           const { again, text } = yield* look(now)
           if (text !== "") return text
-          if (now >= heartbeatAt) return ": still here\n\n"
-          yield* Effect.timeoutOption(Queue.take(changed), Math.min(again, heartbeatAt - now))
+          const left = heartbeatAt - (yield* currentMonotonicMillis)
+          if (left <= 0) return ": still here\n\n"
+          yield* Effect.timeoutOption(Queue.take(changed), Math.min(again, left))
         }
       })
       const later = Stream.repeatEffect(Effect.zipRight(Effect.sleep(gatherMillis), next))

@@ -3,6 +3,7 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { redacted } from "../internal/secrets.js"
 import { type Refusal, refuse } from "./protocol.js"
 
 // Hashes have one length, so that the time of a comparison tells nothing of a key, its length included.
@@ -13,11 +14,11 @@ const hash = (key: string): Buffer => createHash("sha256").update(key).digest()
  * all pass.
  */
 export const keyCheck = (
-  keys: ReadonlyArray<Redacted.Redacted> | undefined,
+  keys: ReadonlyArray<string | Redacted.Redacted> | undefined,
   otherHeaders: ReadonlyArray<string>
 ): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<void, Refusal>) => {
   if (keys === undefined) return () => Effect.void
-  const known = keys.map((key) => hash(Redacted.value(key)))
+  const known = keys.map((key) => hash(Redacted.value(redacted(key))))
   const refused = (message: string) =>
     Effect.fail(refuse(401, message, { code: "invalid_api_key", headers: { "www-authenticate": "Bearer" } }))
   return ({ headers }) => {

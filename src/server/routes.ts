@@ -44,7 +44,7 @@ export interface AppParts {
   readonly studio: Studio
   /** What is made of a submission whose key has come before. */
   readonly once: Once
-  readonly apiKeys: ReadonlyArray<Redacted.Redacted> | undefined
+  readonly apiKeys: ReadonlyArray<string | Redacted.Redacted> | undefined
   /** Up to and including `/v1`, for the links in answers. */
   readonly baseUrl: string
 }

@@ -15,6 +15,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomId } from "../internal/randomId.js"
+import { redacted } from "../internal/secrets.js"
 import { checkSecret } from "../internal/webhookSignature.js"
 import type { Job } from "./Jobs.js"
 
@@ -39,7 +40,7 @@ export interface WebhookOptions {
   /** `http` or `https`. */
   readonly url: string
   /** `whsec_` and base64, or any other text, which is taken as UTF-8. */
-  readonly secret: Redacted.Redacted
+  readonly secret: string | Redacted.Redacted
   /**
    * When to try again after an answer that is not 2xx, or none. The message keeps its `webhook-id`; time and signature
    * are new on every try. Default: `deliverySchedule`. Tries end with the schedule, or with the server.
@@ -101,7 +102,7 @@ const defaultClient: Effect.Effect<HttpClient.HttpClient> = Effect.provide(
 
 /** A mistake of the program's, said before the first event where it can be, and without the secret. */
 const check = ({ secret, url }: WebhookOptions): Effect.Effect<void> => {
-  const problem = checkSecret(Redacted.value(secret))
+  const problem = checkSecret(Redacted.value(redacted(secret)))
   if (problem !== null) return Effect.dieMessage(`the webhook's secret ${problem}`)
   return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
     ? Effect.void
@@ -112,8 +113,8 @@ const check = ({ secret, url }: WebhookOptions): Effect.Effect<void> => {
  * By Node's own HMAC, which is done at once: a promise of WebCrypto's would let a test clock run past the moment that is
  * signed.
  */
-const signed = (secret: Redacted.Redacted, text: string): string => {
-  const value = Redacted.value(secret)
+const signed = (secret: string | Redacted.Redacted, text: string): string => {
+  const value = Redacted.value(redacted(secret))
   const key = value.startsWith("whsec_") ? Buffer.from(value.slice("whsec_".length), "base64") : value
   return `v1,${createHmac("sha256", key).update(text).digest("base64")}`
 }

@@ -6,7 +6,7 @@ import * as Stream from "effect/Stream"
 import { type Operation, VideoNotFoundError } from "../Errors.js"
 import type { CallOptions } from "../Http.js"
 import * as submissions from "../internal/submissions.js"
-import { hubOf } from "../internal/watchHub.js"
+import { belongingsOf } from "../internal/watchGroups.js"
 import type { VideoResource } from "../Schema.js"
 import type { RetrieveVideoError, VideosService } from "../Videos.js"
 import { lookOf, type Script } from "./look.js"
@@ -72,6 +72,6 @@ export const makeScripted = (script: Script): VideosService => {
 
 /** Watches of a scripted `Videos` look at each job singly, however many there are: pages would follow no script. */
 export const lookSingly = (service: VideosService): VideosService => {
-  hubOf(service, { list: "never" })
+  belongingsOf(service, { list: "never" })
   return service
 }

@@ -21,7 +21,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import { withDirect } from "../internal/direct.js"
+import { checkConfig, finiteCount, finiteTimeout } from "../internal/options.js"
 import { undiciDirect } from "./direct.js"
 import { makeAgent, makeProxies, type Proxies, proxiesFromEnvironment } from "./proxy.js"
 
@@ -45,8 +47,11 @@ export interface Options {
 const destroyed = (dispatcher: Undici.Dispatcher) =>
   Effect.acquireRelease(Effect.succeed(dispatcher), () => Effect.promise(() => dispatcher.destroy()))
 
+const defaultConnections = 64
+const defaultTimeout = 10_000
+
 /**
- * `layer` with options.
+ * `layer` with options; those that make no sense fail with a `ConfigError` that names the option.
  *
  * @example
  * import { Layer } from "effect"
@@ -58,13 +63,19 @@ const destroyed = (dispatcher: Undici.Dispatcher) =>
  * @since 0.1.0
  * @category layers
  */
-export const layerWith = (options: Options = {}): Layer.Layer<HttpClient.HttpClient> =>
+export const layerWith = (options: Options = {}): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
   Layer.scoped(
     HttpClient.HttpClient,
-    Effect.suspend(() => make(options, null))
+    Effect.zipRight(
+      checkConfig(options, { connections: finiteCount, connectTimeout: finiteTimeout }),
+      Effect.suspend(() => make(options, null))
+    )
   )
 
-const make = ({ connections = 64, connectTimeout = "10 seconds" }: Options, proxies: Proxies | null) => {
+const make = (
+  { connections = defaultConnections, connectTimeout = defaultTimeout }: Options,
+  proxies: Proxies | null
+): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> => {
   const connect = { timeout: Duration.toMillis(connectTimeout) }
   return Effect.zipWith(
     destroyed(makeAgent({ connections, connect }, proxies)),
@@ -109,9 +120,12 @@ export interface ProxyOptions extends Options {
 export const layerProxy = (options: ProxyOptions): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
   Layer.scoped(
     HttpClient.HttpClient,
-    Effect.flatMap(
-      Effect.suspend(() => makeProxies(options)),
-      (proxies) => make(options, proxies)
+    Effect.zipRight(
+      checkConfig(options, { connections: finiteCount, connectTimeout: finiteTimeout }),
+      Effect.flatMap(
+        Effect.suspend(() => makeProxies(options)),
+        (proxies) => make(options, proxies)
+      )
     )
   )
 
@@ -132,7 +146,10 @@ export const layerProxy = (options: ProxyOptions): Layer.Layer<HttpClient.HttpCl
 export const layerProxyConfig = (options: Options = {}): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
   Layer.scoped(
     HttpClient.HttpClient,
-    Effect.flatMap(proxiesFromEnvironment, (proxies) => make(options, proxies))
+    Effect.zipRight(
+      checkConfig(options, { connections: finiteCount, connectTimeout: finiteTimeout }),
+      Effect.flatMap(proxiesFromEnvironment, (proxies) => make(options, proxies))
+    )
   )
 
 /**
@@ -142,7 +159,10 @@ export const layerProxyConfig = (options: Options = {}): Layer.Layer<HttpClient.
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<HttpClient.HttpClient> = layerWith()
+export const layer: Layer.Layer<HttpClient.HttpClient> = Layer.scoped(
+  HttpClient.HttpClient,
+  Effect.suspend(() => make({}, null))
+)
 
 /**
  * Everything over the program's own dispatcher: a proxy of another kind (`layerProxy` knows HTTP proxies), one with a certificate of its own, a test's.

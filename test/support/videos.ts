@@ -27,7 +27,7 @@ export const quiet = Logger.remove(Logger.defaultLogger)
 export const videosOver = (
   server: { readonly baseUrl: string },
   options: VideosConfigOptions = {},
-  client: Layer.Layer<HttpClient.HttpClient> = FetchHttpClient.layer
+  client: Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> = FetchHttpClient.layer
 ): Layer.Layer<Videos, ConfigError.ConfigError> =>
   Videos.layerWith({
     baseUrl: server.baseUrl,

@@ -1,0 +1,130 @@
+/** What options may be: rules that say what would be accepted. */
+import * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+
+/** The shape of a value, in words that give nothing of a text away. */
+export const shapeOf = (value: unknown): string => {
+  if (typeof value === "string") return `a text of ${value.length} characters`
+  if (typeof value === "number" || typeof value === "boolean") return String(value)
+  if (value === null || value === undefined) return "nothing"
+  if (Array.isArray(value)) return `a list of ${value.length} items`
+  if (typeof value === "object")
+    return `an object with the fields ${Object.keys(value).slice(0, 8).join(", ") || "none"}`
+  return `a ${typeof value}`
+}
+
+/** Returns what would be accepted, or `null` where the value is. An option that is left out is fine. */
+export type Rule = (value: unknown) => string | null
+
+const rule =
+  (accepted: string, isFine: (value: unknown) => boolean): Rule =>
+  (value) =>
+    value === undefined || isFine(value) ? null : accepted
+
+/** `Duration.decode` takes a negative number, and one that is none, for 0. */
+const isNegative = (value: unknown): boolean => {
+  if (typeof value === "number") return Number.isNaN(value) || value < 0
+  if (typeof value === "bigint") return value < BigInt(0)
+  if (typeof value === "string") return value.trim().startsWith("-")
+  return Array.isArray(value) && value.some(isNegative)
+}
+
+/** `null` where it is no duration. */
+const millisOf = (value: unknown): number | null =>
+  isNegative(value) ? null : Option.getOrNull(Option.map(Duration.decodeUnknown(value), Duration.toMillis))
+
+/** A time after which something ends: of no length it would end everything. */
+export const timeout: Rule = rule("a duration longer than 0, such as `30 seconds`", (value) => {
+  const millis = millisOf(value)
+  return millis !== null && millis > 0
+})
+
+/** A time that may be none. */
+export const duration: Rule = rule("a duration of 0 or more, such as `30 seconds`", (value) => millisOf(value) !== null)
+
+/** A timer has to be set to it. */
+export const finiteTimeout: Rule = rule("a finite duration longer than 0, such as `30 seconds`", (value) => {
+  const millis = millisOf(value)
+  return millis !== null && millis > 0 && Number.isFinite(millis)
+})
+
+/** How many; `Infinity` for any number. */
+export const count: Rule = rule(
+  "a positive integer, or Infinity",
+  (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) > 0)
+)
+
+/** How many, where there is a limit to it. */
+export const finiteCount: Rule = rule("a positive integer", (value) => Number.isSafeInteger(value) && Number(value) > 0)
+
+export const schedule: Rule = rule("a Schedule", Schedule.isSchedule)
+
+export const boolean: Rule = rule("true or false", (value) => typeof value === "boolean")
+
+export const callback: Rule = rule("a function", (value) => typeof value === "function")
+
+export const anyText: Rule = rule("a text", (value) => typeof value === "string")
+
+export const text: Rule = rule("a text that is not empty", (value) => typeof value === "string" && value !== "")
+
+export const listOf = (...texts: ReadonlyArray<string>): Rule =>
+  rule(
+    `a list of ${texts.join(", ")}`,
+    (value) => Array.isArray(value) && value.every((item) => typeof item === "string" && texts.includes(item))
+  )
+
+/** The same, and it may not be left out. */
+export const required =
+  (accepts: Rule): Rule =>
+  (value) =>
+    value === undefined ? (accepts(null) ?? "given") : accepts(value)
+
+export const oneOf = (...texts: ReadonlyArray<string>): Rule =>
+  rule(`one of ${texts.join(", ")}`, (value) => typeof value === "string" && texts.includes(value))
+
+/** What a configuration says of such a field. */
+export const problemIn = (
+  options: object | undefined,
+  rules: { readonly [name: string]: Rule }
+): { readonly name: string; readonly problem: string } | null => {
+  const first = firstProblem(options, rules)
+  if (first === null) return null
+  const { accepted, field, value } = first
+  return { name: field, problem: `must be ${accepted}; received ${shapeOf(value)}` }
+}
+
+/** `problemIn` as a `ConfigError`; its message names the field as well as its path does. */
+export const configErrorIn = (
+  options: object | undefined,
+  rules: { readonly [name: string]: Rule }
+): ConfigError.ConfigError | null => {
+  const first = problemIn(options, rules)
+  return first === null ? null : ConfigError.InvalidData([first.name], `\`${first.name}\` ${first.problem}`)
+}
+
+/** Fails with the `ConfigError`, where there is one. */
+export const checkConfig = (
+  options: object | undefined,
+  rules: { readonly [name: string]: Rule }
+): Effect.Effect<void, ConfigError.ConfigError> =>
+  Effect.suspend(() => {
+    const error = configErrorIn(options, rules)
+    return error === null ? Effect.void : Effect.fail(error)
+  })
+
+/** The first field that its rule does not accept, and what the rule would. */
+export const firstProblem = (
+  options: object | undefined,
+  rules: { readonly [name: string]: Rule }
+): { readonly field: string; readonly value: unknown; readonly accepted: string } | null => {
+  if (options === undefined) return null
+  for (const [field, accepts] of Object.entries(rules)) {
+    const value: unknown = Reflect.get(options, field)
+    const accepted = accepts(value)
+    if (accepted !== null) return { field, value, accepted }
+  }
+  return null
+}
