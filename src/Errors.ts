@@ -43,12 +43,14 @@ export class InvalidRequestError extends Schema.TaggedError<InvalidRequestError>
     /** The shape of what was given: `a text of 0 characters`, `5`; never a text itself. */
     received: Schema.String,
     /** What would have been taken. */
-    accepted: Schema.String
+    accepted: Schema.String,
+    /** The job that was submitted before, if its id is what cannot be sent. */
+    videoId: submitted
   }
 ) {
   readonly isTransient = false
   override get message() {
-    return `${this.operation}: \`${this.field}\` must be ${this.accepted}; received ${this.received}. Nothing was sent.`
+    return `${this.operation}: \`${this.field}\` must be ${this.accepted}; received ${this.received}. Nothing was sent${jobOf(this)}.`
   }
 }
 

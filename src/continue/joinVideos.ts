@@ -120,7 +120,9 @@ export const joinVideos = <E = never, R = never>(
     const joined = working(target, options, (work) =>
       Effect.gen(function* () {
         const first = yield* sourceOf(work, source)
-        const job = VideoFile.isVideoFile(segment) ? null : yield* awaitVideo(segment, options)
+        const job = VideoFile.isVideoFile(segment)
+          ? null
+          : yield* Effect.mapError(awaitVideo(segment, options), ofJob(idOf(segment)))
         return yield* finish(work, target, first, job ?? segment, job)
       })
     )

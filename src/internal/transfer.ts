@@ -383,20 +383,19 @@ export const runTransfer = (
       total !== null &&
       offset === total &&
       (yield* Effect.match(checked, { onFailure: () => false, onSuccess: () => true }))
-    yield* Effect.scopedWith((scope) =>
-      Effect.zipRight(isWhole ? Effect.void : download(scope), settle(scope)).pipe(
-        Effect.zipRight(publish(fs, path, target, plan.overwrite)),
-        // A part without a byte is no use to anybody. Of any other it is noted what it is, or it is not trusted to the last byte.
-        Effect.onError(() => {
-          if (part === null && offset > 0 && !isWhole) return Effect.void
-          if (part !== null && offset === 0) {
-            return Effect.zipRight(Effect.ignore(removeNote(fs, target)), Effect.ignore(fs.remove(target.part)))
-          }
-          return offset === 0 || validator === null
-            ? Effect.void
-            : Effect.ignore(saveNote(fs, target, { ...named, validator, etag, total }, offset))
-        })
-      )
+    // The part is closed before it is named: not every system renames a file that is open.
+    yield* Effect.scopedWith((scope) => Effect.zipRight(isWhole ? Effect.void : download(scope), settle(scope))).pipe(
+      Effect.zipRight(publish(fs, path, target, plan.overwrite)),
+      // A part without a byte is no use to anybody. Of any other it is noted what it is, or it is not trusted to the last byte.
+      Effect.onError(() => {
+        if (part === null && offset > 0 && !isWhole) return Effect.void
+        if (part !== null && offset === 0) {
+          return Effect.zipRight(Effect.ignore(removeNote(fs, target)), Effect.ignore(fs.remove(target.part)))
+        }
+        return offset === 0 || validator === null
+          ? Effect.void
+          : Effect.ignore(saveNote(fs, target, { ...named, validator, etag, total }, offset))
+      })
     )
     return { file: { path: target.path, bytes: offset, videoId: id, resumedFrom, etag }, total }
   })
