@@ -1,7 +1,15 @@
 /** The jobs that watches are given: one or many, and what is neither. */
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Either, Schema, Stream } from "effect"
-import { awaitVideo, awaitVideos, VideoResource, watchVideo, watchVideos } from "effect-videos"
+import {
+  type AwaitVideoError,
+  awaitVideo,
+  awaitVideos,
+  VideoResource,
+  type Videos,
+  watchVideo,
+  watchVideos
+} from "effect-videos"
 import { makeVideos } from "effect-videos/promise"
 import { json, serve } from "./support/server.js"
 import { job, videosOver } from "./support/videos.js"
@@ -14,7 +22,8 @@ const completed = serve((response, request, index) => {
 
 const snapshot = Schema.decodeUnknownSync(VideoResource)(job({ id: "video_1" }))
 
-type Given = Parameters<typeof watchVideos>[0]
+type Many = string | VideoResource | Iterable<string | VideoResource>
+type Given = Many | Stream.Stream<string | VideoResource>
 
 const given: { readonly [what: string]: readonly [() => Given, ids: ReadonlyArray<string>] } = {
   "a string": [() => "video_1", ["video_1"]],
@@ -32,6 +41,9 @@ const given: { readonly [what: string]: readonly [() => Given, ids: ReadonlyArra
   "a Stream": [() => Stream.make("video_1", "video_2"), ["video_1", "video_2"]],
   "a reference without a status": [() => ({ id: "video_1" }) as VideoResource, ["video_1"]]
 }
+
+const isStream = (jobs: Given): jobs is Stream.Stream<string | VideoResource> =>
+  typeof jobs === "object" && Stream.StreamTypeId in jobs
 
 const wrong: { readonly [what: string]: unknown } = {
   "a number": 1,
@@ -54,7 +66,7 @@ describe("many watches", () => {
         ids.map((id) => ["VideoEnded", id])
       )
       const made = make()
-      if (typeof made === "object" && Stream.StreamTypeId in made) return
+      if (isStream(made)) return
       const ends = yield* Effect.provide(awaitVideos(made), videosOver(server))
       assert.deepStrictEqual([...new Set(ends.map((end) => Either.getOrThrow(end).id as string))], ids)
     })
@@ -81,10 +93,12 @@ describe("one watch", () => {
   it.scopedLive.each([1, null, undefined, {}, [], ""] as ReadonlyArray<unknown>)("refuses %j by name", (value) =>
     Effect.gen(function* () {
       const server = yield* completed
-      for (const program of [awaitVideo(value as string), Stream.runDrain(watchVideo(value as string))]) {
-        const error = yield* Effect.flip(
-          Effect.provide(program as Effect.Effect<unknown, { readonly _tag: string }>, videosOver(server))
-        )
+      const programs: ReadonlyArray<Effect.Effect<unknown, AwaitVideoError, Videos>> = [
+        awaitVideo(value as string),
+        Stream.runDrain(watchVideo(value as string))
+      ]
+      for (const program of programs) {
+        const error = yield* Effect.flip(Effect.provide(program, videosOver(server)))
         assert.strictEqual(error._tag, "InvalidRequestError")
       }
       assert.deepStrictEqual(server.requests, [])
