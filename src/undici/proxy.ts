@@ -6,8 +6,8 @@ import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import { shapeOf } from "../internal/configuration.js"
 import { variable } from "../internal/environment.js"
+import { shapeOf } from "../internal/options.js"
 import { diagnose, proxyCode } from "../internal/transport.js"
 
 /** One proxy. */
