@@ -95,6 +95,20 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
     )
   )
 
+  it.effect.each(["x", "X, cinematic"])(
+    "is a candidate under an id that was another's: a server in memory counts anew (listed as %s)",
+    (prompt) =>
+      inTime({ id: () => "video_1", fates: [responds, { ...lostAfter, listed: { prompt } }] }, (model) =>
+        Effect.gen(function* () {
+          yield* createVideo(x)
+          yield* Effect.sleep(hour)
+          // It is started again.
+          model.jobs.length = 0
+          yield* uncertain(model, 2, ["video_1"])
+        })
+      )
+  )
+
   it.effect("and that another call has sent as it is listed is neither's: both are uncertain", () =>
     inTime({ fates: [{ ...lostAfter, listed: { prompt: long.slice(0, 255) } }, lostBefore] }, (model) =>
       Effect.gen(function* () {

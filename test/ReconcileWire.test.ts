@@ -85,6 +85,7 @@ describe("a job on a list", () => {
     ["with nothing else", { model: null, size: null, seconds: null }, {}, null, "same"],
     ["of a dated model", { model: "sora-2-2025-12-08" }, {}, null, "same"],
     ["of a model with its provider", { model: "sora-2" }, { model: "openai/sora-2" }, null, "same"],
+    ["of a model of the same family", { model: "sora-2-pro" }, {}, null, "maybe"],
     ["of another model", { model: "wan" }, {}, null, "maybe"],
     ["of any model, where none was asked for", { model: "wan" }, { model: null }, null, "same"],
     ["of another size", { size: "720x1280" }, {}, null, "maybe"],

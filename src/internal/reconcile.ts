@@ -147,16 +147,17 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
       // A job that failed may be gone from the list, and was made all the same.
-      const shown = new Map<string, VideoResource>()
+      let shown: ReadonlyMap<string, VideoResource> = new Map()
       for (let looks = 1, pause = firstPause; ; looks++, pause *= 2) {
         const isSettled = looks >= 2 && (yield* currentMonotonicMillis) >= until
         const repeat = isRepeat ? { isOtherRequest, isSettled } : null
         const verdict = yield* oneLook(entry, times > 1 ? sentAt : null, options, repeat)
         if (verdict._tag === "Made") return verdict
         if (verdict._tag === "NotMade") notMade++
-        else for (const video of verdict.candidates) shown.set(video.id, video)
+        // The latest first: they are in the order of their likelihood.
+        else shown = new Map([...verdict.candidates.map((video) => [video.id, video] as const), ...shown])
         const candidates = [...shown.values()].filter(
-          ({ id }) => !claims.isHeld(id) && (isRepeat || !claims.wasBefore(id, entry))
+          (video) => !(isRepeat ? claims.isHeld(video.id) : claims.isKnown(video, entry))
         )
         course.candidates = candidates
         if (verdict._tag === "Unclear" && verdict.isFinal) return { ...verdict, candidates }
@@ -194,7 +195,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
 
     const giveUp = (error: Uncertain, detail: string, candidates: ReadonlyArray<VideoResource> = []) =>
       Effect.flatMap(currentMonotonicMillis, (now) => {
-        const open = candidates.filter(({ id }) => !claims.isHeld(id))
+        const open = candidates.filter((video) => !claims.isHeld(video.id) || claims.isLater(video))
         for (const { id } of open) claims.name(id, now)
         const { idempotencyKey, operation, reason } = error
         const hasList = !detail.startsWith(noList)

@@ -178,6 +178,11 @@ export class Claims {
     return this.known.get(id)?.held?.key === keyMark(entry)
   }
 
+  /** Whether another submission has it, or it was there before this one began. */
+  isKnown(video: VideoResource, entry: Entry): boolean {
+    return (this.isHeld(video.id) && !this.isLater(video)) || this.wasBefore(video.id, entry)
+  }
+
   isNamed(id: string): boolean {
     return this.known.get(id)?.named === true
   }

@@ -46,6 +46,8 @@ export interface ModelOptions {
   readonly maxPage?: number
   readonly order?: "newest" | "oldest"
   readonly hasMore?: boolean
+  /** The id of each job, by their order. Default: `video_1`, `video_2` and so on. */
+  readonly id?: (count: number) => string
 }
 
 export interface Model {
@@ -59,7 +61,7 @@ export interface Model {
 }
 
 export const makeModel = (options: ModelOptions): Model => {
-  const { date = "same", fate, skew = 0 } = options
+  const { date = "same", fate, id: idOf = (count) => `video_${count}`, skew = 0 } = options
   const jobs: Array<Made> = []
   const posts: Array<string> = []
   const requests: Array<string> = []
@@ -67,7 +69,7 @@ export const makeModel = (options: ModelOptions): Model => {
 
   const add = (key: string | null, fields: Made["fields"], at: number, more: Partial<Fate>) => {
     const { isReadable = false, lag = 0, removedAfter = Infinity } = more
-    const id = `video_${++count}`
+    const id = idOf(++count)
     const created_at = Math.floor((at + skew) / 1000)
     const made: Made = {
       id,
