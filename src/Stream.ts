@@ -13,7 +13,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Schedule from "effect/Schedule"
@@ -302,11 +302,7 @@ export const watchVideos = <E = never, R = never>(
     return Stream.map(all, ({ id, snapshot }) => lost(id, plan.left, snapshot))
   }
   return withStreamSpan(
-    Stream.unwrap(
-      Effect.map(Videos, (service) =>
-        watchMany(service, plan.right, starts, concurrency, { seen, lost })
-      )
-    ),
+    Stream.unwrap(Effect.map(Videos, (service) => watchMany(service, plan.right, starts, concurrency, { seen, lost }))),
     "Videos.watchMany",
     { "gen_ai.operation.name": "watch_videos" }
   )

@@ -278,10 +278,7 @@ const make = (options: WebhooksOptions): Effect.Effect<WebhooksService, ConfigEr
       Effect.serviceOption(WebhookReplayStore),
       Option.match({ onNone: () => makeMemory({}), onSome: Effect.succeed })
     )
-    const events = yield* Effect.acquireRelease(
-      PubSub.sliding<VideoEvent>(options.buffer ?? 256),
-      PubSub.shutdown
-    )
+    const events = yield* Effect.acquireRelease(PubSub.sliding<VideoEvent>(options.buffer ?? 256), PubSub.shutdown)
 
     const claim = (message: VerifiedWebhook) =>
       Effect.flatMap(store.claim(message.messageId), (claimed) =>

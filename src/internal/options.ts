@@ -58,10 +58,7 @@ export const count: Rule = rule(
 )
 
 /** How many, where there is a limit to it. */
-export const finiteCount: Rule = rule(
-  "a positive integer",
-  (value) => Number.isSafeInteger(value) && Number(value) > 0
-)
+export const finiteCount: Rule = rule("a positive integer", (value) => Number.isSafeInteger(value) && Number(value) > 0)
 
 export const schedule: Rule = rule("a Schedule", Schedule.isSchedule)
 

@@ -112,16 +112,14 @@ export class Hub implements Host, ReadsHost {
   /** Whether watches by this service poll by the same functions. */
   isFor(videos: VideosService): boolean {
     return (
-      videos === this.videos ||
-      (videos.retrieve === this.videos.retrieve && videos.listPages === this.videos.listPages)
+      videos === this.videos || (videos.retrieve === this.videos.retrieve && videos.listPages === this.videos.listPages)
     )
   }
 
   /** The watched jobs, for status pages and tests. */
   watchers(): ReadonlyArray<Watcher> {
     const offset = this.wallNow() - this.now()
-    const instant = (at: number): DateTime.Utc | null =>
-      Number.isFinite(at) ? DateTime.unsafeMake(at + offset) : null
+    const instant = (at: number): DateTime.Utc | null => (Number.isFinite(at) ? DateTime.unsafeMake(at + offset) : null)
     return Array.from(this.jobs.values(), (job) => {
       let due = Number.POSITIVE_INFINITY
       job.watches.each(({ dueAt, waiting }) => {
@@ -249,7 +247,7 @@ export class Hub implements Host, ReadsHost {
   // what looks come to
   // ---------------------------------------------------------------------------
 
-  readonly looked = (job: Job, outcome: Outcome, hint: number | null): void => {
+  readonly looked = (job: Job, outcome: Outcome, hint: number | null): Outcome => {
     job.isAsked = false
     job.looks++
     job.lookedAt = this.now()
@@ -260,6 +258,7 @@ export class Hub implements Host, ReadsHost {
     job.watches.each((watch) => {
       if (watch.waiting) watch.settle(known)
     })
+    return known
   }
 
   /** A canned `Videos` may return what is no job: its watches end with the defect, and wait for nothing. */
@@ -268,7 +267,8 @@ export class Hub implements Host, ReadsHost {
       this.seen(job, outcome.video)
       return outcome
     } catch (defect) {
-      return (job.outcome = died(defect))
+      job.outcome = died(defect)
+      return job.outcome
     }
   }
 

@@ -126,10 +126,7 @@ interface Limits {
   readonly lease: number
 }
 
-const limitsOf = (
-  options: WebhookReplayOptions,
-  capacity: number
-): Effect.Effect<Limits, ConfigError.ConfigError> =>
+const limitsOf = (options: WebhookReplayOptions, capacity: number): Effect.Effect<Limits, ConfigError.ConfigError> =>
   Effect.map(checkConfig(options, { capacity: rules.count, ttl: rules.timeout, lease: rules.timeout }), () => ({
     capacity: options.capacity ?? capacity,
     ttl: Duration.toMillis(options.ttl ?? "72 hours"),
