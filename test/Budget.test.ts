@@ -170,7 +170,11 @@ describe("turns", () => {
       yield* Effect.fork(request("second"))
       yield* settle
       // The clock has moved on, the timer has not rung yet.
-      const late: Clock.Clock = { ...(yield* countingClock).clock, unsafeCurrentTimeMillis: () => 1000 }
+      const late: Clock.Clock = {
+        ...(yield* countingClock).clock,
+        unsafeCurrentTimeMillis: () => 1000,
+        unsafeCurrentTimeNanos: () => BigInt(1_000_000_000)
+      }
       yield* Effect.fork(Effect.withClock(request("third"), late))
       yield* settle
       expect(started.map(({ name }) => name)).toEqual(["first", "second"])

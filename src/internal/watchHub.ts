@@ -250,7 +250,7 @@ export class Hub implements Host, ReadsHost {
   // what looks come to
   // ---------------------------------------------------------------------------
 
-  readonly looked = (job: Job, outcome: Outcome, hint: number | null): void => {
+  readonly looked = (job: Job, outcome: Outcome, hint: number | null): Outcome => {
     job.isAsked = false
     job.looks++
     job.lookedAt = this.now()
@@ -261,6 +261,7 @@ export class Hub implements Host, ReadsHost {
     job.watches.each((watch) => {
       if (watch.waiting) watch.settle(known)
     })
+    return known
   }
 
   /** A canned `Videos` may return what is no job: its watches end with the defect, and wait for nothing. */
@@ -269,7 +270,8 @@ export class Hub implements Host, ReadsHost {
       this.seen(job, outcome.video)
       return outcome
     } catch (defect) {
-      return (job.outcome = died(defect))
+      job.outcome = died(defect)
+      return job.outcome
     }
   }
 

@@ -48,8 +48,8 @@ export interface Host {
   readonly now: () => number
   /** The time of day, in Unix milliseconds. */
   readonly wallNow: () => number
-  /** A look, whatever sent it, has come to this. */
-  readonly looked: (job: Job, outcome: Outcome, hint: number | null) => void
+  /** A poll, single or by a page, has ended so; gives what the watches were told. */
+  readonly looked: (job: Job, outcome: Outcome, hint: number | null) => Outcome
   /** Some looks have come in: whoever is due next is to be woken. */
   readonly settled: () => void
 }
@@ -284,11 +284,11 @@ export class Reads {
       job.single = null
       // Of a job that everybody has left, nobody wants to know.
       if (this.host.jobs.get(job.id) === job) {
-        if (Exit.isSuccess(exit)) {
-          const listed = job.segment === null ? null : job.latest
-          this.trust.single(exit.value, listed, job.searched, this.host.now())
-        }
-        this.host.looked(job, Exit.isSuccess(exit) ? { _tag: "Seen", video: exit.value } : outcomeOf(exit.cause), hint)
+        const listed = job.segment === null ? null : job.latest
+        const { searched } = job
+        const outcome: Outcome = Exit.isSuccess(exit) ? { _tag: "Seen", video: exit.value } : outcomeOf(exit.cause)
+        const known = this.host.looked(job, outcome, hint)
+        if (known._tag === "Seen") this.trust.single(known.video, listed, searched, this.host.now())
       }
       this.flights.landed(this)
       this.host.settled()
