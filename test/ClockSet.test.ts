@@ -4,7 +4,7 @@ import { awaitVideo, retrieveVideo, Videos, type VideosService, watchVideo } fro
 import { makeBudget } from "../src/internal/budget.js"
 import { retryAfter } from "../src/internal/failure.js"
 import { stepper } from "../src/internal/retry.js"
-import { makeMemory } from "../src/internal/webhookReplay.js"
+import { memoryReplayStore } from "effect-videos/Webhook"
 import { jobsOf, makeFleet } from "./support/fleet.js"
 import { snapshot } from "./support/script.js"
 import { inTurn, json, serve } from "./support/server.js"
@@ -20,7 +20,6 @@ const settable = Effect.map(Effect.clock, (clock) => {
     unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
     currentTimeMillis: Effect.sync(millis),
     currentTimeNanos: clock.currentTimeNanos,
-    scheduler: () => clock.scheduler(),
     sleep: (duration) => clock.sleep(duration)
   }
   return {
@@ -156,15 +155,16 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
   it.effect("leaves the lease and the memory of a webhook's message as long as they are", () =>
     Effect.gen(function* () {
       const { clock, jump } = yield* settable
-      const store = yield* makeMemory({ lease: "1 minute", ttl: "1 hour" })
-      const claim = Effect.withClock(store.claim("wh_1"), clock)
+      const store = yield* memoryReplayStore({ lease: "1 minute", ttl: "1 hour" })
+      let claims = 0
+      const claim = Effect.suspend(() => Effect.withClock(store.claim("wh_1", `${claims++}`), clock))
       assert.strictEqual(yield* claim, "claimed")
       yield* TestClock.adjust("30 seconds")
       jump(by, back)
       assert.strictEqual(yield* claim, "busy")
       yield* TestClock.adjust("31 seconds")
       assert.strictEqual(yield* claim, "claimed")
-      yield* Effect.withClock(store.complete("wh_1"), clock)
+      yield* Effect.withClock(store.complete("wh_1", "2"), clock)
       jump(by, back)
       yield* TestClock.adjust("59 minutes")
       assert.strictEqual(yield* claim, "seen")

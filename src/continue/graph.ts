@@ -45,7 +45,7 @@ const specialColors = ({ colors: { isRgb, matrix, primaries, transfer } }: Film)
 const toneMapped = "tonemap=tonemap=mobius:param=0.8:desat=0:peak=10"
 
 /** Into BT.709. `zscale` needs all four properties to be named; it has names of its own for two matrices. */
-const toStandard = ({ height, width }: Film, colors: Colors): ReadonlyArray<string> => {
+const toStandard = (colors: Colors): ReadonlyArray<string> => {
   const isHigh = highRange[colors.transfer] !== undefined
   const known = (name: string, instead: string) => (name === "unknown" ? instead : name)
   const matrix = { bt2020: "bt2020nc", bt601: "smpte170m" }[colors.matrix] ?? colors.matrix
@@ -57,7 +57,7 @@ const toStandard = ({ height, width }: Film, colors: Colors): ReadonlyArray<stri
   ].join(":")
   return [
     // With subsampled colours, `zscale` takes no odd size.
-    ...(colors.isRgb || (width % 2 === 0 && height % 2 === 0) ? [] : ["format=yuv444p12le"]),
+    ...(colors.isRgb ? [] : ["format=yuv444p12le"]),
     `zscale=${from}:m=gbr:r=pc:t=linear:npl=100`,
     "format=gbrpf32le",
     "zscale=p=bt709",
@@ -86,7 +86,7 @@ const shown = (film: Film, { height, width }: Size): ReadonlyArray<string> => {
     ...(film.isInterlaced ? ["yadif=deint=interlaced"] : []),
     // On black, as players show it.
     ...(film.hasAlpha ? [scale("iw", "ih", ...from(film.colors)), "format=gbrap16le", "premultiply=inplace=1"] : []),
-    ...(isSpecial ? toStandard(film, opaque) : []),
+    ...(isSpecial ? toStandard(opaque) : []),
     scale(String(width), String(height), ...from(standard), "out_color_matrix=bt709", "out_range=tv"),
     "setsar=1"
   ]
