@@ -105,7 +105,10 @@ export const readNewest = (
           return Effect.succeed<Look>({ ...times, videos, isWhole, gap: reading.gap ?? (isWhole ? null : gap) })
         }
         if (Option.isNone(rest)) {
-          return done(page.hasMore !== true, "the list has an empty page, or one without new jobs, and says that there is more")
+          return done(
+            page.hasMore !== true,
+            "the list has an empty page, or one without new jobs, and says that there is more"
+          )
         }
         if (reading.last < times.serverNow - (times.at - begunAt) - margin) return done(false, null)
         return count === maxPages
