@@ -1,6 +1,6 @@
 import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import { Clock, Duration, Effect, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
-import { awaitVideo, retrieveVideo, Videos, type VideosService, watchVideo } from "effect-videos"
+import { awaitVideo, retrieveVideo, Videos, type VideosService, type WatchOptions, watchVideo } from "effect-videos"
 import { memoryReplayStore } from "effect-videos/Webhook"
 import { makeBudget } from "../src/internal/budget.js"
 import { retryAfter } from "../src/internal/failure.js"
@@ -66,7 +66,7 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
   it.effect("neither ends a watch early nor lets its timeouts wait", () =>
     Effect.gen(function* () {
       const { clock, jump } = yield* settable
-      const watching = (options: Parameters<typeof awaitVideo>[1]) =>
+      const watching = (options: WatchOptions) =>
         Effect.fork(Effect.withClock(Effect.flip(awaitVideo("video_1", options)), clock))
       const poll = Schedule.spaced("10 seconds")
       const total = yield* watching({ poll, timeout: "1 minute" })

@@ -10,6 +10,7 @@ import {
   remixAndWatch,
   Videos,
   type VideosService,
+  type WatchOptions,
   watchVideo,
   watchVideos
 } from "effect-videos"
@@ -29,7 +30,7 @@ const course: Reply = inTurn(
 )
 
 describe("what a watch's requests carry", () => {
-  it.scopedLive.each([
+  it.scopedLive.each<{ readonly name: string; readonly run: Effect.Effect<unknown, unknown, Videos> }>([
     { name: "watchVideo", run: Stream.runDrain(watchVideo("video_1", { ...quick, ...extras })) },
     { name: "awaitVideo", run: awaitVideo("video_1", { ...quick, ...extras }) },
     { name: "watchVideos", run: Stream.runDrain(watchVideos(["video_1"], { ...quick, ...extras })) },
@@ -127,26 +128,33 @@ describe("two watches of one job", () => {
   }
   const slow = { poll: Schedule.spaced("1 hour") }
 
-  it.effect.each<{ readonly name: string; readonly a: CallOptions; readonly b: CallOptions; readonly polls: number }>([
-    { name: "equal queries", a: { extraQuery: { a: "1", b: "2" } }, b: { extraQuery: { b: "2", a: "1" } }, polls: 1 },
-    {
-      name: "headers in another case",
-      a: { extraHeaders: { "X-A": "1" } },
-      b: { extraHeaders: { "x-a": "1" } },
-      polls: 1
-    },
-    { name: "empty options and none", a: { extraHeaders: {}, extraQuery: {} }, b: {}, polls: 1 },
-    { name: "another query", a: { extraQuery: { a: "1" } }, b: { extraQuery: { a: "2" } }, polls: 2 },
-    {
-      name: "a header's value in another case",
-      a: { extraHeaders: { a: "x" } },
-      b: { extraHeaders: { a: "X" } },
-      polls: 2
-    },
-    { name: "a query's name in another case", a: { extraQuery: { a: "1" } }, b: { extraQuery: { A: "1" } }, polls: 2 },
-    { name: "a header and a query alike", a: { extraHeaders: { a: "1" } }, b: { extraQuery: { a: "1" } }, polls: 2 },
-    { name: "options and none", a: { extraQuery: { a: "1" } }, b: {}, polls: 2 }
-  ])("with $name cost $polls", ({ a, b, polls }) => {
+  it.effect.each<{ readonly name: string; readonly a: WatchOptions; readonly b: WatchOptions; readonly polls: number }>(
+    [
+      { name: "equal queries", a: { extraQuery: { a: "1", b: "2" } }, b: { extraQuery: { b: "2", a: "1" } }, polls: 1 },
+      {
+        name: "headers in another case",
+        a: { extraHeaders: { "X-A": "1" } },
+        b: { extraHeaders: { "x-a": "1" } },
+        polls: 1
+      },
+      { name: "empty options and none", a: { extraHeaders: {}, extraQuery: {} }, b: {}, polls: 1 },
+      { name: "another query", a: { extraQuery: { a: "1" } }, b: { extraQuery: { a: "2" } }, polls: 2 },
+      {
+        name: "a header's value in another case",
+        a: { extraHeaders: { a: "x" } },
+        b: { extraHeaders: { a: "X" } },
+        polls: 2
+      },
+      {
+        name: "a query's name in another case",
+        a: { extraQuery: { a: "1" } },
+        b: { extraQuery: { A: "1" } },
+        polls: 2
+      },
+      { name: "a header and a query alike", a: { extraHeaders: { a: "1" } }, b: { extraQuery: { a: "1" } }, polls: 2 },
+      { name: "options and none", a: { extraQuery: { a: "1" } }, b: {}, polls: 2 }
+    ]
+  )("with $name cost $polls", ({ a, b, polls }) => {
     const { layer, polls: sent } = counted()
     return Effect.gen(function* () {
       const fibers = yield* Effect.forEach([a, b], (given) =>

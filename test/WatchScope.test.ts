@@ -114,7 +114,7 @@ describe.each(clients)("the end of a runtime over $client", ({ layer: client }) 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe("a Videos whose layer has ended", () => {
-  it.scopedLive.each([
+  it.scopedLive.each<{ readonly name: string; readonly wait: Effect.Effect<unknown, unknown, Videos> }>([
     { name: "awaitVideo", wait: awaitVideo("video_1") },
     { name: "awaitVideo of a job that has ended", wait: awaitVideo(snapshot("completed")) },
     { name: "watchVideos", wait: Stream.runDrain(watchVideos(["video_1"])) },

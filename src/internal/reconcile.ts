@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import { RequestTimeoutError, type ResponseDecodeError, SubmissionUncertainError as Uncertain } from "../Errors.js"
 import type { SubmissionPolicy, SubmitOptions } from "../Http.js"
 import { isTerminal, type VideoResource } from "../Schema.js"
@@ -72,8 +73,8 @@ const withRepeat = (verdict: Verdict, repeated: () => Verdict | null): Verdict =
   return { ...repeat, candidates: [...repeat.candidates, ...verdict.candidates.filter(({ id }) => !ids.has(id))] }
 }
 
-/** More missing jobs than these are not asked for between two reads of the list. */
-const mostMissing = 5
+/** If the server has so many of the newest missing jobs no more, it removes jobs, and the older ones are gone too. */
+const enoughGone = 5
 
 /** Whether the server has a job, and it has not ended badly: a complete list shows it. */
 export type IsThere = (id: string, options: SubmitOptions | undefined) => Effect.Effect<boolean>
@@ -107,10 +108,9 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       yield* othersAnswered(entry)
       const first = judge(entry, seen, claims, rules)
       if (first._tag === "Unclear" && first.missing !== undefined) {
-        for (const id of first.missing.slice(0, mostMissing)) {
-          if (yield* isThere(id, options)) break
-          claims.forget(id)
-        }
+        const { missing } = first
+        const found = yield* Effect.findFirst(missing.slice(0, enoughGone), (id) => isThere(id, options))
+        if (Option.isNone(found)) for (const id of missing) claims.forget(id)
       }
       return yield* Effect.map(currentMonotonicMillis, (now) => {
         const verdict = withRepeat(judge(entry, seen, claims, rules), () =>
@@ -155,7 +155,11 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         if (verdict._tag === "Made") return verdict
         if (verdict._tag === "NotMade") notMade++
         // The latest first: they are in the order of their likelihood.
-        else shown = new Map([...verdict.candidates.map((video) => [video.id, video] as const), ...shown])
+        else {
+          const latest = new Map<string, VideoResource>(verdict.candidates.map((video) => [video.id, video]))
+          for (const [id, video] of shown) if (!latest.has(id)) latest.set(id, video)
+          shown = latest
+        }
         const candidates = [...shown.values()].filter(
           (video) => !(isRepeat ? claims.isHeld(video.id) : claims.isKnown(video, entry))
         )

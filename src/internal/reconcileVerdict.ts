@@ -112,7 +112,7 @@ const sourceSeconds = ({ sought: { source } }: Entry, { videos }: Look): number 
 const isLike = (video: VideoResource, entry: Entry, look: Look): boolean =>
   likenessOf(entry.sought, video, sourceSeconds(entry, look)) === "same"
 
-/** The jobs that a complete list has to show, and that this one does not: the source, and what was made here. */
+/** The jobs that a complete list has to show, and that this one does not: the source, and what was made here, newest first. */
 const missingIn = (entry: Entry, look: Look, claims: Claims, lag: number): ReadonlyArray<string> => {
   const ids = new Set<string>(look.videos.map(({ id }) => id))
   const oldest = Math.min(...look.videos.map(({ createdAt }) => createdAt?.epochMillis ?? Infinity))
@@ -120,9 +120,10 @@ const missingIn = (entry: Entry, look: Look, claims: Claims, lag: number): Reado
     .due(look.at, lag, look.serverNow)
     .filter(([, createdAt]) => look.isWhole || (createdAt !== null && createdAt > oldest + tolerance))
     .map(([id]) => id)
+    .reverse()
   const { source } = entry.sought
   const isSourceDue = look.isWhole && source !== null && !claims.isGone(source)
-  return (isSourceDue ? [...due, source] : due).filter((id) => !ids.has(id))
+  return (isSourceDue ? [source, ...due] : due).filter((id) => !ids.has(id))
 }
 
 /** @internal */
