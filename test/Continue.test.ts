@@ -226,7 +226,10 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", {
   it.scopedLive("names the film that cannot be read", () =>
     Effect.gen(function* () {
       const [source] = yield* two
-      const { at, go, provided, path, submissions } = yield* world(source, Buffer.from("no film, and no document"))
+      const { at, go, provided, path, submissions } = yield* world(
+        source,
+        Buffer.from(Array.from({ length: 64 }, (_, at) => (at * 37) % 256))
+      )
       const late = yield* Effect.flip(go())
       assert.deepInclude(late, { _tag: "MediaError", step: "probe", film: "segment" })
       assert.strictEqual(submissions().length, 1)

@@ -343,7 +343,7 @@ describe("a body", () => {
     ["without an id", shape({ ...event, id: undefined }), "shape", "`id`"],
     ["with an empty type", shape({ ...event, type: "" }), "shape", "`type`"],
     ["of a known type without data", shape({ ...event, data: null }), "shape", "`data.id`"],
-    ["of a known type with a number for an id", shape({ ...event, data: { id: 7 } }), "shape", "`data.id`"],
+    ["of a known type with a fraction for an id", shape({ ...event, data: { id: 7.5 } }), "shape", "`data.id`"],
     ["of a known type with an id that leaves its path", shape({ ...event, data: { id: ".." } }), "shape", "`data.id`"]
   ])("%s is genuine and no event", ([, sent, reason, detail]) =>
     Effect.gen(function* () {
