@@ -162,7 +162,7 @@ describe("idleTimeout of a download", () => {
         }, ranged(clip))
       )
       const over = videosOver(server, {}, layer)
-      const options = { idleTimeout: "50 millis" } as const
+      const options = { idleTimeout: "500 millis" } as const
       const error = yield* downloadVideoToFile("video_1", `${folder}/clip.mp4`, {
         ...options,
         retry: Schedule.stop
