@@ -15,7 +15,7 @@ const having = () => {
       const id = request.method === "POST" ? "video_new" : (path.split("/")[2] ?? "video_1")
       const isContent = path.endsWith("/content")
       const answer = isContent
-        ? new Response(new Uint8Array([0, 0, 0, 8, 0x66, 0x74, 0x79, 0x70]), { headers: { "content-type": "video/mp4" } })
+        ? new Response(new Uint8Array([0x1a, 0x45, 0xdf, 0xa3, 0, 1, 2, 3]), { headers: { "content-type": "video/webm" } })
         : Response.json({ id, object: "video", status: "completed", name: "x", deleted: true })
       return HttpClientResponse.fromWeb(request, answer)
     })
