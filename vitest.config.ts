@@ -3,11 +3,12 @@ import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 import { stuck } from "./scripts/stuck.js"
 
-const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const src = (path: string) => at(`./src/${path}`)
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"],
     // Long enough for a machine that has other things to do: no test measures time.
     testTimeout: 180_000,
     hookTimeout: 180_000,
@@ -20,7 +21,8 @@ export default defineConfig({
       { find: /^effect-videos$/, replacement: src("index.ts") },
       { find: /^effect-videos\/continue$/, replacement: src("continue/index.ts") },
       { find: /^effect-videos\/promise$/, replacement: src("promise/index.ts") },
-      { find: /^effect-videos\/server$/, replacement: src("server/index.ts") },
+      { find: /^@effect-videos\/server$/, replacement: at("./packages/server/src/index.ts") },
+      { find: /^@effect-videos\/server\/Media$/, replacement: at("./packages/server/src/media/Media.ts") },
       { find: /^effect-videos\/testing$/, replacement: src("testing/index.ts") },
       { find: /^effect-videos\/undici$/, replacement: src("undici/index.ts") },
       { find: /^effect-videos\/(\w+)$/, replacement: src("$1.ts") }

@@ -1,9 +1,9 @@
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
 import { continueVideo } from "effect-videos/continue"
-import { VideosServer } from "effect-videos/server"
 
 const program = Effect.gen(function* () {
   const directory = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())

@@ -1,6 +1,6 @@
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect } from "effect"
 import { createVideo } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 const program = createVideo({
   prompt: "a lighthouse at dusk",

@@ -1,8 +1,8 @@
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Stream } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 import { downloadVideoToFile, downloadVideoToFileWithProgress } from "effect-videos/Transfer"
 
 const program = Effect.gen(function* () {

@@ -1,6 +1,6 @@
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect } from "effect"
 import { extendVideo, isTransient, type VideoSeconds } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 // A length from outside, which the types know nothing about.
 const seconds = Number("5") as VideoSeconds

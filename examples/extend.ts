@@ -1,8 +1,8 @@
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Stream } from "effect"
 import { awaitVideo, createVideo, downloadVideo, extendVideo, VideoFile } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 const program = Effect.gen(function* () {
   const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })

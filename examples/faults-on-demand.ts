@@ -1,6 +1,6 @@
+import { Fault, VideosServer } from "@effect-videos/server"
 import { Console, Effect } from "effect"
 import { createVideo } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
 
 const program = Effect.gen(function* () {
   const { faults, jobs } = yield* VideosServer

@@ -1,6 +1,6 @@
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Stream } from "effect"
 import { awaitVideo, createVideo, deleteVideo, listVideos, remixVideo } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 const program = Effect.gen(function* () {
   const clip = yield* Effect.flatMap(createVideo({ prompt: "a lighthouse at dusk", seconds: 4 }), (job) =>

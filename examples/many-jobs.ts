@@ -1,6 +1,6 @@
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Fiber, Stream } from "effect"
 import { createVideo, Videos, VideoUpdate, watchVideos } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 const program = Effect.gen(function* () {
   const jobs = yield* Effect.replicateEffect(createVideo({ prompt: "a lighthouse at dusk", seconds: 4 }), 100)

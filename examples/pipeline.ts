@@ -1,6 +1,6 @@
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Schedule, Stream } from "effect"
 import { awaitVideo, createVideo, extendVideo, type VideoResource } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 // How often to look: jobs take half a second here, and minutes elsewhere. Leave it out there.
 const options = { poll: Schedule.spaced("50 millis") }

@@ -1,6 +1,6 @@
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Fiber, Queue, Schedule, Stream, type Take } from "effect"
 import { createVideo, type VideoUpdate, watchVideos } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 const program = Effect.gen(function* () {
   const jobs = yield* Effect.forEach(["a lighthouse at dusk", "a harbour", "a failure"], (prompt) =>

@@ -1,6 +1,6 @@
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Stream } from "effect"
 import { awaitVideo, createVideo, extendAndWatch } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 const program = Effect.gen(function* () {
   const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4 })

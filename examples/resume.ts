@@ -1,8 +1,8 @@
 import { FileSystem, KeyValueStore } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Layer, Option, Stream } from "effect"
 import { createVideo, VideoResource, watchVideo } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 // The last snapshot of each job, as the JSON that the protocol has for it.
 const checkpoints = Effect.map(KeyValueStore.KeyValueStore, (store) => store.forSchema(VideoResource))

@@ -1,6 +1,6 @@
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Exit, Layer, Metric, MetricState, Schedule, Tracer } from "effect"
 import { awaitVideo, createVideo, retrieveVideo } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 // Spans to the console as they end. In its place, `NodeSdk.layer` of `@effect/opentelemetry` exports the same spans,
 // and the metrics, to whatever speaks OpenTelemetry.

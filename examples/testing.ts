@@ -1,7 +1,7 @@
 import { Headers, HttpClient, HttpClientResponse } from "@effect/platform"
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Layer, Schema } from "effect"
 import { retrieveVideo, VideoResource, Videos, VideosConfig, VideosHttp } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 // What is tested.
 const isDone = (id: string) => Effect.map(retrieveVideo(id), (video) => video.status === "completed")

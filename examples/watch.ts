@@ -1,6 +1,6 @@
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Schedule, Stream } from "effect"
 import { createVideo, watchVideo } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 const program = Effect.gen(function* () {
   const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4 })

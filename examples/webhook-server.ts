@@ -1,9 +1,9 @@
 import { createServer } from "node:http"
 import { HttpRouter, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
+import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Layer, Redacted } from "effect"
 import { awaitVideo, createVideo, Videos } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 import { httpApp, Webhooks, wakeWatches } from "effect-videos/Webhook"
 
 const secret = Redacted.make("whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM=")

@@ -1,4 +1,4 @@
-// Makes the command: one file with everything it needs, so that `npx effect-videos` works in an empty folder, while the
+// Makes the command: one file with everything it needs, so that `npx @effect-videos/cli` works in an empty folder, while the
 // library itself stays as small as its two peers. Beside it go the licences of what is in it.
 import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 import { build, stop } from "esbuild"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const outfile = process.argv[2] ?? join(root, "dist/cli.mjs")
+const outfile = process.argv[2] ?? join(root, "packages/cli/dist/cli.mjs")
 
 /**
  * The encoder is loaded by a `require` that is made at run time, for a reason that `packages.ts` gives. A bundler does not
@@ -29,7 +29,9 @@ const encoder = {
 
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: ["src/cli/main.ts"],
+  entryPoints: ["packages/cli/src/main.ts"],
+  // Its `paths` lead to the sources of the other packages.
+  tsconfig: "tsconfig.json",
   outfile,
   bundle: true,
   platform: "node",

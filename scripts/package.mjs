@@ -1,21 +1,23 @@
-// Whether the tarball is a package that fits: its manifest, its types under both ways of resolving them, its command in an
-// empty folder, and what it says where an optional peer is missing.
-import { copyFileSync, existsSync, renameSync, writeFileSync } from "node:fs"
+// Whether the tarballs are packages that fit: their manifests, their sizes, their types under both ways of resolving them, the
+// command in an empty folder, and what a module says if its optional peer is missing.
+import { copyFileSync, existsSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import "./install.mjs"
 
-const { copyInto, makeFolder, makeProject, manifest, mustRun, pack, root, run } = await import("./smoke/project.mjs")
+const { copyInto, makeFolder, makeProject, manifest, mustRun, pack, packages, root, run } = await import(
+  "./smoke/project.mjs"
+)
 
 /** Nobody needs them to write code here: they are not installed with it. */
 const publint = "publint@0.3.25"
 const attw = "@arethetypeswrong/cli@0.18.5"
 
-const tarball = await pack()
+const tarballs = await pack()
 const npx = (args, options) => mustRun("npx", ["--yes", ...args], options)
 
 /** A project of someone who uses everything. */
 const optionalPeers = Object.keys(manifest.peerDependenciesMeta)
-const project = await makeProject("project", tarball, {
+const project = await makeProject("project", tarballs, ["core", "server", "cli"], {
   ...Object.fromEntries(optionalPeers.map((name) => [name, manifest.peerDependencies[name]])),
   "@types/node": manifest.devDependencies["@types/node"]
 })
@@ -23,10 +25,12 @@ copyInto(project, "package")
 
 /** Declarations are checked too: `skipLibCheck` is off. What other packages have wrong in theirs is not ours to say. */
 const checkTypes = async (module, moduleResolution) => {
-  const entries = Object.keys(manifest.exports).filter((name) => name !== "./package.json")
-  const everything = entries.map(
-    (name, index) => `export * as _${index} from "${name.replace(/^\./, manifest.name)}"\n`
+  const entries = packages.flatMap(({ manifest }) =>
+    Object.keys(manifest.exports)
+      .filter((name) => name !== "./package.json")
+      .map((name) => name.replace(/^\./, manifest.name))
   )
+  const everything = entries.map((entry, index) => `export * as _${index} from "${entry}"\n`)
   writeFileSync(join(project, "everything.ts"), everything.join(""))
   const compilerOptions = {
     target: "ES2022",
@@ -47,57 +51,71 @@ const checkTypes = async (module, moduleResolution) => {
     cwd: project
   })
   const lines = stdout.split("\n").filter((line) => line.includes("error TS"))
-  const own = lines.filter((line) => /^(?:node_modules\/effect-videos\/|\w+\.ts\(|error )/.test(line))
+  const own = lines.filter((line) => /^(?:node_modules\/@?effect-videos\/|\w+\.ts\(|error )/.test(line))
   if (own.length > 0 || (!isOk && lines.length === 0)) throw new Error(`${own.join("\n")}${stderr}`)
   return `${entries.length} entry points`
 }
 
 /** What fails without a peer, and what the error has to say. */
 const missing = [
-  ["@effect/platform-node", ["server", "video"], "npm i @effect/platform-node@"],
-  ["h264-mp4-encoder", ["server", "video"], "npm i h264-mp4-encoder@"],
-  ["mediabunny", ["server", "video"], "npm i mediabunny@"],
-  ["fast-png", ["server", "thumbnail"], "npm i fast-png@"],
-  ["@effect/platform-node", ["import", "effect-videos/undici"], "'@effect/platform-node'"],
-  ["@effect/experimental", ["import", "effect-videos/RateLimiter"], "'@effect/experimental'"]
+  ["@effect/platform-node", "effect-videos/undici"],
+  ["@effect/experimental", "effect-videos/RateLimiter"]
 ]
 
 const checkPeers = async () => {
   const untried = optionalPeers.filter((name) => !missing.some(([tried]) => tried === name))
   if (untried.length > 0) throw new Error(`nothing is tried without ${untried.join(", ")}`)
-  for (const [name, args, says] of missing) {
+  for (const [name, specifier] of missing) {
     const folder = join(project, "node_modules", name)
-    const program = () => run(process.execPath, ["peers.mjs", ...args], { cwd: project })
+    const program = () => run(process.execPath, ["--eval", `import("${specifier}")`], { cwd: project })
     const { isOk, stderr } = await program()
-    if (!isOk) throw new Error(`${args.join(" ")} fails with ${name}\n${stderr}`)
+    if (!isOk) throw new Error(`${specifier} fails with ${name}\n${stderr}`)
     renameSync(folder, `${folder}.away`)
     const without = await program()
     renameSync(`${folder}.away`, folder)
-    if (without.isOk) throw new Error(`${args.join(" ")} does not need ${name}`)
-    if (!without.stderr.includes(says)) throw new Error(`without ${name}, it does not say ${says}\n${without.stderr}`)
+    if (without.isOk) throw new Error(`${specifier} does not need ${name}`)
+    if (!without.stderr.includes(`'${name}'`)) throw new Error(`without ${name}, it does not say so\n${without.stderr}`)
   }
   return missing.map(([name]) => name).join(", ")
 }
 
 const checkCommand = async () => {
   const cwd = makeFolder("empty")
-  // By a path that npm takes for one on every system.
-  copyFileSync(tarball, join(cwd, "package.tgz"))
-  const { stdout } = await npx(["--package=./package.tgz", "effect-videos", "--version"], { cwd })
+  const given = packages.map(({ name }) => {
+    // By a path that npm takes for one on every system.
+    copyFileSync(tarballs[name], join(cwd, `${name}.tgz`))
+    return `--package=./${name}.tgz`
+  })
+  const { stdout } = await npx([...given, "effect-videos", "--version"], { cwd })
   if (stdout.trim() !== manifest.version) throw new Error(`it says ${stdout}, and is ${manifest.version}`)
   if (existsSync(join(cwd, "node_modules"))) throw new Error("it leaves packages behind")
   return stdout.trim()
 }
 
+/** Bytes of the core's files, less its source maps: what an install of it takes. */
+const largestCore = 1_000_000
+
+const checkSize = async () => {
+  const { stdout } = await mustRun("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"])
+  const listing = JSON.parse(stdout)
+  const { files } = Array.isArray(listing) ? listing[0] : Object.values(listing)[0]
+  const bytes = files.reduce((sum, { path, size }) => (path.endsWith(".map") ? sum : sum + size), 0)
+  const text = `${files.length} files, ${Math.round(bytes / 1000)} kB without source maps`
+  if (bytes > largestCore) throw new Error(`${text}: more than ${largestCore / 1000} kB`)
+  return `${text}, tarball ${Math.round(statSync(tarballs.core).size / 1000)} kB`
+}
+
 const checks = {
   publint: async () => {
-    await npx([publint, "--strict", tarball])
+    for (const { name } of packages) await npx([publint, "--strict", tarballs[name]])
     return "no errors, warnings or suggestions"
   },
   attw: async () => {
-    await npx([attw, "--profile", "esm-only", tarball])
+    // The command exports nothing that could be imported.
+    for (const name of ["core", "server"]) await npx([attw, "--profile", "esm-only", tarballs[name]])
     return "no problems as ESM"
   },
+  "size of the core": checkSize,
   "types, NodeNext": () => checkTypes("NodeNext", "NodeNext"),
   "types, Bundler": () => checkTypes("ESNext", "Bundler"),
   "a peer is missing": checkPeers,

@@ -1,10 +1,10 @@
-// Makes src/server/page/assets.ts out of src/server/page/client: the live page as strings, so that it is wherever the
+// Makes packages/server/src/page/assets.ts out of packages/server/src/page/client: the live page as strings, so that it is wherever the
 // server's code is, in a bundle too. With `--check` it makes nothing, and fails where it would make something else.
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { buildSync } from "esbuild"
 
-const folder = fileURLToPath(new URL("../src/server/page/", import.meta.url))
+const folder = fileURLToPath(new URL("../packages/server/src/page/", import.meta.url))
 
 /** As a template, so that it reads, and differs, line by line. */
 const constant = (name, text) => `export const ${name} = \`${text.replace(/[\\`]|\$\{/g, "\\$&")}\`\n`
@@ -33,6 +33,8 @@ const target = `${folder}assets.ts`
 if (!process.argv.includes("--check")) {
   writeFileSync(target, assets)
 } else if (readFileSync(target, "utf8") !== assets) {
-  console.error("src/server/page/assets.ts is not what src/server/page/client makes: run `node scripts/page.mjs`.")
+  console.error(
+    "packages/server/src/page/assets.ts is not what packages/server/src/page/client makes: run `node scripts/page.mjs`."
+  )
   process.exit(1)
 }

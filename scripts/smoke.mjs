@@ -12,28 +12,22 @@ import "./install.mjs"
 
 const { bundleCore, bundleProgram } = await import("./smoke/bundles.mjs")
 const { browserProblem, runInBrowser } = await import("./smoke/browser.mjs")
-const { copyInto, makeProject, mustRun, pack, serverPeers } = await import("./smoke/project.mjs")
+const { copyInto, makeProject, mustRun, pack } = await import("./smoke/project.mjs")
 const { installRuntime } = await import("./smoke/runtimes.mjs")
 
 /** For a machine that has other things to do: what takes longer hangs. */
 const limit = 120_000
 const apiKey = "sk-smoke"
 
-const tarball = await pack()
-const project = await makeProject("project", tarball)
+const tarballs = await pack()
+const project = await makeProject("project", tarballs)
 copyInto(project, "smoke")
 
-/** A project that has the server's optional peers too, made when it is first wanted. */
-let withPeers
-const projectWithPeers = () => {
-  withPeers ??= makeProject("server", tarball, serverPeers).then((cwd) => {
-    copyInto(cwd, "smoke")
-    return cwd
-  })
-  return withPeers
-}
+/** A project that has the server and the command too. */
+const serverProject = await makeProject("server", tarballs, ["core", "server", "cli"])
+copyInto(serverProject, "smoke")
 
-const command = join(project, "node_modules/effect-videos/dist/cli.mjs")
+const command = join(serverProject, "node_modules/@effect-videos/cli/dist/cli.mjs")
 const node = [process.execPath]
 
 /** The command's own server, out of the same tarball: CORS, and a key, so that browsers have to ask first. */
@@ -91,7 +85,7 @@ const onRuntime = (id, flags) => async () => {
 
 /**
  * The command and the embedded server in this runtime: `serve`, with the job against it from Node; `create` from there to a
- * file; and `effect-videos/server` in a program.
+ * file; and `@effect-videos/server` in a program.
  */
 const serverOnRuntime = (id, flags) => async () => {
   const { env, problem, run, version } = await started(id, flags)
@@ -102,7 +96,7 @@ const serverOnRuntime = (id, flags) => async () => {
   const { file } = JSON.parse(await inProcess(run, [command, ...args], server.baseUrl, env))
   const code = await server.stop()
   if (code !== 130) throw new Error(`serve ends with ${code} at a Ctrl-C`)
-  const cwd = await projectWithPeers()
+  const cwd = serverProject
   const { stdout } = await mustRun(run[0], [...run.slice(1), join(cwd, "server.mjs")], { cwd, env, limit })
   return { version, line: `serve: ${served}; create: ${file.bytes} bytes; VideosServer: ${stdout.trim()}` }
 }

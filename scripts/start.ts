@@ -11,6 +11,8 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { VideosServer } from "@effect-videos/server"
+import { inspect } from "@effect-videos/server/Media"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -27,9 +29,7 @@ import {
   Videos,
   watchVideo
 } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 import { downloadVideoToFileWithProgress } from "effect-videos/Transfer"
-import { inspect } from "../src/server/media/Media.js"
 import { say, showBytes, showJob } from "./screen.js"
 
 const { values: given } = parseArgs({ options: { from: { type: "string" }, resume: { type: "string" } } })

@@ -18,7 +18,8 @@ const steps = [
     "text",
     "--strict"
   ],
-  ["build", "typescript/bin/tsc", "-p", "tsconfig.build.json"],
+  ["build the core", "typescript/bin/tsc", "-p", "tsconfig.build.json"],
+  ["build the server", "typescript/bin/tsc", "-p", "packages/server/tsconfig.json"],
   ["tests", "vitest/vitest.mjs", "run", ...process.argv.slice(2)]
 ]
 

@@ -231,6 +231,20 @@ export const sign: (message: {
   readonly secret: string | Redacted.Redacted
 }) => Effect.Effect<string> = signature.sign
 
+/**
+ * Says what is wrong with a signing secret, without showing any of it; `null` if it can sign. `sign` dies on a secret that
+ * this refuses.
+ *
+ * @example
+ * import { checkSecret } from "effect-videos/Webhook"
+ *
+ * checkSecret("whsec_?") // "must be base64 after `whsec_`, padding included"
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const checkSecret: (secret: string) => string | null = signature.checkSecret
+
 // -----------------------------------------------------------------------------
 // the service
 // -----------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { VideosServer } from "@effect-videos/server"
 import { Array as Arr, Effect, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
 import {
   createVideo,
@@ -9,7 +10,6 @@ import {
   watchVideo,
   watchVideos
 } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 import { json, type Reply, serve } from "./support/server.js"
 import { answerJson, atOnce, clients, job, videosOver, videosScripted } from "./support/videos.js"
 

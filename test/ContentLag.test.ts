@@ -1,11 +1,11 @@
 /** A clip that a replica does not have yet is waited for; one that is gone is not. */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
 import { type ConfigError, type Duration, Effect, Either, Fiber, Schedule, Stream, TestClock } from "effect"
 import { downloadVideo, retrieveVideo, type Videos, type VideosConfigOptions } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
 import { downloadVideoToFile } from "effect-videos/Transfer"
-import { instant, make } from "./server/support.js"
+import { instant, make } from "../packages/server/test/support.js"
 import { makeFolder } from "./support/transfer.js"
 import { answerJson, atOnce, clients, job, videosOver, videosScripted } from "./support/videos.js"
 

@@ -3,11 +3,11 @@ import * as fs from "node:fs"
 import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
+import { VideosServer } from "@effect-videos/server"
 import { Cause, Effect, Either, Fiber, Schedule, Stream } from "effect"
 import { createVideo, VideoFile, VideosFetch } from "effect-videos"
 import { type ContinueVideoOptions, type ContinueVideoRequest, continueVideo, joinVideos } from "effect-videos/continue"
-import { VideosServer } from "effect-videos/server"
-import { instant } from "./server/support.js"
+import { instant } from "../packages/server/test/support.js"
 import {
   distance,
   type FilmOptions,

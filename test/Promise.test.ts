@@ -1,4 +1,5 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import { VideosServer } from "@effect-videos/server"
 import { Effect, type Scope } from "effect"
 import type { CreateVideoRequest, ListVideosOptions, VideoUpdate } from "effect-videos"
 import { ServerError, VideoNotFoundError } from "effect-videos"
@@ -12,7 +13,6 @@ import {
   VideosClosedError,
   type VideosOptions
 } from "effect-videos/promise"
-import { VideosServer } from "effect-videos/server"
 import * as VideosUndici from "effect-videos/undici"
 import { hangUntilClosed, inTurn, json, type Reply, serve } from "./support/server.js"
 import { job } from "./support/videos.js"

@@ -1,5 +1,6 @@
 /** What becomes of a submission whose answer was lost: by fault, by operation, by what the list shows. */
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
+import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Duration, Effect, Fiber, Layer, Logger, TestClock } from "effect"
 import {
   createCharacter,
@@ -12,7 +13,6 @@ import {
   type VideosConfigOptions
 } from "effect-videos"
 import { presets } from "effect-videos/Presets"
-import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
 import { driven, facts, isUncertain, outcome, source, submissions } from "./support/reconcile.js"
 import { quiet } from "./support/videos.js"
 

@@ -1,8 +1,8 @@
 /** Answers that name the job of another submission: whose it is was told before, and is not told twice. */
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
+import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Effect, Layer } from "effect"
 import { createVideo, type VideosConfigOptions } from "effect-videos"
-import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
 import { driven, endAsTwo, facts, isUncertain, source, submissions } from "./support/reconcile.js"
 import { answerJson, atOnce, job, quiet, videosScripted } from "./support/videos.js"
 

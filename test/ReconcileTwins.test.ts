@@ -1,9 +1,9 @@
 /** Several submissions at once, some answers lost: by example, and by a model over random runs. */
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
+import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Effect, Exit, Fiber, Layer, Random, TestClock } from "effect"
 import { createVideo, type VideosConfigOptions } from "effect-videos"
 import { presets } from "effect-videos/Presets"
-import { Fault, type InProcessOptions, VideosServer } from "effect-videos/server"
 import { driven, endAsTwo, facts, isUncertain, outcome, source, submissions } from "./support/reconcile.js"
 import { quiet } from "./support/videos.js"
 

@@ -1,11 +1,11 @@
 /** Lost answers over real sockets, by the live clock; uploads that are sent again; and how a job is told from others. */
 import * as fs from "node:fs/promises"
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { createVideo, editVideo, VideoFile, VideoResource, Videos } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
+import { fixture } from "../packages/server/test/support.js"
 import { likenessOf, normalPrompt, type Sought } from "../src/internal/reconcileMatch.js"
-import { fixture } from "./server/support.js"
 import { facts } from "./support/reconcile.js"
 import { clients, quiet } from "./support/videos.js"
 

@@ -9,7 +9,7 @@
  * - A file is under its name whole, or not at all.
  * - Everything ends by itself, within the patience of `run.ts`; nothing that identifies the caller reaches another origin.
  */
-import { Fault, type ServerOptions } from "effect-videos/server"
+import { Fault, type ServerOptions } from "@effect-videos/server"
 
 export type Flow = "submit" | "watch" | "list" | "download"
 

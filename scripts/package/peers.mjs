@@ -8,7 +8,7 @@ const [what, which] = process.argv.slice(2)
 if (what === "import") {
   await import(which)
 } else {
-  const { VideosServer } = await import("effect-videos/server")
+  const { VideosServer } = await import("@effect-videos/server")
   const program = Effect.gen(function* () {
     const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
     yield* awaitVideo(job)

@@ -7,7 +7,7 @@ import { build } from "esbuild"
 import { manifest } from "./project.mjs"
 
 /** Entry points that say that they need more than the two peers. All others are the core, those to come as well. */
-const beyondCore = ["./package.json", "./RateLimiter", "./server", "./undici"]
+const beyondCore = ["./package.json", "./RateLimiter", "./undici"]
 
 export const coreEntries = Object.keys(manifest.exports)
   .filter((name) => !beyondCore.includes(name))

@@ -1,4 +1,4 @@
-// The package as its users get it: packed, and installed beside what a project of theirs has.
+// The packages as their users get them: packed, and installed in a project of its own.
 import { spawn } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -6,7 +6,17 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
-export const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const read = (path) => JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"))
+
+/** The core's manifest. */
+export const manifest = read(".")
+
+/** Every package of the workspace: its short name, folder and manifest. In the order in which they are built. */
+export const packages = [
+  { name: "core", folder: ".", manifest },
+  { name: "server", folder: "packages/server", manifest: read("packages/server") },
+  { name: "cli", folder: "packages/cli", manifest: read("packages/cli") }
+]
 
 const folder = mkdtempSync(join(tmpdir(), "effect-videos-package-"))
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
@@ -54,12 +64,16 @@ export const mustRun = async (command, args, options) => {
   return result
 }
 
-/** Builds the package and gives the path of its tarball. */
+/** Builds the packages and gives the paths of their tarballs, by short name. */
 export const pack = async () => {
-  const destination = makeFolder("tarball")
-  await mustRun("npm", ["pack", "--pack-destination", destination])
-  const [tarball] = readdirSync(destination)
-  return join(destination, tarball)
+  const tarballs = {}
+  for (const { name, folder } of packages) {
+    const destination = makeFolder(`tarball-${name}`)
+    await mustRun("npm", ["pack", "--pack-destination", destination], { cwd: join(root, folder) })
+    const [tarball] = readdirSync(destination)
+    tarballs[name] = join(destination, tarball)
+  }
+  return tarballs
 }
 
 /** `npm install` of these dependencies and nothing else, into a folder of their own. */
@@ -68,24 +82,22 @@ export const install = (cwd, content) => {
   return run("npm", ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"], { cwd })
 }
 
-/** A project that has the tarball, the two peers that everybody needs, and these. */
-export const makeProject = async (name, tarball, dependencies = {}) => {
+/** A project that has these of the packages, the core's two peers, and these dependencies. */
+export const makeProject = async (name, tarballs, names = ["core"], dependencies = {}) => {
   const { "@effect/platform": platform, effect } = manifest.peerDependencies
+  const own = packages.filter(({ name }) => names.includes(name))
   const cwd = makeFolder(name)
   const { isOk, stderr } = await install(cwd, {
-    dependencies: { "effect-videos": `file:${tarball}`, effect, "@effect/platform": platform, ...dependencies }
+    dependencies: {
+      ...Object.fromEntries(own.map(({ name, manifest }) => [manifest.name, `file:${tarballs[name]}`])),
+      effect,
+      "@effect/platform": platform,
+      ...dependencies
+    }
   })
-  if (!isOk) throw new Error(`the package cannot be installed\n${stderr}`)
+  if (!isOk) throw new Error(`the packages cannot be installed\n${stderr}`)
   return cwd
 }
-
-/** What the embedded server needs beside. */
-export const serverPeers = Object.fromEntries(
-  ["@effect/platform-node", "fast-png", "h264-mp4-encoder", "mediabunny"].map((name) => [
-    name,
-    manifest.peerDependencies[name]
-  ])
-)
 
 /** The files of a folder beside this one, as files of the project. */
 export const copyInto = (cwd, name) => cpSync(join(root, "scripts", name), cwd, { recursive: true })

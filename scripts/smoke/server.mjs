@@ -1,8 +1,8 @@
 // The embedded server out of the library, in the process that runs this: on a socket, with the job against it.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import { VideosServer } from "@effect-videos/server"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { VideosServer } from "effect-videos/server"
 import { job } from "./job.mjs"
 
 const served = VideosServer.layerVideos.pipe(

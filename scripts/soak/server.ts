@@ -3,8 +3,8 @@
  * now and then, which is what a restart looks like from outside. Speaks with its parent by messages.
  */
 import * as net from "node:net"
+import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Runtime } from "effect"
-import { Fault, VideosServer } from "effect-videos/server"
 
 const seed = Number(process.argv[2])
 

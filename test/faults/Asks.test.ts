@@ -1,8 +1,8 @@
 /** What users of other clients ask for in vain, and no other test has: what polling costs, and what a watch leaves alone. */
 import { assert, describe, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Fiber, Random, Schedule, Stream, TestClock } from "effect"
 import { awaitVideo, awaitVideos, downloadVideo, type Videos, watchVideo } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
 import { jobsOf, makeFleet } from "../support/fleet.js"
 import { inTurn, json, serve } from "../support/server.js"
 import { job, videosOver } from "../support/videos.js"

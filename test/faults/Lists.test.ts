@@ -1,9 +1,9 @@
 /** Lists that lie, break off or never end: what is emitted, what it costs, and how it ends. */
 import { assert, describe, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Stream } from "effect"
 import { listVideos } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
-import { make } from "../server/support.js"
+import { make } from "../../packages/server/test/support.js"
 import { agree, clients, counted, requestsFor, told, world } from "./support.js"
 
 const { status } = Fault

@@ -1,8 +1,8 @@
 /** Faults at random, by seed, against a model: what is on the server is what callers were told, no more and no less. */
 import { assert, describe, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Either, Schedule } from "effect"
 import { createVideo, extendVideo, remixVideo } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
 import { clients, idsThere, patience, source, world } from "./support.js"
 
 /** With what a request may meet, and how likely. */

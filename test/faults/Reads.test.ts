@@ -1,5 +1,6 @@
 /** Every fault on every operation that makes nothing. */
 import { assert, describe, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Stream } from "effect"
 import {
   deleteVideo,
@@ -11,7 +12,6 @@ import {
   retrieveVideo,
   type Videos
 } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
 import { agree, character, clients, counted, idsThere, patience, requestsFor, source, told, world } from "./support.js"
 
 /** What calls are about. */

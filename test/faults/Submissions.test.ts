@@ -1,5 +1,6 @@
 /** Every fault on every operation that makes something: how often it was sent, what was made, and what the caller is told. */
 import { assert, describe, it } from "@effect/vitest"
+import { Fault, type Operation as ServerOperation, VideosServer } from "@effect-videos/server"
 import { Effect, Either } from "effect"
 import {
   type CreateVideoError,
@@ -13,7 +14,6 @@ import {
   VideoFile,
   type Videos
 } from "effect-videos"
-import { Fault, type Operation as ServerOperation, VideosServer } from "effect-videos/server"
 import { agree, clients, counted, film, idsThere, patience, requestsFor, source, told, world } from "./support.js"
 
 type Call = (

@@ -5,6 +5,7 @@
  * stale, the replayed, junk in times, bare signatures, changed secrets and bodies without shape (`Webhook*`).
  */
 import { assert, describe, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
 import {
   Array as Arr,
   Cause,
@@ -31,7 +32,6 @@ import {
   type VideosConfigOptions,
   watchVideo
 } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
 import { makeScript, seen, snapshot } from "../support/script.js"
 import { hangUntilClosed, inTurn, json, serve, text } from "../support/server.js"
 import { answerBroken, answerJson, clients, job, videosOver, videosScripted } from "../support/videos.js"

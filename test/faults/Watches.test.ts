@@ -1,9 +1,9 @@
 /** Every fault on a watch that is under way: it goes on over what passes, and says what does not. */
 import { assert, describe, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
 import { Chunk, Effect, Either, Schedule, Stream } from "effect"
 import { awaitVideo, type VideosConfigOptions, watchVideo, watchVideos } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
-import { make } from "../server/support.js"
+import { make } from "../../packages/server/test/support.js"
 import { agree, clients, counted, patience, requestsFor, source, told, twice, world } from "./support.js"
 
 const quick = { poll: Schedule.spaced("2 millis"), retry: twice }

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert } from "@effect/vitest"
+import { type Operation, type ServerOptions, VideosServer } from "@effect-videos/server"
 import { Effect, Either, Layer, type Schedule } from "effect"
 import type { VideosConfigOptions } from "effect-videos"
-import { type Operation, type ServerOptions, VideosServer } from "effect-videos/server"
-import { fixture, idOf, instant, make, postForm } from "../server/support.js"
+import { fixture, idOf, instant, make, postForm } from "../../packages/server/test/support.js"
 import { clients as all, atOnce, videosOver } from "../support/videos.js"
 
 /** The short way over each transport, and the long one. */

@@ -2,6 +2,7 @@
 import { inspect } from "node:util"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
 import { Cause, Clock, Effect, Exit, FastCheck, Layer, Logger, LogLevel, Metric, Redacted, Stream } from "effect"
 import {
   awaitVideo,
@@ -18,7 +19,6 @@ import {
   VideoFile,
   type Videos
 } from "effect-videos"
-import { Fault, VideosServer } from "effect-videos/server"
 import { start } from "../support/process.js"
 import { type Recorded, redirect, serve, text } from "../support/server.js"
 import { recordSpans } from "../support/tracing.js"

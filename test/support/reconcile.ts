@@ -1,5 +1,6 @@
 /** Submissions against the embedded server in-process, by a clock that goes on where everything waits for it. */
 import { assert } from "@effect/vitest"
+import { VideosServer } from "@effect-videos/server"
 import { Chunk, Effect, Fiber, TestClock } from "effect"
 import {
   createVideo,
@@ -13,7 +14,6 @@ import {
   type VideoResource,
   type Videos
 } from "effect-videos"
-import { VideosServer } from "effect-videos/server"
 
 /** The event loop goes round once. */
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))

@@ -1,0 +1,143 @@
+/** Progress on standard error, as it was asked for. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import { currentMonotonicMillis } from "effect-videos/internal/monotonic"
+import type { TransferProgress } from "effect-videos/internal/transferProgress"
+import type { VideoResource } from "effect-videos/Schema"
+import { barLine, plainLine, progressEvent } from "./lines.js"
+import {
+  ended,
+  type Progress,
+  percentOf,
+  sawDownload,
+  sawJob,
+  sawTrouble,
+  sawUpload,
+  start,
+  stateOf,
+  troubleOf
+} from "./progress.js"
+import { Screen, styles } from "./screen.js"
+
+export type ProgressMode = "bar" | "plain" | "json"
+
+/** One job's place in the display. */
+export interface JobDisplay {
+  readonly job: (video: VideoResource) => Effect.Effect<void>
+  readonly upload: (progress: TransferProgress) => Effect.Effect<void>
+  readonly download: (progress: TransferProgress) => Effect.Effect<void>
+  /** A look told nothing, and another will follow: why, in a few words. */
+  readonly trouble: (text: string) => Effect.Effect<void>
+  /** What it came to, in a few words. */
+  readonly end: (ok: boolean, text: string) => Effect.Effect<void>
+}
+
+export interface Display {
+  /** `first`: what goes on before anything is known of it. */
+  readonly add: (label: string, first: string) => Effect.Effect<JobDisplay>
+}
+
+/** How progress is told where nobody has said how: bars where they can be drawn. */
+export const progressMode = (
+  given: Option.Option<ProgressMode> | undefined
+): Effect.Effect<ProgressMode, never, Screen> =>
+  Effect.map(Screen, ({ cursor }) =>
+    Option.getOrElse(given ?? Option.none(), () => (cursor ? ("bar" as const) : ("plain" as const)))
+  )
+
+/** A log has a line when the state changes, and for every so many percent. */
+const plainStep = 10
+
+/** Bars are drawn this often at most. */
+const frame = "100 millis"
+
+type Kind = "job" | "upload" | "download" | "trouble" | "end"
+
+/** Told of each change; may write it at once, or draw it later. */
+type Listener = (index: number, kind: Kind, progress: Progress, now: number) => Effect.Effect<void>
+
+export const makeDisplay = (mode: ProgressMode): Effect.Effect<Display, never, Screen | Scope.Scope> =>
+  Effect.gen(function* () {
+    const rows: Array<Progress> = []
+    const listener = yield* mode === "bar" ? bars(rows) : mode === "plain" ? logLines : events
+    return {
+      add: (label, first) =>
+        Effect.map(currentMonotonicMillis, (startedAt): JobDisplay => {
+          const index = rows.push(start(label, first, startedAt)) - 1
+          const change = (kind: Kind, next: (progress: Progress, now: number) => Progress) =>
+            Effect.flatMap(currentMonotonicMillis, (now) => {
+              const progress = next(rows[index] ?? start(label, first, startedAt), now)
+              rows[index] = progress
+              return listener(index, kind, progress, now)
+            })
+          return {
+            job: (video) => change("job", (progress, now) => sawJob(progress, video, now)),
+            upload: (report) => change("upload", (progress, now) => sawUpload(progress, report, now)),
+            download: (report) => change("download", (progress, now) => sawDownload(progress, report, now)),
+            trouble: (text) => change("trouble", (progress, now) => sawTrouble(progress, text, now)),
+            end: (ok, text) => change("end", (progress, now) => ended(progress, ok, text, now))
+          }
+        })
+    }
+  })
+
+// internal
+
+const events: Effect.Effect<Listener, never, Screen> = Effect.map(
+  Screen,
+  (screen): Listener =>
+    (_, kind, progress, now) =>
+      screen.err(`${JSON.stringify(progressEvent(kind, progress, now))}\n`)
+)
+
+const logLines: Effect.Effect<Listener, never, Screen> = Effect.map(Screen, (screen): Listener => {
+  const told = new Map<number, { readonly state: string; readonly percent: number; readonly trouble: string | null }>()
+  return (index, kind, progress, now) => {
+    // The state was told before, and the reason why a single job came to no good is told by itself.
+    if (progress.end?.text === "") return Effect.void
+    const before = told.get(index)
+    const state = stateOf(progress)
+    const percent = percentOf(progress) ?? 0
+    const trouble = troubleOf(progress, now)
+    const isNews =
+      kind === "end" ||
+      before?.state !== state ||
+      percent >= before.percent + plainStep ||
+      (trouble !== null && trouble !== before.trouble)
+    if (!isNews) return Effect.void
+    told.set(index, { state, percent, trouble })
+    return screen.err(`${plainLine(progress, now)}\n`)
+  }
+})
+
+const bars = (rows: ReadonlyArray<Progress>): Effect.Effect<Listener, never, Screen | Scope.Scope> =>
+  Effect.gen(function* () {
+    const screen = yield* Screen
+    const style = styles(screen).err
+    let drawn = ""
+    let height = 0
+    const draw = Effect.flatMap(currentMonotonicMillis, (now) => {
+      const { columns, rows: lines } = screen.size()
+      // The last column is left free: some terminals wrap when it is filled.
+      const room = columns - 1
+      const most = Math.max(1, lines - 2)
+      const shown = rows.length > most ? rows.slice(0, most - 1) : rows
+      const text = [
+        ...shown.map((row) => barLine(row, now, room, style)),
+        ...(shown.length < rows.length ? [style.dim(`and ${rows.length - shown.length} more`)] : [])
+      ]
+        .map((line) => `\u001b[2K${line}\n`)
+        .join("")
+      if (text === drawn) return Effect.void
+      const up = height === 0 ? "" : `\u001b[${height}A\r`
+      drawn = text
+      height = text.split("\n").length - 1
+      return screen.err(`${up}${text}`)
+    })
+    yield* Effect.forkScoped(Effect.repeat(draw, Schedule.spaced(frame)))
+    // Runs before the fiber above is stopped: what came last is what stays.
+    yield* Effect.addFinalizer(() => draw)
+    return () => Effect.void
+  })

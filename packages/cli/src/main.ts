@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+/** The process: real files, terminal and network, and an exit code. */
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as VideosUndici from "effect-videos/undici"
+import { run } from "./app.js"
+import { exitCodes, kindOfCause } from "./exitCodes.js"
+import { Screen } from "./screen.js"
+import { programName, Session } from "./session.js"
+
+// A variable that is wrong is refused by name with the rest of the configuration, before any request.
+const network = Layer.catchAll(VideosUndici.layerProxyConfig(), () => VideosUndici.layer)
+
+const live = Layer.mergeAll(NodeContext.layer, network, Screen.layer, Session.layer(programName(process.env)))
+
+run(process.argv).pipe(
+  Effect.provide(live),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    disablePrettyLogger: true,
+    teardown: (exit, onExit) => onExit(exitCodes[Exit.isSuccess(exit) ? "ok" : kindOfCause(exit.cause)].code)
+  })
+)

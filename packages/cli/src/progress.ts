@@ -1,0 +1,123 @@
+/** How far a job is, as this command has seen it: what a bar, a line or an event is made of. No effects, no terminal. */
+import type { TransferProgress } from "effect-videos/internal/transferProgress"
+import { phaseOf, type VideoResource } from "effect-videos/Schema"
+
+/** A measurement of something that goes from 0 to `total`. */
+interface Sample {
+  readonly at: number
+  readonly done: number
+}
+
+interface Course {
+  readonly first: Sample
+  readonly last: Sample
+  readonly total: number | null
+}
+
+export interface Progress {
+  /** What it is called before there is an id. */
+  readonly label: string
+  /** What goes on before anything is known. */
+  readonly first: string
+  readonly startedAt: number
+  readonly video: VideoResource | null
+  /** Of the job's own run; only from where it runs, because a queue says nothing about the run's pace. */
+  readonly run: Course | null
+  readonly upload: Course | null
+  readonly download: Course | null
+  /** Why the last look told nothing, in words; another follows. */
+  readonly trouble: { readonly at: number; readonly text: string } | null
+  /** What it came to. */
+  readonly end: { readonly at: number; readonly ok: boolean; readonly text: string } | null
+}
+
+export const start = (label: string, first: string, now: number): Progress => ({
+  label,
+  first,
+  startedAt: now,
+  video: null,
+  run: null,
+  upload: null,
+  download: null,
+  trouble: null,
+  end: null
+})
+
+const sampled = (course: Course | null, at: number, done: number, total: number | null): Course => {
+  const sample = { at, done }
+  // What starts over has a new pace.
+  return course === null || done < course.last.done
+    ? { first: sample, last: sample, total }
+    : { first: course.first, last: sample, total }
+}
+
+export const sawJob = (progress: Progress, video: VideoResource, now: number): Progress => ({
+  ...progress,
+  video,
+  trouble: null,
+  run: phaseOf(video) === "running" && video.progress !== null ? sampled(progress.run, now, video.progress, 100) : null
+})
+
+export const sawUpload = (progress: Progress, { total, transferred }: TransferProgress, now: number): Progress => ({
+  ...progress,
+  upload: sampled(progress.upload, now, transferred, total)
+})
+
+export const sawDownload = (progress: Progress, { total, transferred }: TransferProgress, now: number): Progress => ({
+  ...progress,
+  download: sampled(progress.download, now, transferred, total)
+})
+
+export const sawTrouble = (progress: Progress, text: string, now: number): Progress => ({
+  ...progress,
+  trouble: { at: now, text }
+})
+
+export const ended = (progress: Progress, ok: boolean, text: string, now: number): Progress => ({
+  ...progress,
+  end: { at: now, ok, text }
+})
+
+const courseOf = ({ download, run, upload, video }: Progress): Course | null => {
+  if (download !== null) return download
+  return video === null ? upload : run
+}
+
+/** In milliseconds since this command first had to do with it. */
+export const elapsedOf = (progress: Progress, now: number): number => (progress.end?.at ?? now) - progress.startedAt
+
+/** Milliseconds that are left at the pace so far; `null` before there is a pace. */
+export const timeLeftOf = (progress: Progress, now: number): number | null => {
+  const course = progress.end === null ? courseOf(progress) : null
+  if (course === null || course.total === null) return null
+  const { first, last, total } = course
+  const done = last.done - first.done
+  if (done <= 0 || last.done >= total) return null
+  const left = ((total - last.done) * (last.at - first.at)) / done
+  return Math.max(0, left - (now - last.at))
+}
+
+/** Longer than any wait between two looks of the default retry: a look that finds nothing new is not heard of. */
+const troublePasses = 35_000
+
+/** What is wrong at the moment, as far as is known. */
+export const troubleOf = ({ end, trouble }: Progress, now: number): string | null =>
+  end === null && trouble !== null && now - trouble.at < troublePasses ? trouble.text : null
+
+/** Of what goes on now: the upload, the job or the download. */
+export const percentOf = (progress: Progress): number | null => {
+  const { download, upload, video } = progress
+  const course = download ?? (video === null ? upload : null)
+  if (course !== null)
+    return course.total === null || course.total === 0 ? null : (course.last.done / course.total) * 100
+  if (video === null) return null
+  // A server that never says how far it is has got there all the same.
+  return phaseOf(video) === "succeeded" ? 100 : video.progress
+}
+
+/** One word or two for what goes on now. */
+export const stateOf = ({ download, end, first, upload, video }: Progress): string => {
+  if (end !== null) return video?.status ?? (end.ok ? "done" : "failed")
+  if (download !== null) return "saving"
+  return video?.status ?? (upload === null ? first : "uploading")
+}

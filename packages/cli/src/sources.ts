@@ -1,0 +1,33 @@
+/** What a clip is made from, as an argument: a job, or a film on this machine. */
+import * as Args from "@effect/cli/Args"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as VideoFile from "effect-videos/VideoFile"
+import { UsageError } from "./errors.js"
+
+/** Whether there is such a file. */
+export const isFile = (path: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.orElseSucceed(
+      Effect.map(fs.stat(path), ({ type }) => type === "File"),
+      () => false
+    )
+  )
+
+const looksLikePath = (text: string): boolean => /^(\.{1,2}|~)?[/\\]|\.(mp4|m4v|mov|webm|mkv|avi)$/i.test(text)
+
+/** A file where there is one, else a job's id; what can only be a path is not sent as an id. */
+export const source = (text: string) =>
+  Effect.gen(function* () {
+    if (yield* isFile(text)) return yield* VideoFile.fromPath(text)
+    if (looksLikePath(text))
+      return yield* new UsageError({
+        field: "ID|FILE",
+        problem: `must be a job's id or a file; there is no file ${text}`
+      })
+    if (text.startsWith("--")) return yield* new UsageError({ field: text, problem: "is no option of this command" })
+    return text
+  })
+
+export const sourceArgument = (description: string) =>
+  Args.text({ name: "ID|FILE" }).pipe(Args.withDescription(description))

@@ -1,0 +1,75 @@
+/** Longer clips by the command, where the server extends nothing. */
+import * as fs from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { folder, hasFfmpeg, probed } from "../../../test/support/films.js"
+import { instant } from "../../server/test/support.js"
+import { cli, jobs, serverLayer } from "./support.js"
+
+const secondsOf = (path: string) =>
+  Effect.map(probed(path), ({ streams }) => Number(streams.find(({ codec_type }) => codec_type === "video")?.duration))
+
+const created = Effect.map(cli(["create", "-p", "x", "--seconds", "4", "--size", "64x64"]), ({ records }) =>
+  String(records[0]?.id)
+)
+
+const more = ["-p", "y", "--seconds", "4"]
+
+const another = serverLayer({ ...instant, preset: "vllm-omni" }, { VIDEOS_PRESET: "vllm-omni" })
+
+describe.skipIf(!hasFfmpeg)("where the server extends nothing", { timeout: 60_000 }, () => {
+  it.scoped("`extend --join` makes a segment, and joins it", () =>
+    Effect.gen(function* () {
+      const at = yield* folder
+      const id = yield* created
+      const path = join(at, "longer.mp4")
+      const { code, err, records } = yield* cli(["extend", id, ...more, "--join", "-o", path])
+      assert.strictEqual(code, 0, err)
+      const [, segment] = yield* jobs
+      assert.deepInclude(records[0], { id: segment?.id, status: "completed", seconds: 4 })
+      assert.deepInclude(records[0]?.file, { path: fs.realpathSync(path), bytes: fs.statSync(path).size })
+      assert.closeTo(yield* secondsOf(path), 8 - 1 / 24, 0.001)
+      assert.deepStrictEqual(fs.readdirSync(at), ["longer.mp4"])
+
+      // Into a directory, and of a film.
+      const again = yield* cli(["join", path, String(segment?.id), "-o", at])
+      assert.strictEqual(again.code, 0, again.err)
+      assert.closeTo(yield* secondsOf(join(at, `${segment?.id}.mp4`)), 12 - 2 / 24, 0.001)
+      assert.strictEqual((yield* jobs).length, 2)
+    }).pipe(Effect.provide(another))
+  )
+
+  it.scoped("a film that cannot be read is a file's fault, and costs nothing", () =>
+    Effect.gen(function* () {
+      const at = yield* folder
+      const source = join(at, "bad.mp4")
+      fs.writeFileSync(source, "no film at all")
+      const { code, err, out } = yield* cli(["extend", source, ...more, "--join", "-o", join(at, "longer.mp4")])
+      assert.deepStrictEqual([code, out], [11, ""], err)
+      assert.include(err, "error: cannot read the source (exit code 1): ")
+      assert.deepStrictEqual(yield* jobs, [])
+      assert.deepStrictEqual(fs.readdirSync(at), ["bad.mp4"])
+    }).pipe(Effect.provide(another))
+  )
+
+  it.scoped("`extend --join` is an extension where there is one", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "longer.mp4")
+      const { code, err, records } = yield* cli(["extend", yield* created, ...more, "--join", "-o", path])
+      assert.strictEqual(code, 0, err)
+      assert.strictEqual(records[0]?.seconds, 8)
+      assert.strictEqual(yield* secondsOf(path), 8)
+    }).pipe(Effect.provide(serverLayer(instant)))
+  )
+})
+
+describe("an extension that is not served", () => {
+  it.effect("ends with 12, and says what does it", () =>
+    Effect.gen(function* () {
+      const { code, err } = yield* cli(["extend", yield* created, ...more])
+      assert.strictEqual(code, 12)
+      assert.include(err, "`extend --join` does it by FFmpeg where the server does not.")
+    }).pipe(Effect.provide(another))
+  )
+})
