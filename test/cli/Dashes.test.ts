@@ -15,7 +15,9 @@ const having = () => {
       const id = request.method === "POST" ? "video_new" : (path.split("/")[2] ?? "video_1")
       const isContent = path.endsWith("/content")
       const answer = isContent
-        ? new Response(new Uint8Array([0x1a, 0x45, 0xdf, 0xa3, 0, 1, 2, 3]), { headers: { "content-type": "video/webm" } })
+        ? new Response(new Uint8Array([0x1a, 0x45, 0xdf, 0xa3, 0, 1, 2, 3]), {
+            headers: { "content-type": "video/webm" }
+          })
         : Response.json({ id, object: "video", status: "completed", name: "x", deleted: true })
       return HttpClientResponse.fromWeb(request, answer)
     })
