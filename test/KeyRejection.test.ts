@@ -1,6 +1,6 @@
 /** Servers that refuse an `Idempotency-Key` that they have seen, in place of the job that they made for it. */
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Schedule, TestClock } from "effect"
+import { Effect, Fiber, Layer, Schedule, TestClock } from "effect"
 import {
   createCharacter,
   createVideo,
@@ -68,7 +68,7 @@ const outcome = (
       { onUnknownOutcome: "reconcile", listLag: "5 seconds", submitRetry: Schedule.recurs(3), ...config }
     )
     yield* TestClock.adjust(now * 1000)
-    const fiber = yield* Effect.fork(Effect.merge(submit(given)).pipe(Effect.provide(layer), Effect.provide(quiet)))
+    const fiber = yield* Effect.fork(Effect.merge(submit(given)).pipe(Effect.provide(Layer.merge(layer, quiet))))
     for (let part = 0; part < 6; part++) yield* TestClock.adjust("5 seconds")
     return { result: yield* Fiber.join(fiber), counts }
   })
@@ -106,7 +106,12 @@ describe("a key that the caller kept from an earlier process, and that the serve
   )
 
   const open: ReadonlyArray<readonly [string, Answer, ReadonlyArray<string>, RegExp]> = [
-    ["the list has no such job", () => page(made("video_7", hour, { prompt: "another" })), [], /no job that is like/],
+    [
+      "the list has a job of another prompt alone",
+      () => page(made("video_7", hour, { prompt: "another" })),
+      ["video_7"],
+      /no job that is like/
+    ],
     ["the list is empty", () => page(), [], /no job that is like/],
     [
       "two are like the request",
@@ -124,7 +129,7 @@ describe("a key that the caller kept from an earlier process, and that the serve
         const video = made(at === 0 ? "video_7" : `video_${at}`, 60 + at, at === 0 ? {} : { prompt: "another" })
         return answerJson(200, { data: [video], has_more: true })
       },
-      ["video_7"],
+      ["video_7", "video_1", "video_2", "video_3", "video_4"],
       /do not go back/
     ],
     ["the list cannot be read", () => answerJson(404, {}), [], /could not be read/]

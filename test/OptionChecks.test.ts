@@ -2,6 +2,7 @@ import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, Layer, Redacted, Schedule, Stream } from "effect"
 import {
+  type AwaitVideoOptions,
   adaptivePoll,
   awaitVideo,
   createAndWatch,
@@ -56,7 +57,7 @@ const calls: ReadonlyArray<{
     name: "awaitVideo",
     field,
     values: noDuration,
-    run: (options: object) => awaitVideo("video_1", loose({ ...options }))
+    run: (options: object) => awaitVideo("video_1", loose<AwaitVideoOptions>({ ...options }))
   })),
   {
     name: "createAndWatch",
@@ -156,12 +157,12 @@ describe("a layer's option that makes no sense", () => {
   it.effect("is a ConfigError of the undici transport and of the webhooks", () =>
     Effect.gen(function* () {
       for (const layer of [
-        VideosUndici.layerWith({ connections: 0 }),
-        VideosUndici.layerWith({ connectTimeout: -1 }),
-        Webhooks.layer({ secrets: Redacted.make("s"), buffer: 0 }),
-        Webhooks.layer({ secrets: Redacted.make("s"), tolerance: -1 })
+        Layer.discard(VideosUndici.layerWith({ connections: 0 })),
+        Layer.discard(VideosUndici.layerWith({ connectTimeout: -1 })),
+        Layer.discard(Webhooks.layer({ secrets: Redacted.make("s"), buffer: 0 })),
+        Layer.discard(Webhooks.layer({ secrets: Redacted.make("s"), tolerance: -1 }))
       ]) {
-        const built = yield* Effect.either(Layer.build(Layer.discard(layer)))
+        const built = yield* Effect.either(Layer.build(layer))
         assert(Either.isLeft(built))
       }
     }).pipe(Effect.scoped)

@@ -15,7 +15,7 @@ import {
 import * as VideosUndici from "effect-videos/undici"
 import { proxiesFromEnvironment, proxyOf, readNoProxy } from "../src/undici/proxy.js"
 import { type ProxyBehaviour, serveProxy } from "./support/proxy.js"
-import { closedPort, hang, json, redirect, reset, serve, text } from "./support/server.js"
+import { closedPort, hang, json, type Reply, redirect, reset, serve } from "./support/server.js"
 import { recordSpans } from "./support/tracing.js"
 import { job, videosOver } from "./support/videos.js"
 
@@ -25,6 +25,9 @@ const secure = { baseUrl: "https://videos.test/v1" }
 
 const through = (proxy: string, noProxy?: string) => Layer.orDie(VideosUndici.layerProxy({ proxy, noProxy }))
 
+/** Binary, of a format that nobody knows. */
+const clip: Reply = (response) => response.writeHead(200).end(Buffer.from([200, 1, 2, 3, 250, 5, 6, 7]))
+
 const withCredentials = (origin: string) => origin.replace("//", `//user:${secret}@`)
 
 describe("a request through a proxy", () => {
@@ -32,7 +35,7 @@ describe("a request through a proxy", () => {
     Effect.gen(function* () {
       const server = yield* serve((response, request, index) =>
         request.url.endsWith("/content")
-          ? text(200, "the bytes")(response, request, index)
+          ? clip(response, request, index)
           : json(200, job({ id: `video_${index + 1}` }))(response, request, index)
       )
       const port = Number(new URL(server.origin).port)
@@ -60,7 +63,7 @@ describe("a request through a proxy", () => {
 
   it.scopedLive("may lead to another origin, which is reached through it, too, or directly by `noProxy`", () =>
     Effect.gen(function* () {
-      const storage = yield* serve(text(200, "the clip's bytes"))
+      const storage = yield* serve(clip)
       const server = yield* serve(redirect(302, "http://storage.test:8080/clip.mp4"))
       const ports = {
         "videos.test": Number(new URL(server.origin).port),

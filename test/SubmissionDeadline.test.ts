@@ -330,9 +330,11 @@ describe("over a socket", () => {
           return yield* Effect.flip(createVideo({ prompt: "x" }, options))
         }).pipe(
           Effect.provide(
-            videosOver(server, { onUnknownOutcome: "reconcile" }, VideosUndici.layerWith({ connections: 1 }))
-          ),
-          Effect.provide(quiet)
+            Layer.merge(
+              videosOver(server, { onUnknownOutcome: "reconcile" }, VideosUndici.layerWith({ connections: 1 })),
+              quiet
+            )
+          )
         )
         expect(error).toMatchObject({ _tag: "RequestTimeoutError", mayHaveActed: false })
         expect(server.requests).toHaveLength(1)

@@ -39,7 +39,7 @@ describe("a watch of a canned Videos", () => {
   it.effect.each<{ readonly name: string; readonly retrieve: VideosService["retrieve"] }>([
     { name: "throws", retrieve: throws },
     { name: "dies", retrieve: () => Effect.die(defect) },
-    { name: "throws in an Effect", retrieve: () => Effect.sync(throws) },
+    { name: "throws in an Effect", retrieve: () => Effect.suspend(throws) },
     { name: "dies later", retrieve: () => Effect.delay(Effect.die(defect), "1 second") },
     { name: "returns nothing", retrieve: () => untyped(undefined) },
     { name: "succeeds with nothing", retrieve: () => Effect.succeed(untyped<VideoResource>(undefined)) },

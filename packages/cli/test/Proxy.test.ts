@@ -16,8 +16,12 @@ const secret = "pass-w0rd-of-the-proxy"
 
 const behind = (args: ReadonlyArray<string>, env: { readonly [name: string]: string }) =>
   cliOverTime(args).pipe(
-    Effect.provide(VideosUndici.layerProxyConfig()),
-    Effect.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env)))))
+    Effect.provide(
+      Layer.provideMerge(
+        VideosUndici.layerProxyConfig(),
+        Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env))))
+      )
+    )
   )
 
 describe("the command behind a proxy", () => {
