@@ -1,6 +1,6 @@
 /**
  * Test layers for programs that use this library: `Videos` by a script, or with jobs in memory that move by the `Clock`. There
- * is no HTTP in either. To test against a server, failures of the wire included, there is `effect-videos/server`.
+ * is no HTTP in either. To test against a server, failures of the wire included, there is `@effect-videos/server`.
  *
  * @since 0.1.0
  */

@@ -83,4 +83,4 @@ const make = (program: string): SessionService => {
 
 /** How this program is called where somebody has to call it again. */
 export const programName = (env: { readonly [name: string]: string | undefined }): string =>
-  env.npm_command === "exec" ? "npx effect-videos" : "effect-videos"
+  env.npm_command === "exec" ? "npx @effect-videos/cli" : "effect-videos"
