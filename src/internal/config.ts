@@ -17,7 +17,8 @@ import {
   isSecretParameter,
   readBaseUrl,
   readQuery,
-  readQueryText
+  readQueryText,
+  secretShape
 } from "./configuration.js"
 import { variable } from "./environment.js"
 import { defaultLimits } from "./limits.js"
@@ -92,7 +93,7 @@ export const makeConfig = (
     const problem =
       typeof value === "string"
         ? checkHeaderValue(value)
-        : `must be a text${name === "apiKey" ? " or a `Redacted` of one" : ""}; received ${shapeOf(value)}`
+        : `must be a text${name === "apiKey" ? " or a `Redacted` of one" : ""}; received ${secretShape(value)}`
     if (problem !== null) return invalid(name, problem)
   }
   const { apiKey } = options
@@ -161,7 +162,7 @@ const queryOf = (
   for (const [name, value] of Object.entries({ ...inBaseUrl, ...given })) {
     const text = revealed(value)
     if (typeof text !== "string") {
-      return { problem: `must hold texts or \`Redacted\` texts; received ${shapeOf(text)} for \`${name}\`` }
+      return { problem: `must hold texts or \`Redacted\` texts; received ${secretShape(text)} for \`${name}\`` }
     }
     query[name] = typeof value === "string" && isSecretParameter(name, value) ? Redacted.make(value) : value
   }

@@ -1,6 +1,5 @@
 /** The rules that a configuration has to keep. Each answers with what is wrong, in words that show no secret. */
 import type { Limits } from "../Http.js"
-import { shapeOf } from "./options.js"
 
 /** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
 const visible = /^[\x21-\x7e]+$/
@@ -28,6 +27,16 @@ export const checkHeader = (name: string, value: string): string | null => {
 
 const wanted = "must be an http(s) URL without credentials or fragment, such as https://host/v1; received"
 
+/** The shape of a value that may be a secret: of a number, too, nothing is shown. */
+export const secretShape = (value: unknown): string =>
+  typeof value === "string"
+    ? `a text of ${value.length} characters`
+    : typeof value === "object" || value === undefined
+      ? value === null || value === undefined
+        ? String(value)
+        : "an object"
+      : `a ${typeof value}`
+
 /** Parameters of a query, by name. */
 export interface Query {
   readonly [name: string]: string
@@ -39,10 +48,10 @@ export const readBaseUrl = (
 ): { readonly url: string; readonly query: Query } | { readonly problem: string } => {
   let url: URL
   try {
-    if (typeof value !== "string") return { problem: `${wanted} ${shapeOf(value)}` }
+    if (typeof value !== "string") return { problem: `${wanted} ${secretShape(value)}` }
     url = new URL(value)
   } catch {
-    return { problem: `${wanted} ${shapeOf(value)} that is not a URL` }
+    return { problem: `${wanted} ${secretShape(value)} that is not a URL` }
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") return { problem: `${wanted} a ${url.protocol} URL` }
   if (url.username !== "" || url.password !== "") return { problem: `${wanted} one with credentials` }
@@ -53,7 +62,7 @@ export const readBaseUrl = (
 }
 
 /** Shown in a problem: the name of a parameter is no secret, but what is written in its place by mistake may be one. */
-const shownName = (name: string): string => (/^[a-z_.-]{1,20}$/i.test(name) ? `\`${name}\`` : shapeOf(name))
+const shownName = (name: string): string => (/^[a-z_.-]{1,20}$/i.test(name) ? `\`${name}\`` : secretShape(name))
 
 /** The parameters of a query, or what is wrong with them. */
 export const readQuery = (
@@ -74,7 +83,8 @@ const wantedQuery = "must be written as `name=value&name=value`, such as `api-ve
 export const readQueryText = (text: string): { readonly query: Query } | { readonly problem: string } => {
   const given = text.trim().replace(/^\?/, "")
   for (const part of given.split("&")) {
-    if (part !== "" && part.indexOf("=") < 1) return { problem: `${wantedQuery} ${shapeOf(part)} without \`name=\`` }
+    if (part !== "" && part.indexOf("=") < 1)
+      return { problem: `${wantedQuery} ${secretShape(part)} without \`name=\`` }
   }
   return readQuery(new URLSearchParams(given))
 }

@@ -6,8 +6,8 @@ import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
+import { secretShape } from "../internal/configuration.js"
 import { variable } from "../internal/environment.js"
-import { shapeOf } from "../internal/options.js"
 import { diagnose, proxyCode } from "../internal/transport.js"
 
 /** One proxy. */
@@ -51,7 +51,7 @@ export const readProxy = (
   try {
     url = new URL(/^[a-z][a-z0-9+.-]*:\/\//i.test(given) ? given : `http://${given}`)
   } catch {
-    return { problem: `${wanted} ${shapeOf(given)} that is not a URL` }
+    return { problem: `${wanted} ${secretShape(given)} that is not a URL` }
   }
   const { password, protocol, username } = url
   if (protocol !== "http:" && protocol !== "https:") return { problem: `${wanted} a ${protocol} URL` }

@@ -5,8 +5,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import { type Query, readBaseUrl, readQuery } from "effect-videos/internal/configuration"
-import { shapeOf } from "effect-videos/internal/options"
+import { type Query, readBaseUrl, readQuery, secretShape } from "effect-videos/internal/configuration"
 import type { PresetName, presets } from "effect-videos/Presets"
 import type { VideoSeconds } from "effect-videos/Requests"
 import type { Json } from "effect-videos/Schema"
@@ -99,7 +98,7 @@ const query = Options.text("query").pipe(
       return [parameter.slice(0, Math.max(at, 0)), parameter.slice(at + 1)] as const
     })
     const unnamed = parameters.find((_, index) => pairs[index]?.[0] === "")
-    if (unnamed !== undefined) return invalid(`must be written as \`name=value\`; received ${shapeOf(unnamed)}`)
+    if (unnamed !== undefined) return invalid(`must be written as \`name=value\`; received ${secretShape(unnamed)}`)
     const read = readQuery(pairs)
     return "problem" in read ? invalid(read.problem) : Effect.succeed(read.query)
   })
