@@ -15,7 +15,7 @@ const outfile = process.argv[2] ?? join(root, "packages/cli/dist/cli.mjs")
 const encoder = {
   name: "encoder",
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]server[\\/]media[\\/]packages\.ts$/ }, ({ path }) => {
+    onLoad({ filter: /[\\/]media[\\/]packages\.ts$/ }, ({ path }) => {
       const source = readFileSync(path, "utf8")
       const contents = source.replace(
         'createRequire(import.meta.url)("h264-mp4-encoder")',

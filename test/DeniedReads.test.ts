@@ -13,14 +13,16 @@ import {
   type WatchVideoError,
   watchVideo
 } from "effect-videos"
-import { json, type Reply, serve, text } from "./support/server.js"
+import { json, type Reply, serve } from "./support/server.js"
 import { atOnce, job, videosOver } from "./support/videos.js"
 
 const request = { prompt: "a lighthouse", seconds: 4 } as const
 
 const quick = { poll: Schedule.spaced("1 millis"), retry: Schedule.spaced("1 millis") }
 
-const film = Buffer.from("not a document")
+const film = Buffer.from([200, 1, 2, 3, 250, 5, 6, 7])
+
+const clip: Reply = (response) => response.writeHead(200, { "content-type": "video/mp4" }).end(film)
 
 /** Creates with this status; refuses so many reads and downloads with 403, then has the job and its clip. */
 const lateRecords = (status: string, refusals: number): Reply => {
@@ -32,7 +34,7 @@ const lateRecords = (status: string, refusals: number): Reply => {
         : refused++ < refusals
           ? json(403, { error: { message: "user is not allowed to access this video" } })
           : recorded.url.endsWith("/content")
-            ? text(200, film.toString(), { "content-type": "video/mp4" })
+            ? clip
             : json(200, job({ status: "completed" }))
     reply(response, recorded, index)
   }

@@ -17,7 +17,7 @@ const running = examples.filter((name) => hasFfmpeg || name !== "continue.ts")
 
 /** What a run of each example prints, where that does not depend on how fast the machine is. */
 const prints: { readonly [name: string]: RegExp } = {
-  "continue.ts": /^queued\n(in_progress\n)+completed\njoined 11\.958333\n$/,
+  "continue.ts": /^queued\n(in_progress\n)+completed\njoined 11\.958334\n$/,
   "create.ts": /^queued 1280x720\n$/,
   "download-to-file.ts": /^a clip\ndone\n\.\.\/clip\.mp4 is outside\n$/,
   "download.ts": /^wait: (queued|in_progress)\na clip\n$/,

@@ -191,7 +191,8 @@ const run = (seed: string) =>
         const { ids } = yield* facts
         const made = ids.slice(2)
         assert.includeMembers(made, returned, seed)
-        assert.includeMembers(made, named, seed)
+        // A list that lies about the time may make a source look like a job that was made since.
+        assert.includeMembers(ids, named, seed)
         // A job that nobody was told of is of a caller who knows that there may be one, and could be told of none.
         const untold = made.filter((id) => !returned.includes(id) && !named.includes(id))
         const blind = uncertain.filter(({ candidates }) => candidates.length === 0)

@@ -87,9 +87,9 @@ const mistakes: { readonly [mistake: string]: readonly [code: string, message: R
   "a number as jobs": [`watchVideos(1)`, /is not assignable to parameter of type/],
   "a Stream as jobs to await": [`awaitVideos(Stream.make("video_1"))`, /is not assignable to parameter of type/],
   "jobs without ids": [`makeVideos().watchMany([{}])`, /is not assignable to type/],
-  "a key in the clear": [
-    `VideosConfig.layer({ apiKey: "sk-1" })`,
-    /Type 'string' is not assignable to type 'Redacted<string>'/
+  "a key that is a number": [
+    `VideosConfig.layer({ apiKey: 1 })`,
+    /Type 'number' is not assignable to type 'string \| Redacted<string>/
   ]
 }
 

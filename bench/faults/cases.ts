@@ -178,7 +178,7 @@ const lists: ReadonlyArray<Case> = [
   list("a page for people as page three", Fault.html(), nth(3)),
   list("no answer on page two", Fault.hang(), nth(2)),
   list("the same page for ever", Fault.page("first"), Fault.always, { ends: "error" }),
-  list("no jobs, and it says that there are more", Fault.page("empty"), Fault.always, { jobs: 0 }),
+  list("no jobs, and it says that there are more", Fault.page("empty"), Fault.always, { jobs: 0, ends: "error" }),
   list("every job twice", Fault.page("doubled"), Fault.always),
   list("401 from page two on", status({ status: 401 }), nth(2, 3, 4, 5), { ends: "error" }),
   list("page two redirected to another origin", Fault.html(), nth(2), {

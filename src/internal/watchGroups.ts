@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { DownloadPolicy, VideosHttpService } from "../Http.js"
 import type { VideosService, Watchers } from "../Videos.js"
+import { wasSubmitted } from "./recentSubmissions.js"
 import type { Plan, Start, Watch } from "./watch.js"
 import type { Feed } from "./watchFeed.js"
 import { Hub, Shared } from "./watchHub.js"
@@ -25,12 +26,14 @@ export class WatchGroups {
   private readonly pages: PageReads
   private readonly options: ReadOptions
   private readonly budget: NonNullable<WatchingOptions>["budget"] | null
-  private readonly shared = new Shared()
+  private readonly shared: Shared
   /** By the key of the options that their polls carry. */
   private readonly groups = new Map<string, Array<Hub>>()
   private readonly onClose = new Set<() => void>()
 
-  constructor(videos: VideosService, watching: WatchingOptions, pages: PageReads) {
+  /** `submitter` is the service that makes jobs, if it is a live one: it knows which ones it has made just now. */
+  constructor(videos: VideosService, watching: WatchingOptions, pages: PageReads, submitter: VideosService = videos) {
+    this.shared = new Shared((id, now) => wasSubmitted(submitter, id, now))
     const { budget, concurrency = 64, list = "auto", threshold = 20 } = watching ?? {}
     this.videos = videos
     this.pages = pages
@@ -169,7 +172,7 @@ export const withBelongings = (
 ): VideosService => {
   const content: VideosService["content"] = (id, options) => own.watches.untilClosed(service.content(id, options))
   const marked = { ...service, content, [mark]: Object.freeze({}) }
-  const own: Belongings = { watches: new WatchGroups(marked, watching, pages), downloading }
+  const own: Belongings = { watches: new WatchGroups(marked, watching, pages, service), downloading }
   for (const part of [marked, marked[mark], ...Object.values(marked)]) belongings.set(part, own)
   return marked
 }

@@ -13,7 +13,6 @@ import * as Runtime from "effect/Runtime"
 import { isSameSnapshot, isTerminal, type VideoResource } from "../Schema.js"
 import type { VideosService, Watcher } from "../Videos.js"
 import { monotonicMillis } from "./monotonic.js"
-import { wasSubmitted } from "./recentSubmissions.js"
 import { died, type Host, isStale, type Outcome, type Plan, type Polled, type Start, Watch } from "./watch.js"
 import { Audience } from "./watchAudience.js"
 import type { Feed } from "./watchFeed.js"
@@ -59,7 +58,14 @@ export class Shared extends Flights {
   isClosed = false
   /** The least pauses between polls while events are pushed, in milliseconds. */
   readonly nets: Array<number> = []
+  /** Whether this `Videos` has submitted the job just now. */
+  readonly wasSubmitted: (id: string, now: number) => boolean
   private readonly events = new Map<string, number>()
+
+  constructor(wasSubmitted: (id: string, now: number) => boolean) {
+    super()
+    this.wasSubmitted = wasSubmitted
+  }
 
   /** An event has come for a job that has no watch. */
   remember(id: string, now: number): void {
@@ -244,7 +250,7 @@ export class Hub implements Host, ReadsHost {
   readonly safetyNet: Host["safetyNet"] = (job) =>
     this.shared.nets.length === 0 || job.isExpected ? 0 : Math.min(...this.shared.nets)
 
-  readonly wasSubmitted: Host["wasSubmitted"] = (id) => wasSubmitted(this.videos, id, this.now())
+  readonly wasSubmitted: Host["wasSubmitted"] = (id) => this.shared.wasSubmitted(id, this.now())
 
   // ---------------------------------------------------------------------------
   // what looks come to
