@@ -25,7 +25,8 @@ export default defineConfig({
       { find: /^@effect-videos\/server\/Media$/, replacement: at("./packages/server/src/media/Media.ts") },
       { find: /^effect-videos\/testing$/, replacement: src("testing/index.ts") },
       { find: /^effect-videos\/undici$/, replacement: src("undici/index.ts") },
-      { find: /^effect-videos\/(\w+)$/, replacement: src("$1.ts") }
+      // The command, which is bundled, has some of the core's internal files too.
+      { find: /^effect-videos\/(.+)$/, replacement: src("$1.ts") }
     ]
   }
 })
