@@ -23,8 +23,8 @@
  */
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
-import type { Json } from "effect-videos/Schema"
 import type * as model from "./faults/model.js"
+import type { Json } from "./json.js"
 
 export { Fault, LogEntry, RetryAfter, Rule, When } from "./faults/model.js"
 

@@ -1,7 +1,7 @@
 /** What JSON is made of, for reading request bodies. */
-import type { Json } from "effect-videos/Schema"
 
-export type { Json }
+/** Any JSON value. Defined here, as the declarations of this package name it. */
+export type Json = string | number | boolean | null | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
 export type JsonObject = { readonly [key: string]: unknown }
 
