@@ -93,7 +93,7 @@ const checkCommand = async () => {
 }
 
 /** Bytes of the core's files, less its source maps: what an install of it takes. */
-const largestCore = 1_000_000
+const largestCore = 1_100_000
 
 const checkSize = async () => {
   const { stdout } = await mustRun("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"])
