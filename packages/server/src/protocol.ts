@@ -1,6 +1,7 @@
 /** The server's side of the wire: the fields of requests, read strictly, and why one is refused. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { isObject } from "./json.js"
 
 /** An answer that says no, in the words of the protocol; an accent may say it in others. */
 export class Refusal extends Data.TaggedError("Refusal")<{
@@ -173,9 +174,6 @@ export const objectField = (fields: Fields, name: string): unknown => {
   )
   return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }
-
-const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof UploadedFile)
 
 /** What an extension or an edit starts from: a job by its id, or an uploaded file. */
 export const readSource = (fields: Fields): Effect.Effect<string | UploadedFile, Refusal> => {
