@@ -5,7 +5,10 @@ import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
+// The builds come first: each package is checked against the built declarations of those that it depends on.
 const steps = [
+  ["build the core", "typescript/bin/tsc", "-p", "tsconfig.build.json"],
+  ["build the server", "typescript/bin/tsc", "-p", "packages/server/tsconfig.json"],
   ["types", "typescript/bin/tsc", "-p", "tsconfig.json"],
   ["lint and format", "@biomejs/biome/bin/biome", "check", "--error-on-warnings"],
   [
@@ -18,8 +21,6 @@ const steps = [
     "text",
     "--strict"
   ],
-  ["build the core", "typescript/bin/tsc", "-p", "tsconfig.build.json"],
-  ["build the server", "typescript/bin/tsc", "-p", "packages/server/tsconfig.json"],
   ["tests", "vitest/vitest.mjs", "run", ...process.argv.slice(2)]
 ]
 
