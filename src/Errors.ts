@@ -18,10 +18,10 @@
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { answered, jobOf, nullable, Operation, said, seconds, submitted } from "./internal/answered.js"
+import { answered, jobOf, nullable, Operation, said, seconds, submitted } from "./internal/errors/errorFields.js"
 import { VideoResource } from "./Schema.js"
 
-export * from "./internal/jobErrors.js"
+export * from "./internal/errors/jobErrors.js"
 export { Operation }
 
 // -----------------------------------------------------------------------------

@@ -16,8 +16,8 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { withDirect } from "./internal/direct.js"
-import { fetchDirect } from "./internal/fetch.js"
+import { fetchDirect } from "./internal/http/fetchTransport.js"
+import { withDirect } from "./internal/http/transport.js"
 
 /**
  * The global `fetch`, or the one in `FetchHttpClient.Fetch`; with the options in `FetchHttpClient.RequestInit`, where the

@@ -31,11 +31,11 @@ import type * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
 import type { BudgetOptions, BudgetSnapshot } from "./Budget.js"
 import type * as Errors from "./Errors.js"
-import { fromEnvironment, makeConfig } from "./internal/config.js"
-import { makeHttp } from "./internal/http.js"
+import { fromEnvironment, makeConfig } from "./internal/config/resolveConfig.js"
+import { makeHttp } from "./internal/http/videosHttp.js"
 import type { PresetName, ServerPreset } from "./Presets.js"
 
-export { defaultReadRetry, defaultSubmitRetry } from "./internal/config.js"
+export { defaultReadRetry, defaultSubmitRetry } from "./internal/config/resolveConfig.js"
 
 // -----------------------------------------------------------------------------
 // configuration

@@ -26,8 +26,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { RequestLimiter } from "./Budget.js"
-import { withDeadline } from "./internal/deadline.js"
-import { currentMonotonicMillis } from "./internal/monotonic.js"
+import { withDeadline } from "./internal/http/deadline.js"
+import { currentMonotonicMillis } from "./internal/monotonicClock.js"
 
 /**
  * What is shared, and with whom.

@@ -9,7 +9,7 @@
 import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { CallOptions } from "./Http.js"
-import { accepts } from "./internal/accepts.js"
+import { accepts } from "./internal/protocol/acceptsAnnotation.js"
 import { type Json, VideoId, type VideoResource } from "./Schema.js"
 import type { VideoFile } from "./VideoFile.js"
 

@@ -14,11 +14,11 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
-import { accepts } from "./internal/accepts.js"
-import { phaseOfStatus } from "./internal/phase.js"
-import * as resource from "./internal/resource.js"
-import { isSafeSegment } from "./internal/segment.js"
-import * as wire from "./internal/wire.js"
+import { accepts } from "./internal/protocol/acceptsAnnotation.js"
+import * as wire from "./internal/protocol/jsonReaders.js"
+import { phaseOfStatus } from "./internal/protocol/phase.js"
+import * as resource from "./internal/protocol/videoDecoder.js"
+import { isSafeSegment } from "./internal/protocol/videoId.js"
 
 /**
  * Any JSON value.

@@ -24,21 +24,25 @@ import * as Mailbox from "effect/Mailbox"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
-import { snapshotOf } from "./internal/contentSource.js"
-import { ofJob } from "./internal/ofJob.js"
-import { checkDownload } from "./internal/request.js"
-import { backoff } from "./internal/retry.js"
-import { spanOf, withSpan } from "./internal/tracing.js"
-import { type Downloaded, type DownloadToFileError as Failure, runTransfer } from "./internal/transfer.js"
-import { writeThrough } from "./internal/transferDirect.js"
-import { checkFree, resolveTarget } from "./internal/transferFile.js"
-import { exclusively } from "./internal/transferLock.js"
-import { listen, makeMailbox, type Report, type TransferProgress } from "./internal/transferProgress.js"
-import { belongingsOf } from "./internal/watchGroups.js"
+import { snapshotOf } from "./internal/download/contentSource.js"
+import {
+  type Downloaded,
+  type DownloadToFileError as Failure,
+  runTransfer
+} from "./internal/download/downloadToFile.js"
+import { exclusively } from "./internal/download/pathLock.js"
+import { checkFree, resolveTarget } from "./internal/download/targetFile.js"
+import { listen, makeMailbox, type Report, type TransferProgress } from "./internal/download/transferProgress.js"
+import { writeThrough } from "./internal/download/writeInPlace.js"
+import { ofJob } from "./internal/errors/ofJob.js"
+import { backoff } from "./internal/http/retryPolicy.js"
+import { spanOf, withSpan } from "./internal/http/spans.js"
+import { checkDownload } from "./internal/protocol/validateRequest.js"
+import { belongingsOf } from "./internal/watch/watchGroups.js"
 import type { VideoVariant } from "./Requests.js"
 import { Videos } from "./Videos.js"
 
-export * from "./internal/transferErrors.js"
+export * from "./internal/errors/fileErrors.js"
 export type { TransferProgress }
 
 // -----------------------------------------------------------------------------

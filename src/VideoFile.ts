@@ -20,8 +20,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import { detectMediaType, fileNameOf, signatureLength, typeOfName } from "./internal/mediaType.js"
-import { listen, type TransferProgress } from "./internal/transferProgress.js"
+import { listen, type TransferProgress } from "./internal/download/transferProgress.js"
+import { detectMediaType, fileNameOf, signatureLength, typeOfName } from "./internal/protocol/mediaType.js"
 
 export type { TransferProgress }
 

@@ -31,9 +31,9 @@ import {
   type VideosHttpError,
   type VideosHttpService
 } from "./Http.js"
-import { snapshotOf } from "./internal/contentSource.js"
-import { isGiven, makePageReads, makeVideos } from "./internal/videos.js"
-import { belongingsOf, withBelongings } from "./internal/watchGroups.js"
+import { snapshotOf } from "./internal/download/contentSource.js"
+import { isGiven, makePageReads, makeVideos } from "./internal/videosService.js"
+import { belongingsOf, withBelongings } from "./internal/watch/watchGroups.js"
 import type {
   ContentOptions,
   CreateCharacterRequest,

@@ -33,35 +33,35 @@ import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { variable } from "./internal/environment.js"
-import { currentMonotonicMillis } from "./internal/monotonic.js"
-import { checkConfig, count, finiteCount, finiteTimeout } from "./internal/options.js"
-import { randomId } from "./internal/randomId.js"
-import { withSpan } from "./internal/tracing.js"
-import { belongingsOf } from "./internal/watchGroups.js"
+import { variable } from "./internal/config/environment.js"
+import { checkConfig, count, finiteCount, finiteTimeout } from "./internal/config/optionRules.js"
 import {
   WebhookDecodeError,
   WebhookReplayError,
   WebhookSignatureError,
   WebhookStoreError,
   WebhookTimestampError
-} from "./internal/webhookErrors.js"
+} from "./internal/errors/webhookErrors.js"
+import { withSpan } from "./internal/http/spans.js"
+import { currentMonotonicMillis } from "./internal/monotonicClock.js"
+import { randomId } from "./internal/randomId.js"
+import { belongingsOf } from "./internal/watch/watchGroups.js"
+import {
+  type MemoryReplayOptions,
+  memoryReplayStore,
+  type WebhookClaim,
+  type WebhookReplayStore
+} from "./internal/webhook/replayStore.js"
+import * as signature from "./internal/webhook/signature.js"
+import { makeVerifier } from "./internal/webhook/verifyDelivery.js"
+import { makeHttpApp } from "./internal/webhook/webhookEndpoint.js"
 import {
   type UnknownEvent,
   type VideoCompletedEvent,
   VideoEvent,
   type VideoEventEncoded,
   type VideoFailedEvent
-} from "./internal/webhookEvent.js"
-import { makeHttpApp } from "./internal/webhookHttp.js"
-import {
-  type MemoryReplayOptions,
-  memoryReplayStore,
-  type WebhookClaim,
-  type WebhookReplayStore
-} from "./internal/webhookReplay.js"
-import * as signature from "./internal/webhookSignature.js"
-import { makeVerifier } from "./internal/webhookVerify.js"
+} from "./internal/webhook/webhookEvent.js"
 import { Videos } from "./Videos.js"
 
 export {

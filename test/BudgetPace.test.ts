@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Effect, FastCheck, TestClock } from "effect"
-import { type Budget, makeBudget } from "../src/internal/budget.js"
+import { type Budget, makeBudget } from "../src/internal/rate/requestBudget.js"
 import { adjust, fine, hold, refuse, requests, settle, tooMany } from "./support/budget.js"
 
 /** Requests that come as fast as they can, one after the other, for as long as the test looks. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import { begin, longestHeader, makeGauge, missing, step, type Walk } from "../src/internal/container.js"
+import { begin, longestHeader, makeGauge, missing, step, type Walk } from "../src/internal/download/containerCheck.js"
 
 const media = [
   "audio-only",

@@ -13,7 +13,7 @@ import {
   TestClock
 } from "effect"
 import { awaitVideo, type VideoResource, Videos, type WatchOptions, watchVideo } from "effect-videos"
-import { Signal } from "../src/internal/watchFeed.js"
+import { Signal } from "../src/internal/watch/updateQueue.js"
 import { broken, jobsOf, makeFleet } from "./support/fleet.js"
 
 const every = (seconds: number): WatchOptions => ({

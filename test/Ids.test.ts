@@ -13,7 +13,7 @@ import {
   VideoFile
 } from "effect-videos"
 import * as Webhook from "effect-videos/Webhook"
-import { readJson } from "../src/internal/json.js"
+import { readJson } from "../src/internal/protocol/json.js"
 import { inTurn, json, routes, serve, text } from "./support/server.js"
 import { clients, job, videosOver } from "./support/videos.js"
 import * as webhook from "./support/webhook.js"

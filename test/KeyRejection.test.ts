@@ -12,7 +12,7 @@ import {
   type Videos,
   type VideosConfigOptions
 } from "effect-videos"
-import { isKeyRejection } from "../src/internal/failure.js"
+import { isKeyRejection } from "../src/internal/http/responseError.js"
 import { json, routes, serve } from "./support/server.js"
 import { answerBroken, answerJson, atOnce, clients, job, quiet, videosOver, videosScripted } from "./support/videos.js"
 

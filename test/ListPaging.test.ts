@@ -4,7 +4,7 @@ import { Chunk, Effect, Exit, Schedule, Stream } from "effect"
 import * as FastCheck from "effect/FastCheck"
 import { awaitVideos, listPages, listVideos } from "effect-videos"
 import { makeVideos } from "effect-videos/promise"
-import { ListCursor } from "../src/internal/listCursor.js"
+import { ListCursor } from "../src/internal/protocol/listCursor.js"
 import { json, type Reply, serve, type TestServer } from "./support/server.js"
 import { videosOver } from "./support/videos.js"
 

@@ -4,7 +4,7 @@ import { RateLimiter } from "@effect/experimental"
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, Logger } from "effect"
 import * as SharedLimit from "effect-videos/RateLimiter"
-import { makeBudget } from "../src/internal/budget.js"
+import { makeBudget } from "../src/internal/rate/requestBudget.js"
 import { adjust, requests, settle } from "./support/budget.js"
 
 /** When each of so many requests through the limiter was let go. */

@@ -5,7 +5,7 @@ import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { createVideo, editVideo, VideoFile, VideoResource, Videos } from "effect-videos"
 import { fixture } from "../packages/server/test/support.js"
-import { likenessOf, normalPrompt, type Sought } from "../src/internal/reconcileMatch.js"
+import { likenessOf, normalPrompt, type Sought } from "../src/internal/reconcile/matchJob.js"
 import { facts } from "./support/reconcile.js"
 import { clients, quiet } from "./support/videos.js"
 

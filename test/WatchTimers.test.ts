@@ -1,7 +1,7 @@
 /** What waits, against a list that is sorted anew for every question. */
 import { describe, expect, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
-import { type Row, type Slot, Timers } from "../src/internal/watchTimers.js"
+import { type Row, type Slot, Timers } from "../src/internal/watch/timerHeap.js"
 
 class Waiting implements Row<Waiting> {
   dueAt = 0

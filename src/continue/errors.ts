@@ -1,6 +1,6 @@
 /** What can go wrong between two clips and one, beside what can go wrong with any job. */
 import * as Schema from "effect/Schema"
-import { jobOf, nullable, submitted } from "../internal/answered.js"
+import { jobOf, nullable, submitted } from "../internal/errors/errorFields.js"
 import { VideoResource } from "../Schema.js"
 
 /**

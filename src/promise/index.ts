@@ -30,7 +30,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as VideosFetch from "../Fetch.js"
 import { type CallOptions, type ResponseMeta, VideosConfig, type VideosConfigOptions, VideosHttp } from "../Http.js"
-import { finiteTimeout } from "../internal/options.js"
+import { finiteTimeout } from "../internal/config/optionRules.js"
 import type { ContentOptions, ListVideosOptions } from "../Requests.js"
 import type { VideoResource } from "../Schema.js"
 import {

@@ -1,5 +1,5 @@
 /** What a submission says of the job that it makes. */
-import * as wire from "../internal/wire.js"
+import * as wire from "../internal/protocol/jsonReaders.js"
 import type { VideoFields } from "./snapshots.js"
 
 /** The fields of a submission's body that are fields of its job too. */

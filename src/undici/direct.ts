@@ -3,8 +3,8 @@ import type * as Headers from "@effect/platform/Headers"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { Dispatcher } from "@effect/platform-node/Undici"
 import type { Limits } from "../Http.js"
-import { BodyText, isOk, LazyAnswer, limitOf } from "../internal/answer.js"
-import { bytesOf, type Direct, type Outcome } from "../internal/direct.js"
+import { BodyText, isOk, LazyAnswer, limitOf } from "../internal/http/responseBody.js"
+import { bytesOf, type Direct, type Outcome } from "../internal/http/transport.js"
 
 class Aborted extends Error {
   override readonly name = "AbortError"

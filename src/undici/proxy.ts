@@ -6,9 +6,9 @@ import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
-import { secretShape } from "../internal/configuration.js"
-import { variable } from "../internal/environment.js"
-import { diagnose, proxyCode } from "../internal/transport.js"
+import { variable } from "../internal/config/environment.js"
+import { secretShape } from "../internal/config/validateConfig.js"
+import { diagnose, proxyCode } from "../internal/http/transportError.js"
 
 /** One proxy. */
 export interface ProxyServer {

@@ -1,7 +1,7 @@
 /** Requests that do nothing but take their time, under a budget. */
 import { Clock, Duration, Effect, TestClock } from "effect"
 import type { RequestKind } from "effect-videos/Budget"
-import { type Budget, type Outcome, withPermit } from "../../src/internal/budget.js"
+import { type Budget, type Outcome, withPermit } from "../../src/internal/rate/requestBudget.js"
 
 export const fine: Outcome = { status: 200, retryAfter: null }
 

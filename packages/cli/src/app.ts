@@ -2,7 +2,7 @@
 import * as CliConfig from "@effect/cli/CliConfig"
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
-import { version } from "effect-videos/internal/version"
+import { version } from "effect-videos/internal/config/version"
 import { character, characterCommands } from "./characters.js"
 import { commandAt, commandHelp, commandNode, mistakenOption } from "./commandHelp.js"
 import { mendCompletions } from "./completions.js"

@@ -1,7 +1,7 @@
 /** From a server's answers to what it reads, how it writes errors, and which preset fits it best. No effects. */
 import type { Operation } from "effect-videos/Errors"
-import { readJson } from "effect-videos/internal/json"
-import { isObject } from "effect-videos/internal/wire"
+import { readJson } from "effect-videos/internal/protocol/json"
+import { isObject } from "effect-videos/internal/protocol/jsonReaders"
 import { type PresetName, presets } from "effect-videos/Presets"
 import { type Answered, type ErrorShape, type Finding, isAnswered, type Reply, shapeOf } from "./probes.js"
 

@@ -1,5 +1,5 @@
 /** What the commands are for, and the help of the whole. (`commandHelp.ts` has each command's own.) */
-import { version } from "effect-videos/internal/version"
+import { version } from "effect-videos/internal/config/version"
 import { exitCodes } from "./exitCodes.js"
 import type { Style } from "./screen.js"
 import { padEnd, widthOf, wrap } from "./text.js"

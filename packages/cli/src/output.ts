@@ -3,9 +3,9 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { exclusively } from "effect-videos/internal/download/pathLock"
+import { checkFree, resolveTarget, type Target, writeError } from "effect-videos/internal/download/targetFile"
 import { randomId } from "effect-videos/internal/randomId"
-import { checkFree, resolveTarget, type Target, writeError } from "effect-videos/internal/transferFile"
-import { exclusively } from "effect-videos/internal/transferLock"
 import {
   FileExistsError,
   type FileWriteError,

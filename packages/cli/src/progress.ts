@@ -1,5 +1,5 @@
 /** How far a job is, as this command has seen it: what a bar, a line or an event is made of. No effects, no terminal. */
-import type { TransferProgress } from "effect-videos/internal/transferProgress"
+import type { TransferProgress } from "effect-videos/internal/download/transferProgress"
 import { phaseOf, type VideoResource } from "effect-videos/Schema"
 
 /** A measurement of something that goes from 0 to `total`. */

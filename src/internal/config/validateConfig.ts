@@ -1,0 +1,124 @@
+/** The rules that a configuration has to keep. Each answers with what is wrong, in words that show no secret. */
+import type { Limits } from "../../Http.js"
+
+/** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
+const visible = /^[\x21-\x7e]+$/
+
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** @internal */
+export const checkHeaderValue = (value: string): string | null => {
+  if (value === "") return "must not be empty"
+  if (visible.test(value)) return null
+  const what = /[\r\n]/.test(value)
+    ? "a line break"
+    : /\s/.test(value)
+      ? "white space"
+      : "a control or non-ASCII character"
+  return `must be visible ASCII characters alone; received ${value.length} characters with ${what}`
+}
+
+/** @internal */
+export const checkHeader = (name: string, value: string): string | null => {
+  if (!token.test(name)) return "has a name that is no HTTP header name"
+  // Spaces are fine within a header that is not a key.
+  return /^[\x20-\x7e]*$/.test(value) ? null : "must be printable ASCII characters alone"
+}
+
+const wanted = "must be an http(s) URL without credentials or fragment, such as https://host/v1; received"
+
+/** The shape of a value that may be a secret: of a number, too, nothing is shown. */
+export const secretShape = (value: unknown): string =>
+  typeof value === "string"
+    ? `a text of ${value.length} characters`
+    : typeof value === "object" || value === undefined
+      ? value === null || value === undefined
+        ? String(value)
+        : "an object"
+      : `a ${typeof value}`
+
+/** Parameters of a query, by name. */
+export interface Query {
+  readonly [name: string]: string
+}
+
+/** The base URL without its trailing slashes, and its query apart; or what is wrong with it. */
+export const readBaseUrl = (
+  value: unknown
+): { readonly url: string; readonly query: Query } | { readonly problem: string } => {
+  let url: URL
+  try {
+    if (typeof value !== "string") return { problem: `${wanted} ${secretShape(value)}` }
+    url = new URL(value)
+  } catch {
+    return { problem: `${wanted} ${secretShape(value)} that is not a URL` }
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") return { problem: `${wanted} a ${url.protocol} URL` }
+  if (url.username !== "" || url.password !== "") return { problem: `${wanted} one with credentials` }
+  if (url.hash !== "" || /#/.test(value)) return { problem: `${wanted} one with a fragment` }
+  const query = readQuery(url.searchParams)
+  if ("problem" in query) return { problem: `has a query that ${query.problem}` }
+  return { url: `${url.origin}${url.pathname}`.replace(/\/+$/, ""), query: query.query }
+}
+
+/** Shown in a problem: the name of a parameter is no secret, but what is written in its place by mistake may be one. */
+const shownName = (name: string): string => (/^[a-z_.-]{1,20}$/i.test(name) ? `\`${name}\`` : secretShape(name))
+
+/** The parameters of a query, or what is wrong with them. */
+export const readQuery = (
+  pairs: Iterable<readonly [string, string]>
+): { readonly query: Query } | { readonly problem: string } => {
+  const query = new Map<string, string>()
+  for (const [name, value] of pairs) {
+    if (name === "") return { problem: "must name each of its parameters" }
+    if (query.has(name)) return { problem: `must name each parameter once; received ${shownName(name)} twice` }
+    query.set(name, value)
+  }
+  return { query: Object.fromEntries(query) }
+}
+
+const wantedQuery = "must be written as `name=value&name=value`, such as `api-version=preview`; received"
+
+/** A query as a variable has it. */
+export const readQueryText = (text: string): { readonly query: Query } | { readonly problem: string } => {
+  const given = text.trim().replace(/^\?/, "")
+  for (const part of given.split("&")) {
+    if (part !== "" && part.indexOf("=") < 1)
+      return { problem: `${wantedQuery} ${secretShape(part)} without \`name=\`` }
+  }
+  return readQuery(new URLSearchParams(given))
+}
+
+const secretName =
+  /key|token|secret|passw|pwd|auth|credential|signature|session|(^|[^a-z])(code|sig|pass|sas|jwt|pat|cred)([^a-z]|$)/i
+
+/** Whether a query parameter holds a secret: by its name, or because its value is as long and as mixed as a key. */
+export const isSecretParameter = (name: string, value: string): boolean =>
+  secretName.test(name) ||
+  (!/version/i.test(name) && /^[\w+/=.~%-]{24,}$/.test(value) && /\d/.test(value) && /[A-Za-z]/.test(value))
+
+/** A body of more bytes is longer than any string can be (V8: 2^29 characters). */
+const maxText = 256 * 1024 * 1024
+
+/** Deeper than this, whoever goes through an answer by recursion, as `JSON.stringify` does, may run out of stack. */
+const maxDepth = 1000
+
+const highest: Limits = {
+  jsonBytes: maxText,
+  errorBytes: maxText,
+  jsonDepth: maxDepth,
+  listItems: Number.MAX_SAFE_INTEGER,
+  downloadBytes: Number.POSITIVE_INFINITY
+}
+
+/** What is wrong with the limits, by name, or `null`. */
+export const checkLimits = (limits: Limits): { readonly name: string; readonly problem: string } | null => {
+  for (const [name, given] of Object.entries(limits)) {
+    const most = Object.hasOwn(highest, name) ? highest[name as keyof Limits] : 0
+    if (most === 0) return { name, problem: "is no limit" }
+    if ((Number.isSafeInteger(given) && given > 0 && given <= most) || given === most) continue
+    const bound = most < Number.MAX_SAFE_INTEGER ? ` up to ${most}` : ""
+    return { name, problem: `must be a positive integer${bound}; received ${given}` }
+  }
+  return null
+}

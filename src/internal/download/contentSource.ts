@@ -1,0 +1,197 @@
+/**
+ * Where a completed job says that its clip is: in which of its fields a URL, or the clip itself, may stand. Only these fields
+ * are followed. A URL in any other text of a server is text: a prompt that a server repeats can name any address.
+ */
+
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import * as Stream from "effect/Stream"
+import { phaseOf, type VideoResource } from "../../Schema.js"
+import * as wire from "../protocol/jsonReaders.js"
+import { textIn } from "../protocol/longText.js"
+
+/** A clip inside its job, or its URL. `field` is its path in the job, such as `data[0].url`. */
+export type ContentSource =
+  | { readonly _tag: "Url"; readonly field: string; readonly url: string }
+  | { readonly _tag: "Bytes"; readonly field: string; readonly base64: string }
+
+/**
+ * The fields, and who writes them; the first that holds something comes first. As read in the servers' sources and documents
+ * in November 2026. `metadata` is what a caller sent, in most servers: new-api alone writes the clip's URL there.
+ */
+const fields: ReadonlyArray<string> = [
+  // Dynamo, and before it OpenAI's images: the clip itself
+  "data[0].b64_json b64_json",
+  // SGLang with a cloud store; what aiperf reads
+  "url",
+  // CLIProxyAPI on its OpenAI side, and many gateways
+  "video_url result_url output_url file_url download_url media_url signed_url public_url video_uri",
+  // new-api
+  "metadata.url metadata.result_url",
+  // Dynamo
+  "data[0].url data[0].video_url data[0].video.url",
+  // xAI, and what speaks its dialect: CLIProxyAPI, sub2api, new-api's plugin
+  "video.url video.video_url video.download_url video.file_url video",
+  // OpenRouter
+  "unsigned_urls[0] urls[0]",
+  // llmgateway; Doubao's own tasks
+  "content[0].url content.url content.video_url",
+  // evolink
+  "results[0] results[0].url results[0].video_url",
+  // Replicate, Runway, and what is in front of them
+  "output output[0] output.url output.video_url output.video output.video.url output[0].url output[0].video_url outputs[0] outputs[0].url outputs.video outputs.video.url output_urls[0]",
+  // Bifrost, fal, Kling
+  "videos[0] videos[0].url videos[0].video_url videos[0].video.url video_urls[0]",
+  // Luma
+  "assets.video assets.video.url assets[0] assets[0].url",
+  "generations[0].url generations[0].video generations[0].video.url generations[0].assets.video generation.url",
+  // fal, Kling, and gateways that pass an upstream's response through
+  "result result.url result.video_url result.video result.video.url result.videos[0] result.videos[0].url result.output result.output[0] result.output.url result[0] result[0].url",
+  "task_result.videos[0].url data.task_result.videos[0].url data.url data.video_url data.result_url data.video data.video.url data.videos[0].url data.output data.output[0] data.output.url data.output.video_url",
+  "response.url response.video_url response.video.url response.videos[0].url",
+  "file file.url files[0] files[0].url media.url media[0].url artifacts[0].url download.url"
+]
+  .join(" ")
+  .split(" ")
+
+const segmentsOf = (path: string): ReadonlyArray<string | number> =>
+  [...path.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, name]) =>
+    index === undefined ? (name ?? "") : Number(index)
+  )
+
+const table = fields.map((field) => ({ field, segments: segmentsOf(field) }))
+
+const at = (value: unknown, segments: ReadonlyArray<string | number>): unknown =>
+  segments.reduce<unknown>((inner, segment) => {
+    if (typeof segment === "number") return Array.isArray(inner) ? inner[segment] : undefined
+    return wire.isObject(inner) && Object.hasOwn(inner, segment) ? inner[segment] : undefined
+  }, value)
+
+const isHttp = (text: string): boolean => /^https?:\/\/[^\s/]\S*$/i.test(text) && URL.canParse(text)
+
+/** A path of the server: from its root, or with a film's ending. */
+export const isRelative = (text: string): boolean =>
+  /^\/\S*$/.test(text) || /^(\.\/)?[\w.%~-]+(\/[\w.%~-]+)*\.(mp4|m4v|mov|webm|mkv|avi|ts|mpe?g)(\?\S*)?$/i.test(text)
+
+/** `s3:`, `file:` and the like: nobody here can follow them, and an error says so. */
+const isElsewhere = (text: string): boolean => /^[a-z][a-z0-9+.-]+:\/\/\S+$/i.test(text)
+
+const sourceOf = (field: string, value: unknown): ContentSource | null => {
+  const text = textIn(value)?.trim() ?? ""
+  if (text === "") return null
+  if (/(^|\.)b64_json$/.test(field)) return { _tag: "Bytes", field, base64: text }
+  const data = /^data:[^,]{0,200};base64,/i.exec(text)
+  if (data !== null) return { _tag: "Bytes", field, base64: text.slice(data[0].length) }
+  return isHttp(text) || isRelative(text) || isElsewhere(text) ? { _tag: "Url", field, url: text } : null
+}
+
+/** Fewer than this are tried: they are most often the same URL. */
+const maxSources = 4
+
+/** Where a completed job's clip may be, the likeliest first. A job that has not completed has none: its `url` may be a reason. */
+export const sourcesOf = (video: VideoResource): ReadonlyArray<ContentSource> => {
+  if (phaseOf(video) !== "succeeded") return []
+  const found: Array<ContentSource> = []
+  for (const { field, segments } of table) {
+    const source = sourceOf(field, at(video.extra, segments))
+    if (source === null) continue
+    if (source._tag === "Url" && found.some((other) => other._tag === "Url" && other.url === source.url)) continue
+    found.push(source)
+  }
+  const rank = (source: ContentSource) =>
+    source._tag === "Bytes" || isHttp(source.url) ? 0 : isRelative(source.url) ? 1 : 2
+  return found.sort((a, b) => rank(a) - rank(b)).slice(0, maxSources)
+}
+
+/** The job itself, where a download can begin with what is in it. */
+export const snapshotOf = (video: string | { readonly id: string }): VideoResource | null => {
+  if (typeof video === "string") return null
+  const { extra, id, status } = video as Partial<VideoResource>
+  if (typeof id !== "string" || typeof status !== "string" || !wire.isObject(extra)) return null
+  return sourcesOf(video as VideoResource).length === 0 ? null : (video as VideoResource)
+}
+
+// -----------------------------------------------------------------------------
+// what an error may say
+// -----------------------------------------------------------------------------
+
+/** A field of a job, and the URL in it as an error may show it. */
+export interface Address {
+  readonly field: string
+  /** Without query and fragment: they may be signed. */
+  readonly location: string
+}
+
+const maxAddresses = 8
+const maxDepth = 6
+
+/** A URL without its query and fragment. */
+export const shownUrl = (text: string): string => {
+  if (/^data:/i.test(text)) return "data:"
+  const shown = text.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, "$1")
+  return shown.length > 200 ? `${shown.slice(0, 200)}…` : shown
+}
+
+/** The URLs in a text without their queries: they may be signed. */
+export const withoutQueries = (text: string): string =>
+  text.replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s"'<>?#\\]*)[?#][^\s"'<>\\]*/gi, "$1?<redacted>")
+
+/** The fields of a job that hold a whole URL, wherever they are: one of them may be where its clip is. */
+export const addressesIn = ({ extra }: VideoResource): ReadonlyArray<Address> => {
+  const found: Array<Address> = []
+  const visit = (value: unknown, field: string, depth: number): void => {
+    if (found.length >= maxAddresses || depth > maxDepth) return
+    if (typeof value === "string") {
+      const text = value.trim()
+      if (isElsewhere(text)) found.push({ field, location: shownUrl(text) })
+    } else if (Array.isArray(value)) {
+      for (const [index, item] of value.slice(0, maxAddresses).entries()) visit(item, `${field}[${index}]`, depth + 1)
+    } else if (wire.isObject(value)) {
+      for (const [name, item] of Object.entries(value)) visit(item, field === "" ? name : `${field}.${name}`, depth + 1)
+    }
+  }
+  visit(extra, "", 0)
+  return found
+}
+
+// -----------------------------------------------------------------------------
+// bytes
+// -----------------------------------------------------------------------------
+
+/** Signs of base64 that are decoded at once: 48 KiB of bytes. */
+const blockSize = 64 * 1024
+
+/** How many bytes a base64 text without white space stands for; `null` where it has some. */
+export const base64Length = (base64: string): number | null => {
+  if (/\s/.test(base64)) return null
+  const signs = base64.length - (/=*$/.exec(base64.slice(-2))?.[0].length ?? 0)
+  return Math.floor((signs * 3) / 4)
+}
+
+/** Decodes a base64 text, also in its URL alphabet and in lines, a block at a time: the clip is never in memory twice. */
+export const decodeBase64 = <E>(base64: string, onInvalid: () => E): Stream.Stream<Uint8Array, E> =>
+  Stream.unfoldEffect({ at: 0, rest: "" }, ({ at, rest }) =>
+    Effect.suspend(() => {
+      let signs = rest
+      let next = at
+      // White space alone may fill a block.
+      while (signs.length < 4 && next < base64.length) {
+        signs += base64
+          .slice(next, next + blockSize)
+          .replace(/\s/g, "")
+          .replace(/-/g, "+")
+          .replace(/_/g, "/")
+        next += blockSize
+      }
+      if (signs === "") return Effect.succeedNone
+      const isLast = next >= base64.length
+      const whole = isLast ? signs.length : signs.length - (signs.length % 4)
+      const unpadded = isLast ? signs.replace(/={1,2}$/, "") : signs.slice(0, whole)
+      const block = isLast ? unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, "=") : unpadded
+      const decoded = Encoding.decodeBase64(block)
+      return Either.isLeft(decoded)
+        ? Effect.fail(onInvalid())
+        : Effect.succeedSome([decoded.right, { at: next, rest: signs.slice(whole) }] as const)
+    })
+  )

@@ -1,0 +1,61 @@
+/** Progress that a transfer tells without waiting for whoever listens. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Mailbox from "effect/Mailbox"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { monotonicMillis } from "../monotonicClock.js"
+
+/**
+ * How far a transfer is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransferProgress {
+  /** Bytes of the whole that have been transferred, earlier ones that were resumed from included. */
+  readonly transferred: number
+  /** Length of the whole in bytes, where it is known. */
+  readonly total: number | null
+  /** Bytes that an earlier call had left, and that were not transferred again. 0 for an upload. */
+  readonly resumedFrom: number
+  /** `true` in the last one alone: the file is under its final name, or an upload's last byte has been handed over. */
+  readonly done: boolean
+}
+
+/** Tells how far it is; costs next to nothing, and never waits. */
+export type Report = (progress: TransferProgress) => void
+
+/** @internal */
+export const defaultInterval: Duration.DurationInput = "100 millis"
+
+/** Where reports go: it holds the newest one alone, so that a slow reader neither waits for old news nor holds anything up. */
+export const makeMailbox = <E>(interval: Duration.DurationInput | undefined) =>
+  Effect.gen(function* () {
+    const mailbox = yield* Mailbox.make<TransferProgress, E>({ capacity: 1, strategy: "sliding" })
+    const clock = yield* Effect.clock
+    const every = Duration.toMillis(interval ?? defaultInterval)
+    let last = Number.NEGATIVE_INFINITY
+    let transferred = 0
+    const report: Report = (progress) => {
+      const now = monotonicMillis(clock)
+      // Always told: the first, the last, and a transfer that starts over.
+      if (!progress.done && now - last < every && progress.transferred >= transferred) return
+      last = now
+      transferred = progress.transferred
+      mailbox.unsafeOffer(progress)
+    }
+    return { mailbox, report }
+  })
+
+/** Runs a handler in a fiber of its own, with the newest report; `flush` waits until it has had the last one. */
+export const listen = (
+  onProgress: (progress: TransferProgress) => Effect.Effect<void>,
+  interval: Duration.DurationInput | undefined
+): Effect.Effect<{ readonly report: Report; readonly flush: Effect.Effect<void> }, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { mailbox, report } = yield* makeMailbox<never>(interval)
+    const fiber = yield* Effect.forkScoped(Stream.runForEach(Mailbox.toStream(mailbox), onProgress))
+    return { report, flush: Effect.zipRight(mailbox.end, Fiber.join(fiber)) }
+  })

@@ -1,0 +1,183 @@
+/** Answers: a response in, the resource out, or why it is none. */
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Errors from "../../Errors.js"
+import type { VideosCall, VideosResponse } from "../../Http.js"
+import * as Schema from "../../Schema.js"
+import { clip, maxDetail, readErrorBody } from "../http/errorBody.js"
+import * as wire from "./jsonReaders.js"
+import type { ListPage } from "./listCursor.js"
+import { fromWire } from "./videoDecoder.js"
+import { isId } from "./videoId.js"
+
+/** What was seen of a job before, by its id. */
+export type Known = (id: string) => Schema.VideoResource | null
+
+/** What `Schema.VideoResource` decodes to, and nothing where it fails, at a third of the cost: pages are read by the hundred. */
+const decodeVideo = (body: unknown, known?: Known): Either.Either<Schema.VideoResource, "no id"> => {
+  if (!wire.isObject(body)) return Either.left("no id")
+  const id = wire.jobId(body)
+  const last = id === null ? null : (known?.(id) ?? null)
+  return last !== null || isId(id)
+    ? Either.right(fromWire(body.id === id ? body : { ...body, id }, last))
+    : Either.left("no id")
+}
+
+/** An answer that is no such resource. */
+export const undecodable = (call: VideosCall, response: VideosResponse, detail: string): Errors.ResponseDecodeError =>
+  new Errors.ResponseDecodeError({
+    operation: call.operation,
+    route: `${call.request.method} ${call.request.url}`,
+    status: response.status,
+    requestId: response.requestId,
+    reason: "shape",
+    detail,
+    body: (JSON.stringify(response.body) ?? "").slice(0, maxDetail)
+  })
+
+const kindOf = (body: unknown): string =>
+  body === null
+    ? "null"
+    : Array.isArray(body)
+      ? `an array of ${body.length}`
+      : wire.isObject(body)
+        ? "an object"
+        : `a ${typeof body}`
+
+const whyNot = (body: wire.JsonObject, otherwise: string): string => {
+  if (typeof body.request_id === "string") {
+    return "it has a `request_id` and no `id`: this server speaks another protocol on the same paths (xAI's does)"
+  }
+  const { message } = readErrorBody(JSON.stringify(body))
+  return "error" in body || "detail" in body || "message" in body
+    ? `${otherwise}, but says: ${clip(message)}`
+    : otherwise
+}
+
+const idProblem = ({ id }: wire.JsonObject): string =>
+  typeof id === "number" || wire.isObject(id) ? "its `id` is not an integer that can be read exactly" : "it has no `id`"
+
+/** The answer of a submission: without an id, nobody could ever ask for the job. */
+export const submitResponse = (
+  call: VideosCall,
+  response: VideosResponse
+): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
+  if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
+  const job = wire.jobIn(body, (inner) => wire.jobId(inner) !== null)
+  if (wire.jobId(job) === null) return fail(whyNot(body, idProblem(body)))
+  return Either.mapLeft(decodeVideo(job), () => undecodable(call, response, "its `id` cannot be used in a URL"))
+}
+
+/** The answer of a look at a job. The id that was asked for, which a URL could carry, is the job's for good: servers change or blank it. */
+export const retrieveResponse = (
+  call: VideosCall,
+  response: VideosResponse,
+  id: string
+): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
+  if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
+  // An envelope may have a `status` of its own.
+  const job = wire.jobIn(
+    body,
+    (inner) => wire.text(inner.status) !== null && (wire.text(body.status) === null || wire.jobId(inner) !== null)
+  )
+  if (typeof job.status !== "string" && typeof job.status !== "number" && job.object !== "video") {
+    return fail(whyNot(body, "it has no `status`"))
+  }
+  return Either.right(fromWire(job.id === id ? job : { ...job, id }))
+}
+
+const decodeCharacter = ParseResult.decodeUnknownEither(Schema.VideoCharacter)
+
+/** A character, made or looked at. */
+export const characterResponse = (
+  call: VideosCall,
+  response: VideosResponse
+): Either.Either<Schema.VideoCharacter, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
+  if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a character`)
+  if (wire.id(body.id) === null && typeof body.name !== "string") return fail(whyNot(body, "it has no `id`"))
+  return Either.mapLeft(decodeCharacter(body), () => undecodable(call, response, "it is no character"))
+}
+
+const says = (value: unknown): boolean => value !== undefined && value !== null && value !== "" && value !== false
+
+/** Whether a body reports an error, whatever its HTTP status: in the protocol's envelope, FastAPI's, or `{ code, message }`. */
+const reportsError = ({ code, detail, error, message, msg, success }: wire.JsonObject): boolean =>
+  says(error) ||
+  says(detail) ||
+  success === false ||
+  ((says(message) || says(msg)) && !["", "0", "200", "ok", "success"].includes(String(code ?? "-").toLowerCase()))
+
+/**
+ * The jobs of a page. A list without jobs is also written as `null` (Go's nil slice), left out (Go's `omitempty`), or as an
+ * empty object (Lua's cjson).
+ */
+const itemsOf = (body: unknown): ReadonlyArray<unknown> | null => {
+  if (Array.isArray(body)) return body
+  if (!wire.isObject(body)) return null
+  const { data } = body
+  if (Array.isArray(data)) return data
+  const isList = body.object === "list" || typeof body.has_more === "boolean"
+  const isEmpty =
+    data === null || (isList && (data === undefined || (wire.isObject(data) && Object.keys(data).length === 0)))
+  return isEmpty && !reportsError(body) ? [] : null
+}
+
+/** The cursor of a page: an id, which some servers write as a number. */
+const cursorOf = (value: unknown): string | null => {
+  const cursor = Number.isSafeInteger(value) ? String(value) : wire.text(value)
+  return isId(cursor) ? cursor : null
+}
+
+/** A page: the protocol's `{ data, has_more, last_id }`, less whatever a server leaves out, or a bare array. */
+export const listResponse = (
+  call: VideosCall,
+  response: VideosResponse,
+  known?: Known
+): Either.Either<ListPage, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const items = itemsOf(body)
+  if (items === null) {
+    const otherwise =
+      wire.isObject(body) && says(body.data) ? `its \`data\` is ${kindOf(body.data)}, not an array` : "it has no `data`"
+    const what = wire.isObject(body) ? whyNot(body, otherwise) : `it is ${kindOf(body)}, not a list`
+    return Either.left(undecodable(call, response, what))
+  }
+  const videos: Array<Schema.VideoResource> = []
+  for (const [index, item] of items.entries()) {
+    const video = decodeVideo(item, known)
+    if (Either.isLeft(video))
+      return Either.left(undecodable(call, response, `its item ${index} is no video with an \`id\``))
+    videos.push(video.right)
+  }
+  const { has_more: hasMore, last_id: lastId } = wire.isObject(body) ? body : ({} as wire.JsonObject)
+  return Either.right({
+    videos,
+    hasMore: typeof hasMore === "boolean" ? hasMore : null,
+    lastId: cursorOf(lastId)
+  })
+}
+
+/** What a deletion came to: `{ deleted }`, the job itself (SGLang, TeleFuser), or nothing at all (204). */
+export const deleteResponse = (
+  call: VideosCall,
+  response: VideosResponse,
+  id: string
+): Either.Either<Schema.DeletedVideo, Errors.ResponseDecodeError> => {
+  const { body } = response
+  const deleted = { id: id as Schema.VideoId, deleted: true, video: null }
+  if (body === null) return Either.right(deleted)
+  if (!wire.isObject(body)) return Either.left(undecodable(call, response, `it is ${kindOf(body)}, not a deletion`))
+  if (typeof body.deleted === "boolean") return Either.right({ ...deleted, deleted: body.deleted })
+  if (typeof body.status !== "string") return Either.left(undecodable(call, response, whyNot(body, "it says nothing")))
+  return Either.map(retrieveResponse(call, response, id), (video) => ({
+    ...deleted,
+    deleted: Schema.phaseOf(video) === "failed",
+    video
+  }))
+}

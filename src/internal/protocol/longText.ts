@@ -1,0 +1,58 @@
+/** Texts of megabytes in a job, such as a clip in base64: kept whole, printed short. */
+import * as wire from "./jsonReaders.js"
+
+/** Longer texts are held. The longest prompt, and every URL that a client could follow, is shorter. */
+const longest = 64 * 1024
+
+/** More levels than any server nests; what is deeper stays as it is. */
+const maxDepth = 16
+
+/**
+ * A long text. `toString`, `JSON.stringify` and `inspect` give its length alone, so that an error or a log line with a job in it
+ * does not print megabytes; `text` is all of it, and `Schema.encode` of a `VideoResource` writes it whole.
+ */
+export class LongText {
+  readonly #text: string
+  constructor(text: string) {
+    this.#text = text
+  }
+  get text(): string {
+    return this.#text
+  }
+  toString(): string {
+    return `<${this.#text.length} characters>`
+  }
+  toJSON(): string {
+    return this.toString()
+  }
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
+  }
+}
+
+/** A text, held or not. */
+export const textIn = (value: unknown): string | null =>
+  typeof value === "string" ? value : value instanceof LongText ? value.text : null
+
+/** The same value, unless something in it is mapped. Objects are copied by `fromEntries`: a `__proto__` key is data. */
+const mapped = (value: unknown, map: (leaf: unknown) => unknown, depth: number): unknown => {
+  if (Array.isArray(value)) {
+    if (depth === 0) return value
+    const items = value.map((item) => mapped(item, map, depth - 1))
+    return items.some((item, index) => item !== value[index]) ? items : value
+  }
+  if (!wire.isObject(value) || value instanceof LongText) return map(value)
+  if (depth === 0) return value
+  const entries = Object.entries(value).map(([key, item]) => [key, mapped(item, map, depth - 1)] as const)
+  return entries.some(([key, item]) => item !== value[key]) ? Object.fromEntries(entries) : value
+}
+
+/** A JSON value with its long texts held. */
+export const holdLong = (value: unknown): unknown =>
+  typeof value === "object" || typeof value === "string"
+    ? mapped(value, (leaf) => (typeof leaf === "string" && leaf.length > longest ? new LongText(leaf) : leaf), maxDepth)
+    : value
+
+/** The JSON value again. */
+export const giveLong = (value: unknown): unknown =>
+  mapped(value, (leaf) => (leaf instanceof LongText ? leaf.text : leaf), maxDepth + 1)

@@ -1,0 +1,140 @@
+/** Strict requests: what the protocol does not allow is named before anything is sent. */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import type * as Schema from "effect/Schema"
+import * as Errors from "../../Errors.js"
+import type { CallOptions, SubmitOptions } from "../../Http.js"
+import * as rules from "../config/optionRules.js"
+import { checkHeader, checkHeaderValue } from "../config/validateConfig.js"
+import { isId } from "./videoId.js"
+
+const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
+  path.reduce<unknown>(
+    (inner, key) =>
+      typeof inner === "object" && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined,
+    value
+  )
+
+/** @internal */
+export const invalid = (
+  operation: Errors.Operation,
+  field: string,
+  value: unknown,
+  accepted: string
+): Errors.InvalidRequestError =>
+  new Errors.InvalidRequestError({ operation, field, received: rules.shapeOf(value), accepted })
+
+/** Encodes a request to its wire form, or names the first field that the protocol does not allow. */
+export const encodeRequest = <A, I>(operation: Errors.Operation, schema: Schema.Schema<A, I>) => {
+  const encode = ParseResult.encodeUnknownEither(schema, { errors: "first", onExcessProperty: "error" })
+  return (request: unknown): Either.Either<I, Errors.InvalidRequestError> =>
+    Either.mapLeft(encode(request), (issue) => {
+      const first = ParseResult.ArrayFormatter.formatIssueSync(issue)[0]
+      const path = first?.path ?? []
+      const accepted =
+        first?._tag === "Missing"
+          ? "given"
+          : first?._tag === "Unexpected"
+            ? "left out: there is no such field"
+            : first?.message
+      return invalid(operation, path.map(String).join(".") || "request", at(request, path), accepted ?? "another value")
+    })
+}
+
+/** The id as one path segment, or what is wrong with it. */
+export const idSegment = (
+  operation: Errors.Operation,
+  field: string,
+  id: unknown
+): Either.Either<string, Errors.InvalidRequestError> =>
+  isId(id)
+    ? Either.right(encodeURIComponent(id))
+    : Either.left(
+        invalid(
+          operation,
+          field,
+          id,
+          "an id of 1 to 2048 characters with no `.` or `..` between slashes and no control characters"
+        )
+      )
+
+/** The body as JSON text; a server's own parameters come last, so that they win. */
+export const jsonText = (
+  operation: Errors.Operation,
+  body: object,
+  extraBody: object | undefined
+): Effect.Effect<string, Errors.InvalidRequestError> =>
+  Effect.try({
+    try: () => JSON.stringify({ ...body, ...extraBody }),
+    catch: () => invalid(operation, "extraBody", extraBody, "a JSON object (no cycles, no bigint)")
+  })
+
+/** The first option that its rule does not accept, as an error. */
+export const checkFields = (
+  operation: Errors.Operation,
+  options: object | undefined,
+  fields: { readonly [name: string]: rules.Rule }
+): Errors.InvalidRequestError | null => {
+  const problem = rules.firstProblem(options, fields)
+  return problem === null ? null : invalid(operation, problem.field, problem.value, problem.accepted)
+}
+
+const callRules = {
+  timeout: rules.timeout,
+  idleTimeout: rules.timeout,
+  totalTimeout: rules.timeout,
+  notFoundGrace: rules.duration,
+  retry: rules.boolean,
+  onUnknownOutcome: rules.oneOf("reconcile", "fail", "resend"),
+  onResponse: rules.callback
+}
+
+const transferRules = {
+  timeout: rules.timeout,
+  idleTimeout: rules.timeout,
+  notFoundGrace: rules.duration,
+  maxRetryAfter: rules.duration,
+  progressInterval: rules.duration,
+  retry: rules.schedule,
+  directory: rules.anyText,
+  overwrite: rules.boolean,
+  resume: rules.boolean,
+  onProgress: rules.callback,
+  onResponse: rules.callback
+}
+
+/** The options of a download to a file: all of them, so that a program that pays first can check them before. */
+export const checkDownload = (
+  options: (object & Pick<CallOptions, "extraHeaders" | "extraQuery">) | undefined
+): Errors.InvalidRequestError | null =>
+  checkFields("downloadVideo", options, transferRules) ?? checkExtras("downloadVideo", options)
+
+/** What a call adds to its request has to fit into headers, and into a query. */
+export const checkExtras = (
+  operation: Errors.Operation,
+  options: Pick<CallOptions, "extraHeaders" | "extraQuery"> | undefined
+): Errors.InvalidRequestError | null => {
+  for (const [name, value] of Object.entries(options?.extraHeaders ?? {})) {
+    if (typeof value !== "string" || checkHeader(name, value) !== null) {
+      return invalid(operation, `extraHeaders.${name}`, value, "a header's name, and printable ASCII")
+    }
+  }
+  for (const [name, value] of Object.entries(options?.extraQuery ?? {})) {
+    if (typeof value !== "string") return invalid(operation, `extraQuery.${name}`, value, "a text")
+  }
+  return null
+}
+
+/** The options of a call, before its request is made. */
+export const checkOptions = (
+  operation: Errors.Operation,
+  options: SubmitOptions | undefined
+): Either.Either<void, Errors.InvalidRequestError> => {
+  const key: unknown = options?.idempotencyKey
+  if (key !== undefined && (typeof key !== "string" || checkHeaderValue(key) !== null)) {
+    return Either.left(invalid(operation, "idempotencyKey", key, "visible ASCII characters alone"))
+  }
+  const problem = checkFields(operation, options, callRules) ?? checkExtras(operation, options)
+  return problem === null ? Either.right(undefined) : Either.left(problem)
+}

@@ -1,0 +1,254 @@
+/** Which submissions of one `Videos` are on their way, which jobs they hold, and which jobs were there before them. */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import * as Hash from "effect/Hash"
+import type { VideoResource } from "../../Schema.js"
+import type { Submission } from "../protocol/submissionRequests.js"
+import { isSameRequest, mayBecome, type Sought, soughtOf } from "./matchJob.js"
+import { tolerance } from "./readNewestJobs.js"
+
+/**
+ * `sent`: its answer is waited for. `unknown`: its outcome is looked for. `interrupted`: nobody waits for it any more, but it
+ * may have made a job. `given up`: its caller was told that it may have made one.
+ */
+export type State = "sent" | "unknown" | "interrupted" | "given up"
+
+/** One submission, from its call to its end, and beyond where its outcome stays unknown. */
+export interface Entry {
+  readonly submission: Submission
+  readonly sought: Sought
+  /** Unix milliseconds of the `Clock`. */
+  readonly begunAt: number
+  /** The place of its beginning in the order of events. */
+  readonly begun: number
+  state: State
+  /** The place of its end. */
+  ended: number
+  /** The job that it has made, once that is known. */
+  job: string | null
+  /** Completed when the answer that is waited for has come, or certainly will not. */
+  answered: Deferred.Deferred<void>
+}
+
+/** Whose a job is. */
+interface Held {
+  /** When that was found out. */
+  readonly at: number
+  /** Stands for the submission's `Idempotency-Key`: many are remembered. */
+  readonly key: number
+  /** When the server says that it was made, and that it goes away. */
+  readonly createdAt: number | null
+  readonly expiresAt: number | null
+}
+
+/** A job as it was first heard of. */
+interface Known {
+  /** It was there at this place in the order of events, and at this time of the own clock. */
+  since: number
+  at: number
+  /** When the server says that it was made. */
+  createdAt: number | null
+  /** Whether it was deleted, or the server has said that it is no more: a list may leave it out. */
+  isGone: boolean
+  /** The submission of this `Videos` that was found to have made it; it is nobody else's then. */
+  held: Held | null
+  /** Whether a caller was told that it may be the one. */
+  named: boolean
+}
+
+const keyMark = ({ submission }: Entry): number => Hash.string(submission.idempotencyKey)
+
+/** More jobs than are made while one submission is looked for. */
+const maxKnown = 10_000
+
+/**
+ * For how long a list has to show a job that was made here, if it is complete. A reconciliation takes minutes, so that a day has
+ * more than enough jobs to tell a list that leaves out some; what is older, a server may have archived.
+ */
+const maxDueAge = 24 * 60 * 60_000
+
+const millis = (time: VideoResource["createdAt"]): number | null => time?.epochMillis ?? null
+const maxEnded = 1000
+
+/** @internal */
+export class Claims {
+  // Events are put in order by counting: two of one millisecond have no order by the clock.
+  private events = 0
+  private readonly known = new Map<string, Known>()
+  private readonly active = new Set<Entry>()
+  /** Those that were interrupted or given up while others were active. */
+  private ended: Array<Entry> = []
+
+  begin(submission: Submission, now: number): Entry {
+    const sought = soughtOf(submission)
+    if (sought.source !== null) this.knownAs(sought.source, now)
+    const entry: Entry = {
+      submission,
+      sought,
+      begunAt: now,
+      begun: ++this.events,
+      state: "sent",
+      ended: Infinity,
+      job: null,
+      answered: Deferred.unsafeMake(FiberId.none)
+    }
+    this.active.add(entry)
+    return entry
+  }
+
+  /** The place of what happens now. */
+  now(): number {
+    return this.events
+  }
+
+  /** Its answer is waited for again. */
+  sendAgain(entry: Entry): void {
+    entry.state = "sent"
+    entry.answered = Deferred.unsafeMake(FiberId.none)
+  }
+
+  lost(entry: Entry): void {
+    entry.state = "unknown"
+    Deferred.unsafeDone(entry.answered, Effect.void)
+  }
+
+  /** The submission has made this job. */
+  hold(entry: Entry, { createdAt, expiresAt, id }: VideoResource, now: number): void {
+    entry.job = id
+    const known = this.knownAs(id, now)
+    if (known.held !== null && known.held.createdAt === millis(createdAt)) return
+    known.held = { at: now, key: keyMark(entry), createdAt: millis(createdAt), expiresAt: millis(expiresAt) }
+    known.isGone = false
+  }
+
+  /**
+   * Whether an answer names a job that another submission holds. Under the same `Idempotency-Key` that is no other: the
+   * server has known it again. Nor is it the same job where it was made at another time: a server that keeps its jobs in
+   * memory may count anew once it is started again.
+   */
+  isOthers(entry: Entry, { createdAt, id }: VideoResource): boolean {
+    const held = this.known.get(id)?.held
+    if (held == null || entry.job === id || held.key === keyMark(entry)) return false
+    return held.createdAt === null || createdAt === null || held.createdAt === createdAt.epochMillis
+  }
+
+  end(entry: Entry, as: "settled" | "interrupted" | "given up"): void {
+    this.active.delete(entry)
+    entry.ended = ++this.events
+    Deferred.unsafeDone(entry.answered, Effect.void)
+    if (this.active.size === 0) this.ended = []
+    else if (as !== "settled") {
+      entry.state = as
+      this.ended.push(entry)
+      if (this.ended.length > maxEnded) this.ended.shift()
+    }
+  }
+
+  /** A list has shown it at this time; `before` is a submission that it certainly is older than. */
+  saw({ createdAt, id }: VideoResource, at: number, before: Entry | null): void {
+    const known = this.knownAs(id, at)
+    known.createdAt ??= millis(createdAt)
+    if (before === null || known.since < before.begun) return
+    known.since = before.begun - 0.5
+    known.at = Math.min(known.at, before.begunAt)
+  }
+
+  /** A list has shown its id for a job that was made later: it is known anew. */
+  sawAgain({ createdAt, id }: VideoResource, at: number): void {
+    Object.assign(this.knownAs(id, at), { since: ++this.events, at, createdAt: millis(createdAt) })
+  }
+
+  name(id: string, now: number): void {
+    this.knownAs(id, now).named = true
+  }
+
+  /** It was deleted, has failed or is no more: no list has to show it. */
+  forget(id: string): void {
+    const known = this.known.get(id)
+    if (known !== undefined) known.isGone = true
+  }
+
+  isHeld(id: string): boolean {
+    return this.known.get(id)?.held != null
+  }
+
+  /** Whether a submission with the same `Idempotency-Key` has made it. */
+  isUnderKey(entry: Entry, id: string): boolean {
+    return this.known.get(id)?.held?.key === keyMark(entry)
+  }
+
+  /** Whether another submission has it, or it was there before this one began. */
+  isKnown(video: VideoResource, entry: Entry): boolean {
+    return (this.isHeld(video.id) && !this.isLater(video)) || this.wasBefore(video.id, entry)
+  }
+
+  isNamed(id: string): boolean {
+    return this.known.get(id)?.named === true
+  }
+
+  /** Whether it was there before the submission began. */
+  wasBefore(id: string, entry: Entry): boolean {
+    return (this.known.get(id)?.since ?? Infinity) < entry.begun
+  }
+
+  /** Whether this is another job under an id that is known: servers that keep jobs in memory count anew. */
+  isLater({ createdAt, id }: VideoResource): boolean {
+    const known = this.known.get(id)
+    const before = known?.held?.createdAt ?? known?.createdAt
+    return before != null && createdAt !== null && createdAt.epochMillis > before + tolerance
+  }
+
+  /** For how many milliseconds it had been known when the submission began. */
+  knownFor(id: string, entry: Entry): number {
+    return Math.max(0, entry.begunAt - (this.known.get(id)?.at ?? entry.begunAt))
+  }
+
+  /** The jobs that a complete list has to show: held for `lag` at this time, and not gone; with the times of their making. */
+  due(at: number, lag: number, serverNow: number): ReadonlyArray<readonly [id: string, createdAt: number | null]> {
+    const due: Array<readonly [string, number | null]> = []
+    for (const [id, { held, isGone }] of this.known) {
+      if (held === null || isGone || (held.expiresAt !== null && held.expiresAt <= serverNow)) continue
+      if (held.at < at - lag && held.at >= at - maxDueAge) due.push([id, held.createdAt])
+    }
+    return due
+  }
+
+  isGone(id: string): boolean {
+    return this.known.get(id)?.isGone === true
+  }
+
+  /** The others whose job could be taken for the entry's by its prompt, and that were on their way at the same time. */
+  rivals(entry: Entry): ReadonlyArray<Entry> {
+    const { prompt } = entry.sought
+    return this.others(entry).filter(
+      ({ ended, sought }) =>
+        ended > entry.begun &&
+        (sought.prompt === prompt || (sought.prompt !== null && prompt !== null && mayBecome(sought.prompt, prompt)))
+    )
+  }
+
+  /** All other submissions whose job is not known. */
+  others(entry: Entry): ReadonlyArray<Entry> {
+    return [...this.active, ...this.ended].filter((other) => other !== entry)
+  }
+
+  isTwin(a: Entry, b: Entry): boolean {
+    return isSameRequest(a.submission, b.submission)
+  }
+
+  private knownAs(id: string, at: number): Known {
+    const before = this.known.get(id)
+    if (before !== undefined) return before
+    const known: Known = { since: ++this.events, at, createdAt: null, isGone: false, held: null, named: false }
+    this.known.set(id, known)
+    // A Map keeps its order: the oldest goes first.
+    if (this.known.size > maxKnown) for (const oldest of this.known.keys()) return this.drop(oldest, known)
+    return known
+  }
+
+  private drop(id: string, known: Known): Known {
+    this.known.delete(id)
+    return known
+  }
+}

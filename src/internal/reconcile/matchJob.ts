@@ -1,0 +1,112 @@
+/** Whether a job on a server's list is what a submission asked for. Pure: it compares, and decides nothing. */
+import type { VideoResource } from "../../Schema.js"
+import * as wire from "../protocol/jsonReaders.js"
+import type { Submission } from "../protocol/submissionRequests.js"
+
+/** What the job of a submission looks like on a list, as far as the request says. `null`: it does not. */
+export interface Sought {
+  readonly prompt: string | null
+  readonly model: string | null
+  readonly size: string | null
+  /** Of the clip; of an extension, what it adds to its source. */
+  readonly seconds: number | null
+  readonly isExtension: boolean
+  readonly isRemix: boolean
+  /** The job that it derives from. */
+  readonly source: string | null
+}
+
+/** Servers trim prompts, forms write a line break as two characters, databases normalise. */
+export const normalPrompt = (prompt: string | null): string | null => {
+  const normal = prompt?.normalize("NFC").replace(/\s+/g, " ").trim() ?? ""
+  return normal === "" ? null : normal
+}
+
+/** From the body as it is sent: a server's own parameters may have overridden a field. */
+export const soughtOf = ({ call }: Submission): Sought => {
+  const { body, operation, videoId } = call
+  return {
+    prompt: normalPrompt(wire.text(body.prompt)),
+    model: wire.text(body.model),
+    size: wire.text(body.size),
+    seconds: wire.seconds(body.seconds),
+    isExtension: operation === "extendVideo",
+    isRemix: operation === "remixVideo",
+    source: videoId ?? null
+  }
+}
+
+/**
+ * Whether two submissions ask for the very same, so that it does not matter which of two jobs is whose. Files are
+ * the same only if they are one value: their bytes are not compared.
+ */
+export const isSameRequest = (a: Submission, b: Submission): boolean =>
+  a.call.operation === b.call.operation &&
+  a.call.request.url === b.call.request.url &&
+  a.file?.file === b.file?.file &&
+  wire.sameJson(a.call.body, b.call.body)
+
+/** Letters and digits alone, in one case and one form: escapes, ellipses, quotes and white space do not count. */
+const fold = (prompt: string): string =>
+  prompt
+    .normalize("NFKC")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, "")
+
+/** Servers cut prompts at the length of a column or of a log line; none is known to cut at less. */
+const shortestCut = 32
+
+/**
+ * Whether a server that cuts or normalises prompts may list the prompt `asked` as exactly `listed`. For two prompts of this
+ * process only: a server rewrites a prompt in ways that nobody can foresee, but hardly into another caller's.
+ */
+export const mayBecome = (asked: string, listed: string): boolean => {
+  if (listed.length > 2 * asked.length && asked.length > 0) return false
+  const [a, b] = [fold(asked), fold(listed)]
+  return a === b || (b.length >= shortestCut && a.startsWith(b))
+}
+
+/** Servers put a provider before a model's name (LiteLLM: `openai/sora-2`), and a version or a date behind it. */
+const isSameModel = (asked: string, listed: string): boolean => {
+  const name = (model: string) => model.toLowerCase().replace(/^.*\//s, "")
+  const [a, b] = [name(asked), name(listed)]
+  // `sora-2-pro` is another model than `sora-2`.
+  return b.startsWith(a) && /^([-_@:.]?\d.*)?$/s.test(b.slice(a.length))
+}
+
+const pixels = /^\s*(\d+)\s*[x*]\s*(\d+)\s*$/i
+
+/** `720p` says too little to be compared with `1280x720`. */
+const isSameSize = (asked: string, listed: string): boolean => {
+  const [a, b] = [pixels.exec(asked), pixels.exec(listed)]
+  return a === null || b === null || (a[1] === b[1] && a[2] === b[2])
+}
+
+/** Half a second is what rounding takes away. */
+const isSameLength = ({ isExtension, seconds }: Sought, listed: number, sourceSeconds: number | null): boolean => {
+  // SGLang rounds a short clip down to nothing.
+  if (seconds === null || listed === 0) return true
+  if (!isExtension) return Math.abs(listed - seconds) <= 0.5
+  return sourceSeconds === null ? listed >= seconds - 0.5 : Math.abs(listed - sourceSeconds - seconds) <= 0.5
+}
+
+/**
+ * `same`: the prompt, and all else that both tell. `maybe`: the prompt, but something else differs, as where a server
+ * rewrites it; or the job has no prompt. `other`: another prompt.
+ */
+export type Likeness = "same" | "maybe" | "other"
+
+/** `sourceSeconds` is the length of an extension's source, where it is known: a list has the stitched length. */
+export const likenessOf = (sought: Sought, video: VideoResource, sourceSeconds: number | null): Likeness => {
+  const prompt = normalPrompt(video.prompt)
+  if (prompt === null || sought.prompt === null) return "maybe"
+  if (prompt !== sought.prompt) return "other"
+  const { model, remixedFromVideoId, seconds, size } = video
+  const isOfSource = remixedFromVideoId === null ? !sought.isRemix : remixedFromVideoId === sought.source
+  return isOfSource &&
+    (sought.model === null || model === null || isSameModel(sought.model, model)) &&
+    (sought.size === null || size === null || isSameSize(sought.size, size)) &&
+    (seconds === null || isSameLength(sought, seconds, sourceSeconds))
+    ? "same"
+    : "maybe"
+}

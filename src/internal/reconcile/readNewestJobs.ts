@@ -1,0 +1,119 @@
+/** One look at a server's list: its newest pages, back to before a submission began; and what they leave open. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { ResponseMeta, SubmitOptions } from "../../Http.js"
+import type { ListVideosOptions } from "../../Requests.js"
+import type { VideoPage, VideoResource } from "../../Schema.js"
+import type { ListVideosError } from "../../Videos.js"
+import { monotonicMillis } from "../monotonicClock.js"
+import { ListCursor } from "../protocol/listCursor.js"
+
+/** The newest jobs of a server, back to the time before the submission at least, unless there is a gap. */
+export interface Look {
+  /** Each once, in the list's order. */
+  readonly videos: ReadonlyArray<VideoResource>
+  /** When it was answered, in Unix milliseconds: by the own clock, and by the server's. */
+  readonly at: number
+  readonly serverNow: number
+  /** Whether the response had a `Date`; without it, the server's clock is taken for the own. */
+  readonly isDated: boolean
+  /** Whether these are all of the server's jobs. */
+  readonly isWhole: boolean
+  /** Why a job may be missing in it. */
+  readonly gap: string | null
+}
+
+/** What whole seconds in `created_at` and `Date` take away, and clocks of one installation differ by. */
+export const tolerance = 2000
+
+/** Jobs per page: the protocol's most. */
+const pageSize = 100
+
+/** More pages than this are not read for one look: several hundred jobs were made since the submission began. */
+const maxPages = 5
+
+/** How far the clocks of one installation may be apart that nobody sets. What is older by more, by one of them, is older. */
+export const margin = 5 * 60_000
+
+/**
+ * Reads one page, less the jobs that were seen before, and returns where the next one begins: nowhere, if the list ends or if
+ * it has more and does not say where.
+ */
+export type ReadPage = (
+  after: string | undefined,
+  cursor: ListCursor,
+  options: ListVideosOptions
+) => Effect.Effect<readonly [VideoPage, Option.Option<string>], ListVideosError>
+
+/** What has been read so far. */
+interface Reading {
+  readonly videos: Map<string, VideoResource>
+  gap: string | null
+  /** When the last job on the list was made. */
+  last: number
+}
+
+const add = (reading: Reading, page: VideoPage): void => {
+  for (const video of page.videos) {
+    if (reading.videos.has(video.id)) continue
+    reading.videos.set(video.id, video)
+    const created = video.createdAt?.epochMillis
+    if (created === undefined) reading.gap ??= "the list does not say when its jobs were made"
+    else {
+      if (created > reading.last + tolerance) reading.gap ??= "the list is not ordered by time, newest first"
+      reading.last = created
+    }
+  }
+}
+
+/** @internal */
+export const readNewest = (
+  readPage: ReadPage,
+  begunAt: number,
+  options: SubmitOptions | undefined
+): Effect.Effect<Look, ListVideosError> =>
+  Effect.suspend(() => {
+    const cursor = new ListCursor()
+    const reading: Reading = { videos: new Map(), gap: null, last: Infinity }
+    let date = Number.NaN
+    const asked: ListVideosOptions = {
+      limit: pageSize,
+      order: "desc",
+      // What a proxy may need to find the account, or the provider: of the submission, and so of its look.
+      extraHeaders: options?.extraHeaders,
+      extraQuery: options?.extraQuery,
+      onResponse: ({ headers }: ResponseMeta) =>
+        Effect.sync(() => {
+          date = Date.parse(headers["date"] ?? "")
+        })
+    }
+    const next = (
+      after: string | undefined,
+      count: number,
+      newest: Pick<Look, "at" | "serverNow" | "isDated"> | null
+    ): Effect.Effect<Look, ListVideosError> =>
+      Effect.flatMap(Effect.zip(readPage(after, cursor, asked), Effect.clock), ([[page, rest], clock]) => {
+        const times = newest ?? {
+          at: monotonicMillis(clock),
+          serverNow: Number.isNaN(date) ? clock.unsafeCurrentTimeMillis() : date,
+          isDated: !Number.isNaN(date)
+        }
+        add(reading, page)
+        const done = (isWhole: boolean, gap: string | null) => {
+          const videos = [...reading.videos.values()]
+          // A server that says that there is no more may have a limit of its own: only the order tells that the newest are here.
+          return Effect.succeed<Look>({ ...times, videos, isWhole, gap: reading.gap ?? (isWhole ? null : gap) })
+        }
+        if (Option.isNone(rest)) {
+          return done(
+            page.hasMore !== true,
+            "the list has an empty page, or one without new jobs, and says that there is more"
+          )
+        }
+        if (reading.last < times.serverNow - (times.at - begunAt) - margin) return done(false, null)
+        return count === maxPages
+          ? done(false, `the newest ${reading.videos.size} jobs do not go back to when it began`)
+          : next(rest.value, count + 1, times)
+      })
+    return next(undefined, 1, null)
+  })

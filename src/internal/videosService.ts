@@ -1,0 +1,330 @@
+/** The live `Videos`: each operation joins its request, the exchange and its response. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Errors from "../Errors.js"
+import type {
+  CallOptions,
+  SubmissionPolicy,
+  VideosCall,
+  VideosHttpError,
+  VideosHttpService,
+  VideosResponse
+} from "../Http.js"
+import { phaseOf, type VideoResource } from "../Schema.js"
+import type { RetrieveVideoError, SubmitVideoError, VideosService } from "../Videos.js"
+import { makeContent } from "./download/content.js"
+import { Ends } from "./download/contentLag.js"
+import { type Deadline, startDeadline } from "./http/deadline.js"
+import { formFields } from "./http/encodeBody.js"
+import { upload } from "./http/multipart.js"
+import { asBadRequest, hadNoEffect, leavesOpen } from "./http/responseError.js"
+import { spanOf, withSpan } from "./http/spans.js"
+import { currentMonotonicMillis } from "./monotonicClock.js"
+import * as responses from "./protocol/decodeResponse.js"
+import { ListCursor } from "./protocol/listCursor.js"
+import * as routes from "./protocol/readRequests.js"
+import * as submissions from "./protocol/submissionRequests.js"
+import { Claims } from "./reconcile/claims.js"
+import type { ReadPage } from "./reconcile/readNewestJobs.js"
+import { type Answered, type IsThere, makeReconcile } from "./reconcile/reconcileSubmission.js"
+import type { PageReads } from "./watch/poller.js"
+import { setSubmissions } from "./watch/recentSubmissions.js"
+
+/** What a layer that says nothing does with a submission whose outcome is unknown. */
+const noPolicy: SubmissionPolicy = { onUnknownOutcome: "fail", listLag: Duration.zero, listTrusted: false }
+
+/**
+ * Pages for watches, which read the same ones time after time: the request is made once, and what a page says again of a job
+ * is what was `known` of it.
+ */
+export const makePageReads =
+  (http: VideosHttpService): PageReads =>
+  (options, known) =>
+    Either.match(routes.listRequest(options, options), {
+      onLeft: Effect.fail,
+      onRight: (call) =>
+        Effect.flatMap(http.execute(call), (response) => responses.listResponse(call, response, known)).pipe(
+          Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest),
+          (self) => withSpan(self, "Videos.list", () => spanOf("list_videos", {}))
+        )
+    })
+
+/** A submission's options for a poll of its source: what a proxy may need to find it, less what belongs to the submission. */
+const besideOf = (options: CallOptions | undefined): CallOptions => ({
+  timeout: options?.timeout,
+  retry: false,
+  extraHeaders: Object.fromEntries(
+    Object.entries(options?.extraHeaders ?? {}).filter(([name]) => !/^(idempotency-key|content-.*)$/i.test(name))
+  ),
+  extraQuery: options?.extraQuery
+})
+
+/** A mock of the HTTP layer answers any name with a function that dies. */
+export const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
+
+/** @internal */
+export const makeVideos = (http: VideosHttpService): VideosService => {
+  const claims = new Claims()
+  const ends = new Ends()
+  /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
+  const submitted = new Ends()
+
+  const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
+    Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) => responses.retrieveResponse(call, response, id))
+    )
+
+  /** Sends a submission and decodes its answer; a failure that may have made something says so. */
+  const submit = <A, E extends Errors.UploadError>(
+    { call, idempotencyKey }: submissions.Submission,
+    exchange: Effect.Effect<VideosResponse, VideosHttpError | E>,
+    decode: (call: VideosCall, response: VideosResponse) => Either.Either<A, Errors.ResponseDecodeError>
+  ): Effect.Effect<A, SubmitVideoError | Errors.VideoNotFoundError | E> => {
+    const uncertain = (reason: Errors.SubmissionUncertainError["reason"]) =>
+      new Errors.SubmissionUncertainError({
+        operation: call.operation,
+        idempotencyKey,
+        reason,
+        candidates: [],
+        ...(call.operation === "createCharacter"
+          ? { detail: "Servers have no list of characters", hasList: false }
+          : { detail: null })
+      })
+    return Effect.mapError(
+      Effect.flatMap(exchange, (response) => decode(call, response)),
+      (error) => {
+        switch (error._tag) {
+          case "ResponseDecodeError":
+            return uncertain(error)
+          case "RequestTimeoutError":
+          case "TransportError":
+          case "ServerError":
+          case "BadRequestError":
+          case "ConflictError":
+            return hadNoEffect(error) ? error : uncertain(error)
+          default:
+            return error
+        }
+      }
+    )
+  }
+
+  /** A 404 that may mean the source or the route: if the source is there, the route is what is missing. */
+  const settle = (error: Errors.VideoNotFoundError, { operation, options, request }: VideosCall, deadline: Deadline) =>
+    Effect.flatMap(deadline.left, (totalTimeout) =>
+      Effect.matchEffect(
+        retrieveAs(operation, error.videoId, {
+          ...besideOf(options),
+          totalTimeout
+        }),
+        {
+          onFailure: () => Effect.fail(error),
+          onSuccess: () =>
+            Effect.fail(new Errors.OperationUnsupportedError({ ...error, route: `${request.method} ${request.url}` }))
+        }
+      )
+    )
+
+  const send = ({ call, file }: submissions.Submission) =>
+    Effect.suspend(() => {
+      const { body, ...bare } = call
+      return file === null
+        ? http.execute(call)
+        : http.upload(bare, upload(call.operation, formFields(body), file.field, file.file))
+    })
+
+  /** One page, less the jobs that earlier pages have shown; where the next one begins, or why that cannot be told. */
+  const readPage = (
+    after: string | undefined,
+    cursor: ListCursor,
+    options: Parameters<VideosService["listPages"]>[0]
+  ) =>
+    Effect.flatMap(routes.listRequest({ ...options, after }, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) =>
+        Either.map(responses.listResponse(call, response), (page) => {
+          const { fresh, next } = cursor.take(page)
+          return {
+            page: { videos: fresh, hasMore: page.hasMore },
+            next: next._tag === "After" ? Option.some(next.cursor) : Option.none<string>(),
+            error: next._tag === "Stuck" ? responses.undecodable(call, response, next.detail) : null
+          }
+        })
+      )
+    ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
+
+  const isThere: IsThere = (id, options) =>
+    retrieveAs("retrieveVideo", id, {
+      retry: false,
+      extraHeaders: options?.extraHeaders,
+      extraQuery: options?.extraQuery
+    }).pipe(
+      Effect.map((video) => phaseOf(video) !== "failed"),
+      // What else goes wrong says nothing of the job.
+      Effect.catchAll((error) => Effect.succeed(error._tag !== "VideoNotFoundError"))
+    )
+
+  const readNewestPage: ReadPage = (after, cursor, options) =>
+    Effect.map(readPage(after, cursor, options), ({ next, page }) => [page, next] as const)
+
+  const policy = isGiven(http.submitting) ? http.submitting : noPolicy
+  const reconciled = makeReconcile(policy, claims, readNewestPage, isThere)
+
+  /** The job that was made, as its answer names it. */
+  const answered = (call: VideosCall, response: VideosResponse): Either.Either<Answered, Errors.ResponseDecodeError> =>
+    Either.map(responses.submitResponse(call, response), (video) => ({
+      video,
+      doubt: (detail) => responses.undecodable(call, response, detail)
+    }))
+
+  const recorded = <E>(job: Effect.Effect<VideoResource, E>): Effect.Effect<VideoResource, E> =>
+    Effect.tap(job, (video) =>
+      Effect.map(currentMonotonicMillis, (now) => {
+        submitted.saw(video, now)
+        if (phaseOf(video) === "succeeded") ends.saw(video, now)
+      })
+    )
+
+  /** One deadline is for all of it, and so for no part of it anew. */
+  const submitJob = <E extends Errors.UploadError>(
+    submission: submissions.Submission,
+    exchange: (submission: submissions.Submission) => Effect.Effect<VideosResponse, VideosHttpError | E>
+  ) => {
+    const { call } = submission
+    const given = call.options?.totalTimeout
+    const total = given === undefined ? (policy.totalTimeout ?? Duration.infinity) : Duration.decode(given)
+    const unbounded = {
+      ...submission,
+      call: { ...call, options: { ...call.options, totalTimeout: Duration.infinity } }
+    }
+    return Effect.flatMap(startDeadline(total), (deadline) =>
+      reconciled(
+        submission,
+        deadline,
+        submit(submission, exchange(Duration.isFinite(total) ? unbounded : submission), answered)
+      ).pipe(
+        Effect.catchTag("VideoNotFoundError", (error) =>
+          leavesOpen(error) ? settle(error, call, deadline) : Effect.fail(error)
+        ),
+        recorded
+      )
+    )
+  }
+
+  const create: VideosService["create"] = (request, options) =>
+    Effect.flatMap(submissions.createRequest(request, options), (submission) => submitJob(submission, send)).pipe(
+      Effect.catchTag("VideoNotFoundError", asBadRequest),
+      (self) => withSpan(self, "Videos.create", () => spanOf("create_video", { "gen_ai.request.model": request.model }))
+    )
+
+  const extend: VideosService["extend"] = (request, options) =>
+    withSpan(
+      Effect.flatMap(submissions.extendRequest(request, options), (submission) => submitJob(submission, send)),
+      "Videos.extend",
+      () => spanOf("extend_video", { "video.extension.seconds": request.seconds })
+    )
+
+  const edit: VideosService["edit"] = (request, options) =>
+    withSpan(
+      Effect.flatMap(submissions.editRequest(request, options), (submission) => submitJob(submission, send)),
+      "Videos.edit",
+      () => spanOf("edit_video", {})
+    )
+
+  const remix: VideosService["remix"] = (request, options) =>
+    withSpan(
+      Effect.flatMap(submissions.remixRequest(request, options), (submission) =>
+        submitJob<never>(submission, ({ call }) => http.execute(call))
+      ),
+      "Videos.remix",
+      () => spanOf("remix_video", {})
+    )
+
+  const createCharacter: VideosService["createCharacter"] = (request, options) =>
+    Effect.flatMap(submissions.characterRequest(request, options), (submission) =>
+      submit(submission, send(submission), responses.characterResponse)
+    ).pipe(Effect.catchTag("VideoNotFoundError", asBadRequest), (self) =>
+      withSpan(self, "Videos.createCharacter", () => spanOf("create_character", {}))
+    )
+
+  const retrieveCharacter: VideosService["retrieveCharacter"] = (id, options) =>
+    Effect.flatMap(routes.characterRequest(id, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) => responses.characterResponse(call, response))
+    ).pipe(
+      Effect.catchTags({
+        ModerationBlockedError: asBadRequest,
+        VideoNotFoundError: (error) => Effect.fail(new Errors.CharacterNotFoundError({ ...error, characterId: id }))
+      }),
+      (self) => withSpan(self, "Videos.retrieveCharacter", () => spanOf("retrieve_character", {}))
+    )
+
+  /** A job that has been seen to end has content, whatever a replica says a moment later. */
+  const noted = (video: VideoResource): Effect.Effect<VideoResource> =>
+    Effect.map(currentMonotonicMillis, (now) => {
+      ends.saw(video, now)
+      return video
+    })
+
+  // Watches do this by the thousand: one frame for all that follows the exchange.
+  const look = (call: VideosCall, id: string) =>
+    Effect.matchEffect(http.execute(call), {
+      onFailure: (error) => (error._tag === "ModerationBlockedError" ? asBadRequest(error) : Effect.fail(error)),
+      onSuccess: (response): Effect.Effect<VideoResource, Errors.ResponseDecodeError> => {
+        const video = responses.retrieveResponse(call, response, id)
+        return Either.isRight(video) && phaseOf(video.right) === "succeeded" ? noted(video.right) : video
+      }
+    })
+
+  const retrieve: VideosService["retrieve"] = (id, options) =>
+    withSpan(
+      Effect.suspend((): Effect.Effect<VideoResource, RetrieveVideoError> => {
+        const call = routes.retrieveRequest("retrieveVideo", id, options)
+        return Either.isLeft(call) ? Effect.fail(call.left) : look(call.right, id)
+      }),
+      "Videos.retrieve",
+      () => spanOf("retrieve_video", { "video.id": id })
+    )
+
+  const remove: VideosService["delete"] = (id, options) =>
+    Effect.flatMap(routes.deleteRequest(id, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) => {
+        claims.forget(id)
+        ends.forget(id)
+        submitted.forget(id)
+        return responses.deleteResponse(call, response, id)
+      })
+    ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
+      withSpan(self, "Videos.delete", () => spanOf("delete_video", { "video.id": id }))
+    )
+
+  const listPages: VideosService["listPages"] = (options) =>
+    Stream.suspend(() => {
+      const cursor = new ListCursor(options?.after)
+      // What is wrong with the end of the list fails after the page before it was emitted.
+      return Stream.paginateEffect(options?.after as string | undefined | Errors.ResponseDecodeError, (from) =>
+        from instanceof Errors.ResponseDecodeError
+          ? Effect.fail(from)
+          : Effect.map(
+              withSpan(readPage(from, cursor, options), "Videos.list", () => spanOf("list_videos", {})),
+              ({ error, next, page }) => [page, error === null ? next : Option.some(error)] as const
+            )
+      )
+    }).pipe(Stream.filter(({ videos }) => videos.length > 0))
+
+  const videos: VideosService = {
+    create,
+    extend,
+    edit,
+    remix,
+    createCharacter,
+    retrieveCharacter,
+    retrieve,
+    listPages,
+    delete: remove,
+    content: makeContent(http, retrieveAs, ends, isGiven(http.downloading) ? http.downloading : null)
+  }
+  setSubmissions(videos, submitted)
+  return videos
+}

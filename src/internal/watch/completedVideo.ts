@@ -1,0 +1,10 @@
+/** How a job ended, for those who want its clip. */
+import * as Either from "effect/Either"
+import { VideoFailedError } from "../../Errors.js"
+import { phaseOf, type VideoResource } from "../../Schema.js"
+
+/** The job, or why it has no clip. */
+export const completed = (video: VideoResource): Either.Either<VideoResource, VideoFailedError> =>
+  phaseOf(video) === "failed"
+    ? Either.left(new VideoFailedError({ operation: "awaitVideo", video }))
+    : Either.right(video)
