@@ -1,5 +1,5 @@
 import { VideoResource } from "effect-videos"
-import { CreateVideoBody } from "effect-videos/Requests"
+import { CreateVideoBody } from "effect-videos/Schema"
 
 // Hono, tRPC, TanStack Form and their kin take any Standard Schema: these are.
 const body = await CreateVideoBody["~standard"].validate({ prompt: "", seconds: "5" })

@@ -25,9 +25,9 @@ import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { RequestLimiter } from "./Budget.js"
 import { withDeadline } from "./internal/http/deadline.js"
 import { currentMonotonicMillis } from "./internal/monotonicClock.js"
+import type { RequestLimiter } from "./internal/rate/budgetTypes.js"
 
 /**
  * What is shared, and with whom.

@@ -16,24 +16,18 @@
 import type * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import type { BudgetSnapshot } from "./Budget.js"
-import type * as Errors from "./Errors.js"
 import {
   type CallOptions,
   type SubmitOptions,
   VideosConfig,
   type VideosConfigOptions,
   VideosHttp,
-  type VideosHttpError,
   type VideosHttpService
 } from "./Http.js"
 import { snapshotOf } from "./internal/download/contentSource.js"
-import { isGiven, makePageReads, makeVideos } from "./internal/videosService.js"
-import { belongingsOf, withBelongings } from "./internal/watch/watchGroups.js"
 import type {
   ContentOptions,
   CreateCharacterRequest,
@@ -42,171 +36,41 @@ import type {
   ExtendVideoRequest,
   ListVideosOptions,
   RemixVideoRequest
-} from "./Requests.js"
-import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./Schema.js"
+} from "./internal/protocol/requestSchemas.js"
+import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./internal/protocol/videoSchemas.js"
+import { isGiven, makePageReads, makeVideos } from "./internal/videosService.js"
+import type {
+  CreateCharacterError,
+  CreateVideoError,
+  DeleteVideoError,
+  DownloadVideoError,
+  EditVideoError,
+  ExtendVideoError,
+  ListVideosError,
+  RemixVideoError,
+  RetrieveCharacterError,
+  RetrieveVideoError,
+  VideosService,
+  Watchers
+} from "./internal/videosTypes.js"
+import { belongingsOf, withBelongings } from "./internal/watch/watchGroups.js"
 
-// -----------------------------------------------------------------------------
-// errors
-// -----------------------------------------------------------------------------
-
-/**
- * What any submission may fail with.
- *
- * @since 0.1.0
- * @category errors
- */
-export type SubmitVideoError =
-  | Errors.InvalidRequestError
-  | Exclude<VideosHttpError, Errors.ResponseDecodeError | Errors.VideoNotFoundError>
-  | Errors.SubmissionUncertainError
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type CreateVideoError = SubmitVideoError | Errors.UploadError
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type ExtendVideoError = SubmitVideoError | Errors.VideoNotFoundError | Errors.UploadError
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type EditVideoError = ExtendVideoError
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type RemixVideoError = SubmitVideoError | Errors.VideoNotFoundError
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type CreateCharacterError = SubmitVideoError | Errors.UploadError
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type RetrieveCharacterError = ListVideosError | Errors.CharacterNotFoundError
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type ListVideosError = Exclude<RetrieveVideoError, Errors.VideoNotFoundError>
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type DeleteVideoError = RetrieveVideoError
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type RetrieveVideoError = Errors.InvalidRequestError | Exclude<VideosHttpError, Errors.ModerationBlockedError>
-
-/**
- * @since 0.1.0
- * @category errors
- */
-export type DownloadVideoError =
-  | RetrieveVideoError
-  | Errors.VideoNotReadyError
-  | Errors.VideoFailedError
-  | Errors.VideoExpiredError
-  | Errors.VideoContentNotFoundError
-
-// -----------------------------------------------------------------------------
-// service
-// -----------------------------------------------------------------------------
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface VideosService {
-  /** `POST /videos`. */
-  readonly create: (
-    request: CreateVideoRequest,
-    options?: SubmitOptions
-  ) => Effect.Effect<VideoResource, CreateVideoError>
-  /** `POST /videos/extensions`. */
-  readonly extend: (
-    request: ExtendVideoRequest,
-    options?: SubmitOptions
-  ) => Effect.Effect<VideoResource, ExtendVideoError>
-  /** `POST /videos/edits`. */
-  readonly edit: (request: EditVideoRequest, options?: SubmitOptions) => Effect.Effect<VideoResource, EditVideoError>
-  /** `POST /videos/{id}/remix`. */
-  readonly remix: (request: RemixVideoRequest, options?: SubmitOptions) => Effect.Effect<VideoResource, RemixVideoError>
-  /** `POST /videos/characters`. */
-  readonly createCharacter: (
-    request: CreateCharacterRequest,
-    options?: SubmitOptions
-  ) => Effect.Effect<VideoCharacter, CreateCharacterError>
-  /** `GET /videos/characters/{id}`. */
-  readonly retrieveCharacter: (
-    id: string,
-    options?: CallOptions
-  ) => Effect.Effect<VideoCharacter, RetrieveCharacterError>
-  /** `GET /videos`, page after page. */
-  readonly listPages: (options?: ListVideosOptions) => Stream.Stream<VideoPage, ListVideosError>
-  /** `DELETE /videos/{id}`. */
-  readonly delete: (id: string, options?: CallOptions) => Effect.Effect<DeletedVideo, DeleteVideoError>
-  /** `GET /videos/{id}`. */
-  readonly retrieve: (id: string, options?: CallOptions) => Effect.Effect<VideoResource, RetrieveVideoError>
-  /** `GET /videos/{id}/content`. */
-  readonly content: (id: string, options?: ContentOptions) => Stream.Stream<Uint8Array, DownloadVideoError>
-}
-
-/**
- * One job that is being watched.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Watcher {
-  readonly id: string
-  /** What was seen last; `null` before the first look. */
-  readonly latest: VideoResource | null
-  /** How many consumers it has. */
-  readonly consumers: number
-  /** How many looks it got, and when the last of them was. */
-  readonly looks: number
-  readonly lookedAt: DateTime.Utc | null
-  /** When the next one is due; `null` while one is on its way. */
-  readonly nextLookAt: DateTime.Utc | null
-  /** Whether it is read by pages of the list, or by itself. */
-  readonly readBy: "page" | "single"
-}
-
-/**
- * What a `Videos` watches.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Watchers {
-  readonly jobs: ReadonlyArray<Watcher>
-  /** How pages of the list are used, and why they are not any more. */
-  readonly list: { readonly mode: "auto" | "always" | "never"; readonly distrust: string | null }
-  /** Requests for watches that are on their way, and jobs that wait for one to be sent. */
-  readonly inFlight: number
-  readonly waiting: number
-  /** Whether events are pushed, so that looks are a safety net. */
-  readonly isPushed: boolean
-  /** The layer's budget; `null` for a canned `Videos`, which has none. */
-  readonly budget: BudgetSnapshot | null
-}
+export type {
+  CreateCharacterError,
+  CreateVideoError,
+  DeleteVideoError,
+  DownloadVideoError,
+  EditVideoError,
+  ExtendVideoError,
+  ListVideosError,
+  RemixVideoError,
+  RetrieveCharacterError,
+  RetrieveVideoError,
+  SubmitVideoError,
+  VideosService,
+  Watcher,
+  Watchers
+} from "./internal/videosTypes.js"
 
 /**
  * The operations as a service.

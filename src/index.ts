@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
-export type { BudgetOptions, BudgetSnapshot, RequestKind, RequestLimiter } from "./Budget.js"
+
 export * from "./Errors.js"
 export * as VideosFetch from "./Fetch.js"
+export type { BudgetOptions, BudgetSnapshot, RequestKind, RequestLimiter } from "./Http.js"
 export {
   type CallOptions,
   type DownloadPolicy,
@@ -34,21 +35,16 @@ export {
   type ContentOptions,
   type CreateCharacterRequest,
   type CreateVideoRequest,
+  type DeletedVideo,
   type EditVideoRequest,
   type ExtendVideoRequest,
   type ImageReference,
-  type ListVideosOptions,
-  type RemixVideoRequest,
-  VideoSeconds,
-  type VideoSize,
-  type VideoVariant
-} from "./Requests.js"
-export {
-  type DeletedVideo,
   isSameSnapshot,
   isTerminal,
   type Json,
+  type ListVideosOptions,
   phaseOf,
+  type RemixVideoRequest,
   VideoCharacter,
   type VideoFault,
   VideoId,
@@ -56,7 +52,10 @@ export {
   type VideoPhase,
   VideoResource,
   type VideoResourceEncoded,
-  type VideoStatus
+  VideoSeconds,
+  type VideoSize,
+  type VideoStatus,
+  type VideoVariant
 } from "./Schema.js"
 export * from "./Stream.js"
 export * from "./Transfer.js"

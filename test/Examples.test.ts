@@ -86,7 +86,7 @@ describe("README", () => {
   })
 
   it("lists every error tag, and no other", () => {
-    const sources = read("src/Errors.ts") + read("src/internal/errors/jobErrors.ts")
+    const sources = read("src/internal/errors/errors.ts") + read("src/internal/errors/jobErrors.ts")
     const tags = [...sources.matchAll(/^export class (\w+Error)/gm)].map(([, tag]) => tag)
     const table = [...read("README.md").matchAll(/^\| `(\w+Error)`/gm)].map(([, tag]) => tag)
     assert.sameMembers(table, tags)

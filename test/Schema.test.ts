@@ -6,13 +6,18 @@ import {
   EditVideoBody,
   ExtendVideoBody,
   ExtendVideoForm,
+  isSameSnapshot,
+  isTerminal,
   ListQuery,
   Prompt,
   PromptBody,
+  phaseOf,
+  VideoCharacter,
+  VideoId,
   VideoReference,
+  VideoResource,
   VideoSeconds
-} from "effect-videos/Requests"
-import { isSameSnapshot, isTerminal, phaseOf, VideoCharacter, VideoId, VideoResource } from "effect-videos/Schema"
+} from "effect-videos/Schema"
 import { job } from "./support/videos.js"
 
 addEqualityTesters()

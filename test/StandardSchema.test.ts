@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { StandardSchemaV1 } from "@standard-schema/spec"
 import type { CreateVideoRequest, ExtendVideoRequest } from "effect-videos"
 import { VideoCharacter, VideoResource } from "effect-videos"
-import * as Requests from "effect-videos/Requests"
+import * as Requests from "effect-videos/Schema"
 import { VideoEvent } from "effect-videos/Webhook"
 
 /** All that a library without Effect knows of a schema. */

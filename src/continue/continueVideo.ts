@@ -5,16 +5,17 @@ import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type * as Errors from "../Errors.js"
 import type { SubmitOptions } from "../Http.js"
 import { exclusively, type Reserved } from "../internal/download/pathLock.js"
 import { writeError } from "../internal/download/targetFile.js"
+import type * as Errors from "../internal/errors/errors.js"
 import { ofJob } from "../internal/errors/ofJob.js"
 import { spanOf, withSpan } from "../internal/http/spans.js"
+import type { CreateVideoRequest, ExtendVideoRequest } from "../internal/protocol/requestSchemas.js"
 import { createRequest, extendRequest } from "../internal/protocol/submissionRequests.js"
+import * as VideoFile from "../internal/protocol/videoFile.js"
+import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { completed } from "../internal/watch/completedVideo.js"
-import type { CreateVideoRequest, ExtendVideoRequest } from "../Requests.js"
-import type { VideoResource } from "../Schema.js"
 import {
   type CreateAndWatchError,
   createAndWatch,
@@ -23,7 +24,6 @@ import {
   type SubmitAndWatchOptions
 } from "../Stream.js"
 import { downloadVideoToFile } from "../Transfer.js"
-import * as VideoFile from "../VideoFile.js"
 import type { Videos } from "../Videos.js"
 import type { Film } from "./film.js"
 import { lastFrame, type Size } from "./graph.js"

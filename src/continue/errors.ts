@@ -1,7 +1,7 @@
 /** What can go wrong between two clips and one, beside what can go wrong with any job. */
 import * as Schema from "effect/Schema"
 import { jobOf, nullable, submitted } from "../internal/errors/errorFields.js"
-import { VideoResource } from "../Schema.js"
+import { VideoResource } from "../internal/protocol/videoSchemas.js"
 
 /**
  * `ffmpeg` or `ffprobe` cannot be started: it is not installed, not on the `PATH`, or may not be run. Known before a segment is

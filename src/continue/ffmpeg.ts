@@ -5,7 +5,7 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { VideoResource } from "../Schema.js"
+import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { FfmpegUnavailableError, MediaError } from "./errors.js"
 
 export interface Programs {

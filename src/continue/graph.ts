@@ -1,7 +1,7 @@
 /** The filter graphs: a film's last frame as a picture, and two films as one. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { VideoResource } from "../Schema.js"
+import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { failed, input, type Programs, type Run, run, type Stage, timeToMake } from "./ffmpeg.js"
 import type { Colors, Film } from "./film.js"
 

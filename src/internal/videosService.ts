@@ -4,7 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as Errors from "../Errors.js"
+import { makeContent } from "./download/content.js"
+import { Ends } from "./download/contentLag.js"
+import * as Errors from "./errors/errors.js"
+import { type Deadline, startDeadline } from "./http/deadline.js"
+import { formFields } from "./http/encodeBody.js"
 import type {
   CallOptions,
   SubmissionPolicy,
@@ -12,13 +16,7 @@ import type {
   VideosHttpError,
   VideosHttpService,
   VideosResponse
-} from "../Http.js"
-import { phaseOf, type VideoResource } from "../Schema.js"
-import type { RetrieveVideoError, SubmitVideoError, VideosService } from "../Videos.js"
-import { makeContent } from "./download/content.js"
-import { Ends } from "./download/contentLag.js"
-import { type Deadline, startDeadline } from "./http/deadline.js"
-import { formFields } from "./http/encodeBody.js"
+} from "./http/httpTypes.js"
 import { upload } from "./http/multipart.js"
 import { asBadRequest, hadNoEffect, leavesOpen } from "./http/responseError.js"
 import { spanOf, withSpan } from "./http/spans.js"
@@ -27,9 +25,11 @@ import * as responses from "./protocol/decodeResponse.js"
 import { ListCursor } from "./protocol/listCursor.js"
 import * as routes from "./protocol/readRequests.js"
 import * as submissions from "./protocol/submissionRequests.js"
+import { phaseOf, type VideoResource } from "./protocol/videoSchemas.js"
 import { Claims } from "./reconcile/claims.js"
 import type { ReadPage } from "./reconcile/readNewestJobs.js"
 import { type Answered, type IsThere, makeReconcile } from "./reconcile/reconcileSubmission.js"
+import type { RetrieveVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
 import type { PageReads } from "./watch/poller.js"
 import { setSubmissions } from "./watch/recentSubmissions.js"
 

@@ -31,8 +31,9 @@ import * as Stream from "effect/Stream"
 import * as VideosFetch from "../Fetch.js"
 import { type CallOptions, type ResponseMeta, VideosConfig, type VideosConfigOptions, VideosHttp } from "../Http.js"
 import { finiteTimeout } from "../internal/config/optionRules.js"
-import type { ContentOptions, ListVideosOptions } from "../Requests.js"
-import type { VideoResource } from "../Schema.js"
+import type { ContentOptions, ListVideosOptions } from "../internal/protocol/requestSchemas.js"
+import * as VideoFile from "../internal/protocol/videoFile.js"
+import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import {
   awaitVideo,
   type VideoUpdate,
@@ -41,7 +42,6 @@ import {
   watchVideo,
   watchVideos
 } from "../Stream.js"
-import * as VideoFile from "../VideoFile.js"
 import {
   createCharacter,
   createVideo,
@@ -57,8 +57,14 @@ import {
 } from "../Videos.js"
 import { Runner, streamOf } from "./run.js"
 
-export * from "../Errors.js"
-export { isTerminal, phaseOf, type VideoCharacter, type VideoPhase, type VideoResource } from "../Schema.js"
+export * from "../internal/errors/errors.js"
+export {
+  isTerminal,
+  phaseOf,
+  type VideoCharacter,
+  type VideoPhase,
+  type VideoResource
+} from "../internal/protocol/videoSchemas.js"
 export type { VideoUpdate } from "../Stream.js"
 export { VideosClosedError } from "./run.js"
 

@@ -1,7 +1,7 @@
 /** What looks find, one after the other. */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
-import type { VideoResource, VideoStatus } from "../Schema.js"
+import type { VideoResource, VideoStatus } from "../internal/protocol/videoSchemas.js"
 import type { RetrieveVideoError } from "../Videos.js"
 import type { VideoFields } from "./snapshots.js"
 

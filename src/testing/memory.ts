@@ -5,12 +5,19 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as Errors from "../Errors.js"
+import * as Errors from "../internal/errors/errors.js"
 import * as routes from "../internal/protocol/readRequests.js"
+import type { VideoVariant } from "../internal/protocol/requestSchemas.js"
 import * as submissions from "../internal/protocol/submissionRequests.js"
-import type { VideoVariant } from "../Requests.js"
-import { isTerminal, phaseOf, type VideoCharacter, type VideoFault, VideoId, type VideoResource } from "../Schema.js"
-import { isVideoFile, type VideoFile } from "../VideoFile.js"
+import { isVideoFile, type VideoFile } from "../internal/protocol/videoFile.js"
+import {
+  isTerminal,
+  phaseOf,
+  type VideoCharacter,
+  type VideoFault,
+  VideoId,
+  type VideoResource
+} from "../internal/protocol/videoSchemas.js"
 import type { VideosService } from "../Videos.js"
 import { makeCharacter, makeVideo, type VideoFields } from "./snapshots.js"
 import { fieldsOf } from "./submitted.js"

@@ -1,6 +1,6 @@
 /** Snapshots made up by a test. */
 import * as Schema from "effect/Schema"
-import { phaseOf, VideoCharacter, VideoResource } from "../Schema.js"
+import { phaseOf, VideoCharacter, VideoResource } from "../internal/protocol/videoSchemas.js"
 
 /**
  * The fields of a snapshot that matter to a test.

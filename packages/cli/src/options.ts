@@ -7,8 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import { type Query, readBaseUrl, readQuery, secretShape } from "effect-videos/internal/config/validateConfig"
 import type { PresetName, presets } from "effect-videos/Presets"
-import type { VideoSeconds } from "effect-videos/Requests"
-import type { Json } from "effect-videos/Schema"
+import type { Json, VideoSeconds } from "effect-videos/Schema"
 
 // -----------------------------------------------------------------------------
 // kinds of value

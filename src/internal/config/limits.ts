@@ -1,5 +1,5 @@
 /** How much of an answer is taken. */
-import type { Limits } from "../../Http.js"
+import type { Limits } from "./configTypes.js"
 
 /** @internal */
 export const defaultLimits: Limits = {

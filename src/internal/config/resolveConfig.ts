@@ -6,15 +6,15 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import { Operation } from "../../Errors.js"
-import type { VideosConfigOptions, VideosConfigService } from "../../Http.js"
-import { isPresetName, presets } from "../../Presets.js"
+import { Operation } from "../errors/errors.js"
 import { backoff } from "../http/retryPolicy.js"
 import { checkBudget } from "../rate/requestBudget.js"
+import type { VideosConfigOptions, VideosConfigService } from "./configTypes.js"
 import { variable } from "./environment.js"
 import { defaultLimits } from "./limits.js"
 import * as rules from "./optionRules.js"
 import { problemIn, shapeOf } from "./optionRules.js"
+import { isPresetName, presets } from "./presets.js"
 import {
   checkHeader,
   checkHeaderValue,

@@ -1,5 +1,5 @@
 /** The rules that a configuration has to keep. Each answers with what is wrong, in words that show no secret. */
-import type { Limits } from "../../Http.js"
+import type { Limits } from "./configTypes.js"
 
 /** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
 const visible = /^[\x21-\x7e]+$/

@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as Errors from "../../Errors.js"
+import * as Errors from "../errors/errors.js"
+import { looksLikeHtml, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type {
   CallOptions,
   DownloadPolicy,
@@ -15,17 +16,16 @@ import type {
   VideosCall,
   VideosHttpError,
   VideosHttpService
-} from "../../Http.js"
-import type { ContentOptions } from "../../Requests.js"
-import { phaseOf, type VideoResource } from "../../Schema.js"
-import type { DownloadVideoError, VideosService } from "../../Videos.js"
-import { looksLikeHtml, maxDetail, readErrorBody } from "../http/errorBody.js"
+} from "../http/httpTypes.js"
 import { parseJson } from "../http/redaction.js"
 import { asBadRequest } from "../http/responseError.js"
 import { spanOf, withSpan } from "../http/spans.js"
 import { currentMonotonicMillis, monotonicMillis } from "../monotonicClock.js"
 import * as wire from "../protocol/jsonReaders.js"
 import * as routes from "../protocol/readRequests.js"
+import type { ContentOptions } from "../protocol/requestSchemas.js"
+import { phaseOf, type VideoResource } from "../protocol/videoSchemas.js"
+import type { DownloadVideoError, VideosService } from "../videosTypes.js"
 import { bounded } from "./byteStream.js"
 import { type Ends, graceOf, isGone, isToBeExpected, Lagging, notReady, untilThere } from "./contentLag.js"
 import {

@@ -5,13 +5,13 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Errors from "../../Errors.js"
-import type { DownloadPolicy, VideosHttpError } from "../../Http.js"
-import type { ContentOptions } from "../../Requests.js"
-import type { VideoResource } from "../../Schema.js"
-import type { DownloadVideoError } from "../../Videos.js"
+import * as Errors from "../errors/errors.js"
+import type { DownloadPolicy, VideosHttpError } from "../http/httpTypes.js"
 import { nextDelay, stepper } from "../http/retryPolicy.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
+import type { ContentOptions } from "../protocol/requestSchemas.js"
+import type { VideoResource } from "../protocol/videoSchemas.js"
+import type { DownloadVideoError } from "../videosTypes.js"
 
 /** For how long after a job's end its content may be missing: as long as a job may be missing in the list. */
 const defaultGrace: Duration.DurationInput = "30 seconds"

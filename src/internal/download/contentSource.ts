@@ -7,9 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Stream from "effect/Stream"
-import { phaseOf, type VideoResource } from "../../Schema.js"
 import * as wire from "../protocol/jsonReaders.js"
 import { textIn } from "../protocol/longText.js"
+import { phaseOf, type VideoResource } from "../protocol/videoSchemas.js"
 
 /** A clip inside its job, or its URL. `field` is its path in the job, such as `data[0].url`. */
 export type ContentSource =

@@ -11,12 +11,8 @@ import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Errors from "../../Errors.js"
-import type { ResponseMeta } from "../../Http.js"
-import type { ContentOptions } from "../../Requests.js"
-import { phaseOf } from "../../Schema.js"
-import type { DownloadVideoError, VideosService } from "../../Videos.js"
 import { seconds } from "../errors/errorFields.js"
+import * as Errors from "../errors/errors.js"
 import {
   type FileExistsError,
   type FileWriteError,
@@ -24,8 +20,12 @@ import {
   type InvalidPathError,
   type TransferInProgressError
 } from "../errors/fileErrors.js"
+import type { ResponseMeta } from "../http/httpTypes.js"
 import { nextDelay, stepper } from "../http/retryPolicy.js"
 import { monotonicMillis } from "../monotonicClock.js"
+import type { ContentOptions } from "../protocol/requestSchemas.js"
+import { phaseOf } from "../protocol/videoSchemas.js"
+import type { DownloadVideoError, VideosService } from "../videosTypes.js"
 import { makePart, type Part } from "./partialFile.js"
 import { type AnswerHeaders, lengthOf, rangeOf, sameVersion, unsatisfied, validatorOf } from "./rangeHeaders.js"
 import {

@@ -1,7 +1,7 @@
 /** The errors that are about one job or character. `Errors.ts` exports them beside the others. */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { phaseOf, VideoResource } from "../../Schema.js"
+import { phaseOf, VideoResource } from "../protocol/videoSchemas.js"
 import { answered, nullable, Operation, said, seconds } from "./errorFields.js"
 
 /**

@@ -1,6 +1,6 @@
 /** A request's fields, in the protocol's own words, as the body that a server takes. */
 import * as HttpBody from "@effect/platform/HttpBody"
-import type { ServerPreset } from "../../Presets.js"
+import type { ServerPreset } from "../config/presets.js"
 import * as wire from "../protocol/jsonReaders.js"
 import { newForm, textParts } from "./multipart.js"
 

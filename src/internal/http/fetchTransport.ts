@@ -3,7 +3,7 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as Context from "effect/Context"
-import type { Limits } from "../../Http.js"
+import type { Limits } from "../config/configTypes.js"
 import { type Answer, BodyText, isOk, LazyAnswer, limitOf } from "./responseBody.js"
 import { bytesOf, type Direct, type Outcome } from "./transport.js"
 

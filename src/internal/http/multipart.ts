@@ -2,11 +2,11 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as Errors from "../../Errors.js"
-import type { VideosUpload } from "../../Http.js"
-import type { VideoFile } from "../../VideoFile.js"
+import * as Errors from "../errors/errors.js"
 import { detectable, detectMediaType, fileNameOf, signatureLength } from "../protocol/mediaType.js"
+import type { VideoFile } from "../protocol/videoFile.js"
 import { randomId } from "../randomId.js"
+import type { VideosUpload } from "./httpTypes.js"
 
 const encoder = new TextEncoder()
 

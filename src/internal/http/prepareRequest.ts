@@ -4,9 +4,10 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import type { VideosCall, VideosConfigService } from "../../Http.js"
+import type { VideosConfigService } from "../config/configTypes.js"
 import { version } from "../config/version.js"
 import { encodeBody } from "./encodeBody.js"
+import type { VideosCall } from "./httpTypes.js"
 
 const headersOf = (config: VideosConfigService): Headers.Headers =>
   Headers.fromInput({

@@ -1,7 +1,7 @@
 /** Keeps the configured secrets out of whatever is made of a server's answer, should the server have repeated one. */
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import type { VideosConfigService } from "../../Http.js"
+import type { VideosConfigService } from "../config/configTypes.js"
 import { defaultLimits, prune } from "../config/limits.js"
 import { readJson } from "../protocol/json.js"
 import * as wire from "../protocol/jsonReaders.js"

@@ -1,9 +1,9 @@
 /** Redirects of reads, one hop at a time: nothing that tells who asks leaves the server's own origin. */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Either from "effect/Either"
-import * as Errors from "../../Errors.js"
-import type { VideosCall } from "../../Http.js"
 import { version } from "../config/version.js"
+import * as Errors from "../errors/errors.js"
+import type { VideosCall } from "./httpTypes.js"
 
 /** As `fetch` has it, less a few; no server of the family redirects more than twice. */
 const maxRedirects = 5

@@ -1,6 +1,6 @@
 /** An answer with its body, as every way of sending hands it over; and how much of a body is read. */
 import * as Headers from "@effect/platform/Headers"
-import type { Limits } from "../../Http.js"
+import type { Limits } from "../config/configTypes.js"
 
 /** @internal */
 export interface Answer {

@@ -1,9 +1,9 @@
 /** From an HTTP answer that says no to the error that tells why: one pure function, one table of tests. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Errors from "../../Errors.js"
-import type { VideosHttpError } from "../../Http.js"
+import * as Errors from "../errors/errors.js"
 import { clip, type ErrorBody, readErrorBody } from "./errorBody.js"
+import type { VideosHttpError } from "./httpTypes.js"
 
 /** What was asked, as far as an error speaks of it. */
 export interface Asked {

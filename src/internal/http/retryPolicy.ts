@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as Intervals from "effect/ScheduleIntervals"
-import * as Errors from "../../Errors.js"
+import * as Errors from "../errors/errors.js"
 import { monotonicMillis } from "../monotonicClock.js"
 
 /** A running schedule: each call gives the milliseconds to wait, or `null` once the schedule has ended. */

@@ -11,20 +11,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
-import * as Errors from "../../Errors.js"
-import type {
-  VideosByteResponse,
-  VideosCall,
-  VideosConfigService,
-  VideosHttpError,
-  VideosHttpService,
-  VideosResponse
-} from "../../Http.js"
+import type { VideosConfigService } from "../config/configTypes.js"
 import { bounded, untilIdle } from "../download/byteStream.js"
 import { lengthOf, rangeOf } from "../download/rangeHeaders.js"
+import * as Errors from "../errors/errors.js"
 import { makeBudget, type Outcome, type Restore, withPermit } from "../rate/requestBudget.js"
 import { discard, makeTransmit, type Passage, readBody, readError } from "./clientTransport.js"
 import { Countdown, timerOf, withDeadline } from "./deadline.js"
+import type { VideosByteResponse, VideosCall, VideosHttpError, VideosHttpService, VideosResponse } from "./httpTypes.js"
 import { makePrepare, makeWithQuery, redactedNames } from "./prepareRequest.js"
 import { makeAnswers, type Whereabouts } from "./readResponse.js"
 import { makeSecrets } from "./redaction.js"

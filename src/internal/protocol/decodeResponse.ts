@@ -1,14 +1,14 @@
 /** Answers: a response in, the resource out, or why it is none. */
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
-import * as Errors from "../../Errors.js"
-import type { VideosCall, VideosResponse } from "../../Http.js"
-import * as Schema from "../../Schema.js"
+import * as Errors from "../errors/errors.js"
 import { clip, maxDetail, readErrorBody } from "../http/errorBody.js"
+import type { VideosCall, VideosResponse } from "../http/httpTypes.js"
 import * as wire from "./jsonReaders.js"
 import type { ListPage } from "./listCursor.js"
 import { fromWire } from "./videoDecoder.js"
 import { isId } from "./videoId.js"
+import * as Schema from "./videoSchemas.js"
 
 /** What was seen of a job before, by its id. */
 export type Known = (id: string) => Schema.VideoResource | null

@@ -2,7 +2,7 @@
  * Where the next page of a list begins. Servers differ: LiteLLM filters pages per caller, so that a page may be empty and
  * still have a `last_id`; TeleFuser sends `has_more: true` with its last page; SGLang ignores `after`.
  */
-import type { VideoPage, VideoResource } from "../../Schema.js"
+import type { VideoPage, VideoResource } from "./videoSchemas.js"
 
 /** A page and the cursor that the server sends with it. */
 export interface ListPage extends VideoPage {

@@ -1,10 +1,10 @@
 /** Requests that make nothing: a value in, the call to send out, or what is wrong with the value. */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Either from "effect/Either"
-import type * as Errors from "../../Errors.js"
-import type { CallOptions, VideosCall } from "../../Http.js"
-import { type ContentOptions, ListQuery, type ListVideosOptions } from "../../Requests.js"
+import type * as Errors from "../errors/errors.js"
+import type { CallOptions, VideosCall } from "../http/httpTypes.js"
 import * as wire from "./jsonReaders.js"
+import { type ContentOptions, ListQuery, type ListVideosOptions } from "./requestSchemas.js"
 import { checkOptions, encodeRequest, idSegment } from "./validateRequest.js"
 
 /** vLLM-Omni answers a look at a failed job with the job's own error status and the whole video as its body. */

@@ -2,13 +2,13 @@
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
-import type * as Errors from "../../Errors.js"
-import type { Sending, SubmitOptions, VideosCall } from "../../Http.js"
-import * as Requests from "../../Requests.js"
-import { isVideoFile, type VideoFile } from "../../VideoFile.js"
+import type * as Errors from "../errors/errors.js"
+import type { Sending, SubmitOptions, VideosCall } from "../http/httpTypes.js"
 import { randomId } from "../randomId.js"
 import * as wire from "./jsonReaders.js"
+import * as Requests from "./requestSchemas.js"
 import { checkOptions, encodeRequest, idSegment, invalid, jsonText } from "./validateRequest.js"
+import { isVideoFile, type VideoFile } from "./videoFile.js"
 
 /** A submission that is ready to go, with the key that it carries on every try. */
 export interface Submission {

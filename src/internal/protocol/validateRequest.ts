@@ -3,10 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
-import * as Errors from "../../Errors.js"
-import type { CallOptions, SubmitOptions } from "../../Http.js"
 import * as rules from "../config/optionRules.js"
 import { checkHeader, checkHeaderValue } from "../config/validateConfig.js"
+import * as Errors from "../errors/errors.js"
+import type { CallOptions, SubmitOptions } from "../http/httpTypes.js"
 import { isId } from "./videoId.js"
 
 const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>

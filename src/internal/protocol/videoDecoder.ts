@@ -1,10 +1,11 @@
 /** The one place where an answer's accent is undone: the wire's JSON to a `VideoResource`, and back. */
 import * as DateTime from "effect/DateTime"
-import type { VideoCharacter, VideoId, VideoResource, VideoResourceEncoded } from "../../Schema.js"
 import { failureReason } from "./failureReason.js"
 import * as wire from "./jsonReaders.js"
 import { giveLong, holdLong, LongText } from "./longText.js"
 import { phaseOfStatus } from "./phase.js"
+import type { VideoId } from "./videoId.js"
+import type { VideoCharacter, VideoResource, VideoResourceEncoded } from "./videoTypes.js"
 
 // The protocol's own names. The rest of a body is `extra`.
 export const known: ReadonlySet<string> = new Set(

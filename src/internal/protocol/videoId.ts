@@ -1,3 +1,6 @@
+import * as Schema from "effect/Schema"
+import { accepts } from "./acceptsAnnotation.js"
+
 /** What can be sent as one segment of a path: everything that may be a job's id, and nothing that leaves its place. */
 
 /**
@@ -29,3 +32,40 @@ export const isSafeSegment = (id: string): boolean =>
 
 /** Anything at all that may be an id. */
 export const isId = (value: unknown): value is string => typeof value === "string" && isSafeSegment(value)
+
+// -----------------------------------------------------------------------------
+// ids
+// -----------------------------------------------------------------------------
+
+const acceptedId = "an id of 1 to 2048 characters with no `.` or `..` between slashes and no control characters"
+
+/**
+ * A job's id. No prefix is assumed: OpenAI writes `video_…`, vLLM-Omni `video_gen_…`, SGLang a bare UUID, LiteLLM
+ * `video_` and standard base64, so `/`, `+` and `=` are legal. It is percent-encoded as one path segment
+ * wherever it is sent.
+ *
+ * @since 0.1.0
+ * @category ids
+ */
+export const VideoId = Schema.String.pipe(
+  Schema.filter(isSafeSegment, {
+    ...accepts(acceptedId),
+    identifier: "VideoId",
+    description: acceptedId,
+    arbitrary: () => (fc) =>
+      fc
+        .oneof(
+          fc.uuid(),
+          fc.base64String({ minLength: 4 }).map((id) => `video_${id}`),
+          fc.string({ minLength: 1 })
+        )
+        .filter(isSafeSegment)
+  }),
+  Schema.brand("VideoId")
+)
+
+/**
+ * @since 0.1.0
+ * @category ids
+ */
+export type VideoId = typeof VideoId.Type

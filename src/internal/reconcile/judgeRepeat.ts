@@ -2,7 +2,7 @@
  * Which job a server made for an `Idempotency-Key` that it has seen before, perhaps from an earlier process. The list shows
  * no keys, and the job is older than the call: only one that is the single job like the request is taken.
  */
-import type { VideoResource } from "../../Schema.js"
+import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { Claims, Entry } from "./claims.js"
 import { likenessOf } from "./matchJob.js"
 import { type Look, tolerance } from "./readNewestJobs.js"

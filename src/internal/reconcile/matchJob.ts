@@ -1,7 +1,8 @@
 /** Whether a job on a server's list is what a submission asked for. Pure: it compares, and decides nothing. */
-import type { VideoResource } from "../../Schema.js"
+
 import * as wire from "../protocol/jsonReaders.js"
 import type { Submission } from "../protocol/submissionRequests.js"
+import type { VideoResource } from "../protocol/videoSchemas.js"
 
 /** What the job of a submission looks like on a list, as far as the request says. `null`: it does not. */
 export interface Sought {

@@ -1,12 +1,12 @@
 /** One look at a server's list: its newest pages, back to before a submission began; and what they leave open. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { ResponseMeta, SubmitOptions } from "../../Http.js"
-import type { ListVideosOptions } from "../../Requests.js"
-import type { VideoPage, VideoResource } from "../../Schema.js"
-import type { ListVideosError } from "../../Videos.js"
+import type { ResponseMeta, SubmitOptions } from "../http/httpTypes.js"
 import { monotonicMillis } from "../monotonicClock.js"
 import { ListCursor } from "../protocol/listCursor.js"
+import type { ListVideosOptions } from "../protocol/requestSchemas.js"
+import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
+import type { ListVideosError } from "../videosTypes.js"
 
 /** The newest jobs of a server, back to the time before the submission at least, unless there is a gap. */
 export interface Look {

@@ -7,13 +7,17 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { RequestTimeoutError, type ResponseDecodeError, SubmissionUncertainError as Uncertain } from "../../Errors.js"
-import type { SubmissionPolicy, SubmitOptions } from "../../Http.js"
-import { isTerminal, type VideoResource } from "../../Schema.js"
+import {
+  RequestTimeoutError,
+  type ResponseDecodeError,
+  SubmissionUncertainError as Uncertain
+} from "../errors/errors.js"
 import { type Deadline, withDeadline } from "../http/deadline.js"
+import type { SubmissionPolicy, SubmitOptions } from "../http/httpTypes.js"
 import { isKeyRejection, isOfOtherRequest } from "../http/responseError.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 import type { Submission } from "../protocol/submissionRequests.js"
+import { isTerminal, type VideoResource } from "../protocol/videoSchemas.js"
 import type { Claims, Entry } from "./claims.js"
 import { judgeRepeat, keyLifetime, type Repeat } from "./judgeRepeat.js"
 import { type ReadPage, readNewest } from "./readNewestJobs.js"

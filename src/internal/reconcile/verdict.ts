@@ -35,7 +35,7 @@
  * | `listTrusted: false`; not newest first, or no times; pages missing; a job of this process missing  | `Unclear`              |
  * | none of these, on two reads, the last of them after `listLag`                                     | `NotMade`: sent again  |
  */
-import type { VideoResource } from "../../Schema.js"
+import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { Claims, Entry } from "./claims.js"
 import { likenessOf, mayBecome, normalPrompt } from "./matchJob.js"
 import { type Look, margin, tolerance } from "./readNewestJobs.js"

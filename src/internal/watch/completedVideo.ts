@@ -1,7 +1,7 @@
 /** How a job ended, for those who want its clip. */
 import * as Either from "effect/Either"
-import { VideoFailedError } from "../../Errors.js"
-import { phaseOf, type VideoResource } from "../../Schema.js"
+import { VideoFailedError } from "../errors/errors.js"
+import { phaseOf, type VideoResource } from "../protocol/videoSchemas.js"
 
 /** The job, or why it has no clip. */
 export const completed = (video: VideoResource): Either.Either<VideoResource, VideoFailedError> =>

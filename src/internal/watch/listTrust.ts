@@ -3,9 +3,9 @@
  * to be trusted. It remembers and decides; it sends nothing.
  */
 import type * as Effect from "effect/Effect"
-import { isTerminal, type VideoPage, type VideoResource } from "../../Schema.js"
-import type { ListVideosError } from "../../Videos.js"
 import type { ListPage } from "../protocol/listCursor.js"
+import { isTerminal, type VideoPage, type VideoResource } from "../protocol/videoSchemas.js"
+import type { ListVideosError } from "../videosTypes.js"
 
 /** How jobs are read: by pages where they pay and can be trusted, by pages at any rate, or one by one. */
 export type ListMode = "auto" | "always" | "never"

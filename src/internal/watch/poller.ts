@@ -9,10 +9,10 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { VideoPage, VideoResource } from "../../Schema.js"
-import type { ListVideosError, RetrieveVideoError, VideosService } from "../../Videos.js"
 import { pollAfter } from "../http/responseError.js"
 import { ListCursor, type ListPage } from "../protocol/listCursor.js"
+import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
+import type { ListVideosError, RetrieveVideoError, VideosService } from "../videosTypes.js"
 import {
   isWorthAPage,
   isWorthASearch,

@@ -1,6 +1,7 @@
 /** Which jobs a `Videos` has submitted, for watches of them that begin with nothing but an id. */
-import type { VideosService } from "../../Videos.js"
+
 import type { Ends } from "../download/contentLag.js"
+import type { VideosService } from "../videosTypes.js"
 
 const submissions = new WeakMap<VideosService, Ends>()
 

@@ -9,7 +9,7 @@ import * as FiberRefs from "effect/FiberRefs"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
-import type { VideoResource } from "../../Schema.js"
+import type { VideoResource } from "../protocol/videoSchemas.js"
 
 /** What such a schedule's step does, less the schedule. `random` is at least 0 and less than 1. */
 export interface Rule<State> {

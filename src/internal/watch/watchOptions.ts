@@ -1,14 +1,14 @@
 /** From the options of a watch to its plan, or to the first option that makes no sense. */
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
-import type * as Errors from "../../Errors.js"
-import type { CallOptions } from "../../Http.js"
-import { defaultPollSchedule, defaultRetrySchedule } from "../../Polling.js"
-import type { WatchVideosOptions } from "../../Stream.js"
 import * as rules from "../config/optionRules.js"
+import type * as Errors from "../errors/errors.js"
+import type { CallOptions } from "../http/httpTypes.js"
 import { checkExtras, checkFields } from "../protocol/validateRequest.js"
+import { defaultPollSchedule, defaultRetrySchedule } from "./pollSchedules.js"
 import { ruleOf } from "./scheduleRule.js"
 import type { Plan, Polled } from "./watch.js"
+import type { WatchVideosOptions } from "./watchTypes.js"
 
 const watchRules = {
   poll: rules.schedule,

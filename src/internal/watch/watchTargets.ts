@@ -1,5 +1,8 @@
 /** The jobs that a call is given: one or many, by id or as snapshots. A string is one id, although it is iterable. */
-import type { VideoResource } from "../../Schema.js"
+import type { VideoResource } from "../protocol/videoSchemas.js"
+
+/** One job, by id or as a snapshot. */
+export type Target = string | VideoResource
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
 

@@ -6,8 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
-import type { WebhookBody } from "../../Webhook.js"
 import { redacted } from "../http/redaction.js"
+import type { WebhookBody } from "./webhookTypes.js"
 
 const scheme = "v1,"
 

@@ -8,19 +8,19 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
-import type {
-  VerifiedWebhook,
-  WebhookHeaders,
-  WebhookRequest,
-  WebhookVerifyError,
-  WebhookVerifyOptions
-} from "../../Webhook.js"
 import { checkConfig, duration } from "../config/optionRules.js"
 import { WebhookDecodeError, WebhookSignatureError, WebhookTimestampError } from "../errors/webhookErrors.js"
 import { clip } from "../http/errorBody.js"
 import { parseJson, redacted } from "../http/redaction.js"
 import { bytesOf, checkSecret, content, findKey, importKey, notRaw, signaturesOf } from "./signature.js"
 import { VideoEvent } from "./webhookEvent.js"
+import type {
+  VerifiedWebhook,
+  WebhookHeaders,
+  WebhookRequest,
+  WebhookVerifyError,
+  WebhookVerifyOptions
+} from "./webhookTypes.js"
 
 // -----------------------------------------------------------------------------
 // headers

@@ -8,7 +8,8 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
-import type { VerifiedWebhook, VideoEvent, WebhookError, WebhooksService } from "../../Webhook.js"
+import type { VideoEvent } from "./webhookEvent.js"
+import type { VerifiedWebhook, WebhookError, WebhooksService } from "./webhookTypes.js"
 
 // No word about what exactly is wrong with a signature: the one who reads it may be guessing.
 const answers = {

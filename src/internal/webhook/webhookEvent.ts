@@ -3,8 +3,8 @@ import type { LazyArbitrary } from "effect/Arbitrary"
 import * as DateTime from "effect/DateTime"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import { VideoId } from "../../Schema.js"
 import * as wire from "../protocol/jsonReaders.js"
+import { VideoId } from "../protocol/videoSchemas.js"
 
 // -----------------------------------------------------------------------------
 // models

@@ -1,17 +1,3 @@
-/**
- * The request budget of a layer: how many requests, of all watches and calls together, are under way at once and start
- * per second.
- *
- * - Fair: whoever has to wait stands in its job's line, and the lines take turns. One job, or one caller with a
- *   thousand requests, does not keep the others waiting. Submissions and deletions go before reads, three of them at most for
- *   each read.
- * - One answer of 429, or of 503 with `Retry-After`, slows everybody down: the rate is halved, and nothing is sent before
- *   `Retry-After` has passed (30 seconds at most). Then the rate grows back, half of it in 10 seconds; from there on
- *   it doubles in as long, so that a storm of 429s is made up for in minutes.
- * - Nothing runs while nobody waits.
- *
- * @since 0.1.0
- */
 import type * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
 

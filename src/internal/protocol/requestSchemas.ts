@@ -1,17 +1,9 @@
-/**
- * What programs ask for, and how that is written: as strict as answers are tolerant, because a mistake here costs money.
- * What the protocol does not allow is an `InvalidRequestError` before anything is sent.
- *
- * The bodies are Standard Schemas too: whatever takes those can check a protocol's request with them.
- *
- * @since 0.1.0
- */
 import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import type { CallOptions } from "./Http.js"
-import { accepts } from "./internal/protocol/acceptsAnnotation.js"
-import { type Json, VideoId, type VideoResource } from "./Schema.js"
-import type { VideoFile } from "./VideoFile.js"
+import type { CallOptions } from "../http/httpTypes.js"
+import { accepts } from "./acceptsAnnotation.js"
+import type { VideoFile } from "./videoFile.js"
+import { type Json, VideoId, type VideoResource } from "./videoSchemas.js"
 
 // -----------------------------------------------------------------------------
 // fields

@@ -1,0 +1,164 @@
+import type * as Duration from "effect/Duration"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type * as Schedule from "effect/Schedule"
+import type { VideosHttpError } from "../errors/videosHttpError.js"
+import type { BudgetOptions } from "../rate/budgetTypes.js"
+import type { PresetName, ServerPreset } from "./presets.js"
+
+// -----------------------------------------------------------------------------
+// configuration
+// -----------------------------------------------------------------------------
+
+/**
+ * Where the server is, who asks, and how patient to be.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosConfigService {
+  /** Up to and including the version, such as `https://host/v1`; no trailing slash. */
+  readonly baseUrl: string
+  /**
+   * Sent with every request to the server's own origin, and to no other. A `Redacted` value is kept out of all errors, spans
+   * and logs.
+   */
+  readonly query: { readonly [name: string]: string | Redacted.Redacted }
+  /** Sent as a bearer token. Self-hosted servers often want none. */
+  readonly apiKey: Option.Option<Redacted.Redacted>
+  /** Sent as `OpenAI-Organization`. */
+  readonly organization: Option.Option<string>
+  /** Sent as `OpenAI-Project`. */
+  readonly project: Option.Option<string>
+  /** Sent with every request to the server's own origin, and to no other. A `Redacted` value is kept out of all errors. */
+  readonly headers: { readonly [name: string]: string | Redacted.Redacted }
+  /** How the server wants to be spoken to. */
+  readonly preset: ServerPreset
+  /** For one try, from the first byte sent to the last byte of a JSON answer, or to a download's first byte. */
+  readonly requestTimeout: Duration.Duration
+  /** The same for a request that makes a job. Left out: `requestTimeout`. */
+  readonly submitTimeout?: Duration.Duration | undefined
+  /** For how long a download may bring nothing, or a file that is uploaded may not get on. */
+  readonly idleTimeout: Duration.Duration
+  /** For all tries of a request together, and the waits before and between them. */
+  readonly totalTimeout: Duration.Duration
+  /** How much of an answer is taken. */
+  readonly limits: Limits
+  /** When a read (`GET`) that failed with a transient error is tried again. */
+  readonly readRetry: Schedule.Schedule<unknown, VideosHttpError>
+  /** When a submission that certainly had no effect is sent again, under the same `Idempotency-Key`. */
+  readonly submitRetry: Schedule.Schedule<unknown, VideosHttpError>
+  /** A server that asks for more patience than this gets an error instead, with its delay in it. */
+  readonly maxRetryAfter: Duration.Duration
+  /** What becomes of a submission whose answer was lost. */
+  readonly onUnknownOutcome: OnUnknownOutcome
+  /** For how long after it was made a job may be missing in the server's list. */
+  readonly listLag: Duration.Duration
+  /** How much may be asked of the server at once and per second, by all watches and calls together. */
+  readonly budget: BudgetOptions
+  /** How watches read. */
+  readonly watching: WatchingOptions
+}
+
+/**
+ * What becomes of a submission whose outcome is unknown: its connection broke after it was sent, no answer came in time, or
+ * one that does not say whether a job was made (500, 502, 503 without `Retry-After`, 504 and their kin; what cannot be read;
+ * what names a job that another submission of this program was told is its own, under another `Idempotency-Key`). If the
+ * server refuses the `Idempotency-Key` because it has it already, nothing is sent again, whatever is chosen.
+ *
+ * - `"reconcile"`: the server's list is read. The job that the submission made is adopted: the call succeeds with it. If there
+ *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Whatever leaves that open fails with
+ *   `SubmissionUncertainError`, with the jobs that it may have made.
+ * - `"fail"`: `SubmissionUncertainError`, at once.
+ * - `"resend"`: sent again up to twice, unseen. It pays twice, unless the server honours `Idempotency-Key`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OnUnknownOutcome = "reconcile" | "fail" | "resend"
+
+/**
+ * How much is taken of what a server sends, so that no answer fills the memory, the stack or the disk. What goes beyond
+ * `jsonBytes`, `listItems` or `downloadBytes` is a `ResponseDecodeError` that is not tried again, and its connection is closed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limits {
+  /** Bytes of a JSON answer, decompressed; at most 256 MiB. Default: 32 MiB, some 100 jobs with the longest of prompts. */
+  readonly jsonBytes: number
+  /** Bytes of the body of a refusal; what comes after them is not read. At most 256 MiB. Default: 64 KiB. */
+  readonly errorBytes: number
+  /** Objects and lists inside one another, at most 1,000: what is nested deeper is `null`. Default: 128. */
+  readonly jsonDepth: number
+  /** Items on one page. Default: 100,000: some servers answer all their jobs at once. */
+  readonly listItems: number
+  /** Bytes of a download, decompressed, those before a resumed part included. Default: 4 GiB. May be `Infinity`. */
+  readonly downloadBytes: number
+}
+
+/**
+ * How the watches of a layer read their jobs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WatchingOptions {
+  /**
+   * Whether pages of `GET /videos` stand for single looks. `"auto"`: from `threshold` jobs on, until the server's list turns
+   * out to leave out jobs, to be in another order, or to say other things than a single look does. Default: `"auto"`, and
+   * `"never"` where the preset says that the list is not to be trusted.
+   */
+  readonly list?: "auto" | "always" | "never" | undefined
+  /** From how many watched jobs on pages are read; a positive integer. Default: 20. */
+  readonly threshold?: number | undefined
+}
+
+/**
+ * `VideosConfigService` with everything optional.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideosConfigOptions {
+  /** Default: `https://api.openai.com/v1`, the protocol's home, whose hosted service ended on 2026-09-24. */
+  readonly baseUrl?: string | undefined
+  /**
+   * Query parameters of every request to the server's own origin, such as Azure's `{ "api-version": "preview" }`. They win over
+   * those in `baseUrl`; a request's own and a call's `extraQuery` win over them. A text that is a secret by its name (`key`,
+   * `token`, `code`, `sig` and their like) or as long and as mixed as a key becomes `Redacted`. Default: none.
+   */
+  readonly query?: { readonly [name: string]: string | Redacted.Redacted } | undefined
+  /** As plain text, or wrapped: it is kept wrapped, and out of all errors and logs. */
+  readonly apiKey?: string | Redacted.Redacted | undefined
+  readonly organization?: string | undefined
+  readonly project?: string | undefined
+  readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
+  /** One of the presets by name, or a value: `{ ...presets.sglang, encoding: "form" }`. Default: `openai`. */
+  readonly preset?: PresetName | ServerPreset | undefined
+  /** Default: 60 seconds, and for submissions the preset's `submitTimeout`, where it has one. */
+  readonly requestTimeout?: Duration.DurationInput | undefined
+  /** Default: 60 seconds. */
+  readonly idleTimeout?: Duration.DurationInput | undefined
+  /** Default: none; the tries are bounded by `readRetry` and `submitRetry`. */
+  readonly totalTimeout?: Duration.DurationInput | undefined
+  /** Default: each limit's own. */
+  readonly limits?: Partial<Limits> | undefined
+  /** Default: `defaultReadRetry`. */
+  readonly readRetry?: Schedule.Schedule<unknown, VideosHttpError> | undefined
+  /** Default: `defaultSubmitRetry`. */
+  readonly submitRetry?: Schedule.Schedule<unknown, VideosHttpError> | undefined
+  /** Default: 60 seconds. */
+  readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /** Default: `"reconcile"`. */
+  readonly onUnknownOutcome?: OnUnknownOutcome | undefined
+  /**
+   * For how long after it was made a job may be missing in the server's list: before that, a submission whose answer was lost
+   * is not sent again. Default: 30 seconds.
+   */
+  readonly listLag?: Duration.DurationInput | undefined
+  /** Default: 64 at once, and as many per second as the server takes. */
+  readonly budget?: BudgetOptions | undefined
+  /** Default: by pages from 20 jobs on, where the server's list is to be trusted. */
+  readonly watching?: WatchingOptions | undefined
+}

@@ -1,0 +1,456 @@
+import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { VideoResource } from "../protocol/videoSchemas.js"
+import { answered, jobOf, nullable, Operation, said, seconds, submitted } from "./errorFields.js"
+
+export * from "./jobErrors.js"
+export { Operation }
+
+// -----------------------------------------------------------------------------
+// before a request goes out
+// -----------------------------------------------------------------------------
+
+/**
+ * A request that the protocol does not allow. Nothing was sent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidRequestError extends Schema.TaggedError<InvalidRequestError>("effect-videos/InvalidRequestError")(
+  "InvalidRequestError",
+  {
+    operation: Operation,
+    /** Path of the field, such as `video.id`. */
+    field: Schema.String,
+    /** The shape of what was given: `a text of 0 characters`, `5`; never a text itself. */
+    received: Schema.String,
+    /** What would have been taken. */
+    accepted: Schema.String,
+    /** The job that was submitted before, if its id is what cannot be sent. */
+    videoId: submitted
+  }
+) {
+  readonly isTransient = false
+  override get message() {
+    return `${this.operation}: \`${this.field}\` must be ${this.accepted}; received ${this.received}. Nothing was sent${jobOf(this)}.`
+  }
+}
+
+/**
+ * The file to upload could not be read, or had another length than it said. The server made no job: it never got a
+ * whole request.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UploadError extends Schema.TaggedError<UploadError>("effect-videos/UploadError")("UploadError", {
+  operation: Operation,
+  /** The file's name as the server would see it. */
+  file: Schema.String,
+  detail: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {
+  readonly isTransient = false
+  override get message() {
+    return `${this.operation}: cannot upload ${this.file}: ${this.detail}`
+  }
+}
+
+// -----------------------------------------------------------------------------
+// no usable answer
+// -----------------------------------------------------------------------------
+
+/**
+ * The exchange with the server broke. `connect`: no connection was made, so nothing was sent. `exchange`: it was
+ * made and lost, so the server may have acted on the request.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TransportError extends Schema.TaggedError<TransportError>("effect-videos/TransportError")(
+  "TransportError",
+  {
+    operation: Operation,
+    reason: Schema.Literal("connect", "exchange"),
+    /** Scheme, host and port. */
+    origin: Schema.String,
+    detail: Schema.String,
+    cause: Schema.optional(Schema.Defect),
+    /** The job that was submitted before; `null` for an error of a single request. */
+    videoId: submitted
+  }
+) {
+  readonly isTransient = true
+  override get message() {
+    const what = this.reason === "connect" ? `no connection to ${this.origin}` : `connection to ${this.origin} lost`
+    return `${this.operation}: ${what}: ${this.detail}${jobOf(this)}`
+  }
+}
+
+/**
+ * A time is over: one try's (`requestTimeout`), that of a download or an upload in which no byte moved (`idleTimeout`), or
+ * that of all tries together (`totalTimeout`). The request was aborted, and its connection closed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>("effect-videos/RequestTimeoutError")(
+  "RequestTimeoutError",
+  {
+    operation: Operation,
+    timeout: Schema.DurationFromMillis,
+    origin: Schema.String,
+    /** The option whose time it was. */
+    option: Schema.Literal("requestTimeout", "idleTimeout", "totalTimeout").pipe(
+      Schema.propertySignature,
+      Schema.withConstructorDefault(() => "requestTimeout" as const)
+    ),
+    /** `false`: no request was sent, or the server refused each one that was, so that a submission made no job. */
+    mayHaveActed: Schema.Boolean.pipe(
+      Schema.propertySignature,
+      Schema.withConstructorDefault(() => true)
+    ),
+    /** The job that was submitted before; `null` for an error of a single request. */
+    videoId: submitted
+  }
+) {
+  readonly isTransient = true
+  override get message() {
+    const what = {
+      requestTimeout: `no answer from ${this.origin} within`,
+      idleTimeout: `no byte went to or came from ${this.origin} for`,
+      totalTimeout: `no result from ${this.origin}, all tries together, within`
+    }[this.option]
+    const noJob = this.mayHaveActed ? "" : "; no job was made"
+    return `${this.operation}: ${what} ${seconds(this.timeout)}${noJob}${jobOf(this)}`
+  }
+}
+
+/**
+ * A redirect that is not followed: of a request that would make a job, away from `https`, to another scheme than
+ * `http(s)`, or the sixth in a row. Usually the base URL wants correcting.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RedirectError extends Schema.TaggedError<RedirectError>("effect-videos/RedirectError")("RedirectError", {
+  operation: Operation,
+  status: Schema.Number,
+  /** Where it pointed, without query and fragment (they may be signed). */
+  location: Schema.String,
+  reason: Schema.Literal("submission", "downgrade", "scheme", "loop", "opaque"),
+  /** The job that was submitted before; `null` for an error of a single request. */
+  videoId: submitted
+}) {
+  readonly isTransient = false
+  override get message() {
+    return `${this.operation}: redirect to ${this.location} (HTTP ${this.status}) not followed: ${redirects[this.reason]}${jobOf(this)}`
+  }
+}
+
+const redirects = {
+  submission: "a request that makes a job is sent to the base URL alone",
+  downgrade: "it leaves https",
+  scheme: "it leads to neither http nor https",
+  loop: "more than five in a row",
+  opaque: "this runtime hides where it leads"
+} as const
+
+/**
+ * An answer that is not what the protocol promises: no JSON (`syntax`), or JSON that is no such resource (`shape`).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>("effect-videos/ResponseDecodeError")(
+  "ResponseDecodeError",
+  {
+    operation: Operation,
+    /** Method and path, such as `GET /videos/video_1`. */
+    route: Schema.String,
+    status: Schema.Number,
+    requestId: nullable(Schema.String),
+    reason: Schema.Literal("syntax", "shape"),
+    detail: Schema.String,
+    /** The first 2 KiB of the body, secrets removed. */
+    body: Schema.String,
+    /** The job that was submitted before; `null` for an error of a single request. */
+    videoId: submitted
+  }
+) {
+  /** A body that is no JSON is often one that was cut, or a proxy's page: a read may try again. */
+  get isTransient(): boolean {
+    return this.reason === "syntax"
+  }
+  override get message() {
+    const id = this.requestId === null ? "" : `, request ${this.requestId}`
+    return `${this.operation}: cannot read the answer to ${this.route} (HTTP ${this.status}${id}): ${this.detail}${jobOf(this)}`
+  }
+}
+
+/**
+ * A submission whose outcome is not known: the connection broke after the request was sent, the server did not answer
+ * in time, answered with a failure that does not say whether a job was made, with something that cannot be read, with the job
+ * of another submission, or that it has the `Idempotency-Key` already (`BadRequestError`, `ConflictError`); and the server's list did not settle it (`detail`). Sending it again may pay twice.
+ *
+ * To recover by hand: if one of `candidates` is the job, go on with it (`watchVideo(candidate)`). If none is, look at the
+ * server's list once more later, and submit again when the job is not there.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { awaitVideo, createVideo } from "effect-videos"
+ *
+ * const program = createVideo({ prompt: "a lighthouse at dusk" }, { idempotencyKey: "order-17" }).pipe(
+ *   Effect.catchTag("SubmissionUncertainError", (error) => {
+ *     const [candidate] = error.candidates
+ *     return error.candidates.length === 1 && candidate !== undefined ? Effect.succeed(candidate) : Effect.fail(error)
+ *   }),
+ *   Effect.flatMap((job) => awaitVideo(job))
+ * )
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncertainError>(
+  "effect-videos/SubmissionUncertainError"
+)("SubmissionUncertainError", {
+  operation: Operation,
+  /** What the submission was sent with. A server that knows the header does not make a second job for it. */
+  idempotencyKey: Schema.String,
+  /** What went wrong. */
+  reason: Schema.suspend(() =>
+    Schema.Union(TransportError, RequestTimeoutError, ServerError, ResponseDecodeError, BadRequestError, ConflictError)
+  ),
+  /** Jobs that this submission may have made, the likeliest first. */
+  candidates: Schema.Array(VideoResource),
+  /** Why the server's list did not settle it; `null` where it was not asked. */
+  detail: nullable(Schema.String),
+  /** Whether the server has a list in which the job can be looked for. */
+  hasList: Schema.optionalWith(Schema.Boolean, { default: () => true })
+}) {
+  readonly isTransient = false
+  override get message() {
+    const ids = this.candidates.slice(0, 5).map(({ id }) => id)
+    const more = this.candidates.length > ids.length ? ` and ${this.candidates.length - ids.length} more` : ""
+    const listed = this.detail === null ? "" : ` ${this.hasList ? "Looked for: " : ""}${this.detail}.`
+    const next =
+      ids.length === 0
+        ? ""
+        : ` It may be ${ids.join(", ")}${more}: if so, go on with that job; send it again only if none of them is it.`
+    const what =
+      this.reason._tag === "BadRequestError" || this.reason._tag === "ConflictError"
+        ? "the server has this `Idempotency-Key` already, so that it made a job or is making one; do not send it under another key"
+        : `it is not known whether the server made a job; ${this.hasList ? "look before sending it again" : "sending it again may pay twice"}`
+    return `${this.operation}: ${what}. ${this.reason.message}.${bodyIn(this.reason)}${listed}${next}`
+  }
+}
+
+/** A response without a readable id may still show the id to a person. */
+const bodyIn = (reason: SubmissionUncertainError["reason"]): string => {
+  if (reason._tag !== "ResponseDecodeError" || reason.body === "") return ""
+  const shown = reason.body
+    .replace(/("[^"]*prompt"\s*:\s*)"(?:[^"\\]|\\.)*"?/gi, '$1"(omitted)"')
+    .replace(/\p{Cc}+/gu, " ")
+  return ` The response: ${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}`
+}
+
+// -----------------------------------------------------------------------------
+// the server said no
+// -----------------------------------------------------------------------------
+
+/**
+ * The key is missing or not accepted (401).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AuthenticationError extends Schema.TaggedError<AuthenticationError>("effect-videos/AuthenticationError")(
+  "AuthenticationError",
+  answered
+) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? false
+  }
+  override get message() {
+    return said(
+      this,
+      this.isForeign
+        ? "another host than the API's asks for credentials, and gets none"
+        : "the server does not accept the API key, or wants one"
+    )
+  }
+}
+
+/**
+ * The key is good, but not for this (403).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PermissionDeniedError extends Schema.TaggedError<PermissionDeniedError>(
+  "effect-videos/PermissionDeniedError"
+)("PermissionDeniedError", answered) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? false
+  }
+  override get message() {
+    return said(this, "not permitted")
+  }
+}
+
+/**
+ * Too many requests for now (429). Passes by waiting.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RateLimitedError extends Schema.TaggedError<RateLimitedError>("effect-videos/RateLimitedError")(
+  "RateLimitedError",
+  answered
+) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? true
+  }
+  override get message() {
+    return said(this, `rate limited${this.retryAfter === null ? "" : `, wait ${seconds(this.retryAfter)}`}`)
+  }
+}
+
+/**
+ * The account has no quota, balance or budget left (402, 429 `insufficient_quota` and its kin). Waiting does not help.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>("effect-videos/QuotaExceededError")(
+  "QuotaExceededError",
+  answered
+) {
+  readonly isTransient = false
+  override get message() {
+    return said(this, "the account's quota is used up")
+  }
+}
+
+/**
+ * The server's moderation refused the prompt or the input. The same request will be refused again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ModerationBlockedError extends Schema.TaggedError<ModerationBlockedError>(
+  "effect-videos/ModerationBlockedError"
+)("ModerationBlockedError", answered) {
+  readonly isTransient = false
+  override get message() {
+    return said(this, "refused by moderation")
+  }
+}
+
+/**
+ * The server does not accept the request as it is (400, 413, 415, 422 and other 4xx).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BadRequestError extends Schema.TaggedError<BadRequestError>("effect-videos/BadRequestError")(
+  "BadRequestError",
+  {
+    ...answered,
+    /** The field that the server names, where it names one. */
+    param: nullable(Schema.String)
+  }
+) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? false
+  }
+  override get message() {
+    return said(this, this.param === null ? "request not accepted" : `\`${this.param}\` not accepted`)
+  }
+}
+
+/**
+ * The job's state, or a lock, stands in the way (409). The protocol's own clients try such a request again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConflictError extends Schema.TaggedError<ConflictError>("effect-videos/ConflictError")(
+  "ConflictError",
+  answered
+) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? true
+  }
+  override get message() {
+    return said(this, "conflict")
+  }
+}
+
+/**
+ * The server, or something before it, cannot answer now (5xx, 408, 425).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ServerError extends Schema.TaggedError<ServerError>("effect-videos/ServerError")("ServerError", answered) {
+  get isTransient(): boolean {
+    return this.shouldRetry ?? true
+  }
+  override get message() {
+    return said(this, "the server failed")
+  }
+}
+
+/**
+ * The server does not serve this operation at all. Most servers of today have no `POST /videos/extensions`; LiteLLM
+ * has. OpenAI's own hosted service answers nothing since 2026-09-24. `continueVideo` (`effect-videos/continue`) extends a clip
+ * without.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OperationUnsupportedError extends Schema.TaggedError<OperationUnsupportedError>(
+  "effect-videos/OperationUnsupportedError"
+)("OperationUnsupportedError", {
+  ...answered,
+  /** Method and path, such as `POST /videos/extensions`. */
+  route: Schema.String
+}) {
+  readonly isTransient = false
+  override get message() {
+    const without =
+      this.operation === "extendVideo" ? " `continueVideo` (effect-videos/continue) extends a clip without it." : ""
+    return `${said(this, `${this.origin ?? "the server"} does not serve ${this.route}`)}. Check the base URL, or use a server that has this operation.${without}`
+  }
+}
+
+// -----------------------------------------------------------------------------
+// predicates
+// -----------------------------------------------------------------------------
+
+/**
+ * Whether trying the same call again later may succeed, and can do no harm. A submission whose outcome is unknown is
+ * not transient: trying it again may pay twice.
+ *
+ * @example
+ * import * as Effect from "effect/Effect"
+ * import { isTransient, retrieveVideo } from "effect-videos"
+ *
+ * const program = retrieveVideo("video_1").pipe(Effect.retry({ times: 3, while: isTransient }))
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isTransient = (error: unknown): boolean =>
+  Predicate.hasProperty(error, "isTransient") && error.isTransient === true
+
+/**
+ * How long the server asked to wait before the next try, where the error carries that.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const retryAfterOf = (error: unknown): Duration.Duration | null =>
+  Predicate.hasProperty(error, "retryAfter") && Duration.isDuration(error.retryAfter) ? error.retryAfter : null

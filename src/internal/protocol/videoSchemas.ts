@@ -1,0 +1,159 @@
+import * as DateTime from "effect/DateTime"
+import * as Schema from "effect/Schema"
+import * as wire from "./jsonReaders.js"
+import { phaseOfStatus } from "./phase.js"
+import * as resource from "./videoDecoder.js"
+import { VideoId } from "./videoId.js"
+import type * as Types from "./videoTypes.js"
+
+export type {
+  DeletedVideo,
+  Json,
+  VideoFault,
+  VideoPage,
+  VideoPhase,
+  VideoResourceEncoded,
+  VideoStatus
+} from "./videoTypes.js"
+
+import type { VideoPhase } from "./videoTypes.js"
+
+/**
+ * A job as the server last described it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoResource = Types.VideoResource
+
+/**
+ * A character that prompts can name.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoCharacter = Types.VideoCharacter
+
+export { VideoId } from "./videoId.js"
+
+/**
+ * The phase of a job or of a bare status word, in any case and with `-` or spaces for `_`. A word that nobody
+ * knows is `running`: visible, never final, never a crash; a watch's `stallTimeout` or `timeout` is what ends
+ * it.
+ *
+ * @example
+ * import { phaseOf } from "effect-videos/Schema"
+ *
+ * console.log(phaseOf("NOT_START"), phaseOf("done"), phaseOf("upscaling")) // waiting succeeded running
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const phaseOf = (video: VideoResource | string): VideoPhase =>
+  phaseOfStatus(typeof video === "string" ? video : video.status)
+
+/**
+ * Whether the job has ended, well or badly. A watch ends with the first snapshot for which this holds.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isTerminal = (video: VideoResource): boolean => {
+  const phase = phaseOf(video)
+  return phase === "succeeded" || phase === "failed"
+}
+
+const Time = Schema.NullOr(
+  Schema.DateTimeUtcFromSelf.pipe(
+    Schema.filter((time) => time.epochMillis > 0 && time.epochMillis <= wire.maxUnixMillis, {
+      arbitrary: () => (fc) =>
+        fc.integer({ min: 1, max: wire.maxUnixMillis }).map((millis) => DateTime.unsafeMake(millis))
+    })
+  )
+)
+
+const quantity = (max: number) =>
+  Schema.NullOr(
+    Schema.Number.pipe(
+      Schema.filter((value) => value >= 0 && value <= max, {
+        arbitrary: () => (fc) => fc.double({ min: 0, max, noNaN: true })
+      })
+    )
+  )
+
+const Text = Schema.NullOr(Schema.NonEmptyString)
+
+// Declared and no `Schema.Record`: that one copies key by key, so that a `__proto__` key would change the copy's prototype.
+const JsonObject = Schema.declare(wire.isObject, { identifier: "JsonObject", jsonSchema: { type: "object" } })
+
+const Extra = JsonObject.annotations({
+  arbitrary: () => (fc) =>
+    fc
+      .dictionary(
+        fc
+          .string()
+          .filter((key) => !resource.known.has(key) && key !== "created" && key !== "name" && key !== "__proto__"),
+        fc.jsonValue()
+      )
+      .map((extra) => JSON.parse(JSON.stringify(extra)) as { readonly [key: string]: unknown })
+})
+
+const VideoResourceFromSelf: Schema.Schema<VideoResource> = Schema.Struct({
+  id: Schema.typeSchema(VideoId),
+  object: Schema.NonEmptyString,
+  model: Text,
+  status: Schema.NonEmptyString,
+  progress: quantity(100),
+  createdAt: Time,
+  completedAt: Time,
+  expiresAt: Time,
+  prompt: Text,
+  size: Text,
+  seconds: quantity(Number.MAX_SAFE_INTEGER),
+  remixedFromVideoId: Text,
+  error: Schema.NullOr(Schema.Struct({ code: Text, message: Schema.String })),
+  extra: Extra
+})
+
+/**
+ * The codec between the wire's JSON and `VideoResource`. Its encoded form is the protocol's own JSON, so that a
+ * snapshot can be stored, sent, and given back to `watchVideo` later.
+ *
+ * Decoding fails only where there is no object or no usable `id`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const VideoResource = Schema.standardSchemaV1(
+  Schema.transform(JsonObject, VideoResourceFromSelf, {
+    strict: true,
+    decode: (body) => resource.fromWire(body),
+    encode: (video) => resource.toWire(video)
+  }).annotations({ identifier: "VideoResource", title: "VideoResource" })
+)
+
+/**
+ * Whether two snapshots say the same, field by field, `extra` included. What a watch calls "no change".
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isSameSnapshot = (a: VideoResource, b: VideoResource): boolean => resource.isSame(a, b)
+
+/**
+ * The codec between the wire's JSON and `VideoCharacter`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const VideoCharacter = Schema.standardSchemaV1(
+  Schema.transform(
+    JsonObject,
+    Schema.Struct({ id: Text, name: Text, createdAt: Time, extra: Extra }) satisfies Schema.Schema<VideoCharacter>,
+    {
+      strict: true,
+      decode: (body) => resource.characterFromWire(body),
+      encode: (character) => resource.characterToWire(character)
+    }
+  ).annotations({ identifier: "VideoCharacter", title: "VideoCharacter" })
+)

@@ -1,0 +1,185 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
+import * as ScheduleInterval from "effect/ScheduleInterval"
+import { finiteTimeout } from "../config/optionRules.js"
+import { backoff } from "../http/retryPolicy.js"
+import { checkFields } from "../protocol/validateRequest.js"
+import { phaseOf, type VideoPhase, type VideoResource } from "../protocol/videoSchemas.js"
+import { withRule } from "./scheduleRule.js"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+/**
+ * The bounds of a poll schedule, finite and longer than 0: others throw an `InvalidRequestError` where the schedule is made. Each delay is between them, ±10 % at random: at the cap too, so that many watches do not
+ * fall in step.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PollOptions {
+  /** Never faster than this. Default: 1 second. */
+  readonly floor?: Duration.DurationInput | undefined
+  /** Never slower than this; a cap below the floor counts as the floor. Default: 10 seconds. */
+  readonly cap?: Duration.DurationInput | undefined
+}
+
+// -----------------------------------------------------------------------------
+// what the looks of one watch have shown
+// -----------------------------------------------------------------------------
+
+/** All that a schedule keeps of a job: ten thousand of these may live at once. Times in milliseconds of the `Clock`. */
+interface Seen {
+  readonly phase: VideoPhase
+  /** When the phase began, as far as anybody can tell. */
+  readonly since: number
+  readonly progress: number
+  /** When `progress` was last seen to move; the last look, while it is 0. */
+  readonly at: number
+  /** Percent per millisecond, between looks that saw it move; 0 while unknown. */
+  readonly rate: number
+  /** Whether no look has seen it move yet: the rate is the mean since the job's creation, a wait in a queue included. */
+  readonly isGuess: boolean
+}
+
+/** A creation time further back than this is not a job that takes long, but a clock or a unit that is wrong. */
+const oldest = 24 * 60 * 60 * 1000
+
+const see = (seen: Seen | null, now: number, video: VideoResource): Seen => {
+  const phase = phaseOf(video)
+  const said = video.progress
+  const progress = said !== null && said > 0 && said <= 100 ? said : 0
+  if (seen === null) {
+    const age = video.createdAt === null ? 0 : now - video.createdAt.epochMillis
+    const known = age > 0 && age <= oldest ? age : 0
+    return { phase, since: now - known, progress, at: now, rate: known === 0 ? 0 : progress / known, isGuess: true }
+  }
+  const since = phase === seen.phase ? seen.since : seen.at
+  if (progress > seen.progress && now > seen.at) {
+    const rate = (progress - seen.progress) / (now - seen.at)
+    // Neither the mean of the whole run, which follows a change of pace too late, nor the last move alone, which is rounded.
+    return { phase, since, progress, at: now, rate: seen.rate === 0 ? rate : (seen.rate + rate) / 2, isGuess: false }
+  }
+  if (progress > 0 && progress === seen.progress) {
+    return phase === seen.phase ? seen : { ...seen, phase, since }
+  }
+  // Still at 0, or back from where it was: nothing to reckon with until it moves again.
+  return { phase, since, progress, at: now, rate: 0, isGuess: true }
+}
+
+/** The delay that is wanted, in milliseconds, before bounds and jitter; `null` where there is nothing to reckon with. */
+type Wish = (seen: Seen, now: number, floor: number) => number | null
+
+const byAge = (seen: Seen, now: number, floor: number): number => floor + (now - seen.since) / 6
+
+const byProgress: Wish = ({ at, progress, rate }, now, floor) => {
+  if (progress < 100 && rate === 0) return null
+  // Some servers say 100 while a job runs.
+  const left = (progress < 100 ? (100 - progress) / rate : 0) - (now - at)
+  return left > 0 ? left * 0.4 : floor - left / 24
+}
+
+const byAll = (seen: Seen, now: number, floor: number): number => {
+  const wanted = byProgress(seen, now, floor)
+  if (wanted !== null && !seen.isGuess) return wanted
+  return Math.min(wanted ?? Number.POSITIVE_INFINITY, byAge(seen, now, floor))
+}
+
+const pace = (options: PollOptions | undefined, wish: Wish): Schedule.Schedule<Duration.Duration, VideoResource> => {
+  const problem = checkFields("watchVideo", options, { floor: finiteTimeout, cap: finiteTimeout })
+  // A schedule has no way to fail: this is where it is made, before any request.
+  if (problem !== null) throw problem
+  const floor = Duration.toMillis(options?.floor ?? "1 second")
+  const cap = Math.max(floor, Duration.toMillis(options?.cap ?? "10 seconds"))
+  const delay = (seen: Seen | null, now: number, random: number): number => {
+    const wanted = seen === null ? null : wish(seen, now, floor)
+    return Math.min(cap, Math.max(floor, wanted ?? cap)) * (0.9 + 0.2 * random)
+  }
+  const schedule = Schedule.makeWithState<Seen | null, VideoResource, Duration.Duration>(null, (now, video, last) =>
+    Effect.map(Random.next, (random) => {
+      const seen = see(last, now, video)
+      const millis = delay(seen, now, random)
+      const next = ScheduleDecision.continueWith(ScheduleInterval.after(now + millis))
+      return [seen, Duration.millis(millis), next] as const
+    })
+  )
+  return withRule(schedule, { see, delay })
+}
+
+// -----------------------------------------------------------------------------
+// poll schedules
+// -----------------------------------------------------------------------------
+
+/**
+ * The floor, and a sixth of the time that the job has been in its phase: what has taken long is expected to take longer
+ * still. The age is the job's own where `createdAt` can be believed, else it counts from the first look; it begins anew when
+ * a job that waited begins to run, since a queue says nothing about the run.
+ *
+ * @example
+ * import { Schedule } from "effect"
+ * import { pollByAge, watchVideo } from "effect-videos"
+ *
+ * const updates = watchVideo("video_1", { poll: pollByAge({ cap: "1 minute" }).pipe(Schedule.upTo("2 hours")) })
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const pollByAge = (options?: PollOptions): Schedule.Schedule<Duration.Duration, VideoResource> =>
+  pace(options, byAge)
+
+/**
+ * Two fifths of the time that is left, reckoned from how fast looks saw `progress` move, so that looks concentrate near the
+ * end; once a job is overdue, the floor and a twenty-fourth of its delay. While nothing is known, which with servers that say
+ * only 0 and 100 is always, it asks for the cap: a piece to combine, by `Schedule.union`, with one that needs no progress.
+ *
+ * @example
+ * import { Schedule } from "effect"
+ * import { pollByProgress, watchVideo } from "effect-videos"
+ *
+ * const updates = watchVideo("video_1", { poll: Schedule.union(Schedule.spaced("5 seconds"), pollByProgress()) })
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const pollByProgress = (options?: PollOptions): Schedule.Schedule<Duration.Duration, VideoResource> =>
+  pace(options, byProgress)
+
+/**
+ * Follows the job: as `pollByProgress` where progress has been seen to move, as `pollByAge` where there is none; as whichever
+ * looks sooner while there is progress of which one look has told, since the job may have waited before it began. What it
+ * costs, beside fixed intervals, is in the README.
+ *
+ * @example
+ * import { Schedule } from "effect"
+ * import { adaptivePoll, watchVideo } from "effect-videos"
+ *
+ * // At most every two seconds, and for an hour at most; then the watch fails with `WatchTimeoutError`.
+ * const updates = watchVideo("video_1", { poll: adaptivePoll({ floor: "2 seconds" }).pipe(Schedule.upTo("1 hour")) })
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const adaptivePoll = (options?: PollOptions): Schedule.Schedule<Duration.Duration, VideoResource> =>
+  pace(options, byAll)
+
+/**
+ * `adaptivePoll()`: 1 to 10 seconds.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const defaultPollSchedule: Schedule.Schedule<Duration.Duration, VideoResource> = adaptivePoll()
+
+/**
+ * Exponential from 1 second to 30, with full jitter, until looks have failed for 10 minutes on end.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const defaultRetrySchedule: Schedule.Schedule<unknown> = backoff({ base: "1 second", cap: "30 seconds" }).pipe(
+  Schedule.upTo("10 minutes")
+)

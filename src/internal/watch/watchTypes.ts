@@ -1,0 +1,127 @@
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Schedule from "effect/Schedule"
+import type * as Errors from "../errors/errors.js"
+import type { CallOptions, SubmitOptions } from "../http/httpTypes.js"
+import type { VideoResource } from "../protocol/videoSchemas.js"
+import type {
+  CreateVideoError,
+  EditVideoError,
+  ExtendVideoError,
+  RemixVideoError,
+  RetrieveVideoError
+} from "../videosTypes.js"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+/**
+ * How to follow a job. Everything is optional. An option that makes no sense is an `InvalidRequestError` that names it, before
+ * any request.
+ *
+ * `extraHeaders` and `extraQuery` go with each poll. Watches of one job share polls where these are equal by value.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WatchOptions extends Pick<CallOptions, "extraHeaders" | "extraQuery"> {
+  /**
+   * When to look, given what was seen last. The server's hint (`openai-poll-after-ms`, `Retry-After`) is a lower bound
+   * for a schedule given here, and the delay itself for the default, `defaultPollSchedule`. When it ends before the job
+   * does, the watch fails with `WatchTimeoutError`.
+   */
+  readonly poll?: Schedule.Schedule<unknown, VideoResource> | undefined
+  /**
+   * When to look again after a look that failed with a transient error. Every success resets it; `Retry-After` is a
+   * lower bound. When it ends, the error is the watch's. Default: `defaultRetrySchedule`.
+   */
+  readonly retry?: Schedule.Schedule<unknown, RetrieveVideoError> | undefined
+  /**
+   * `"changes"` (default): a snapshot that differs from the one before; of several that came while the consumer was busy,
+   * the newest. `"every"`: each look, stale ones excepted; `buffer` of them wait for a consumer that is busy.
+   */
+  readonly emit?: "changes" | "every" | undefined
+  /** With `emit: "every"`, how many snapshots wait, a positive integer; beyond it the oldest is dropped. Default: 64. */
+  readonly buffer?: number | undefined
+  /** For the whole watch, the request in flight included; a last look is taken just before. Default: none. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** For how long nothing may change in what successful looks see. Default: for ever. */
+  readonly stallTimeout?: Duration.DurationInput | undefined
+  /** A `Retry-After` longer than this ends the watch with the error that carries it. Default: 5 minutes. */
+  readonly maxRetryAfter?: Duration.DurationInput | undefined
+  /**
+   * For how long after its start "no such job" counts as a replica that lags, and, for a job that was just submitted, so does
+   * "not permitted" (a LiteLLM proxy that has not recorded yet whose job it is). Default: 5 seconds.
+   */
+  readonly notFoundGrace?: Duration.DurationInput | undefined
+}
+
+/**
+ * `WatchOptions`, and those of the submission before it. The polls carry the submission's `extraHeaders` and `extraQuery`, and
+ * the watch's own, which win where a name is the same. Both kinds are checked before anything is submitted.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SubmitAndWatchOptions extends WatchOptions {
+  readonly submit?: SubmitOptions | undefined
+}
+
+/**
+ * `WatchOptions`, and who else is told.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AwaitVideoOptions<E = never, R = never> extends WatchOptions {
+  /** Run with every snapshot that `watchVideo` would emit, the last included. Its failure ends the wait, not the job. */
+  readonly onUpdate?: ((video: VideoResource) => Effect.Effect<unknown, E, R>) | undefined
+}
+
+/**
+ * `WatchOptions` for many jobs: each watch has its own schedules and time-outs, by the same options.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WatchVideosOptions extends WatchOptions {
+  /** How many jobs are watched at once, a positive integer; further ids are taken as jobs end. Default: all. */
+  readonly concurrency?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type WatchVideoError = RetrieveVideoError | Errors.WatchTimeoutError | Errors.VideoStalledError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type AwaitVideoError = WatchVideoError | Errors.VideoFailedError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type ExtendAndWatchError = ExtendVideoError | WatchVideoError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type CreateAndWatchError = CreateVideoError | WatchVideoError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type EditAndWatchError = EditVideoError | WatchVideoError
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type RemixAndWatchError = RemixVideoError | WatchVideoError
