@@ -42,6 +42,7 @@ import { checkDownload } from "./internal/protocol/validateRequest.js"
 import { belongingsOf } from "./internal/watch/watchGroups.js"
 import { Videos } from "./Videos.js"
 
+export { type ReservedFile, type ReserveFileOptions, reserveFile } from "./internal/download/reserveFile.js"
 export * from "./internal/errors/fileErrors.js"
 export type { TransferProgress }
 

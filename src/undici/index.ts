@@ -16,6 +16,7 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type * as Undici from "@effect/platform-node/Undici"
+import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -25,7 +26,7 @@ import type * as Scope from "effect/Scope"
 import { checkConfig, finiteCount, finiteTimeout } from "../internal/config/optionRules.js"
 import { withDirect } from "../internal/http/transport.js"
 import { undiciDirect } from "./direct.js"
-import { makeAgent, makeProxies, type Proxies, proxiesFromEnvironment } from "./proxy.js"
+import { makeAgent, makeProxies, type Proxies, proxiesFromEnvironment, proxyOf } from "./proxy.js"
 
 /**
  * @since 0.1.0
@@ -151,6 +152,26 @@ export const layerProxyConfig = (options: Options = {}): Layer.Layer<HttpClient.
       Effect.flatMap(proxiesFromEnvironment, (proxies) => make(options, proxies))
     )
   )
+
+/**
+ * The proxy that `layerProxyConfig` sends requests to a URL through, for messages about it: its origin, without credentials,
+ * and the variable that names it. `null` if such requests go to the server directly.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import * as VideosUndici from "effect-videos/undici"
+ *
+ * const program = VideosUndici.proxyConfigFor(new URL("https://videos.example/v1")).pipe(
+ *   Effect.flatMap((proxy) => Effect.log(proxy === null ? "no proxy" : `${proxy.origin} (${proxy.source})`))
+ * )
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export const proxyConfigFor = (
+  url: URL
+): Config.Config<{ readonly origin: string; readonly source: string } | null> =>
+  Config.map(proxiesFromEnvironment, (proxies) => proxyOf(proxies, url))
 
 /**
  * At most 64 connections to one origin for calls that wait for a JSON answer. Downloads and uploads of files, which hold
