@@ -168,9 +168,7 @@ export const layerProxyConfig = (options: Options = {}): Layer.Layer<HttpClient.
  * @since 0.1.0
  * @category configuration
  */
-export const proxyConfigFor = (
-  url: URL
-): Config.Config<{ readonly origin: string; readonly source: string } | null> =>
+export const proxyConfigFor = (url: URL): Config.Config<{ readonly origin: string; readonly source: string } | null> =>
   Config.map(proxiesFromEnvironment, (proxies) => proxyOf(proxies, url))
 
 /**

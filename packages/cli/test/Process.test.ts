@@ -1,4 +1,4 @@
-/** The bundled command as a process of its own. */
+/** The command as a process of its own. */
 import * as fs from "node:fs"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -20,7 +20,7 @@ const timeout = { timeout: 60_000 }
 
 describe("the process", () => {
   it.scopedLive(
-    "serves, makes a clip and saves it, with nothing installed beside it",
+    "serves, makes a video and saves it",
     () =>
       Effect.gen(function* () {
         const server = yield* command(["serve", "--port", "0", "--queue-time", "1ms", "--run-time", "1ms"], {})

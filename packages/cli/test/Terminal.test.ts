@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { progressMode } from "../src/display.js"
 import { capabilities } from "../src/screen.js"
-import { command, finished, inFolder } from "./process.js"
+import { command, finished, runCommand, withSources } from "./process.js"
 import { fakeScreen, nothing } from "./support.js"
 
 const both = { out: true, err: true }
@@ -78,12 +78,13 @@ describe("the process in a terminal", () => {
         })
         const { base_url } = JSON.parse(server.written.out)
         const inTerminal = (env: { readonly [name: string]: string }) => {
-          const line = `'${process.execPath}' '${inFolder("cli.mjs")}' create -p x --watch --size 64x64`
+          const program = [process.execPath, ...runCommand].map((word) => `'${word}'`).join(" ")
+          const line = `${program} create -p x --watch --size 64x64`
           return execFileSync("script", ["-qec", line, "/dev/null"], {
             encoding: "utf8",
             stdio: ["ignore", "pipe", "pipe"],
             timeout: 30_000,
-            env: { PATH: process.env.PATH ?? "", OPENAI_BASE_URL: base_url, ...env }
+            env: { PATH: process.env.PATH ?? "", OPENAI_BASE_URL: base_url, ...withSources, ...env }
           })
         }
         assert.notInclude(inTerminal({ TERM: "dumb" }), "\u001b")

@@ -1,10 +1,9 @@
-/** The bundled command as processes of their own, in a folder with nothing else in it. */
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+/** The command as processes of their own, from its sources, in a folder with nothing else in it. */
+import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
 import { Effect } from "effect"
 import { afterAll, beforeAll } from "vitest"
 
@@ -13,12 +12,17 @@ let folder = ""
 /** A file of that folder, which is there while the tests of a file run. */
 export const inFolder = (name: string): string => join(folder, name)
 
-beforeAll(async () => {
+/** Arguments of Node that run the command, and the variable that tells `tsx` where the packages' sources are. */
+export const runCommand: ReadonlyArray<string> = [
+  "--import",
+  import.meta.resolve("tsx"),
+  fileURLToPath(new URL("../src/main.ts", import.meta.url))
+]
+export const withSources = { TSX_TSCONFIG_PATH: fileURLToPath(new URL("../../../tsconfig.json", import.meta.url)) }
+
+beforeAll(() => {
   folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
-  const script = fileURLToPath(new URL("../../../scripts/bundle.mjs", import.meta.url))
-  // Not `spawnSync`: while that waits, no time-out of the runner can fire, and a bundler that hangs would hang the run.
-  await promisify(execFile)(process.execPath, [script, join(folder, "cli.mjs")])
-}, 60_000)
+})
 
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
@@ -39,9 +43,9 @@ export const command = (
     Effect.sync((): Process => {
       const { HOME = "", PATH = "" } = process.env
       const stdio = ["ignore", output, "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
-      const child = spawn(process.execPath, [join(folder, "cli.mjs"), ...args], {
+      const child = spawn(process.execPath, [...runCommand, ...args], {
         cwd: folder,
-        env: { HOME, PATH, ...env },
+        env: { HOME, PATH, ...withSources, ...env },
         stdio: [...stdio]
       })
       const written = { out: "", err: "" }
