@@ -184,7 +184,7 @@ describe("an interruption", () => {
     })
     return Effect.gen(function* () {
       const err = yield* interrupted(["create", "-p", "x", "--base-url", "http://host.invalid/v1"], () => sent === 1)
-      assert.include(err, "It is not known whether the server has got the create")
+      assert.include(err, "It is not known whether the server has received the create")
       assert.include(err, "  effect-videos list --base-url http://host.invalid/v1\n")
     }).pipe(Effect.provide(Layer.succeed(HttpClient.HttpClient, client)))
   })

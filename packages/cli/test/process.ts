@@ -1,9 +1,10 @@
 /** The command as processes of their own, from its sources, in a folder with nothing else in it. */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
+import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import { Effect } from "effect"
 import { afterAll, beforeAll } from "vitest"
 
@@ -15,7 +16,7 @@ export const inFolder = (name: string): string => join(folder, name)
 /** Arguments of Node that run the command, and the variable that tells `tsx` where the packages' sources are. */
 export const runCommand: ReadonlyArray<string> = [
   "--import",
-  import.meta.resolve("tsx"),
+  pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href,
   fileURLToPath(new URL("../src/main.ts", import.meta.url))
 ]
 export const withSources = { TSX_TSCONFIG_PATH: fileURLToPath(new URL("../../../tsconfig.json", import.meta.url)) }
