@@ -221,7 +221,7 @@ export const retrieveVideo = (
  * with `ResponseDecodeError` and the text, or, if the job has not ended, with `VideoNotReadyError`. Unknown binary is a clip.
  *
  * Where there is no content, the job is asked why: `VideoNotReadyError`, `VideoFailedError`, `VideoExpiredError`,
- * `VideoContentNotFoundError` or `VideoNotFoundError`. Within `notFoundGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
+ * `VideoContentNotFoundError` or `VideoNotFoundError`. Within `contentGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
  *
  * @example
  * import { Stream } from "effect"

@@ -126,7 +126,6 @@ describe("types", () => {
     type Tags<E extends { readonly _tag: string }> = E["_tag"]
     type Answered =
       | "AuthenticationError"
-      | "PermissionDeniedError"
       | "RateLimitedError"
       | "QuotaExceededError"
       | "BadRequestError"
@@ -139,7 +138,7 @@ describe("types", () => {
     expectTypeOf<Tags<CreateVideoError>>().toEqualTypeOf<Submit | "UploadError">()
     expectTypeOf<Tags<ExtendVideoError>>().toEqualTypeOf<Submit | "VideoNotFoundError" | "UploadError">()
     expectTypeOf<Tags<RetrieveVideoError>>().toEqualTypeOf<Read>()
-    expectTypeOf<Tags<WatchVideoError>>().toEqualTypeOf<Read | "WatchTimeoutError" | "VideoStalledError">()
+    expectTypeOf<Tags<WatchVideoError>>().toEqualTypeOf<Read | "WatchTimeoutError">()
     expectTypeOf<Tags<DownloadVideoError>>().toEqualTypeOf<
       Read | "VideoNotReadyError" | "VideoFailedError" | "VideoExpiredError" | "VideoContentNotFoundError"
     >()
