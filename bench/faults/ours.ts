@@ -23,7 +23,7 @@ import {
 } from "effect-videos"
 import { downloadVideoToFile } from "effect-videos/Transfer"
 import * as VideosUndici from "effect-videos/undici"
-import type { Access, Client } from "./contenders.js"
+import type { Access, Client } from "./client.js"
 import type { End } from "./judge.js"
 
 export interface Patience extends Pick<VideosConfigOptions, "listLag"> {
