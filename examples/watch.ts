@@ -7,7 +7,7 @@ const program = Effect.gen(function* () {
 
   yield* watchVideo(job, {
     poll: Schedule.spaced("500 millis"),
-    timeout: "2 seconds",
+    totalTimeout: "2 seconds",
     stallTimeout: "1 minute"
   }).pipe(
     // The job continues after the timeout. The watch resumes from the last snapshot and repeats nothing.

@@ -4,7 +4,7 @@ import { createVideo, watchVideo } from "effect-videos"
 
 const program = Effect.gen(function* () {
   const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4 })
-  const updates = watchVideo(job, { poll: Schedule.spaced("500 millis"), timeout: "10 minutes" })
+  const updates = watchVideo(job, { poll: Schedule.spaced("500 millis"), totalTimeout: "10 minutes" })
   yield* Stream.runForEach(updates, (video) => Console.log(video.status, video.progress))
 }).pipe(
   // The job continues on the server. `watchVideo(error.lastSnapshot)` resumes the watch.

@@ -2,7 +2,7 @@ import { createServer } from "node:http"
 import { HttpRouter, HttpServer } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Layer } from "effect"
-import { httpApp, Webhooks } from "effect-videos"
+import { httpApp, Webhooks } from "effect-videos/Webhook"
 
 // Verified and deduplicated. If the handler fails, the sender delivers again.
 const endpoint = httpApp((event) => Console.log(event.type, event.videoId))
