@@ -37,7 +37,7 @@ const baseUrl = process.env.OPENAI_BASE_URL
 const embedded = baseUrl === undefined || baseUrl === ""
 
 const options = {
-  timeout: "15 minutes",
+  totalTimeout: "15 minutes",
   // The embedded server is in this process: nobody minds if it is asked often.
   ...(embedded ? { poll: adaptivePoll({ floor: "200 millis", cap: "1 second" }) } : {})
 } as const

@@ -47,7 +47,7 @@ const calls: ReadonlyArray<{
     values: [...noDuration, 0],
     run: (options: object) => createVideo({ prompt: "a boat" }, loose({ ...options }))
   })),
-  ...["timeout", "stallTimeout"].map((field) => ({
+  ...["totalTimeout", "stallTimeout"].map((field) => ({
     name: "watchVideo",
     field,
     values: [...noDuration, 0],
@@ -61,7 +61,7 @@ const calls: ReadonlyArray<{
   })),
   {
     name: "createAndWatch",
-    field: "timeout",
+    field: "totalTimeout",
     values: noDuration,
     run: (options) => Stream.runDrain(createAndWatch({ prompt: "a boat" }, loose(options)))
   },

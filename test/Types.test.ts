@@ -70,7 +70,7 @@ const mistakes: { readonly [mistake: string]: readonly [code: string, message: R
     `watchVideo("video_1", { poll: Schedule.recurWhile((n: number) => n > 1) })`,
     /is not assignable to type/
   ],
-  "a time without a unit in words": [`watchVideo("video_1", { timeout: "15 parsecs" })`, /is not assignable to type/],
+  "a time without a unit in words": [`watchVideo("video_1", { totalTimeout: "15 parsecs" })`, /is not assignable to type/],
   "a replay store beside the webhooks' layer, which it does not reach": [
     `Layer.mergeAll(Webhooks.layer({ secrets }), memoryReplayStore())`,
     /is not assignable to parameter of type/

@@ -38,7 +38,7 @@ describe("by the default schedule", () => {
 describe.each(clients)("a watch over $client that is given up", ({ layer }) => {
   const poll = Schedule.spaced("5 millis")
   const ways: ReadonlyArray<readonly [string, (id: string) => Effect.Effect<unknown, unknown, Videos>, string]> = [
-    ["by its time-out", (id) => awaitVideo(id, { poll, timeout: "100 millis" }), "WatchTimeoutError"],
+    ["by its time-out", (id) => awaitVideo(id, { poll, totalTimeout: "100 millis" }), "WatchTimeoutError"],
     ["as stalled", (id) => awaitVideo(id, { poll, stallTimeout: "100 millis" }), "VideoStalledError"],
     ["by its consumer", (id) => Stream.runHead(watchVideo(id, { poll })), "value"],
     ["by an interruption", (id) => Effect.timeoutOption(awaitVideo(id, { poll }), "100 millis"), "value"]

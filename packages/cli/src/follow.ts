@@ -57,7 +57,7 @@ interface Outcome<E> {
 
 /** `rows` are those that a look which told nothing may be about. */
 export const watchOptions = ({ stallTimeout, timeout }: Following, rows: ReadonlyArray<JobDisplay>): WatchOptions => ({
-  timeout: Option.getOrUndefined(timeout),
+  totalTimeout: Option.getOrUndefined(timeout),
   stallTimeout: Option.getOrUndefined(stallTimeout),
   retry: Schedule.tapInput(defaultRetrySchedule, (error) => {
     const text = `trying again: ${messageOf(error).replace(/^\w+: /, "")}`

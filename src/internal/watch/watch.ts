@@ -38,7 +38,7 @@ export interface Plan {
   readonly retry: Schedule.Schedule<unknown, RetrieveVideoError>
   /** How many snapshots wait for a slow consumer, every look's among them; 0: the newest, and only where it differs. */
   readonly buffer: number
-  readonly timeout: number
+  readonly totalTimeout: number
   readonly stallTimeout: number
   readonly maxRetryAfter: number
   readonly notFoundGrace: number
@@ -286,11 +286,11 @@ export class Watch implements Row<Watch> {
   // internal
 
   private get deadline(): number {
-    return this.startedAt + this.plan.timeout
+    return this.startedAt + this.plan.totalTimeout
   }
 
   private get margin(): number {
-    return Math.min(lastLookMargin, this.plan.timeout / 10)
+    return Math.min(lastLookMargin, this.plan.totalTimeout / 10)
   }
 
   private look(): void {
