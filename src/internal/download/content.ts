@@ -6,11 +6,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { DownloadPolicy } from "../config/policies.js"
 import * as Errors from "../errors/errors.js"
 import { looksLikeHtml, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type {
   CallOptions,
-  DownloadPolicy,
   ResponseMeta,
   VideosByteResponse,
   VideosCall,
@@ -66,7 +66,7 @@ export const makeContent = (
   http: VideosHttpService,
   retrieveAs: RetrieveAs,
   ends: Ends,
-  policy: DownloadPolicy | null
+  policy: DownloadPolicy
 ): VideosService["content"] => {
   /** "No content" has four reasons, and servers say them with 400, 404, 409, 410, 422 or a 200: the job itself knows. */
   const elsewhere = (
@@ -143,7 +143,7 @@ export const makeContent = (
 
   /** The clip's URL in a refusal: of the one kind of server that writes it there, and only in its own sentence. */
   const sourceIn = (error: NoContent): ReadonlyArray<ContentSource> => {
-    const pattern = error._tag === "BadRequestError" ? policy?.contentUrlPattern : undefined
+    const pattern = error._tag === "BadRequestError" ? policy.contentUrlPattern : undefined
     const url = pattern === undefined ? undefined : new RegExp(pattern.source, pattern.flags).exec(error.detail)?.[1]
     return url === undefined ? [] : [{ _tag: "Url", field: "detail", url }]
   }
