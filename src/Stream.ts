@@ -117,7 +117,7 @@ const start = (target: Target, submitted: Start["submitted"] = null): Start => (
  *   own retries are off; `retry` decides.
  * - An answer that goes back from running to waiting comes from a replica that lags, and is dropped. `progress` is
  *   passed on as it comes. A status that nobody knows is emitted, and does not end the watch.
- * - Fails with `WatchTimeoutError` or `VideoStalledError` (both carry the last snapshot, which resumes the watch), or with
+ * - Fails with `WatchTimeoutError` (carries the last snapshot, which resumes the watch), or with
  *   the error of the look that `retry` gave up on. The job itself is never cancelled.
  * - Interruption aborts the request in flight.
  *
@@ -125,7 +125,7 @@ const start = (target: Target, submitted: Start["submitted"] = null): Start => (
  * import { Console, Stream } from "effect"
  * import { watchVideo } from "effect-videos"
  *
- * const program = watchVideo("video_1", { timeout: "15 minutes", stallTimeout: "3 minutes" }).pipe(
+ * const program = watchVideo("video_1", { totalTimeout: "15 minutes", stallTimeout: "3 minutes" }).pipe(
  *   Stream.runForEach((video) => Console.log(video.status, video.progress))
  * )
  *
@@ -181,7 +181,7 @@ export const awaitVideo = <E = never, R = never>(
  * import { listVideos, watchVideos } from "effect-videos"
  *
  * // Everything that is running on the server now.
- * const program = watchVideos(listVideos(), { timeout: "1 hour" }).pipe(
+ * const program = watchVideos(listVideos(), { totalTimeout: "1 hour" }).pipe(
  *   Stream.filter((update) => update._tag === "VideoEnded"),
  *   Stream.runForEach(({ video }) => Effect.log(video.id, video.status))
  * )
@@ -233,7 +233,7 @@ const seen = (id: string, video: VideoResource): VideoUpdate =>
  * import { awaitVideos } from "effect-videos"
  *
  * const program = Effect.gen(function*() {
- *   const [lost, completed] = Array.separate(yield* awaitVideos(["video_1", "video_2"], { timeout: "30 minutes" }))
+ *   const [lost, completed] = Array.separate(yield* awaitVideos(["video_1", "video_2"], { totalTimeout: "30 minutes" }))
  *   yield* Effect.log(`${completed.length} completed`, ...lost.map((error) => error.message))
  * })
  *

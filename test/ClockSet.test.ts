@@ -69,10 +69,10 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
       const watching = (options: WatchOptions) =>
         Effect.fork(Effect.withClock(Effect.flip(awaitVideo("video_1", options)), clock))
       const poll = Schedule.spaced("10 seconds")
-      const total = yield* watching({ poll, timeout: "1 minute" })
+      const total = yield* watching({ poll, totalTimeout: "1 minute" })
       const stalled = yield* watching({ poll, stallTimeout: "1 minute" })
       const upTo = yield* watching({ poll: Schedule.upTo(poll, "1 minute") })
-      const fixed = yield* watching({ poll: Schedule.fixed("7 seconds"), timeout: "1 minute" })
+      const fixed = yield* watching({ poll: Schedule.fixed("7 seconds"), totalTimeout: "1 minute" })
       yield* TestClock.adjust("15 seconds")
       jump(by, back)
       yield* TestClock.adjust("44 seconds")
@@ -82,7 +82,7 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
       assert.strictEqual((yield* Fiber.join(fixed))._tag, "WatchTimeoutError")
       assert.strictEqual((yield* Fiber.join(upTo))._tag, "WatchTimeoutError")
       const error = yield* Fiber.join(stalled)
-      assert(error._tag === "VideoStalledError")
+      assert(error._tag === "WatchTimeoutError" && error.reason === "stalled" && error.unchangedFor !== null)
       assert.isAtMost(Duration.toMillis(error.unchangedFor), 70_000)
     }).pipe(Effect.provide(Layer.mock(Videos, { retrieve: () => Effect.succeed(snapshot("in_progress")) })))
   )
@@ -192,7 +192,7 @@ describe("the live clock", () => {
             json(200, job({ status: "completed" }))
           )
         )
-        const watching = watchVideo("video_1", { poll: Schedule.spaced("20 millis"), timeout: "5 minutes" }).pipe(
+        const watching = watchVideo("video_1", { poll: Schedule.spaced("20 millis"), totalTimeout: "5 minutes" }).pipe(
           Stream.tap(({ status }) =>
             Effect.sync(() => {
               if (status === "queued") vi.spyOn(Date, "now").mockImplementation(() => real() + by)

@@ -204,7 +204,7 @@ describe("many consumers of one job", () => {
     return over(
       fleet,
       Effect.gen(function* () {
-        const timed = yield* Effect.fork(Effect.exit(awaitVideo("video_0", { ...every(1), timeout: "5 seconds" })))
+        const timed = yield* Effect.fork(Effect.exit(awaitVideo("video_0", { ...every(1), totalTimeout: "5 seconds" })))
         const counted = yield* Effect.fork(
           Effect.exit(
             awaitVideo("video_0", { poll: Schedule.intersect(Schedule.spaced("2 seconds"), Schedule.recurs(3)) })

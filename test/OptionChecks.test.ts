@@ -47,7 +47,7 @@ const calls: ReadonlyArray<{
     values: [...noDuration, 0],
     run: (options: object) => createVideo({ prompt: "a boat" }, loose({ ...options }))
   })),
-  ...["timeout", "stallTimeout"].map((field) => ({
+  ...["totalTimeout", "stallTimeout"].map((field) => ({
     name: "watchVideo",
     field,
     values: [...noDuration, 0],
@@ -61,7 +61,7 @@ const calls: ReadonlyArray<{
   })),
   {
     name: "createAndWatch",
-    field: "timeout",
+    field: "totalTimeout",
     values: noDuration,
     run: (options) => Stream.runDrain(createAndWatch({ prompt: "a boat" }, loose(options)))
   },
@@ -85,7 +85,7 @@ const calls: ReadonlyArray<{
   },
   {
     name: "downloadVideo",
-    field: "notFoundGrace",
+    field: "contentGrace",
     values: noDuration,
     run: (options) => Stream.runDrain(downloadVideo("video_1", loose(options)))
   },
@@ -157,8 +157,8 @@ describe("a layer's option that makes no sense", () => {
   it.effect("is a ConfigError of the undici transport and of the webhooks", () =>
     Effect.gen(function* () {
       for (const layer of [
-        Layer.discard(VideosUndici.layerWith({ connections: 0 })),
-        Layer.discard(VideosUndici.layerWith({ connectTimeout: -1 })),
+        Layer.discard(VideosUndici.layer({ connections: 0 })),
+        Layer.discard(VideosUndici.layer({ connectTimeout: -1 })),
         Layer.discard(Webhooks.layer({ secrets: Redacted.make("s"), buffer: 0 })),
         Layer.discard(Webhooks.layer({ secrets: Redacted.make("s"), tolerance: -1 }))
       ]) {

@@ -302,7 +302,7 @@ describe("watchVideo: faults", () => {
 
   it.effect("an error that is not transient ends the watch at once, after what was seen before", () =>
     Effect.gen(function* () {
-      const denied = new AuthenticationError({ ...asked, status: 401 })
+      const denied = new AuthenticationError({ ...asked, reason: "unauthenticated", status: 401 })
       const { error, statuses, times } = yield* watched([seen("queued"), failing(denied)], everySecond)
       assert.deepStrictEqual(statuses, ["queued"])
       assert.strictEqual(Option.getOrThrow(error), denied)
@@ -351,7 +351,7 @@ describe("watchVideo: time-outs", () => {
     Effect.gen(function* () {
       const { error, times } = yield* watched([seen("in_progress")], {
         poll: Schedule.spaced("7 seconds"),
-        timeout: "20 seconds"
+        totalTimeout: "20 seconds"
       })
       assert.deepStrictEqual(times, [0, 7000, 14_000, 19_500])
       const timeout = Option.getOrThrow(error)
@@ -365,7 +365,7 @@ describe("watchVideo: time-outs", () => {
     Effect.gen(function* () {
       const { ended, statuses } = yield* watched([seen("queued"), seen("queued"), seen("completed")], {
         poll: Schedule.spaced("10 seconds"),
-        timeout: "15 seconds"
+        totalTimeout: "15 seconds"
       })
       assert.deepStrictEqual(statuses, ["queued", "completed"])
       succeeded(ended)
@@ -374,7 +374,10 @@ describe("watchVideo: time-outs", () => {
 
   it.effect("bounds the request in flight too", () =>
     Effect.gen(function* () {
-      const { aborted, error } = yield* watched([seen("queued"), "never"], { ...everySecond, timeout: "30 seconds" })
+      const { aborted, error } = yield* watched([seen("queued"), "never"], {
+        ...everySecond,
+        totalTimeout: "30 seconds"
+      })
       const timeout = Option.getOrThrow(error)
       assert(timeout._tag === "WatchTimeoutError")
       assert.deepStrictEqual(timeout.elapsed, Duration.seconds(30))
@@ -386,7 +389,7 @@ describe("watchVideo: time-outs", () => {
   it.effect("a retry's wait does not outlast the watch", () =>
     Effect.gen(function* () {
       const limited = new RateLimitedError({ ...asked, status: 429, retryAfter: Duration.minutes(4) })
-      const { error, times } = yield* watched([failing(limited)], { ...everySecond, timeout: "10 seconds" })
+      const { error, times } = yield* watched([failing(limited)], { ...everySecond, totalTimeout: "10 seconds" })
       assert.deepStrictEqual(times, [0, 9500])
       const timeout = Option.getOrThrow(error)
       assert(timeout._tag === "WatchTimeoutError")
@@ -397,7 +400,7 @@ describe("watchVideo: time-outs", () => {
   it.effect("a consumer that is slower than the time-out still gets the job's end", () =>
     Effect.gen(function* () {
       const script = makeScript(seen("queued"), seen("completed"))
-      const fiber = yield* watchVideo("video_1", { ...everySecond, timeout: "10 seconds" }).pipe(
+      const fiber = yield* watchVideo("video_1", { ...everySecond, totalTimeout: "10 seconds" }).pipe(
         Stream.mapEffect((video) => Effect.delay(Effect.succeed(video.status), "1 minute")),
         Stream.runCollect,
         Effect.provide(script.layer),
@@ -414,15 +417,16 @@ describe("watchVideo: time-outs", () => {
       const { error, times } = yield* watched(looks, { poll: Schedule.spaced("4 seconds"), stallTimeout: "10 seconds" })
       assert.deepStrictEqual(times, [0, 4000, 8000, 12_000, 16_000, 18_000])
       const stalled = Option.getOrThrow(error)
-      assert(stalled._tag === "VideoStalledError")
-      assert.strictEqual(stalled.lastSnapshot.status, "in_progress")
+      assert(stalled._tag === "WatchTimeoutError")
+      assert.strictEqual(stalled.reason, "stalled")
+      assert.strictEqual(stalled.lastSnapshot?.status, "in_progress")
       assert.deepStrictEqual(stalled.unchangedFor, Duration.seconds(10))
     })
   )
 
   it.effect("the error resumes the watch", () =>
     Effect.gen(function* () {
-      const { error } = yield* watched([seen("in_progress")], { ...everySecond, timeout: "5 seconds" })
+      const { error } = yield* watched([seen("in_progress")], { ...everySecond, totalTimeout: "5 seconds" })
       const timeout = Option.getOrThrow(error)
       assert(timeout._tag === "WatchTimeoutError")
       const looks = [seen("in_progress"), seen("completed")]

@@ -105,7 +105,7 @@ describe("a watch with callbacks and schedules of the program's own", () => {
     }
   ])("whose poll schedule $name ends with that, and holds up no other", ({ poll }) =>
     Effect.gen(function* () {
-      const watching = yield* Effect.fork(awaitVideo("video_1", { poll, timeout: "10 minutes" }))
+      const watching = yield* Effect.fork(awaitVideo("video_1", { poll, totalTimeout: "10 minutes" }))
       const other = yield* Effect.fork(awaitVideo("video_2"))
       yield* TestClock.adjust("10 minutes")
       assert(Exit.isFailure(yield* Fiber.await(watching)))
@@ -124,7 +124,7 @@ describe("a watch with callbacks and schedules of the program's own", () => {
             retrieve: () => Effect.fail(untyped<never>({ _tag: "ServerError", isTransient: true }))
           })
     return Effect.gen(function* () {
-      const fiber = yield* Effect.fork(Effect.flip(awaitVideo("video_1", { ...options, timeout: "1 minute" })))
+      const fiber = yield* Effect.fork(Effect.flip(awaitVideo("video_1", { ...options, totalTimeout: "1 minute" })))
       yield* TestClock.adjust("59 seconds")
       assert(Option.isNone(yield* Fiber.poll(fiber)))
       yield* TestClock.adjust("1 second")

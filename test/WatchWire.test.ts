@@ -129,7 +129,7 @@ describe.each(clients)("a watch over $client", ({ layer: client }) => {
       const { closed, reply } = yield* hangUntilClosed
       const server = yield* serve(inTurn(ok("queued"), reply))
       const error = yield* Effect.flip(
-        Effect.provide(awaitVideo("video_1", { ...quick, timeout: "100 millis" }), videosOver(server, {}, client))
+        Effect.provide(awaitVideo("video_1", { ...quick, totalTimeout: "100 millis" }), videosOver(server, {}, client))
       )
       yield* closed
       assert(error._tag === "WatchTimeoutError")

@@ -156,7 +156,7 @@ describe("a time-out", () => {
   it.effect("is an error that can be caught, with what was seen last, and the job goes on from it", () =>
     Effect.gen(function* () {
       const { layer } = makeScript(seen("in_progress", { progress: 40 }))
-      const wait = awaitVideo("video_1", { timeout: "10 seconds" }).pipe(
+      const wait = awaitVideo("video_1", { totalTimeout: "10 seconds" }).pipe(
         Effect.catchTag("WatchTimeoutError", (error) => Effect.succeed(error.lastSnapshot))
       )
       const last = yield* advanced(Effect.provide(wait, layer), "10 seconds")
@@ -170,7 +170,7 @@ describe("a time-out", () => {
   it.effect("takes its last look just before, and finds what ended meanwhile", () =>
     Effect.gen(function* () {
       const { layer, times } = makeScript(seen("in_progress"), seen("completed"))
-      const wait = awaitVideo("video_1", { timeout: "10 seconds", poll: Schedule.spaced("1 hour") })
+      const wait = awaitVideo("video_1", { totalTimeout: "10 seconds", poll: Schedule.spaced("1 hour") })
       assert.strictEqual((yield* advanced(Effect.provide(wait, layer), "10 seconds")).status, "completed")
       assert.deepStrictEqual(times, [0, 9500])
     })

@@ -40,7 +40,7 @@ const calls: { readonly [name: string]: Effect.Effect<unknown, { readonly _tag: 
   listVideos: Stream.runDrain(Stream.take(listVideos(), 3)),
   deleteVideo: deleteVideo("video_1"),
   downloadVideo: Stream.runDrain(downloadVideo("video_1")),
-  awaitVideo: awaitVideo("video_1", { timeout: "50 millis" })
+  awaitVideo: awaitVideo("video_1", { totalTimeout: "50 millis" })
 }
 
 type Sign = { readonly [name: string]: string }

@@ -8,7 +8,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { Videos, VideosConfig, VideosHttp } from "effect-videos"
+import { Videos, VideosConfig } from "effect-videos"
+import { VideosHttp } from "effect-videos/transport"
 import * as VideosUndici from "effect-videos/undici"
 import { UsageError } from "./errors.js"
 import type { Connection } from "./options.js"
@@ -76,7 +77,7 @@ export const configLayer = (connection: Connection) =>
 
 /** What an operation needs, over the program's `HttpClient`. */
 export const videosLayer = (connection: Connection) =>
-  Videos.layer.pipe(Layer.provide(VideosHttp.layer), Layer.provideMerge(configLayer(connection)))
+  Videos.layerWithoutDependencies.pipe(Layer.provide(VideosHttp.layer), Layer.provideMerge(configLayer(connection)))
 
 /** The arguments again, for a command to copy. A key and what else is secret is left to the caller. */
 export const connectionArguments = (

@@ -172,7 +172,9 @@ export const doctor = Command.make(
       yield* writer.write(recordOf(diagnosis), (style) =>
         [summary(diagnosis, columns, style), ...(given.verbose ? details(diagnosis, columns, style) : [])].join("\n")
       )
-      const refused = diagnosis.findings.find(({ error }) => error?._tag === "AuthenticationError")
+      const refused = diagnosis.findings.find(
+        ({ error }) => error?._tag === "AuthenticationError" && error.reason === "unauthenticated"
+      )
       if (refused?.error) return yield* refused.error
     })
 ).pipe(Command.provide((given) => configLayer(given)))

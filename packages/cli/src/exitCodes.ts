@@ -51,7 +51,6 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   UsageError: "usage",
   InvalidRequestError: "usage",
   AuthenticationError: "auth",
-  PermissionDeniedError: "auth",
   VideoNotFoundError: "notFound",
   CharacterNotFoundError: "notFound",
   VideoExpiredError: "notFound",
@@ -63,7 +62,6 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   ConflictError: "refused",
   VideoFailedError: "jobFailed",
   WatchTimeoutError: "notInTime",
-  VideoStalledError: "notInTime",
   VideoNotReadyError: "notInTime",
   TransportError: "server",
   RequestTimeoutError: "server",
@@ -77,10 +75,7 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   FfmpegUnavailableError: "usage",
   MediaError: "file",
   UploadError: "file",
-  InvalidPathError: "file",
-  FileExistsError: "file",
-  FileWriteError: "file",
-  TransferInProgressError: "file",
+  FileError: "file",
   BadArgument: "file",
   SystemError: "file",
   OutputFailedError: "file",
@@ -113,6 +108,4 @@ const passing: ReadonlySet<ExitKind> = new Set(["notInTime", "server", "quota"])
 export const mayGoOn = (error: unknown): boolean => passing.has(kindOf(error))
 
 /** Whether another path would do. */
-export const isPathError = (error: unknown): boolean =>
-  Predicate.hasProperty(error, "_tag") &&
-  ["FileWriteError", "InvalidPathError", "FileExistsError", "TransferInProgressError"].includes(String(error._tag))
+export const isPathError = Predicate.isTagged("FileError")

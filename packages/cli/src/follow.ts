@@ -55,7 +55,7 @@ const messageOf = (error: unknown): string =>
 
 /** One object for all jobs: watches with the same options share their requests. */
 const watchOptions = ({ stallTimeout, timeout }: Following, rows: ReadonlyArray<JobDisplay>): WatchOptions => ({
-  timeout: Option.getOrUndefined(timeout),
+  totalTimeout: Option.getOrUndefined(timeout),
   stallTimeout: Option.getOrUndefined(stallTimeout),
   retry: Schedule.tapInput(defaultRetrySchedule, (error) =>
     Effect.forEach(rows, (row) => row.trouble(`trying again: ${messageOf(error)}`), { discard: true })

@@ -3,7 +3,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { FileExistsError, FileWriteError, reserveFile } from "effect-videos"
+import { FileError, reserveFile } from "effect-videos"
 import { UsageError } from "./errors.js"
 import { Screen } from "./screen.js"
 
@@ -63,13 +63,13 @@ export const planOutput = (given: Option.Option<string>, overwrite: boolean, ids
       const pathOf = (id: string) => path.join(wanted, fileNameOf(id))
       for (const name of ids.map(pathOf)) {
         if (!overwrite && (yield* typeOf(name)) !== null) {
-          return yield* new FileExistsError({ operation: "downloadVideo", path: name })
+          return yield* new FileError({ operation: "downloadVideo", reason: "exists", path: name })
         }
       }
       // Whether a file can be made there.
       yield* Effect.mapError(
         Effect.scoped(fs.makeTempFileScoped({ directory: wanted })),
-        (cause) => new FileWriteError({ operation: "downloadVideo", path: wanted, cause })
+        (cause) => new FileError({ operation: "downloadVideo", reason: "write", path: wanted, cause })
       )
       return { pathOf, overwrite, file: null, isStandardOutput: false, options } satisfies Output
     }

@@ -10,14 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
-import {
-  type Operation,
-  presets,
-  VideosConfig,
-  type VideosConfigService,
-  VideosHttp,
-  type VideosHttpError
-} from "effect-videos"
+import { type Operation, presets, VideosConfig, type VideosConfigService, type VideosHttpError } from "effect-videos"
+import { VideosHttp } from "effect-videos/transport"
 import { monotonicMillis } from "./display.js"
 import { withoutOperation } from "./text.js"
 
@@ -192,7 +186,6 @@ const conclude = (error: VideosHttpError, probe: Probe): Pick<Finding, "served" 
     case "OperationUnsupportedError":
       return { served: "no", because: "the route does not exist" }
     case "AuthenticationError":
-    case "PermissionDeniedError":
       return { served: "unknown", because: "the key was refused before the request was read" }
     case "RateLimitedError":
     case "QuotaExceededError":

@@ -8,7 +8,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { SubmissionUncertainError, TransferInProgressError } from "effect-videos"
+import type { FileError, SubmissionUncertainError } from "effect-videos"
 import * as VideosUndici from "effect-videos/undici"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
 import { commandOf, leadingWords } from "./help.js"
@@ -147,18 +147,16 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
   switch (error._tag) {
     case "UsageError":
       return [message, help]
-    case "FileExistsError":
-      return [`${Predicate.hasProperty(error, "path") ? error.path : "the file"} exists; \`--overwrite\` replaces it`]
-    case "TransferInProgressError": {
-      const { path, pid, videoId } = error as TransferInProgressError
-      if (pid !== null || videoId === null) return [message]
+    case "FileError": {
+      const { path, pid, reason, videoId } = error as FileError
+      if (reason === "exists") return [`${path} exists; \`--overwrite\` replaces it`]
+      if (reason !== "busy" || pid !== null || videoId === null) return [message]
       return [
         message,
         `\`${program} watch ${videoId} -o ${quote(path)}\` saves it there; a segment is joined to its source by \`${program} join SOURCE ${videoId} -o ${quote(path)}\`.`
       ]
     }
     case "WatchTimeoutError":
-    case "VideoStalledError":
       // The library says how a program resumes; the command that does is printed below.
       return [message.replace(/ The job goes on; watch it again from .*$/, "")]
     case "SubmissionUncertainError":
@@ -168,7 +166,7 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
     case "UnreachableError":
       return [message, whereServer]
     case "AuthenticationError":
-      if (has("isForeign", true)) return [message]
+      if (has("isForeign", true) || has("reason", "forbidden")) return [message]
       return hasKey
         ? [`the key was refused: ${message}`, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
         : [`no key is set, and the server wants one: ${message}`, "Set OPENAI_API_KEY, or use `--api-key-fd`."]

@@ -11,7 +11,7 @@ import { Screen } from "./screen.js"
 import { programName, Session } from "./session.js"
 
 // A wrong proxy variable is an error of the configuration, which names it before any request.
-const network = Layer.catchAll(VideosUndici.layerProxyConfig(), () => VideosUndici.layer)
+const network = Layer.catchAll(VideosUndici.layerConfig, () => Layer.orDie(VideosUndici.layer()))
 
 const live = Layer.mergeAll(NodeContext.layer, network, Screen.layer, Session.layer(programName(process.env)))
 

@@ -2,12 +2,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import type {
-  FileExistsError,
-  FileWriteError,
-  InvalidPathError,
-  TransferInProgressError
-} from "../errors/fileErrors.js"
+import type { FileError } from "../errors/fileErrors.js"
 import { exclusively } from "./pathLock.js"
 import { checkFree, resolveTarget } from "./targetFile.js"
 
@@ -70,11 +65,7 @@ export const reserveFile = <A, E, R>(
   path: string,
   use: (file: ReservedFile) => Effect.Effect<A, E, R>,
   options: ReserveFileOptions = {}
-): Effect.Effect<
-  A,
-  E | InvalidPathError | FileExistsError | FileWriteError | TransferInProgressError,
-  R | FileSystem.FileSystem | Path.Path
-> =>
+): Effect.Effect<A, E | FileError, R | FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const target = yield* resolveTarget(fs, yield* Path.Path, path, options.directory)

@@ -15,7 +15,7 @@ const watchRules = {
   retry: rules.schedule,
   emit: rules.oneOf("changes", "every"),
   buffer: rules.count,
-  timeout: rules.timeout,
+  totalTimeout: rules.timeout,
   stallTimeout: rules.timeout,
   maxRetryAfter: rules.duration,
   notFoundGrace: rules.duration,
@@ -81,7 +81,7 @@ export const planOf = (
     hintShortens: options?.poll === undefined,
     retry: options?.retry ?? defaultRetrySchedule,
     buffer: options?.emit === "every" ? (options.buffer ?? 64) : 0,
-    timeout: millis(options?.timeout),
+    totalTimeout: millis(options?.totalTimeout),
     stallTimeout: millis(options?.stallTimeout),
     maxRetryAfter: millis(options?.maxRetryAfter ?? "5 minutes"),
     notFoundGrace: millis(options?.notFoundGrace ?? "5 seconds")

@@ -45,7 +45,7 @@ export interface WatchOptions extends Pick<CallOptions, "extraHeaders" | "extraQ
   /** With `emit: "every"`, how many snapshots wait, a positive integer; beyond it the oldest is dropped. Default: 64. */
   readonly buffer?: number | undefined
   /** For the whole watch, the request in flight included; a last look is taken just before. Default: none. */
-  readonly timeout?: Duration.DurationInput | undefined
+  readonly totalTimeout?: Duration.DurationInput | undefined
   /** For how long nothing may change in what successful looks see. Default: for ever. */
   readonly stallTimeout?: Duration.DurationInput | undefined
   /** A `Retry-After` longer than this ends the watch with the error that carries it. Default: 5 minutes. */
@@ -94,7 +94,7 @@ export interface WatchVideosOptions extends WatchOptions {
  * @since 0.1.0
  * @category errors
  */
-export type WatchVideoError = RetrieveVideoError | Errors.WatchTimeoutError | Errors.VideoStalledError
+export type WatchVideoError = RetrieveVideoError | Errors.WatchTimeoutError
 
 /**
  * @since 0.1.0
