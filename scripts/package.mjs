@@ -1,7 +1,10 @@
 // Whether the tarballs are packages that fit: their manifests, their sizes, their types under both ways of resolving them, the
 // command in an empty folder, and what a module says if its optional peer is missing.
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { copyFileSync, existsSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
 import "./install.mjs"
 
 const { copyInto, makeFolder, makeProject, manifest, mustRun, pack, packages, root, run } = await import(
@@ -89,7 +92,22 @@ const checkCommand = async () => {
   const { stdout } = await npx([...given, "effect-videos", "--version"], { cwd })
   if (stdout.trim() !== manifest.version) throw new Error(`it says ${stdout}, and is ${manifest.version}`)
   if (existsSync(join(cwd, "node_modules"))) throw new Error("it leaves packages behind")
-  return stdout.trim()
+  await checkServe(given, cwd)
+  return `${stdout.trim()}, and it serves`
+}
+
+/** Whether `serve` listens: its first line on standard output has the base URL, which answers. */
+const checkServe = async (given, cwd) => {
+  const args = ["--yes", ...given, "effect-videos", "serve", "--port", "0", "--json"]
+  // A group of its own: npx starts a shell, which starts the command.
+  const child = spawn("npx", args, { cwd, stdio: ["ignore", "pipe", "inherit"], detached: true })
+  try {
+    const [line] = await once(createInterface({ input: child.stdout }), "line")
+    const { status } = await fetch(`${JSON.parse(line).base_url}/videos`)
+    if (status !== 200) throw new Error(`the server answers with HTTP ${status}`)
+  } finally {
+    process.kill(-child.pid)
+  }
 }
 
 /** Bytes of the core's files, less its source maps: what an install of it takes. */
