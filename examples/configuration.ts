@@ -1,6 +1,7 @@
 import { FetchHttpClient } from "@effect/platform"
 import { Console, Effect, Layer } from "effect"
-import { VideosConfig, VideosHttp } from "effect-videos"
+import { Videos, VideosConfig } from "effect-videos"
+import { VideosHttp } from "effect-videos/transport"
 
 const config = VideosConfig.layer({
   baseUrl: "https://films.openai.azure.com/openai/v1",
@@ -11,8 +12,12 @@ const config = VideosConfig.layer({
   budget: { requestsPerSecond: 5, concurrency: 16 }
 })
 
-const http = VideosHttp.layer.pipe(Layer.provideMerge(config), Layer.provide(FetchHttpClient.layer))
+const live = Videos.layerWithoutDependencies.pipe(
+  Layer.provide(VideosHttp.layer),
+  Layer.provideMerge(config),
+  Layer.provide(FetchHttpClient.layer)
+)
 
 const program = Effect.flatMap(VideosConfig, ({ baseUrl }) => Console.log(baseUrl))
 
-Effect.runPromise(Effect.provide(program, http))
+Effect.runPromise(Effect.provide(program, live))

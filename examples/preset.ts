@@ -8,7 +8,7 @@ const sglang = { ...presets.sglang, encoding: "form" } as const
 
 // Here the embedded server stands in for SGLang: it speaks the same dialect.
 const live = Layer.unwrapEffect(
-  Effect.map(VideosServer, ({ baseUrl }) => Videos.layerWith({ baseUrl, preset: sglang }))
+  Effect.map(VideosServer, ({ baseUrl }) => Videos.layer({ baseUrl, preset: sglang }))
 ).pipe(Layer.provide([NodeHttpClient.layerUndici, VideosServer.layer({ preset: "sglang" })]))
 
 const program = createVideo({ prompt: "a lighthouse at dusk", seconds: 4 }).pipe(

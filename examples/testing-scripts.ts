@@ -8,7 +8,7 @@ const report = (prompt: string) =>
   Effect.flatMap(createVideo({ prompt, seconds: 4 }), (job) =>
     awaitVideo(job, { stallTimeout: "5 minutes" }).pipe(
       Effect.map(({ status }) => status),
-      Effect.catchTag("VideoFailedError", "VideoStalledError", ({ _tag }) => Effect.succeed(_tag))
+      Effect.catchTag("VideoFailedError", "WatchTimeoutError", ({ _tag }) => Effect.succeed(_tag))
     )
   )
 
@@ -50,7 +50,7 @@ Effect.runPromise(
   Effect.gen(function* () {
     yield* test("a job completes, a bad gateway in between", Effect.provide(completes, scripted), "completed")
     const two = Effect.zipRight(report("the first"), report("the second"))
-    yield* test("reports a job that stalls", Effect.provide(two, scripted), "VideoStalledError")
+    yield* test("reports a job that stalls", Effect.provide(two, scripted), "WatchTimeoutError")
     yield* test("reports a job that fails", Effect.provide(report("bad"), failing), "VideoFailedError")
   })
 )

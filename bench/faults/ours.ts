@@ -50,7 +50,7 @@ export const makeOurs =
   ({ apiKey, baseUrl, organization, project }: Access): Client => {
     const { listLag, requestTimeout } = patience
     const options = { baseUrl, apiKey: Redacted.make(apiKey), organization, project, requestTimeout, listLag }
-    const videos = Videos.layerWith(options).pipe(Layer.provide(VideosUndici.layer))
+    const videos = Videos.layer(options).pipe(Layer.provide(VideosUndici.layer()))
     const runtime = ManagedRuntime.make(Layer.mergeAll(videos, NodeContext.layer, quiet))
     const run = async <A, E>(effect: Effect.Effect<A, E, Videos | NodeContext.NodeContext>): Promise<A> => {
       // As itself, and not as a fiber's failure.

@@ -199,10 +199,10 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
 
   /**
    * Provides `Videos` for this server and its preset, over the `HttpClient` of the context. Sends no key; use
-   * `Videos.layerWith` to send one.
+   * `Videos.layer` to send one.
    */
   static readonly layerVideos: Layer.Layer<Videos, ConfigError.ConfigError, VideosServer | HttpClient.HttpClient> =
-    Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl, preset }) => Videos.layerWith({ baseUrl, preset })))
+    Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl, preset }) => Videos.layer({ baseUrl, preset })))
 
   /**
    * Provides the server in-process and `Videos` for it, as a test of a program needs. `Videos` sends the first of `apiKeys`;
@@ -214,7 +214,7 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
   ): Layer.Layer<Videos | VideosServer, ConfigError.ConfigError> =>
     Layer.unwrapEffect(
       Effect.map(VideosServer, ({ baseUrl, preset }) =>
-        Videos.layerWith({ baseUrl, preset, apiKey: options?.apiKeys?.[0], ...videos })
+        Videos.layer({ baseUrl, preset, apiKey: options?.apiKeys?.[0], ...videos })
       )
     ).pipe(Layer.provide(VideosServer.layerHttpClient), Layer.provideMerge(VideosServer.layerInProcess(options)))
 }
