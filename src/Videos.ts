@@ -24,9 +24,9 @@ import {
   type SubmitOptions,
   VideosConfig,
   type VideosConfigOptions,
-  VideosHttp,
-  type VideosHttpService
+  type VideosConfigService
 } from "./Http.js"
+import { policiesOf } from "./internal/config/policies.js"
 import { snapshotOf } from "./internal/download/contentSource.js"
 import type {
   ContentOptions,
@@ -38,7 +38,7 @@ import type {
   RemixVideoRequest
 } from "./internal/protocol/requestSchemas.js"
 import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./internal/protocol/videoSchemas.js"
-import { isGiven, makePageReads, makeVideos } from "./internal/videosService.js"
+import { makePageReads, makeVideos } from "./internal/videosService.js"
 import type {
   CreateCharacterError,
   CreateVideoError,
@@ -54,6 +54,7 @@ import type {
   Watchers
 } from "./internal/videosTypes.js"
 import { belongingsOf, withBelongings } from "./internal/watch/watchGroups.js"
+import { VideosHttp } from "./transport/index.js"
 
 export type {
   CreateCharacterError,
@@ -87,15 +88,15 @@ export type {
  */
 export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosService>() {
   /**
-   * Over any `VideosHttp`. When its scope closes (`ManagedRuntime.dispose`), its watches and the downloads by its `content`
+   * Over any `VideosHttp` (`effect-videos/transport`). When its scope closes (`ManagedRuntime.dispose`), its watches and the downloads by its `content`
    * are interrupted. A program that puts another function in the place of one (`{ ...videos, retrieve: traced }`) keeps this.
    */
-  static readonly layer: Layer.Layer<Videos, never, VideosHttp> = Layer.suspend(() =>
+  static readonly layerWithoutDependencies: Layer.Layer<Videos, never, VideosHttp | VideosConfig> = Layer.suspend(() =>
     Layer.scoped(
       Videos,
-      Effect.flatMap(VideosHttp, (http) =>
+      Effect.flatMap(Effect.zip(VideosHttp, VideosConfig), ([http, config]) =>
         Effect.acquireRelease(
-          Effect.sync(() => make(http)),
+          Effect.sync(() => make(http, config)),
           (videos) => belongingsOf(videos).watches.close
         )
       )
@@ -103,7 +104,7 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
   )
 
   /** From values; needs an `HttpClient` alone. */
-  static readonly layerWith = (
+  static readonly layer = (
     options?: VideosConfigOptions
   ): Layer.Layer<Videos, ConfigError.ConfigError, HttpClient.HttpClient> => over(VideosConfig.layer(options))
 
@@ -129,18 +130,20 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
 }
 
 const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
-  Videos.layer.pipe(Layer.provide(VideosHttp.layer), Layer.provide(config))
+  Videos.layerWithoutDependencies.pipe(Layer.provide(VideosHttp.layer), Layer.provide(config))
 
 /**
- * The service over an HTTP layer.
+ * The service over an HTTP layer, by the configuration's policies.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (http: VideosHttpService): VideosService => {
-  const videos = makeVideos(http)
-  const downloading = isGiven(http.downloading) ? http.downloading : null
-  return withBelongings(videos, http.watching, makePageReads(http), downloading)
+export const make = (http: typeof VideosHttp.Service, config: VideosConfigService): VideosService => {
+  const policies = policiesOf(config)
+  // `Layer.mock` answers a name that is not given with a function.
+  const budget = typeof http.budget === "object" ? http.budget.snapshot : undefined
+  const videos = makeVideos(http, policies)
+  return withBelongings(videos, { ...policies.watching, budget }, makePageReads(http), policies.download)
 }
 
 // -----------------------------------------------------------------------------
@@ -221,7 +224,7 @@ export const retrieveVideo = (
  * with `ResponseDecodeError` and the text, or, if the job has not ended, with `VideoNotReadyError`. Unknown binary is a clip.
  *
  * Where there is no content, the job is asked why: `VideoNotReadyError`, `VideoFailedError`, `VideoExpiredError`,
- * `VideoContentNotFoundError` or `VideoNotFoundError`. Within `notFoundGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
+ * `VideoContentNotFoundError` or `VideoNotFoundError`. Within `contentGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
  *
  * @example
  * import { Stream } from "effect"

@@ -4,19 +4,13 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { Policies } from "./config/policies.js"
 import { makeContent } from "./download/content.js"
 import { Ends } from "./download/contentLag.js"
 import * as Errors from "./errors/errors.js"
 import { type Deadline, startDeadline } from "./http/deadline.js"
 import { formFields } from "./http/encodeBody.js"
-import type {
-  CallOptions,
-  SubmissionPolicy,
-  VideosCall,
-  VideosHttpError,
-  VideosHttpService,
-  VideosResponse
-} from "./http/httpTypes.js"
+import type { CallOptions, VideosCall, VideosHttpError, VideosHttpService, VideosResponse } from "./http/httpTypes.js"
 import { upload } from "./http/multipart.js"
 import { asBadRequest, hadNoEffect, leavesOpen } from "./http/responseError.js"
 import { spanOf, withSpan } from "./http/spans.js"
@@ -32,9 +26,6 @@ import { type Answered, type IsThere, makeReconcile } from "./reconcile/reconcil
 import type { RetrieveVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
 import type { PageReads } from "./watch/poller.js"
 import { setSubmissions } from "./watch/recentSubmissions.js"
-
-/** What a layer that says nothing does with a submission whose outcome is unknown. */
-const noPolicy: SubmissionPolicy = { onUnknownOutcome: "fail", listLag: Duration.zero, listTrusted: false }
 
 /**
  * Pages for watches, which read the same ones time after time: the request is made once, and what a page says again of a job
@@ -62,11 +53,8 @@ const besideOf = (options: CallOptions | undefined): CallOptions => ({
   extraQuery: options?.extraQuery
 })
 
-/** A mock of the HTTP layer answers any name with a function that dies. */
-export const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
-
 /** @internal */
-export const makeVideos = (http: VideosHttpService): VideosService => {
+export const makeVideos = (http: VideosHttpService, policies: Policies): VideosService => {
   const claims = new Claims()
   const ends = new Ends()
   /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
@@ -169,7 +157,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
   const readNewestPage: ReadPage = (after, cursor, options) =>
     Effect.map(readPage(after, cursor, options), ({ next, page }) => [page, next] as const)
 
-  const policy = isGiven(http.submitting) ? http.submitting : noPolicy
+  const policy = policies.submission
   const reconciled = makeReconcile(policy, claims, readNewestPage, isThere)
 
   /** The job that was made, as its answer names it. */
@@ -194,7 +182,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
   ) => {
     const { call } = submission
     const given = call.options?.totalTimeout
-    const total = given === undefined ? (policy.totalTimeout ?? Duration.infinity) : Duration.decode(given)
+    const total = given === undefined ? policy.totalTimeout : Duration.decode(given)
     const unbounded = {
       ...submission,
       call: { ...call, options: { ...call.options, totalTimeout: Duration.infinity } }
@@ -323,7 +311,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     retrieve,
     listPages,
     delete: remove,
-    content: makeContent(http, retrieveAs, ends, isGiven(http.downloading) ? http.downloading : null)
+    content: makeContent(http, retrieveAs, ends, policies.download)
   }
   setSubmissions(videos, submitted)
   return videos

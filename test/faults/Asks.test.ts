@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Fiber, Random, Schedule, Stream, TestClock } from "effect"
-import { awaitVideo, awaitVideos, downloadVideo, type Videos, watchVideo } from "effect-videos"
+import { awaitVideo, awaitVideos, downloadVideo, type Videos, type WatchTimeoutError, watchVideo } from "effect-videos"
 import { jobsOf, makeFleet } from "../support/fleet.js"
 import { inTurn, json, serve } from "../support/server.js"
 import { job, videosOver } from "../support/videos.js"
@@ -40,8 +40,8 @@ const { layer } = anyClient
 describe("a watch that is given up", () => {
   const poll = Schedule.spaced("5 millis")
   const ways: ReadonlyArray<readonly [string, (id: string) => Effect.Effect<unknown, unknown, Videos>, string]> = [
-    ["by its time-out", (id) => awaitVideo(id, { poll, totalTimeout: "100 millis" }), "WatchTimeoutError"],
-    ["as stalled", (id) => awaitVideo(id, { poll, stallTimeout: "100 millis" }), "VideoStalledError"],
+    ["by its time-out", (id) => awaitVideo(id, { poll, totalTimeout: "100 millis" }), "deadline"],
+    ["as stalled", (id) => awaitVideo(id, { poll, stallTimeout: "100 millis" }), "stalled"],
     ["by its consumer", (id) => Stream.runHead(watchVideo(id, { poll })), "value"],
     ["by an interruption", (id) => Effect.timeoutOption(awaitVideo(id, { poll }), "100 millis"), "value"]
   ]
@@ -50,7 +50,7 @@ describe("a watch that is given up", () => {
       const { faults, jobs } = yield* VideosServer
       const id = yield* source
       const ended = yield* Effect.either(wait(id))
-      assert.strictEqual(ended._tag === "Right" ? "value" : (ended.left as { readonly _tag: string })._tag, ends)
+      assert.strictEqual(ended._tag === "Right" ? "value" : (ended.left as WatchTimeoutError).reason, ends)
       assert.isTrue((yield* faults.log).slice(1).every(({ method }) => method === "GET"))
       assert.deepStrictEqual(
         (yield* jobs).map(({ id, status }) => [String(id), status]),
@@ -72,7 +72,7 @@ describe("a job that is done, in a word of its own, and has no content,", () => 
       const video = yield* awaitVideo(id, { poll: Schedule.spaced("5 millis"), retry: twice })
       assert.strictEqual(video.status, "done")
       // It is no replica that lags: what is asked for is not there now.
-      const content = Stream.runDrain(downloadVideo(id, { notFoundGrace: 0 }))
+      const content = Stream.runDrain(downloadVideo(id, { contentGrace: 0 }))
       assert.strictEqual(told(yield* Effect.either(content)), "VideoExpiredError")
       assert.strictEqual(yield* requestsFor("content"), 1)
     }).pipe(Effect.provide(world(layer)))

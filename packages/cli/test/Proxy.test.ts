@@ -9,8 +9,10 @@ import * as VideosUndici from "effect-videos/undici"
 import { type ProxyBehaviour, serveProxy } from "../../../test/support/proxy.js"
 import { closedPort, html, json, serve } from "../../../test/support/server.js"
 import { job } from "../../../test/support/videos.js"
-import { command, finished, inFolder } from "./process.js"
+import { finished, useCommand } from "./process.js"
 import { cliOverTime } from "./support.js"
+
+const { command, inFolder } = useCommand()
 
 const secret = "pass-w0rd-of-the-proxy"
 
@@ -18,7 +20,7 @@ const behind = (args: ReadonlyArray<string>, env: { readonly [name: string]: str
   cliOverTime(args).pipe(
     Effect.provide(
       Layer.provideMerge(
-        VideosUndici.layerProxyConfig(),
+        VideosUndici.layerConfig,
         Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env))))
       )
     )

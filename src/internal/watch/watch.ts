@@ -54,7 +54,7 @@ export interface Start {
 }
 
 /** @internal */
-export type WatchError = RetrieveVideoError | Errors.WatchTimeoutError | Errors.VideoStalledError
+export type WatchError = RetrieveVideoError | Errors.WatchTimeoutError
 
 /** What one look came to, for all who watch the job. */
 export type Outcome =
@@ -327,6 +327,7 @@ export class Watch implements Row<Watch> {
     this.fail(
       new Errors.WatchTimeoutError({
         operation: this.plan.operation,
+        reason: "deadline",
         videoId: this.job.id,
         lastSnapshot: this.last,
         elapsed: Duration.millis(this.host.now() - this.startedAt)
@@ -347,10 +348,12 @@ export class Watch implements Row<Watch> {
     const unchangedFor = this.host.now() - this.changedAt
     if (last !== null && unchangedFor >= this.plan.stallTimeout) {
       this.fail(
-        new Errors.VideoStalledError({
+        new Errors.WatchTimeoutError({
           operation: this.plan.operation,
+          reason: "stalled",
           videoId: this.job.id,
           lastSnapshot: last,
+          elapsed: Duration.millis(this.host.now() - this.startedAt),
           unchangedFor: Duration.millis(unchangedFor)
         })
       )
@@ -387,7 +390,8 @@ export class Watch implements Row<Watch> {
   /** Sets the time of the next look after one that failed, or gives up. */
   private recover(error: RetrieveVideoError): void {
     const isUnknown =
-      error._tag === "VideoNotFoundError" || (error._tag === "PermissionDeniedError" && this.isSubmitted)
+      error._tag === "VideoNotFoundError" ||
+      (error._tag === "AuthenticationError" && error.reason === "forbidden" && this.isSubmitted)
     const lagging = isUnknown && this.host.now() < this.graceUntil
     if (!error.isTransient && !lagging) this.fail(error)
     else if (this.isLastLook) this.close()

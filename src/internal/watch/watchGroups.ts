@@ -9,7 +9,8 @@ import * as FiberId from "effect/FiberId"
 import type * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { DownloadPolicy, VideosHttpService } from "../http/httpTypes.js"
+import type { DownloadPolicy, WatchingPolicy } from "../config/policies.js"
+import type { BudgetSnapshot } from "../rate/budgetTypes.js"
 import type { VideosService, Watchers } from "../videosTypes.js"
 import { anyPages, type PageReads, type ReadOptions } from "./poller.js"
 import { wasSubmitted } from "./recentSubmissions.js"
@@ -17,7 +18,8 @@ import type { Feed } from "./updateQueue.js"
 import type { Plan, Start, Watch } from "./watch.js"
 import { Hub, Shared } from "./watchHub.js"
 
-type WatchingOptions = VideosHttpService["watching"]
+/** How watches read, and the state of the request budget. */
+export type WatchingOptions = WatchingPolicy & { readonly budget?: (() => BudgetSnapshot) | undefined }
 
 /** @internal */
 export class WatchGroups {
@@ -25,14 +27,19 @@ export class WatchGroups {
   private readonly videos: VideosService
   private readonly pages: PageReads
   private readonly options: ReadOptions
-  private readonly budget: NonNullable<WatchingOptions>["budget"] | null
+  private readonly budget: WatchingOptions["budget"] | null
   private readonly shared: Shared
   /** By the key of the options that their polls carry. */
   private readonly groups = new Map<string, Array<Hub>>()
   private readonly onClose = new Set<() => void>()
 
   /** `submitter` is the service that makes jobs, if it is a live one: it knows which ones it has made just now. */
-  constructor(videos: VideosService, watching: WatchingOptions, pages: PageReads, submitter: VideosService = videos) {
+  constructor(
+    videos: VideosService,
+    watching: WatchingOptions | undefined,
+    pages: PageReads,
+    submitter: VideosService = videos
+  ) {
     this.shared = new Shared((id, now) => wasSubmitted(submitter, id, now))
     const { budget, concurrency = 64, list = "auto", threshold = 20 } = watching ?? {}
     this.videos = videos
@@ -166,7 +173,7 @@ const belongings = new WeakMap<object, Belongings>()
  */
 export const withBelongings = (
   service: VideosService,
-  watching: WatchingOptions,
+  watching: WatchingOptions | undefined,
   pages: PageReads,
   downloading: DownloadPolicy | null
 ): VideosService => {
