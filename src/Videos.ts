@@ -18,6 +18,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import {
   type CallOptions,
@@ -38,7 +39,7 @@ import type {
   RemixVideoRequest
 } from "./internal/protocol/requestSchemas.js"
 import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./internal/protocol/videoSchemas.js"
-import { isGiven, makePageReads, makeVideos } from "./internal/videosService.js"
+import { makeVideos } from "./internal/videosService.js"
 import type {
   CreateCharacterError,
   CreateVideoError,
@@ -53,7 +54,7 @@ import type {
   VideosService,
   Watchers
 } from "./internal/videosTypes.js"
-import { belongingsOf, withBelongings } from "./internal/watch/watchGroups.js"
+import { hubOf } from "./internal/watch/watchHub.js"
 
 export type {
   CreateCharacterError,
@@ -68,6 +69,7 @@ export type {
   RetrieveVideoError,
   SubmitVideoError,
   VideosService,
+  VideosState,
   Watcher,
   Watchers
 } from "./internal/videosTypes.js"
@@ -91,15 +93,7 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
    * are interrupted. A program that puts another function in the place of one (`{ ...videos, retrieve: traced }`) keeps this.
    */
   static readonly layer: Layer.Layer<Videos, never, VideosHttp> = Layer.suspend(() =>
-    Layer.scoped(
-      Videos,
-      Effect.flatMap(VideosHttp, (http) =>
-        Effect.acquireRelease(
-          Effect.sync(() => make(http)),
-          (videos) => belongingsOf(videos).watches.close
-        )
-      )
-    )
+    Layer.scoped(Videos, Effect.flatMap(VideosHttp, make))
   )
 
   /** From values; needs an `HttpClient` alone. */
@@ -119,7 +113,7 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
    * )
    */
   static readonly watchers: Effect.Effect<Watchers, never, Videos> = Effect.suspend(() =>
-    Effect.map(Videos, (videos) => belongingsOf(videos).watches.snapshot())
+    Effect.map(Videos, (videos) => hubOf(videos)?.snapshot() ?? unwatched)
   )
 
   /** From the environment, as `VideosConfig.layerConfig` reads it; needs an `HttpClient` alone. */
@@ -128,20 +122,26 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
   )
 }
 
+/** Nothing: a canned `Videos` keeps no watches. */
+const unwatched: Watchers = {
+  jobs: [],
+  list: { mode: "auto", distrust: null },
+  inFlight: 0,
+  waiting: 0,
+  isPushed: false,
+  budget: null
+}
+
 const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
   Videos.layer.pipe(Layer.provide(VideosHttp.layer), Layer.provide(config))
 
 /**
- * The service over an HTTP layer.
+ * The service over an HTTP layer. When the scope closes, its watches and downloads are interrupted.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (http: VideosHttpService): VideosService => {
-  const videos = makeVideos(http)
-  const downloading = isGiven(http.downloading) ? http.downloading : null
-  return withBelongings(videos, http.watching, makePageReads(http), downloading)
-}
+export const make: (http: VideosHttpService) => Effect.Effect<VideosService, never, Scope.Scope> = makeVideos
 
 // -----------------------------------------------------------------------------
 // functions

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { makeContent } from "./download/content.js"
 import { Ends } from "./download/contentLag.js"
@@ -31,7 +32,7 @@ import type { ReadPage } from "./reconcile/readNewestJobs.js"
 import { type Answered, type IsThere, makeReconcile } from "./reconcile/reconcileSubmission.js"
 import type { RetrieveVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
 import type { PageReads } from "./watch/poller.js"
-import { setSubmissions } from "./watch/recentSubmissions.js"
+import { makeHub } from "./watch/watchHub.js"
 
 /** What a layer that says nothing does with a submission whose outcome is unknown. */
 const noPolicy: SubmissionPolicy = { onUnknownOutcome: "fail", listLag: Duration.zero, listTrusted: false }
@@ -40,7 +41,7 @@ const noPolicy: SubmissionPolicy = { onUnknownOutcome: "fail", listLag: Duration
  * Pages for watches, which read the same ones time after time: the request is made once, and what a page says again of a job
  * is what was `known` of it.
  */
-export const makePageReads =
+const makePageReads =
   (http: VideosHttpService): PageReads =>
   (options, known) =>
     Either.match(routes.listRequest(options, options), {
@@ -63,10 +64,29 @@ const besideOf = (options: CallOptions | undefined): CallOptions => ({
 })
 
 /** A mock of the HTTP layer answers any name with a function that dies. */
-export const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
+const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
 
-/** @internal */
-export const makeVideos = (http: VideosHttpService): VideosService => {
+/** A job that was submitted longer ago is known to all of a server, in milliseconds. */
+const recentMillis = 60_000
+
+/** The operations and the watches over an HTTP layer. When the scope closes, watches and downloads are interrupted. */
+export const makeVideos = (http: VideosHttpService): Effect.Effect<VideosService, never, Scope.Scope> => {
+  const { operations, submitted } = makeOperations(http)
+  const hub = makeHub({
+    watching: http.watching,
+    pages: makePageReads(http),
+    listPages: operations.listPages,
+    wasSubmitted: (id, now) => submitted.within(id, recentMillis, now) !== null,
+    downloading: isGiven(http.downloading) ? http.downloading : null
+  })
+  return Effect.map(hub, (state) => ({
+    ...operations,
+    content: (id, options) => state.untilClosed(operations.content(id, options)),
+    state
+  }))
+}
+
+const makeOperations = (http: VideosHttpService): { readonly operations: VideosService; readonly submitted: Ends } => {
   const claims = new Claims()
   const ends = new Ends()
   /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
@@ -313,7 +333,7 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
       )
     }).pipe(Stream.filter(({ videos }) => videos.length > 0))
 
-  const videos: VideosService = {
+  const operations: VideosService = {
     create,
     extend,
     edit,
@@ -325,6 +345,5 @@ export const makeVideos = (http: VideosHttpService): VideosService => {
     delete: remove,
     content: makeContent(http, retrieveAs, ends, isGiven(http.downloading) ? http.downloading : null)
   }
-  setSubmissions(videos, submitted)
-  return videos
+  return { operations, submitted }
 }
