@@ -344,8 +344,13 @@ export class Poller {
           : readFrom(makeSegment(next.cursor), count + 1)
       })
     const missing = () => wanted.filter(isStillAsked)
-    this.fork(readFrom(this.newest, 1), this.newest, missing, () => {
+    let isComplete = false
+    const search = Effect.map(readFrom(this.newest, 1), () => {
+      isComplete = true
+    })
+    this.fork(search, this.newest, missing, () => {
       this.isSearching = false
+      if (!isComplete) return
       const at = this.host.now()
       const unfound = jobs.filter(isUnplaced)
       this.vainSearches = unfound.length < jobs.length ? 0 : this.vainSearches + 1
