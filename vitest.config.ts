@@ -24,6 +24,7 @@ export default defineConfig({
       { find: /^@effect-videos\/server$/, replacement: at("./packages/server/src/index.ts") },
       { find: /^@effect-videos\/server\/Media$/, replacement: at("./packages/server/src/media/Media.ts") },
       { find: /^effect-videos\/testing$/, replacement: src("testing/index.ts") },
+      { find: /^effect-videos\/transport$/, replacement: src("transport/index.ts") },
       { find: /^effect-videos\/undici$/, replacement: src("undici/index.ts") },
       // The command, which is bundled, has some of the core's internal files too.
       { find: /^effect-videos\/(.+)$/, replacement: src("$1.ts") }

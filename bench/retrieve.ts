@@ -75,7 +75,7 @@ const run = async () => {
 
   const openai = new OpenAI({ apiKey: "none", baseURL: baseUrl })
   const over = (client: typeof FetchHttpClient.layer) => {
-    const runtime = ManagedRuntime.make(Videos.layerWith({ baseUrl }).pipe(Layer.provide(client)))
+    const runtime = ManagedRuntime.make(Videos.layer({ baseUrl }).pipe(Layer.provide(client)))
     return {
       runtime,
       // As an Effect program calls it: in the fiber that it has, without a yield between two calls, as `Effect.repeatN` has one.
@@ -86,7 +86,7 @@ const run = async () => {
       asPromise: loop(() => runtime.runPromise(retrieveVideo("video_1")))
     }
   }
-  const undici = over(VideosUndici.layer)
+  const undici = over(Layer.orDie(VideosUndici.layer()))
   const fetched = over(VideosFetch.layer)
   const platformUndici = over(NodeHttpClient.layerUndici)
   const platformFetch = over(FetchHttpClient.layer)

@@ -15,7 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { extendVideo, Videos, VideosFetch, watchVideo } from "effect-videos"
 
-const live = Videos.layerWith({ baseUrl: "http://127.0.0.1:8787/v1" }).pipe(Layer.provide(VideosFetch.layer))
+const live = Videos.layer({ baseUrl: "http://127.0.0.1:8787/v1" }).pipe(Layer.provide(VideosFetch.layer))
 const program = extendVideo({ video: "video_1", prompt: "the light comes on", seconds: 8 }).pipe(
   Effect.flatMap((video) => Stream.runForEach(watchVideo(video), (update) => Effect.log(update.status)))
 )

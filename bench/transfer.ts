@@ -75,12 +75,12 @@ const ours = (client: Layer.Layer<HttpClient>) => ({
   upload: ({ baseUrl, path }: Task) =>
     VideoFile.fromPath(path, { name: "clip.mp4" }).pipe(
       Effect.flatMap((video) => extendVideo({ video, prompt: "on", seconds: 8 })),
-      Effect.provide([Videos.layerWith({ baseUrl }).pipe(Layer.provide(client)), NodeContext.layer]),
+      Effect.provide([Videos.layer({ baseUrl }).pipe(Layer.provide(client)), NodeContext.layer]),
       Effect.runPromise
     ),
   download: ({ baseUrl, bytes, path }: Task) =>
     downloadVideoToFile(String(bytes), path).pipe(
-      Effect.provide([Videos.layerWith({ baseUrl }).pipe(Layer.provide(client)), NodeContext.layer]),
+      Effect.provide([Videos.layer({ baseUrl }).pipe(Layer.provide(client)), NodeContext.layer]),
       Effect.runPromise
     )
 })

@@ -45,7 +45,7 @@ const ours = async () => {
   const library = await import("effect-videos")
   const VideosUndici = await import("effect-videos/undici")
   const runtimeOf = (baseUrl: string) =>
-    ManagedRuntime.make(library.Videos.layerWith({ baseUrl }).pipe(Layer.provide(VideosUndici.layer)))
+    ManagedRuntime.make(library.Videos.layer({ baseUrl }).pipe(Layer.provide(VideosUndici.layer())))
   return { Effect, Stream, library, runtimeOf }
 }
 

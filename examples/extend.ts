@@ -8,7 +8,7 @@ const program = Effect.gen(function* () {
   const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
   const clip = yield* awaitVideo(job)
 
-  // Of a job: by its id, a reference `{ id }`, or a snapshot. `seconds` of the answer is the stitched whole.
+  // A job as the source: its id, `{ id }`, or a snapshot. `seconds` is the length of the whole clip.
   const longer = yield* extendVideo({ video: clip, prompt: "the light comes on", seconds: 8 })
   yield* Console.log(`${longer.seconds} s`)
 

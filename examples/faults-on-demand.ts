@@ -5,7 +5,7 @@ import { createVideo } from "effect-videos"
 const program = Effect.gen(function* () {
   const { faults, jobs } = yield* VideosServer
 
-  // The job is made, and its answer is lost. By default the server's list is read, and the job found there.
+  // The server makes the job, and the response is lost. By default the client finds the job on the server's list.
   yield* faults.set([{ on: ["create"], when: Fault.nth(1), fault: Fault.reset("after-commit") }])
   const { _tag } = yield* Effect.flip(createVideo({ prompt: "a lighthouse at dusk" }, { onUnknownOutcome: "fail" }))
 

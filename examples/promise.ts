@@ -1,6 +1,6 @@
 import { isTerminal, makeVideos, VideoNotFoundError } from "effect-videos/promise"
 
-// Any server of the protocol, such as that of `npx @effect-videos/cli serve`.
+// Any server of the protocol, for example `npx @effect-videos/cli serve`.
 const videos = makeVideos({
   baseUrl: process.env["OPENAI_BASE_URL"] ?? "http://127.0.0.1:8787/v1",
   apiKey: process.env["OPENAI_API_KEY"]

@@ -7,7 +7,7 @@ import { createVideo, VideoResource, watchVideo } from "effect-videos"
 // The last snapshot of each job, as the JSON that the protocol has for it.
 const checkpoints = Effect.map(KeyValueStore.KeyValueStore, (store) => store.forSchema(VideoResource))
 
-// Goes on where the last run has stopped. An update is kept before it is told, so that none is told twice.
+// Resumes where the last run stopped. An update is stored before it is printed, so that none is printed twice.
 const follow = (id: string) =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -34,7 +34,7 @@ const program = Effect.gen(function* () {
   yield* Stream.runForEach(Stream.take(follow(id), 2), tell).pipe(Effect.provide(process))
   yield* Console.log("the process is gone, and comes back")
   yield* Stream.runForEach(follow(id), tell).pipe(Effect.provide(process))
-  yield* Console.log(new Set(told).size === told.length ? "nothing was told twice" : `twice: ${told}`)
+  yield* Console.log(new Set(told).size === told.length ? "no update was printed twice" : `twice: ${told}`)
 })
 
 program.pipe(Effect.scoped, Effect.provide([VideosServer.layerInProcess(), NodeContext.layer]), NodeRuntime.runMain)

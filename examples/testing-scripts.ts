@@ -8,7 +8,7 @@ const report = (prompt: string) =>
   Effect.flatMap(createVideo({ prompt, seconds: 4 }), (job) =>
     awaitVideo(job, { stallTimeout: "5 minutes" }).pipe(
       Effect.map(({ status }) => status),
-      Effect.catchTag("VideoFailedError", "VideoStalledError", ({ _tag }) => Effect.succeed(_tag))
+      Effect.catchTag("VideoFailedError", "WatchTimeoutError", ({ _tag }) => Effect.succeed(_tag))
     )
   )
 
@@ -21,7 +21,7 @@ const test = <A, E, R>(name: string, effect: Effect.Effect<A, E, R>, expected: A
     yield* Console.log("passed:", name)
   }).pipe(Effect.provide(TestContext.TestContext))
 
-// 1. By a script: what each look finds, errors and hints among it.
+// 1. By a script: what each poll returns, errors and hints included.
 const broken = new ServerError({ operation: "retrieveVideo", status: 502, detail: "bad gateway" })
 const scripted = VideosTest.layerScript({
   video_1: [
@@ -50,7 +50,7 @@ Effect.runPromise(
   Effect.gen(function* () {
     yield* test("a job completes, a bad gateway in between", Effect.provide(completes, scripted), "completed")
     const two = Effect.zipRight(report("the first"), report("the second"))
-    yield* test("a job that stalls is told", Effect.provide(two, scripted), "VideoStalledError")
-    yield* test("a job that fails is told", Effect.provide(report("bad"), failing), "VideoFailedError")
+    yield* test("reports a job that stalls", Effect.provide(two, scripted), "WatchTimeoutError")
+    yield* test("reports a job that fails", Effect.provide(report("bad"), failing), "VideoFailedError")
   })
 )

@@ -1,7 +1,8 @@
 import { Headers, HttpClient, HttpClientResponse } from "@effect/platform"
 import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Layer, Schema } from "effect"
-import { retrieveVideo, VideoResource, Videos, VideosConfig, VideosHttp } from "effect-videos"
+import { retrieveVideo, VideoResource, Videos, VideosConfig } from "effect-videos"
+import { VideosHttp } from "effect-videos/transport"
 
 // What is tested.
 const isDone = (id: string) => Effect.map(retrieveVideo(id), (video) => video.status === "completed")
@@ -30,13 +31,13 @@ const program = isDone("video_1")
 Effect.runPromise(
   Effect.gen(function* () {
     yield* Console.log(yield* Effect.provide(program, canned))
-    yield* Console.log(yield* Effect.provide(program, Layer.provide(Videos.layer, answers)))
-    const over = Videos.layer.pipe(
-      Layer.provide(VideosHttp.layer),
-      Layer.provide(VideosConfig.layer({ baseUrl: "http://videos.invalid/v1" })),
-      Layer.provide(http)
+    const over = Videos.layerWithoutDependencies.pipe(
+      Layer.provide(answers),
+      Layer.provide(VideosConfig.layer({ baseUrl: "http://videos.invalid/v1" }))
     )
     yield* Console.log(yield* Effect.provide(program, over))
+    const live = Videos.layer({ baseUrl: "http://videos.invalid/v1" }).pipe(Layer.provide(http))
+    yield* Console.log(yield* Effect.provide(program, live))
     yield* Console.log(yield* Effect.flip(Effect.provide(program, server)).pipe(Effect.map(({ _tag }) => _tag)))
   })
 )

@@ -10,7 +10,7 @@ const program = Effect.gen(function* () {
     totalTimeout: "2 seconds",
     stallTimeout: "1 minute"
   }).pipe(
-    // The job goes on after a time-out, and so can the watch: from the last snapshot, repeating nothing.
+    // The job continues after the timeout. The watch resumes from the last snapshot and repeats nothing.
     Stream.catchTag("WatchTimeoutError", (error) =>
       Stream.concat(
         Stream.fromEffect(Effect.as(Console.log("still going"), job)).pipe(Stream.drain),

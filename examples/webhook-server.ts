@@ -3,13 +3,12 @@ import { HttpRouter, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Layer, Redacted } from "effect"
-import { awaitVideo, createVideo, Videos } from "effect-videos"
-import { httpApp, Webhooks, wakeWatches } from "effect-videos/Webhook"
+import { awaitVideo, createVideo, Videos, Webhooks, wakeWatches, webhookHttpApp } from "effect-videos"
 
 const secret = Redacted.make("whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM=")
 
 // Your server, with an endpoint for events. It runs once for each event; if it fails, the sender delivers again.
-const endpoint = httpApp((event) => Console.log(`pushed: ${event.type}`))
+const endpoint = webhookHttpApp((event) => Console.log(`pushed: ${event.type}`))
 const router = HttpRouter.empty.pipe(HttpRouter.mountApp("/webhooks", endpoint))
 const receiver = HttpServer.serve(router).pipe(
   Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),

@@ -1,11 +1,11 @@
 import { HttpApp } from "@effect/platform"
 import { Clock, Console, Effect, Redacted } from "effect"
-import { httpApp, sign, Webhooks } from "effect-videos/Webhook"
+import { signWebhook, Webhooks, webhookHttpApp } from "effect-videos"
 
 const secret = Redacted.make("whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM=")
 
 // Run once for each event. If it fails, the sender delivers again.
-const endpoint = httpApp((event) =>
+const endpoint = webhookHttpApp((event) =>
   event._tag === "VideoCompleted"
     ? Console.log(`${event.videoId} is done`)
     : Console.log(`${event.type}: nothing to do`)
@@ -20,7 +20,7 @@ const delivery = (sent: string) =>
     const headers = {
       "webhook-id": "msg_1",
       "webhook-timestamp": String(timestamp),
-      "webhook-signature": yield* sign({ id: "msg_1", timestamp, body, secret })
+      "webhook-signature": yield* signWebhook({ id: "msg_1", timestamp, body, secret })
     }
     return new Request("http://127.0.0.1/webhooks", { method: "POST", headers, body: sent })
   })

@@ -1,4 +1,4 @@
-// The API reference, out of the docstrings: `docs/index.html`. Its modules are those of package.json, so that what can be
+// The API reference, out of the docstrings: `site/index.html`, with the manual of `docs/`. Its modules are those of package.json, so that what can be
 // imported is what is described. The examples in it are compiled by the tests.
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"

@@ -3,8 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { phaseOf, type VideoResource } from "effect-videos"
-import type { TransferProgress } from "effect-videos/Transfer"
+import { phaseOf, type TransferProgress, type VideoResource } from "effect-videos"
 
 const terminal = process.stdout.isTTY === true
 const width = 24
@@ -54,12 +53,17 @@ export const showJob = <E, R>(
 }
 
 /** Shows how far a download is. */
-export const showBytes = <E, R>(label: string, progress: Stream.Stream<TransferProgress, E, R>) => {
+export const showBytes = <A, E, R>(
+  label: string,
+  download: (onProgress: (progress: TransferProgress) => Effect.Effect<void>) => Effect.Effect<A, E, R>
+) => {
   let line = `${label}  waiting for the first byte`
   const update = ({ transferred }: TransferProgress) =>
-    Effect.sync(() => (line = `${label}  ${(transferred / 1024).toFixed(0)} KiB`))
-  return Effect.zipRight(
-    live(() => line, Stream.runForEach(progress, update)),
+    Effect.sync(() => {
+      line = `${label}  ${(transferred / 1024).toFixed(0)} KiB`
+    })
+  return Effect.zipLeft(
+    live(() => line, download(update)),
     Effect.suspend(() => say(line))
   )
 }

@@ -22,6 +22,7 @@ import type * as Stream from "effect/Stream"
 import {
   adaptivePoll,
   createAndWatch,
+  downloadVideoToFile,
   extendAndWatch,
   phaseOf,
   VideoFailedError,
@@ -29,7 +30,6 @@ import {
   Videos,
   watchVideo
 } from "effect-videos"
-import { downloadVideoToFileWithProgress } from "effect-videos/Transfer"
 import { say, showBytes, showJob } from "./screen.js"
 
 const { values: given } = parseArgs({ options: { from: { type: "string" }, resume: { type: "string" } } })
@@ -80,7 +80,7 @@ const save = (video: VideoResource) =>
   Effect.gen(function* () {
     const path = `out/${video.id.replace(/[^\w.-]/g, "_")}.mp4`
     yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeDirectory("out", { recursive: true }))
-    yield* showBytes("download  ", downloadVideoToFileWithProgress(video, path, { overwrite: true }))
+    yield* showBytes("download  ", (onProgress) => downloadVideoToFile(video, path, { overwrite: true, onProgress }))
     return path
   })
 

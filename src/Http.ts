@@ -1,12 +1,21 @@
-import * as HttpClient from "@effect/platform/HttpClient"
+/**
+ * The configuration: where the server is, the key, time-outs, retries and the request budget. From values or from the environment.
+ *
+ * @example
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { Videos } from "effect-videos"
+ *
+ * const live = Videos.layer({ baseUrl: "http://127.0.0.1:8091/v1" }).pipe(Layer.provide(FetchHttpClient.layer))
+ *
+ * @since 0.1.0
+ */
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { VideosConfigOptions, VideosConfigService } from "./internal/config/configTypes.js"
 import { fromEnvironment, makeConfig } from "./internal/config/resolveConfig.js"
-import type { VideosHttpService } from "./internal/http/httpTypes.js"
-import { makeHttp } from "./internal/http/videosHttp.js"
 
 export type {
   Limits,
@@ -18,17 +27,9 @@ export type {
 export { defaultReadRetry, defaultSubmitRetry } from "./internal/config/resolveConfig.js"
 export type {
   CallOptions,
-  DownloadPolicy,
   ResponseMeta,
-  Sending,
-  SubmissionPolicy,
   SubmitOptions,
-  VideosByteResponse,
-  VideosCall,
-  VideosHttpError,
-  VideosHttpService,
-  VideosResponse,
-  VideosUpload
+  VideosHttpError
 } from "./internal/http/httpTypes.js"
 
 /**
@@ -73,35 +74,4 @@ export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<Vide
   )
 }
 
-/**
- * The HTTP layer as a service: adds URL, key, headers and time-out, maps every failure to a tagged error, retries reads,
- * follows redirects of reads without carrying the caller's identity to another origin.
- *
- * A submission is sent again only where it certainly had no effect: no connection was made, 429, or 503 with
- * `Retry-After`; always under the same `Idempotency-Key`. One whose outcome is unknown fails here; `Videos` looks for its job.
- *
- * @since 0.1.0
- * @category services
- */
-export class VideosHttp extends Context.Tag("effect-videos/VideosHttp")<VideosHttp, VideosHttpService>() {
-  static readonly layer: Layer.Layer<VideosHttp, never, VideosConfig | HttpClient.HttpClient> = Layer.effect(
-    this,
-    Effect.zipWith(VideosConfig, HttpClient.HttpClient, (config, client) => {
-      const { idleTimeout, listLag, maxRetryAfter, onUnknownOutcome, preset, readRetry, totalTimeout } = config
-      const { origin } = new URL(config.baseUrl)
-      const listServed = preset.operations.includes("listVideos")
-      const submitting = {
-        onUnknownOutcome,
-        listLag,
-        listTrusted: preset.listTrusted,
-        listServed,
-        totalTimeout,
-        origin
-      }
-      const { contentUrlPattern } = preset
-      const downloading = { idleTimeout, totalTimeout, retry: readRetry, maxRetryAfter, contentUrlPattern }
-      return { ...makeHttp(config, client), submitting, downloading }
-    })
-  )
-}
-export type { BudgetOptions, BudgetSnapshot, RequestKind, RequestLimiter } from "./internal/rate/budgetTypes.js"
+export type { BudgetOptions, BudgetSnapshot } from "./internal/rate/budgetTypes.js"

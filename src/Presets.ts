@@ -7,7 +7,7 @@
  * import { Videos } from "effect-videos"
  * import { presets } from "effect-videos/Presets"
  *
- * const live = Videos.layerWith({
+ * const live = Videos.layer({
  *   baseUrl: "http://127.0.0.1:30000/v1",
  *   preset: { ...presets.sglang, encoding: "form" }
  * })

@@ -6,7 +6,7 @@
  * @example
  * import { RateLimiter } from "@effect/experimental"
  * import { Effect, Layer } from "effect"
- * import type { RequestLimiter } from "effect-videos/Budget"
+ * import type { RequestLimiter } from "effect-videos/transport"
  * import * as SharedLimit from "effect-videos/RateLimiter"
  *
  * // Instead of the store in memory, for many processes: `layerStore({ host: "redis" })` of

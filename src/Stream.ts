@@ -117,7 +117,7 @@ const start = (target: Target, submitted: Start["submitted"] = null): Start => (
  *   own retries are off; `retry` decides.
  * - An answer that goes back from running to waiting comes from a replica that lags, and is dropped. `progress` is
  *   passed on as it comes. A status that nobody knows is emitted, and does not end the watch.
- * - Fails with `WatchTimeoutError` or `VideoStalledError` (both carry the last snapshot, which resumes the watch), or with
+ * - Fails with `WatchTimeoutError` (carries the last snapshot, which resumes the watch), or with
  *   the error of the look that `retry` gave up on. The job itself is never cancelled.
  * - Interruption aborts the request in flight.
  *

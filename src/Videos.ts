@@ -25,9 +25,9 @@ import {
   type SubmitOptions,
   VideosConfig,
   type VideosConfigOptions,
-  VideosHttp,
-  type VideosHttpService
+  type VideosConfigService
 } from "./Http.js"
+import { policiesOf } from "./internal/config/policies.js"
 import { snapshotOf } from "./internal/download/contentSource.js"
 import type {
   ContentOptions,
@@ -55,6 +55,7 @@ import type {
   Watchers
 } from "./internal/videosTypes.js"
 import { hubOf } from "./internal/watch/watchHub.js"
+import { VideosHttp } from "./transport/index.js"
 
 export type {
   CreateCharacterError,
@@ -89,15 +90,18 @@ export type {
  */
 export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosService>() {
   /**
-   * Over any `VideosHttp`. When its scope closes (`ManagedRuntime.dispose`), its watches and the downloads by its `content`
+   * Over any `VideosHttp` (`effect-videos/transport`). When its scope closes (`ManagedRuntime.dispose`), its watches and the downloads by its `content`
    * are interrupted. A program that puts another function in the place of one (`{ ...videos, retrieve: traced }`) keeps this.
    */
-  static readonly layer: Layer.Layer<Videos, never, VideosHttp> = Layer.suspend(() =>
-    Layer.scoped(Videos, Effect.flatMap(VideosHttp, make))
+  static readonly layerWithoutDependencies: Layer.Layer<Videos, never, VideosHttp | VideosConfig> = Layer.suspend(() =>
+    Layer.scoped(
+      Videos,
+      Effect.flatMap(Effect.zip(VideosHttp, VideosConfig), ([http, config]) => make(http, config))
+    )
   )
 
   /** From values; needs an `HttpClient` alone. */
-  static readonly layerWith = (
+  static readonly layer = (
     options?: VideosConfigOptions
   ): Layer.Layer<Videos, ConfigError.ConfigError, HttpClient.HttpClient> => over(VideosConfig.layer(options))
 
@@ -133,15 +137,19 @@ const unwatched: Watchers = {
 }
 
 const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
-  Videos.layer.pipe(Layer.provide(VideosHttp.layer), Layer.provide(config))
+  Videos.layerWithoutDependencies.pipe(Layer.provide(VideosHttp.layer), Layer.provide(config))
 
 /**
- * The service over an HTTP layer. When the scope closes, its watches and downloads are interrupted.
+ * The service over an HTTP layer, by the configuration's policies. When the scope closes, its watches and downloads are
+ * interrupted.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make: (http: VideosHttpService) => Effect.Effect<VideosService, never, Scope.Scope> = makeVideos
+export const make = (
+  http: typeof VideosHttp.Service,
+  config: VideosConfigService
+): Effect.Effect<VideosService, never, Scope.Scope> => makeVideos(http, policiesOf(config))
 
 // -----------------------------------------------------------------------------
 // functions
@@ -221,7 +229,7 @@ export const retrieveVideo = (
  * with `ResponseDecodeError` and the text, or, if the job has not ended, with `VideoNotReadyError`. Unknown binary is a clip.
  *
  * Where there is no content, the job is asked why: `VideoNotReadyError`, `VideoFailedError`, `VideoExpiredError`,
- * `VideoContentNotFoundError` or `VideoNotFoundError`. Within `notFoundGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
+ * `VideoContentNotFoundError` or `VideoNotFoundError`. Within `contentGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
  *
  * @example
  * import { Stream } from "effect"

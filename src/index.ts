@@ -6,27 +6,19 @@
 
 export * from "./Errors.js"
 export * as VideosFetch from "./Fetch.js"
-export type { BudgetOptions, BudgetSnapshot, RequestKind, RequestLimiter } from "./Http.js"
+export type { BudgetOptions, BudgetSnapshot } from "./Http.js"
 export {
   type CallOptions,
-  type DownloadPolicy,
   defaultReadRetry,
   defaultSubmitRetry,
   type Limits,
   type OnUnknownOutcome,
   type ResponseMeta,
-  type SubmissionPolicy,
   type SubmitOptions,
-  type VideosByteResponse,
-  type VideosCall,
   VideosConfig,
   type VideosConfigOptions,
   type VideosConfigService,
-  VideosHttp,
   type VideosHttpError,
-  type VideosHttpService,
-  type VideosResponse,
-  type VideosUpload,
   type WatchingOptions
 } from "./Http.js"
 export * from "./Polling.js"
@@ -88,3 +80,4 @@ export {
   type Watcher,
   type Watchers
 } from "./Videos.js"
+export * from "./Webhook.js"

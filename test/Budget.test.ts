@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Array as Arr, type Clock, Deferred, Effect, Exit, FastCheck, Fiber } from "effect"
-import type { RequestKind, RequestLimiter } from "effect-videos/Http"
+import type { RequestKind, RequestLimiter } from "effect-videos/transport"
 import { makeFairQueue } from "../src/internal/rate/fairQueue.js"
 import { checkBudget, makeBudget, withPermit } from "../src/internal/rate/requestBudget.js"
 import { adjust, countingClock, fine, hold, refuse, requests, settle, tooMany } from "./support/budget.js"

@@ -72,7 +72,7 @@ describe("connectTimeout", () => {
   it.scopedLive("ends a handshake that never comes, with nothing sent, so that a submission is tried again", () =>
     Effect.gen(function* () {
       const mute = yield* listen
-      const layer = VideosUndici.layerWith({ connectTimeout: "50 millis" })
+      const layer = VideosUndici.layer({ connectTimeout: "50 millis" })
       const error = yield* Effect.flip(createVideo({ prompt: "x" })).pipe(
         Effect.provide(videosOver({ baseUrl: `https://127.0.0.1:${mute.port}/v1` }, { submitRetry: atOnce(1) }, layer))
       )

@@ -14,7 +14,7 @@ import { job, videosOver } from "./support/videos.js"
 
 const direct = [
   { client: "VideosFetch", layer: VideosFetch.layer, platform: FetchHttpClient.layer },
-  { client: "VideosUndici", layer: VideosUndici.layer, platform: NodeHttpClient.layerUndici }
+  { client: "VideosUndici", layer: Layer.orDie(VideosUndici.layer()), platform: NodeHttpClient.layerUndici }
 ]
 
 const fetching = (fetch: typeof globalThis.fetch) =>
@@ -184,7 +184,7 @@ describe("VideosUndici", () => {
           for (const answer of waiting.splice(0)) answer()
         }, 5)
       })
-      const videos = yield* Layer.build(videosOver(server, { budget: { concurrency: 300 } }, VideosUndici.layer))
+      const videos = yield* Layer.build(videosOver(server, { budget: { concurrency: 300 } }, VideosUndici.layer()))
       const looks = Effect.forEach(Array.from({ length: 300 }), () => retrieveVideo("video_1"), {
         concurrency: "unbounded"
       })

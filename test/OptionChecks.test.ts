@@ -85,7 +85,7 @@ const calls: ReadonlyArray<{
   },
   {
     name: "downloadVideo",
-    field: "notFoundGrace",
+    field: "contentGrace",
     values: noDuration,
     run: (options) => Stream.runDrain(downloadVideo("video_1", loose(options)))
   },
@@ -157,8 +157,8 @@ describe("a layer's option that makes no sense", () => {
   it.effect("is a ConfigError of the undici transport and of the webhooks", () =>
     Effect.gen(function* () {
       for (const layer of [
-        Layer.discard(VideosUndici.layerWith({ connections: 0 })),
-        Layer.discard(VideosUndici.layerWith({ connectTimeout: -1 })),
+        Layer.discard(VideosUndici.layer({ connections: 0 })),
+        Layer.discard(VideosUndici.layer({ connectTimeout: -1 })),
         Layer.discard(Webhooks.layer({ secrets: Redacted.make("s"), buffer: 0 })),
         Layer.discard(Webhooks.layer({ secrets: Redacted.make("s"), tolerance: -1 }))
       ]) {

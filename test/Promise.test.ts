@@ -154,7 +154,7 @@ describe("operations as Promises", () => {
     Effect.gen(function* () {
       const { baseUrl, fetch } = yield* VideosServer
       const ofFetch = yield* scoped({ baseUrl: "http://videos.invalid/v1", fetch })
-      const ofClient = yield* scoped({ baseUrl, client: VideosUndici.layer })
+      const ofClient = yield* scoped({ baseUrl, client: VideosUndici.layer() })
       const { id } = yield* Effect.promise(() => ofFetch.create({ prompt: "a harbour" }))
       assert.strictEqual((yield* Effect.promise(() => ofClient.retrieve(id))).id, id)
     }).pipe(Effect.scoped, Effect.provide(VideosServer.layer()))

@@ -23,7 +23,7 @@ const secret = "pass-w0rd-of-the-proxy"
 const plain = { baseUrl: "http://videos.test/v1" }
 const secure = { baseUrl: "https://videos.test/v1" }
 
-const through = (proxy: string, noProxy?: string) => Layer.orDie(VideosUndici.layerProxy({ proxy, noProxy }))
+const through = (proxy: string, noProxy?: string) => Layer.orDie(VideosUndici.layer({ proxy, noProxy }))
 
 /** Binary, of a format that nobody knows. */
 const clip: Reply = (response) => response.writeHead(200).end(Buffer.from([200, 1, 2, 3, 250, 5, 6, 7]))
@@ -210,7 +210,7 @@ describe("a proxy that fails", () => {
   ])("is refused by name where its URL is wrong, and shows nothing of it (%#)", (proxy) =>
     Effect.gen(function* () {
       for (const given of [proxy, Redacted.make(proxy)]) {
-        const error = yield* Effect.flip(Effect.scoped(Layer.build(VideosUndici.layerProxy({ proxy: given }))))
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(VideosUndici.layer({ proxy: given }))))
         const shown = `${error} ${inspect(error, { depth: 8 })}`
         expect(shown).toMatch(/`proxy` must be the http\(s\) URL of a proxy/)
         expect(shown).not.toContain(secret)

@@ -27,7 +27,7 @@ const lost: ReadonlyArray<readonly [string, Fault.Fault, number]> = [
 for (const { client, layer } of clients) {
   const over = Layer.merge(
     Layer.unwrapEffect(
-      Effect.map(VideosServer, ({ baseUrl }) => Videos.layerWith({ baseUrl, listLag: 0, requestTimeout: "150 millis" }))
+      Effect.map(VideosServer, ({ baseUrl }) => Videos.layer({ baseUrl, listLag: 0, requestTimeout: "150 millis" }))
     ).pipe(Layer.provide(layer), Layer.provideMerge(VideosServer.layer({ queueTime: 0, runTime: 0 }))),
     quiet
   )

@@ -328,7 +328,7 @@ describe("over a socket", () => {
         }).pipe(
           Effect.provide(
             Layer.merge(
-              videosOver(server, { onUnknownOutcome: "reconcile" }, VideosUndici.layerWith({ connections: 1 })),
+              videosOver(server, { onUnknownOutcome: "reconcile" }, VideosUndici.layer({ connections: 1 })),
               quiet
             )
           )

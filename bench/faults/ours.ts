@@ -23,7 +23,7 @@ import {
 } from "effect-videos"
 import { downloadVideoToFile } from "effect-videos/Transfer"
 import * as VideosUndici from "effect-videos/undici"
-import type { Access, Client } from "./contenders.js"
+import type { Access, Client } from "./client.js"
 import type { End } from "./judge.js"
 
 export interface Patience extends Pick<VideosConfigOptions, "listLag"> {
@@ -50,7 +50,7 @@ export const makeOurs =
   ({ apiKey, baseUrl, organization, project }: Access): Client => {
     const { listLag, requestTimeout } = patience
     const options = { baseUrl, apiKey: Redacted.make(apiKey), organization, project, requestTimeout, listLag }
-    const videos = Videos.layerWith(options).pipe(Layer.provide(VideosUndici.layer))
+    const videos = Videos.layer(options).pipe(Layer.provide(VideosUndici.layer()))
     const runtime = ManagedRuntime.make(Layer.mergeAll(videos, NodeContext.layer, quiet))
     const run = async <A, E>(effect: Effect.Effect<A, E, Videos | NodeContext.NodeContext>): Promise<A> => {
       // As itself, and not as a fiber's failure.

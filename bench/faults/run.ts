@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { VideosServer } from "@effect-videos/server"
 import { Effect } from "effect"
 import type { Case, Flow } from "./cases.js"
-import type { Access, Client } from "./contenders.js"
+import type { Access, Client } from "./client.js"
 import { type Evidence, type Found, judge, type Told, type Verdict } from "./judge.js"
 
 /** What takes longer than this has not ended. A submission that has to be sure that it made nothing takes half a minute. */

@@ -1,6 +1,6 @@
 /** Clients that are wrong on purpose: a judge that lets them pass judges nothing. */
 import { writeFile } from "node:fs/promises"
-import type { Access, Client } from "./contenders.js"
+import type { Access, Client } from "./client.js"
 
 /** Says yes to everything, and does nothing. */
 export const liar = (): Client => ({

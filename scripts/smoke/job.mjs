@@ -16,7 +16,7 @@ import {
   VideoFile,
   watchVideo
 } from "effect-videos"
-import { sign, verify } from "effect-videos/Webhook"
+import { signWebhook, verifyWebhook } from "effect-videos/Webhook"
 
 const expect = (condition, what) => (condition ? Effect.void : Effect.dieMessage(`not so: ${what}`))
 
@@ -44,9 +44,9 @@ const webhook = Effect.gen(function* () {
     "webhook-timestamp": `${timestamp}`,
     "webhook-signature": signature
   })
-  const signature = yield* sign({ id: "msg_1", timestamp, body, secret: secrets })
-  yield* verify({ headers: headers(signature), body }, { secrets })
-  const { _tag } = yield* Effect.flip(verify({ headers: headers(signature), body: `${body} ` }, { secrets }))
+  const signature = yield* signWebhook({ id: "msg_1", timestamp, body, secret: secrets })
+  yield* verifyWebhook({ headers: headers(signature), body }, { secrets })
+  const { _tag } = yield* Effect.flip(verifyWebhook({ headers: headers(signature), body: `${body} ` }, { secrets }))
   yield* expect(_tag === "WebhookSignatureError", `a forged webhook is refused with ${_tag}`)
 })
 

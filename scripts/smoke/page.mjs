@@ -3,4 +3,4 @@ import * as Redacted from "effect/Redacted"
 import { Videos } from "effect-videos"
 import { runJobs } from "./run.mjs"
 
-globalThis.runJobs = ({ apiKey, baseUrl }) => runJobs(Videos.layerWith({ baseUrl, apiKey: Redacted.make(apiKey) }))
+globalThis.runJobs = ({ apiKey, baseUrl }) => runJobs(Videos.layer({ baseUrl, apiKey: Redacted.make(apiKey) }))

@@ -7,7 +7,7 @@ import { runJobs } from "./run.mjs"
 export default {
   async fetch(_request, { apiKey, baseUrl }) {
     try {
-      return new Response(await runJobs(Videos.layerWith({ baseUrl, apiKey: Redacted.make(apiKey) })))
+      return new Response(await runJobs(Videos.layer({ baseUrl, apiKey: Redacted.make(apiKey) })))
     } catch (error) {
       return new Response(String(error), { status: 500 })
     }

@@ -175,11 +175,11 @@ const program = Effect.gen(function* () {
   const port = yield* Effect.async<number>((resume) => {
     server.once("message", (message) => resume(Effect.succeed(Number(message))))
   })
-  const live = Videos.layerWith({
+  const live = Videos.layer({
     baseUrl: `http://127.0.0.1:${port}/v1`,
     requestTimeout: "3 seconds",
     readRetry: Schedule.intersect(Schedule.jittered(Schedule.exponential("200 millis")), Schedule.recurs(8))
-  }).pipe(Layer.provide(VideosUndici.layer))
+  }).pipe(Layer.provide(VideosUndici.layer()))
   const outcome = yield* Effect.provide(soak(server), live)
   const wrong = judge(outcome)
   const count = (is: (told: Told) => boolean) => outcome.told.filter(is).length

@@ -100,8 +100,8 @@ export type ContinueVideoError = ExtendAndWatchError | CreateAndWatchError | Joi
  * by a segment of its own (`POST /videos` with the source's last frame as `input_reference`) that is joined to the source as
  * `joinVideos` does it.
  *
- * - Before anything is submitted, it fails with `InvalidRequestError`, `InvalidPathError`, `FileExistsError`,
- *   `FileWriteError`, `TransferInProgressError` (another call, in this process or another, writes to the path; or one that was
+ * - Before anything is submitted, it fails with `InvalidRequestError`, `FileError` (if its `reason` is `busy`,
+ *   another call, in this process or another, writes to the path; or one that was
  *   killed had submitted a job for it, which the error names), `FfmpegUnavailableError`, `MediaError` (a source that cannot be
  *   read, or what this FFmpeg cannot do) or, for the source, as a download does. Every later error names the job, as `videoId`, `video` or `segment`.
  * - `onUpdate` is told of the job from the answer of its submission on. After an interruption, a time-out or a join that failed

@@ -5,19 +5,13 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Policies } from "./config/policies.js"
 import { makeContent } from "./download/content.js"
 import { Ends } from "./download/contentLag.js"
 import * as Errors from "./errors/errors.js"
 import { type Deadline, startDeadline } from "./http/deadline.js"
 import { formFields } from "./http/encodeBody.js"
-import type {
-  CallOptions,
-  SubmissionPolicy,
-  VideosCall,
-  VideosHttpError,
-  VideosHttpService,
-  VideosResponse
-} from "./http/httpTypes.js"
+import type { CallOptions, VideosCall, VideosHttpError, VideosHttpService, VideosResponse } from "./http/httpTypes.js"
 import { upload } from "./http/multipart.js"
 import { asBadRequest, hadNoEffect, leavesOpen } from "./http/responseError.js"
 import { spanOf, withSpan } from "./http/spans.js"
@@ -33,9 +27,6 @@ import { type Answered, type IsThere, makeReconcile } from "./reconcile/reconcil
 import type { RetrieveVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
 import type { PageReads } from "./watch/poller.js"
 import { makeHub } from "./watch/watchHub.js"
-
-/** What a layer that says nothing does with a submission whose outcome is unknown. */
-const noPolicy: SubmissionPolicy = { onUnknownOutcome: "fail", listLag: Duration.zero, listTrusted: false }
 
 /**
  * Pages for watches, which read the same ones time after time: the request is made once, and what a page says again of a job
@@ -63,21 +54,23 @@ const besideOf = (options: CallOptions | undefined): CallOptions => ({
   extraQuery: options?.extraQuery
 })
 
-/** A mock of the HTTP layer answers any name with a function that dies. */
-const isGiven = <A extends object>(options: A | undefined): options is A => typeof options === "object"
-
 /** A job that was submitted longer ago is known to all of a server, in milliseconds. */
 const recentMillis = 60_000
 
 /** The operations and the watches over an HTTP layer. When the scope closes, watches and downloads are interrupted. */
-export const makeVideos = (http: VideosHttpService): Effect.Effect<VideosService, never, Scope.Scope> => {
-  const { operations, submitted } = makeOperations(http)
+export const makeVideos = (
+  http: VideosHttpService,
+  policies: Policies
+): Effect.Effect<VideosService, never, Scope.Scope> => {
+  const { operations, submitted } = makeOperations(http, policies)
   const hub = makeHub({
-    watching: http.watching,
+    watching: policies.watching,
+    // `Layer.mock` returns a function for a name that is not given.
+    budget: typeof http.budget === "object" ? http.budget.snapshot : null,
     pages: makePageReads(http),
     listPages: operations.listPages,
     wasSubmitted: (id, now) => submitted.within(id, recentMillis, now) !== null,
-    downloading: isGiven(http.downloading) ? http.downloading : null
+    downloading: policies.download
   })
   return Effect.map(hub, (state) => ({
     ...operations,
@@ -86,7 +79,10 @@ export const makeVideos = (http: VideosHttpService): Effect.Effect<VideosService
   }))
 }
 
-const makeOperations = (http: VideosHttpService): { readonly operations: VideosService; readonly submitted: Ends } => {
+const makeOperations = (
+  http: VideosHttpService,
+  policies: Policies
+): { readonly operations: VideosService; readonly submitted: Ends } => {
   const claims = new Claims()
   const ends = new Ends()
   /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
@@ -189,7 +185,7 @@ const makeOperations = (http: VideosHttpService): { readonly operations: VideosS
   const readNewestPage: ReadPage = (after, cursor, options) =>
     Effect.map(readPage(after, cursor, options), ({ next, page }) => [page, next] as const)
 
-  const policy = isGiven(http.submitting) ? http.submitting : noPolicy
+  const policy = policies.submission
   const reconciled = makeReconcile(policy, claims, readNewestPage, isThere)
 
   /** The job that was made, as its answer names it. */
@@ -214,7 +210,7 @@ const makeOperations = (http: VideosHttpService): { readonly operations: VideosS
   ) => {
     const { call } = submission
     const given = call.options?.totalTimeout
-    const total = given === undefined ? (policy.totalTimeout ?? Duration.infinity) : Duration.decode(given)
+    const total = given === undefined ? policy.totalTimeout : Duration.decode(given)
     const unbounded = {
       ...submission,
       call: { ...call, options: { ...call.options, totalTimeout: Duration.infinity } }
@@ -343,7 +339,7 @@ const makeOperations = (http: VideosHttpService): { readonly operations: VideosS
     retrieve,
     listPages,
     delete: remove,
-    content: makeContent(http, retrieveAs, ends, isGiven(http.downloading) ? http.downloading : null)
+    content: makeContent(http, retrieveAs, ends, policies.download)
   }
   return { operations, submitted }
 }

@@ -29,7 +29,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as VideosFetch from "../Fetch.js"
-import { type CallOptions, type ResponseMeta, VideosConfig, type VideosConfigOptions, VideosHttp } from "../Http.js"
+import { type CallOptions, type ResponseMeta, VideosConfig, type VideosConfigOptions } from "../Http.js"
 import { finiteTimeout } from "../internal/config/optionRules.js"
 import type { ContentOptions, ListVideosOptions } from "../internal/protocol/requestSchemas.js"
 import * as VideoFile from "../internal/protocol/videoFile.js"
@@ -42,6 +42,7 @@ import {
   watchVideo,
   watchVideos
 } from "../Stream.js"
+import { VideosHttp } from "../transport/index.js"
 import {
   createCharacter,
   createVideo,
@@ -172,7 +173,7 @@ export interface VideosClient {
 export const makeVideos = ({ client, fetch, ...options }: VideosOptions = {}): VideosClient => {
   const runner = new Runner(
     ManagedRuntime.make(
-      Videos.layer.pipe(
+      Videos.layerWithoutDependencies.pipe(
         Layer.provide(VideosHttp.layer),
         Layer.provide(Layer.succeed(VideosConfig, configOf(options))),
         Layer.provide(client ?? Layer.provide(VideosFetch.layer, fetch === undefined ? Layer.empty : fetchOf(fetch)))

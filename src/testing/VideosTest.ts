@@ -74,13 +74,14 @@ export class VideosTest extends Context.Tag("effect-videos/VideosTest")<VideosTe
 const layerOf = (
   make: () => VideosService,
   failures: Failures = {},
-  watching?: HubOptions["watching"]
+  watching: HubOptions["watching"] = null
 ): Layer.Layer<Videos | VideosTest> =>
   Layer.scopedContext(
     Effect.gen(function* () {
       const { calls, service } = makeRecorded(make(), failures)
       const state = yield* makeHub({
         watching,
+        budget: null,
         pages: null,
         listPages: null,
         wasSubmitted: () => false,

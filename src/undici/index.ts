@@ -7,7 +7,7 @@
  * import { retrieveVideo, Videos } from "effect-videos"
  * import * as VideosUndici from "effect-videos/undici"
  *
- * const live = Videos.layerConfig.pipe(Layer.provide(VideosUndici.layer))
+ * const live = Videos.layerConfig.pipe(Layer.provide(VideosUndici.layer()))
  *
  * const program = retrieveVideo("video_1").pipe(Effect.provide(live))
  *
@@ -16,12 +16,14 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type * as Undici from "@effect/platform-node/Undici"
+import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import { duration, positiveInteger } from "../internal/config/environment.js"
 import { checkConfig, finiteCount, finiteTimeout } from "../internal/config/optionRules.js"
 import { withDirect } from "../internal/http/transport.js"
 import { undiciDirect } from "./direct.js"
@@ -38,72 +40,28 @@ export interface Options {
    */
   readonly connectTimeout?: Duration.DurationInput | undefined
   /**
-   * Connections to one origin for calls; the rest waits in line. Default: 64, which keep a server of one machine busy and
+   * Connections to one origin for calls; other calls wait in a queue. Default: 64, which keep a server of one machine busy and
    * leave it its sockets.
    */
   readonly connections?: number | undefined
-}
-
-const destroyed = (dispatcher: Undici.Dispatcher) =>
-  Effect.acquireRelease(Effect.succeed(dispatcher), () => Effect.promise(() => dispatcher.destroy()))
-
-const defaultConnections = 64
-const defaultTimeout = 10_000
-
-/**
- * `layer` with options; those that make no sense fail with a `ConfigError` that names the option.
- *
- * @example
- * import { Layer } from "effect"
- * import { Videos } from "effect-videos"
- * import * as VideosUndici from "effect-videos/undici"
- *
- * const live = Videos.layerConfig.pipe(Layer.provide(VideosUndici.layerWith({ connectTimeout: "3 seconds" })))
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerWith = (options: Options = {}): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
-  Layer.scoped(
-    HttpClient.HttpClient,
-    Effect.zipRight(
-      checkConfig(options, { connections: finiteCount, connectTimeout: finiteTimeout }),
-      Effect.suspend(() => make(options, null))
-    )
-  )
-
-const make = (
-  { connections = defaultConnections, connectTimeout = defaultTimeout }: Options,
-  proxies: Proxies | null
-): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> => {
-  const connect = { timeout: Duration.toMillis(connectTimeout) }
-  return Effect.zipWith(
-    destroyed(makeAgent({ connections, connect }, proxies)),
-    destroyed(makeAgent({ connect }, proxies)),
-    (calls, files) => withDirect(NodeHttpClient.makeUndici(files), undiciDirect(calls))
-  )
-}
-
-/**
- * @since 0.1.0
- * @category models
- */
-export interface ProxyOptions extends Options {
   /**
-   * The proxy's http(s) URL, such as `http://user:password@proxy:3128`. No error and no log shows its credentials.
+   * The proxy's http(s) URL, such as `http://user:password@proxy:3128`: `https:` URLs go through it by CONNECT, `http:` URLs by
+   * forwarding; redirects and content of other origins, too. A proxy that cannot be reached, or that makes no connection, is a
+   * `TransportError` with the reason `connect` that names the proxy. No error and no log shows its credentials. Default: none.
    */
-  readonly proxy: string | Redacted.Redacted
+  readonly proxy?: string | Redacted.Redacted | undefined
   /**
-   * Hosts that are reached without it, with commas between: `example.com` (and all below it), `host:8080`, `10.0.0.0/8`, `*`.
-   * Loopback always is. Default: no others.
+   * Hosts that are reached without the proxy, separated by commas: `example.com` (and all below it), `host:8080`, `10.0.0.0/8`,
+   * `*`. Loopback always is. Default: no others.
    */
   readonly noProxy?: string | undefined
 }
 
 /**
- * `layerWith` through a proxy: `https:` URLs by CONNECT, `http:` URLs by forwarding; redirects and content of other origins, too.
- * A proxy that cannot be reached, or that makes no connection, is a `TransportError` with the reason `connect` that names the
- * proxy: nothing was sent to the server, so that a submission is tried again. A malformed URL is a `ConfigError`.
+ * At most 64 connections to one origin for calls that wait for a JSON response. Downloads and uploads of files, which hold
+ * theirs for long, have connections of their own, one each. All are closed with the layer.
+ *
+ * An option that makes no sense, or a malformed URL of a proxy, fails with a `ConfigError` that names it.
  *
  * @example
  * import { Layer } from "effect"
@@ -111,13 +69,13 @@ export interface ProxyOptions extends Options {
  * import * as VideosUndici from "effect-videos/undici"
  *
  * const live = Videos.layerConfig.pipe(
- *   Layer.provide(VideosUndici.layerProxy({ proxy: "http://127.0.0.1:3128", noProxy: ".internal" }))
+ *   Layer.provide(VideosUndici.layer({ connectTimeout: "3 seconds", proxy: "http://127.0.0.1:3128", noProxy: ".internal" }))
  * )
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerProxy = (options: ProxyOptions): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
+export const layer = (options: Options = {}): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
   Layer.scoped(
     HttpClient.HttpClient,
     Effect.zipRight(
@@ -130,42 +88,49 @@ export const layerProxy = (options: ProxyOptions): Layer.Layer<HttpClient.HttpCl
   )
 
 /**
- * `layerProxy` from the environment (any `ConfigProvider`): `HTTPS_PROXY` for `https:` URLs, `HTTP_PROXY` for `http:` URLs,
- * `ALL_PROXY` for both, `NO_PROXY` as `noProxy`. The lower-case spellings come first. Without a proxy it is `layerWith`.
+ * `layer` from the environment (any `ConfigProvider`): `HTTPS_PROXY` for `https:` URLs, `HTTP_PROXY` for `http:` URLs,
+ * `ALL_PROXY` for both, `NO_PROXY` as `noProxy`; the lower-case spellings come first. `VIDEOS_CONNECT_TIMEOUT` and
+ * `VIDEOS_CONNECTIONS` for the other options.
  *
  * @example
  * import { Layer } from "effect"
  * import { Videos } from "effect-videos"
  * import * as VideosUndici from "effect-videos/undici"
  *
- * const live = Videos.layerConfig.pipe(Layer.provide(VideosUndici.layerProxyConfig()))
+ * const live = Videos.layerConfig.pipe(Layer.provide(VideosUndici.layerConfig))
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerProxyConfig = (options: Options = {}): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
-  Layer.scoped(
-    HttpClient.HttpClient,
-    Effect.zipRight(
-      checkConfig(options, { connections: finiteCount, connectTimeout: finiteTimeout }),
-      Effect.flatMap(proxiesFromEnvironment, (proxies) => make(options, proxies))
-    )
-  )
-
-/**
- * At most 64 connections to one origin for calls that wait for a JSON answer. Downloads and uploads of files, which hold
- * theirs for long, have connections of their own, one each. All are closed with the layer.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layer: Layer.Layer<HttpClient.HttpClient> = Layer.scoped(
+export const layerConfig: Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> = Layer.scoped(
   HttpClient.HttpClient,
-  Effect.suspend(() => make({}, null))
+  Effect.flatMap(
+    Config.all({
+      proxies: proxiesFromEnvironment,
+      connectTimeout: duration("VIDEOS_CONNECT_TIMEOUT", finiteTimeout),
+      connections: positiveInteger("VIDEOS_CONNECTIONS")
+    }),
+    ({ proxies, ...options }) => make(options, proxies)
+  )
 )
 
+const destroyed = (dispatcher: Undici.Dispatcher) =>
+  Effect.acquireRelease(Effect.succeed(dispatcher), () => Effect.promise(() => dispatcher.destroy()))
+
+const make = (
+  { connections = 64, connectTimeout = "10 seconds" }: Options,
+  proxies: Proxies | null
+): Effect.Effect<HttpClient.HttpClient, never, Scope.Scope> => {
+  const connect = { timeout: Duration.toMillis(connectTimeout) }
+  return Effect.zipWith(
+    destroyed(makeAgent({ connections, connect }, proxies)),
+    destroyed(makeAgent({ connect }, proxies)),
+    (calls, files) => withDirect(NodeHttpClient.makeUndici(files), undiciDirect(calls))
+  )
+}
+
 /**
- * Everything over the program's own dispatcher: a proxy of another kind (`layerProxy` knows HTTP proxies), one with a certificate of its own, a test's.
+ * Everything over the program's own dispatcher: a proxy of another kind (`layer` knows HTTP proxies), one with a certificate of its own, a test's.
  *
  * @example
  * import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"

@@ -106,12 +106,13 @@ export const readNoProxy = (text: string): Proxies["isDirect"] => {
   }
 }
 
-/** What a program says of its proxies. */
+/** The proxy that a program's options name, if they name one. */
 export const makeProxies = (options: {
-  readonly proxy: string | Redacted.Redacted
+  readonly proxy?: string | Redacted.Redacted | undefined
   readonly noProxy?: string | undefined
-}): Either.Either<Proxies, ConfigError.ConfigError> => {
+}): Either.Either<Proxies | null, ConfigError.ConfigError> => {
   const { noProxy = "", proxy } = options
+  if (proxy === undefined) return Either.right(null)
   const read = readProxy("proxy", typeof proxy === "string" ? proxy : Redacted.value(proxy))
   return "problem" in read
     ? Either.left(ConfigError.InvalidData(["proxy"], `\`proxy\` ${read.problem}`))

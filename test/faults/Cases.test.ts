@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Case, cases } from "../../bench/faults/cases.js"
-import type { Access, Client } from "../../bench/faults/contenders.js"
+import type { Access, Client } from "../../bench/faults/client.js"
 import { type Evidence, judge } from "../../bench/faults/judge.js"
 import { makeOurs } from "../../bench/faults/ours.js"
 import { verdictsOf } from "../../bench/faults/run.js"

@@ -115,7 +115,7 @@ const rows: ReadonlyArray<Row> = [
   },
   { name: "400", fault: status({ status: 400 }), cell: final("BadRequestError") },
   { name: "401", fault: status({ status: 401 }), cell: final("AuthenticationError") },
-  { name: "403", fault: status({ status: 403 }), cell: final("PermissionDeniedError") },
+  { name: "403", fault: status({ status: 403 }), cell: final("AuthenticationError") },
   { name: "409", fault: status({ status: 409 }), cell: passing("ConflictError") },
   { name: "408", fault: status({ status: 408 }), cell: passing("ServerError") },
   { name: "500", fault: status({ status: 500 }), cell: passing("ServerError") },

@@ -86,7 +86,7 @@ const rows: ReadonlyArray<Row> = [
   { name: "400", fault: status({ status: 400 }), is: "refused", error: "BadRequestError" },
   { name: "401", fault: status({ status: 401 }), is: "refused", error: "AuthenticationError" },
   { name: "402", fault: status({ status: 402 }), is: "refused", error: "QuotaExceededError" },
-  { name: "403", fault: status({ status: 403 }), is: "refused", error: "PermissionDeniedError" },
+  { name: "403", fault: status({ status: 403 }), is: "refused", error: "AuthenticationError" },
   { name: "409", fault: status({ status: 409 }), is: "refused", error: "ConflictError" },
   {
     name: "429 with an empty account",

@@ -1,6 +1,6 @@
 /** Requests that do nothing but take their time, under a budget. */
 import { Clock, Duration, Effect, TestClock } from "effect"
-import type { RequestKind } from "effect-videos/Http"
+import type { RequestKind } from "effect-videos/transport"
 import { type Budget, type Outcome, withPermit } from "../../src/internal/rate/requestBudget.js"
 
 export const fine: Outcome = { status: 200, retryAfter: null }

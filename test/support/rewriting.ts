@@ -155,7 +155,7 @@ export const makeModel = (options: ModelOptions): Model => {
       Effect.map(Clock.currentTimeMillis, (now) => add(null, { ...fields }, now - ago, {})),
     layer: (videos = {}) =>
       Layer.merge(
-        Videos.layerWith({ baseUrl: "http://videos.invalid/v1", ...videos }).pipe(
+        Videos.layer({ baseUrl: "http://videos.invalid/v1", ...videos }).pipe(
           Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
         ),
         quiet

@@ -7,7 +7,14 @@ export const sharing = (operations: Partial<VideosService>): Layer.Layer<Videos>
   Layer.scoped(
     Videos,
     Effect.map(
-      makeHub({ watching: undefined, pages: null, listPages: null, wasSubmitted: () => false, downloading: null }),
+      makeHub({
+        watching: null,
+        budget: null,
+        pages: null,
+        listPages: null,
+        wasSubmitted: () => false,
+        downloading: null
+      }),
       (state) => ({ ...operations, state }) as VideosService
     )
   )

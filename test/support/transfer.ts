@@ -94,3 +94,7 @@ export const unranged =
     const { range: _, ...headers } = request.headers
     reply(response, { ...request, headers }, index)
   }
+
+/** The `reason` of an error; its tag if it has none. */
+export const reasonOf = (error: { readonly _tag: string }): string =>
+  "reason" in error && typeof error.reason === "string" ? error.reason : error._tag

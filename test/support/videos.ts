@@ -17,7 +17,7 @@ export const clients: ReadonlyArray<{
   { client: "fetch", layer: FetchHttpClient.layer },
   { client: "undici", layer: NodeHttpClient.layerUndici },
   { client: "VideosFetch", layer: VideosFetch.layer },
-  { client: "VideosUndici", layer: VideosUndici.layer }
+  { client: "VideosUndici", layer: Layer.orDie(VideosUndici.layer()) }
 ]
 
 /** No words about what is adopted, sent again or given up: what is logged is not what most tests are about. */
@@ -29,7 +29,7 @@ export const videosOver = (
   options: VideosConfigOptions = {},
   client: Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> = FetchHttpClient.layer
 ): Layer.Layer<Videos, ConfigError.ConfigError> =>
-  Videos.layerWith({
+  Videos.layer({
     baseUrl: server.baseUrl,
     readRetry: Schedule.stop,
     submitRetry: Schedule.stop,
@@ -65,7 +65,7 @@ export const videosScripted = (
   )
   return {
     tries: { at, headers },
-    layer: Videos.layerWith({ baseUrl: "http://videos.invalid/v1", onUnknownOutcome: "fail", ...options }).pipe(
+    layer: Videos.layer({ baseUrl: "http://videos.invalid/v1", onUnknownOutcome: "fail", ...options }).pipe(
       Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
     )
   }

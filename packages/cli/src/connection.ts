@@ -8,8 +8,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { VideosConfig, VideosHttp } from "effect-videos/Http"
+import { VideosConfig } from "effect-videos/Http"
 import { isSecretParameter, type Query, readQueryText } from "effect-videos/internal/config/validateConfig"
+import { VideosHttp } from "effect-videos/transport"
 import { proxiesFromEnvironment } from "effect-videos/undici/proxy"
 import { Videos } from "effect-videos/Videos"
 import { UsageError } from "./errors.js"
@@ -74,7 +75,7 @@ export const configLayer = (connection: Connection) =>
 
 /** Everything that an operation needs, over whatever `HttpClient` there is. */
 export const videosLayer = (connection: Connection) =>
-  Videos.layer.pipe(Layer.provide(VideosHttp.layer), Layer.provide(configLayer(connection)))
+  Videos.layerWithoutDependencies.pipe(Layer.provide(VideosHttp.layer), Layer.provide(configLayer(connection)))
 
 /** The arguments again, for a command to copy. The descriptor is closed by then, so that it is left to the caller. */
 export const connectionArguments = (connection: Connection): ReadonlyArray<string> => [

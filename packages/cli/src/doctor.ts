@@ -160,7 +160,9 @@ export const doctor = Command.make("doctor", { ...options.connection, ...options
     const diagnosis = yield* diagnose
     const columns = screen.terminal.out ? screen.size().columns : Number.MAX_SAFE_INTEGER
     yield* writer.write(recordOf(diagnosis), text(diagnosis, columns))
-    const refused = diagnosis.findings.find(({ error }) => error?._tag === "AuthenticationError")
+    const refused = diagnosis.findings.find(
+      ({ error }) => error?._tag === "AuthenticationError" && error.reason === "unauthenticated"
+    )
     if (refused?.error?._tag === "AuthenticationError") return yield* refused.error
   })
 ).pipe(

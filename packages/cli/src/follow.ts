@@ -203,12 +203,7 @@ const savedText = (file: DownloadedFile | null, path: string | undefined): strin
   file === null ? "" : `saved ${path ?? file.path} (${bytes(file.bytes)})`
 
 /** Whether another path would do. */
-const isOfPath = (error: unknown): boolean =>
-  Predicate.hasProperty(error, "_tag") &&
-  (error._tag === "FileWriteError" ||
-    error._tag === "InvalidPathError" ||
-    error._tag === "FileExistsError" ||
-    error._tag === "TransferInProgressError")
+const isOfPath = (error: unknown): boolean => Predicate.hasProperty(error, "_tag") && error._tag === "FileError"
 
 const nowhere: JobDisplay = {
   job: () => Effect.void,

@@ -12,7 +12,7 @@ import { Screen } from "./screen.js"
 import { programName, Session } from "./session.js"
 
 // A variable that is wrong is refused by name with the rest of the configuration, before any request.
-const network = Layer.catchAll(VideosUndici.layerProxyConfig(), () => VideosUndici.layer)
+const network = Layer.catchAll(VideosUndici.layerConfig, () => Layer.orDie(VideosUndici.layer()))
 
 const live = Layer.mergeAll(NodeContext.layer, network, Screen.layer, Session.layer(programName(process.env)))
 

@@ -6,12 +6,7 @@ import * as Option from "effect/Option"
 import { exclusively } from "effect-videos/internal/download/pathLock"
 import { checkFree, resolveTarget, type Target, writeError } from "effect-videos/internal/download/targetFile"
 import { randomId } from "effect-videos/internal/randomId"
-import {
-  FileExistsError,
-  type FileWriteError,
-  type InvalidPathError,
-  type TransferInProgressError
-} from "effect-videos/Transfer"
+import { FileError } from "effect-videos/Transfer"
 import { UsageError } from "./errors.js"
 import { Screen } from "./screen.js"
 
@@ -43,11 +38,7 @@ export const planOutput = (
   given: Option.Option<string>,
   overwrite: boolean,
   ids: ReadonlyArray<string>
-): Effect.Effect<
-  Output | null,
-  UsageError | FileExistsError | FileWriteError | InvalidPathError | TransferInProgressError,
-  FileSystem.FileSystem | Path.Path | Screen
-> =>
+): Effect.Effect<Output | null, UsageError | FileError, FileSystem.FileSystem | Path.Path | Screen> =>
   Effect.gen(function* () {
     if (Option.isNone(given)) {
       return overwrite ? yield* new UsageError({ field: "--overwrite", problem: "needs `--output`" }) : null
@@ -84,7 +75,7 @@ export const planOutput = (
     if (directory) {
       for (const name of ids.map(pathOf)) {
         if (!overwrite && Option.isSome(yield* typeOf(name))) {
-          return yield* new FileExistsError({ operation: "downloadVideo", path: name })
+          return yield* new FileError({ operation: "downloadVideo", reason: "exists", path: name })
         }
       }
       yield* checkWritable(fs, path.join(wanted, `.${randomId()}.part`), wanted)

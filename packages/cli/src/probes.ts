@@ -190,7 +190,6 @@ const conclude = (
     case "OperationUnsupportedError":
       return { served: "no", because: "the route is not there" }
     case "AuthenticationError":
-    case "PermissionDeniedError":
       return { served: "unknown", because: "the key was refused before the request was looked at" }
     case "RateLimitedError":
     case "QuotaExceededError":

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { SubmissionUncertainError } from "effect-videos/Errors"
-import type { TransferInProgressError } from "effect-videos/Transfer"
+import type { FileError } from "effect-videos/Transfer"
 import { proxiesFromEnvironment, proxyOf } from "effect-videos/undici/proxy"
 import { type CommandNode, commandAt } from "./commandHelp.js"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
@@ -139,18 +139,16 @@ const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyAr
   if (!Predicate.hasProperty(error, "_tag")) return [String(error)]
   const message = Predicate.hasProperty(error, "message") ? String(error.message) : String(error._tag)
   switch (error._tag) {
-    case "FileExistsError":
-      return [`${Predicate.hasProperty(error, "path") ? error.path : "the file"} exists; \`--overwrite\` replaces it`]
-    case "TransferInProgressError": {
-      const { path, pid, videoId } = error as TransferInProgressError
-      if (pid !== null || videoId === null) return [message]
+    case "FileError": {
+      const { path, pid, reason, videoId } = error as FileError
+      if (reason === "exists") return [`${path} exists; \`--overwrite\` replaces it`]
+      if (reason !== "busy" || pid !== null || videoId === null) return [message]
       return [
         message,
         `\`${program} watch ${videoId} -o ${quote(path)}\` saves it there; a segment is joined to its source by \`${program} join SOURCE ${videoId} -o ${quote(path)}\`.`
       ]
     }
     case "WatchTimeoutError":
-    case "VideoStalledError":
       // The library says how a program goes on; the command that does is said below.
       return [message.replace(/ The job goes on; watch it again from .*$/, "")]
     case "SubmissionUncertainError":
@@ -161,6 +159,7 @@ const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyAr
       return [message, whereServer]
     case "AuthenticationError":
       if (Predicate.hasProperty(error, "isForeign") && error.isForeign === true) return [message]
+      if (Predicate.hasProperty(error, "reason") && error.reason === "forbidden") return [message]
       return [message, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
     case "OperationUnsupportedError":
       return [

@@ -18,7 +18,7 @@ const behind = (args: ReadonlyArray<string>, env: { readonly [name: string]: str
   cliOverTime(args).pipe(
     Effect.provide(
       Layer.provideMerge(
-        VideosUndici.layerProxyConfig(),
+        VideosUndici.layerConfig,
         Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env))))
       )
     )

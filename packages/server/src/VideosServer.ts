@@ -196,10 +196,10 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
 
   /**
    * `Videos` against this server and with its preset, over whatever `HttpClient` there is. With no key: one is for
-   * `Videos.layerWith`.
+   * `Videos.layer`.
    */
   static readonly layerVideos: Layer.Layer<Videos, ConfigError.ConfigError, VideosServer | HttpClient.HttpClient> =
-    Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl, preset }) => Videos.layerWith({ baseUrl, preset })))
+    Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl, preset }) => Videos.layer({ baseUrl, preset })))
 
   /**
    * Everything that a test of a program needs: the server in-process, and `Videos` against it, with the first of the keys
@@ -211,7 +211,7 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
   ): Layer.Layer<Videos | VideosServer, ConfigError.ConfigError> =>
     Layer.unwrapEffect(
       Effect.map(VideosServer, ({ baseUrl, preset }) =>
-        Videos.layerWith({ baseUrl, preset, apiKey: options?.apiKeys?.[0], ...videos })
+        Videos.layer({ baseUrl, preset, apiKey: options?.apiKeys?.[0], ...videos })
       )
     ).pipe(Layer.provide(VideosServer.layerHttpClient), Layer.provideMerge(VideosServer.layerInProcess(options)))
 }

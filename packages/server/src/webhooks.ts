@@ -14,7 +14,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { checkSecret } from "effect-videos/Webhook"
+import { checkWebhookSecret } from "effect-videos/Webhook"
 import type { Job } from "./Jobs.js"
 import { randomId } from "./randomId.js"
 import { revealed } from "./secret.js"
@@ -102,7 +102,7 @@ const defaultClient: Effect.Effect<HttpClient.HttpClient> = Effect.provide(
 
 /** A mistake of the program's, said before the first event where it can be, and without the secret. */
 const check = ({ secret, url }: WebhookOptions): Effect.Effect<void> => {
-  const problem = checkSecret(revealed(secret))
+  const problem = checkWebhookSecret(revealed(secret))
   if (problem !== null) return Effect.dieMessage(`the webhook's secret ${problem}`)
   return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
     ? Effect.void

@@ -136,9 +136,7 @@ describe("this library, with the preset that fits, against each accent", () => {
       const extended = yield* Effect.either(extendVideo({ video: done, prompt: "on", seconds: 4 }))
       assert.strictEqual(extended._tag, operations.includes("extendVideo") ? "Right" : "Left")
       // Without the preset, the server's own answer says the same.
-      const bare = Videos.layerWith({ baseUrl: (yield* VideosServer).baseUrl }).pipe(
-        Layer.provide(FetchHttpClient.layer)
-      )
+      const bare = Videos.layer({ baseUrl: (yield* VideosServer).baseUrl }).pipe(Layer.provide(FetchHttpClient.layer))
       const asked = yield* Effect.either(
         Effect.provide(extendVideo({ video: created, prompt: "on", seconds: 4 }), bare)
       )

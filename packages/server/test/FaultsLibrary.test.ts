@@ -10,7 +10,7 @@ const once = Schedule.recurs(0)
 
 /** On a socket, and a client that tries nothing again. */
 const untried = Layer.unwrapEffect(
-  Effect.map(VideosServer, ({ baseUrl }) => Videos.layerWith({ baseUrl, submitRetry: once, readRetry: once }))
+  Effect.map(VideosServer, ({ baseUrl }) => Videos.layer({ baseUrl, submitRetry: once, readRetry: once }))
 ).pipe(Layer.provide(FetchHttpClient.layer), Layer.provideMerge(VideosServer.layer(instant)))
 
 const small = { prompt: "a lighthouse at dusk", size: "64x64" } as const

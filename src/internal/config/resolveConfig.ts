@@ -10,7 +10,7 @@ import { Operation } from "../errors/errors.js"
 import { backoff } from "../http/retryPolicy.js"
 import { checkBudget } from "../rate/requestBudget.js"
 import type { VideosConfigOptions, VideosConfigService } from "./configTypes.js"
-import { variable } from "./environment.js"
+import { duration, number, positiveInteger, variable } from "./environment.js"
 import { defaultLimits } from "./limits.js"
 import * as rules from "./optionRules.js"
 import { problemIn, shapeOf } from "./optionRules.js"
@@ -183,27 +183,6 @@ const oneOf = <const A extends string>(name: string, accepted: ReadonlyArray<A>)
       : { value }
   })
 
-const duration = (name: string, rule: rules.Rule = rules.duration) =>
-  variable(name, (text) => {
-    const accepted = rule(text.trim())
-    const value = Option.getOrNull(Duration.decodeUnknown(text.trim()))
-    return value === null || accepted !== null
-      ? { problem: `must be ${accepted ?? "a duration"}; received ${shapeOf(text)}` }
-      : { value }
-  })
-
-const number = (name: string, wanted: string, isAccepted: (value: number) => boolean) =>
-  variable(name, (text) => {
-    const written = text.trim()
-    const isNumber = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(written)
-    const value = Number(written)
-    return isNumber && isAccepted(value)
-      ? { value }
-      : { problem: `must be ${wanted}; received ${isNumber && written.length <= 24 ? written : shapeOf(text)}` }
-  })
-
-const isPositiveInteger = (value: number) => Number.isSafeInteger(value) && value > 0
-
 /** @internal */
 export const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
   baseUrl: variable("OPENAI_BASE_URL", (value) => {
@@ -230,11 +209,11 @@ export const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
       "a positive, finite number",
       (value) => Number.isFinite(value) && value > 0
     ),
-    concurrency: number("VIDEOS_CONCURRENCY", "a positive integer", isPositiveInteger)
+    concurrency: positiveInteger("VIDEOS_CONCURRENCY")
   }),
   watching: Config.all({
     list: oneOf("VIDEOS_WATCH_LIST", ["auto", "always", "never"]),
-    threshold: number("VIDEOS_WATCH_THRESHOLD", "a positive integer", isPositiveInteger)
+    threshold: positiveInteger("VIDEOS_WATCH_THRESHOLD")
   })
 }).pipe(
   // Only a server of one's own can do without a key.

@@ -6,11 +6,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { DownloadPolicy } from "../config/policies.js"
 import * as Errors from "../errors/errors.js"
 import { looksLikeHtml, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type {
   CallOptions,
-  DownloadPolicy,
   ResponseMeta,
   VideosByteResponse,
   VideosCall,
@@ -66,7 +66,7 @@ export const makeContent = (
   http: VideosHttpService,
   retrieveAs: RetrieveAs,
   ends: Ends,
-  policy: DownloadPolicy | null
+  policy: DownloadPolicy
 ): VideosService["content"] => {
   /** "No content" has four reasons, and servers say them with 400, 404, 409, 410, 422 or a 200: the job itself knows. */
   const elsewhere = (
@@ -85,7 +85,7 @@ export const makeContent = (
       const seen = ends.within(id, grace, now)
       if (Either.isLeft(look)) {
         const { left } = look
-        if (left._tag === "PermissionDeniedError" && seen !== null)
+        if (left._tag === "AuthenticationError" && left.reason === "forbidden" && seen !== null)
           return Effect.fail(new Lagging({ error: left, video: seen, detail: null }))
         if (left._tag !== "VideoNotFoundError" || error._tag === "OperationUnsupportedError") return Effect.fail(error)
         return Effect.fail(
@@ -117,9 +117,9 @@ export const makeContent = (
   }
 
   /** A proxy may refuse a job that it has not recorded yet (LiteLLM): this program has just seen it end. */
-  const denied = (id: string, options: ContentOptions | undefined, error: Errors.PermissionDeniedError) =>
+  const denied = (id: string, options: ContentOptions | undefined, error: Errors.AuthenticationError) =>
     Effect.flatMap(currentMonotonicMillis, (now) => {
-      const video = ends.within(id, graceOf(options), now)
+      const video = error.reason === "forbidden" ? ends.within(id, graceOf(options), now) : null
       return Effect.fail(video === null ? error : new Lagging({ error, video, detail: null }))
     })
 
@@ -143,7 +143,7 @@ export const makeContent = (
 
   /** The clip's URL in a refusal: of the one kind of server that writes it there, and only in its own sentence. */
   const sourceIn = (error: NoContent): ReadonlyArray<ContentSource> => {
-    const pattern = error._tag === "BadRequestError" ? policy?.contentUrlPattern : undefined
+    const pattern = error._tag === "BadRequestError" ? policy.contentUrlPattern : undefined
     const url = pattern === undefined ? undefined : new RegExp(pattern.source, pattern.flags).exec(error.detail)?.[1]
     return url === undefined ? [] : [{ _tag: "Url", field: "detail", url }]
   }
@@ -245,7 +245,7 @@ export const makeContent = (
           )
       ).pipe(
         Effect.catchTag("ModerationBlockedError", asBadRequest),
-        Effect.catchTag("PermissionDeniedError", (error) => denied(id, options, error)),
+        Effect.catchTag("AuthenticationError", (error) => denied(id, options, error)),
         Effect.catchTag(
           "VideoNotFoundError",
           "BadRequestError",

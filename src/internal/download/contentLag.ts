@@ -5,8 +5,9 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { DownloadPolicy } from "../config/policies.js"
 import * as Errors from "../errors/errors.js"
-import type { DownloadPolicy, VideosHttpError } from "../http/httpTypes.js"
+import type { VideosHttpError } from "../http/httpTypes.js"
 import { nextDelay, stepper } from "../http/retryPolicy.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
@@ -58,7 +59,7 @@ export class Ends {
 
 /** @internal */
 export const graceOf = (options: ContentOptions | undefined): number =>
-  Duration.toMillis(options?.notFoundGrace ?? defaultGrace)
+  Duration.toMillis(options?.contentGrace ?? defaultGrace)
 
 /** 409 and 425 have been tried again by then. */
 type Refusal = Errors.VideoNotFoundError | Errors.BadRequestError | Errors.ResponseDecodeError
@@ -104,9 +105,9 @@ export const notReady = ({
   detail,
   error,
   video
-}: Lagging): Effect.Effect<never, Errors.VideoNotReadyError | Errors.PermissionDeniedError> =>
+}: Lagging): Effect.Effect<never, Errors.VideoNotReadyError | Errors.AuthenticationError> =>
   Effect.fail(
-    error._tag === "PermissionDeniedError"
+    error._tag === "AuthenticationError"
       ? error
       : new Errors.VideoNotReadyError({ operation: "downloadVideo", video, detail })
   )
@@ -118,9 +119,9 @@ export const notReady = ({
 export const untilThere = <A>(
   attempt: (options: ContentOptions | undefined) => Effect.Effect<A, DownloadVideoError | Lagging>,
   options: ContentOptions | undefined,
-  policy: DownloadPolicy | null
+  policy: DownloadPolicy
 ): Effect.Effect<A, DownloadVideoError> => {
-  if (policy === null || options?.retry === false) return Effect.catchTag(attempt(options), "Lagging", notReady)
+  if (options?.retry === false) return Effect.catchTag(attempt(options), "Lagging", notReady)
   const { maxRetryAfter, retry, totalTimeout } = policy
   return Effect.flatMap(currentMonotonicMillis, (begunAt) => {
     const step = stepper(retry)

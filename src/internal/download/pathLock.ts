@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type FileWriteError, TransferInProgressError } from "../errors/fileErrors.js"
+import { FileError } from "../errors/fileErrors.js"
 import { randomId } from "../randomId.js"
 import { isAlreadyThere, isMissing, type Target, writeError } from "./targetFile.js"
 
@@ -38,7 +38,7 @@ export const exclusively = <A, E, R>(
   target: Target,
   videoId: string | null,
   use: (reserved: Reserved) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | TransferInProgressError | FileWriteError, R> =>
+): Effect.Effect<A, E | FileError, R> =>
   Effect.flatMap(FiberRef.get(reservedHere), (keys) => {
     const { key, path } = target
     // A terminal or `/dev/null` takes what several write.
@@ -49,7 +49,9 @@ export const exclusively = <A, E, R>(
     return Effect.flatMap(Busy, (busy) =>
       Effect.acquireUseRelease(
         Effect.suspend(() =>
-          busy.has(key) ? Effect.fail(new TransferInProgressError({ operation, path })) : Effect.succeed(busy.add(key))
+          busy.has(key)
+            ? Effect.fail(new FileError({ operation, reason: "busy", path }))
+            : Effect.succeed(busy.add(key))
         ),
         () =>
           target.isRegular
@@ -74,7 +76,7 @@ const writable = (fs: FileSystem.FileSystem, { path }: Target) =>
 // -----------------------------------------------------------------------------
 
 /** One that an earlier call left is kept, if it can be written to. */
-const placeholder = (fs: FileSystem.FileSystem, { part }: Target): Effect.Effect<void, FileWriteError> =>
+const placeholder = (fs: FileSystem.FileSystem, { part }: Target): Effect.Effect<void, FileError> =>
   Effect.scoped(fs.open(part, { flag: "wx" })).pipe(
     Effect.catchIf(isAlreadyThere, () => Effect.scoped(fs.open(part, { flag: "r+" }))),
     Effect.mapError(writeError(part)),
@@ -115,11 +117,7 @@ interface Locked {
   readonly release: Effect.Effect<void>
 }
 
-const locked = (
-  fs: FileSystem.FileSystem,
-  target: Target,
-  videoId: string | null
-): Effect.Effect<Locked, TransferInProgressError | FileWriteError> =>
+const locked = (fs: FileSystem.FileSystem, target: Target, videoId: string | null): Effect.Effect<Locked, FileError> =>
   Effect.gen(function* () {
     const pid = processHere?.pid ?? null
     // A runtime that does not number its processes has one.
@@ -157,7 +155,7 @@ const acquire = (
   target: Target,
   text: string,
   videoId: string | null
-): Effect.Effect<void, TransferInProgressError | FileWriteError> => {
+): Effect.Effect<void, FileError> => {
   const { lock } = target
   const failed = writeError(lock)
   const again = Effect.suspend(() => acquire(fs, target, text, videoId))
@@ -195,8 +193,9 @@ const acquire = (
 }
 
 const inProgress = ({ lock, path }: Target, holder: Lock | null, isGone = false) =>
-  new TransferInProgressError({
+  new FileError({
     operation,
+    reason: "busy",
     path,
     lock,
     pid: isGone ? null : (holder?.pid ?? null),

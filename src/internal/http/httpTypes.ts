@@ -1,29 +1,11 @@
-/**
- * The HTTP layer: where the server is and who asks (`VideosConfig`), and how a request becomes an answer or a
- * tagged error (`VideosHttp`). It takes whatever `HttpClient` the program has, so that it runs on Node, Bun, Deno,
- * in workers and in browsers.
- *
- * @example
- * import { FetchHttpClient } from "@effect/platform"
- * import { Layer } from "effect"
- * import { Videos, VideosConfig, VideosHttp } from "effect-videos"
- *
- * const live = Videos.layer.pipe(
- *   Layer.provide(VideosHttp.layer),
- *   Layer.provide(VideosConfig.layer({ baseUrl: "http://127.0.0.1:8091/v1" })),
- *   Layer.provide(FetchHttpClient.layer)
- * )
- *
- * @since 0.1.0
- */
+/** What a request and a response are to `VideosHttp`. */
 import type * as Headers from "@effect/platform/Headers"
 import type * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type * as Schedule from "effect/Schedule"
 import type * as Stream from "effect/Stream"
-import type { OnUnknownOutcome, WatchingOptions } from "../config/configTypes.js"
+import type { OnUnknownOutcome } from "../config/configTypes.js"
 import type * as Errors from "../errors/errors.js"
 import type { VideosHttpError } from "../errors/videosHttpError.js"
 import type { BudgetSnapshot } from "../rate/budgetTypes.js"
@@ -101,44 +83,6 @@ export interface Sending {
    * not keep it up to date leaves it `true`.
    */
   mayHaveActed: boolean
-}
-
-/**
- * What submissions over a layer go by.
- *
- * @since 0.1.0
- * @category models
- */
-export interface SubmissionPolicy {
-  readonly onUnknownOutcome: OnUnknownOutcome
-  /** For how long after it was made a job may be missing in the server's list. */
-  readonly listLag: Duration.Duration
-  /** Whether the server's list has every job, so that one that is not on it was not made. */
-  readonly listTrusted: boolean
-  /** For a whole submission: queue, tries, reads of the list, and tries after those. Left out: none. */
-  readonly totalTimeout?: Duration.Duration | undefined
-  /** Scheme, host and port of the server, for errors. */
-  readonly origin?: string | undefined
-  /** `false`: the preset says that the server has no list. Default: `true`. */
-  readonly listServed?: boolean | undefined
-}
-
-/**
- * What downloads over a layer go by.
- *
- * @since 0.1.0
- * @category models
- */
-export interface DownloadPolicy {
-  /** For how long a download may bring nothing. */
-  readonly idleTimeout: Duration.Duration
-  /** For all tries together, to the first byte. */
-  readonly totalTimeout: Duration.Duration
-  /** When content that a completed job does not have yet is asked for again. */
-  readonly retry: Schedule.Schedule<unknown, VideosHttpError>
-  readonly maxRetryAfter: Duration.Duration
-  /** The preset's `contentUrlPattern`. */
-  readonly contentUrlPattern?: RegExp | undefined
 }
 
 /**
@@ -224,19 +168,6 @@ export interface VideosHttpService {
   ) => Effect.Effect<VideosResponse, VideosHttpError | Errors.UploadError>
   /** Sends a request and hands over its bytes. The request ends when the stream does. */
   readonly stream: (call: VideosCall) => Effect.Effect<VideosByteResponse, VideosHttpError>
-  /** What submissions over this layer go by. Left out: one whose outcome is unknown fails. */
-  readonly submitting?: SubmissionPolicy | undefined
-  /**
-   * What downloads over this layer go by. Left out: `stream` alone decides when nothing has come for too long, and content
-   * that is not there is not asked for again.
-   */
-  readonly downloading?: DownloadPolicy | undefined
-  /** What watches over this layer go by. */
-  readonly watching?:
-    | (WatchingOptions & {
-        readonly concurrency?: number | undefined
-        /** The state of the layer's budget. */
-        readonly budget?: (() => BudgetSnapshot) | undefined
-      })
-    | undefined
+  /** The request budget, as `Videos.watchers` shows it. */
+  readonly budget?: { readonly snapshot: () => BudgetSnapshot } | undefined
 }

@@ -460,12 +460,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       }),
     // A download gives its place back with its first byte: many long ones would keep everybody else waiting.
     stream: (call) => served(call, retried(call, permitted(call, openBytes(call)))),
-    watching: {
-      list: config.preset.listTrusted ? undefined : "never",
-      ...config.watching,
-      concurrency: config.budget.concurrency,
-      budget: budget.snapshot
-    }
+    budget
   }
 }
 

@@ -25,7 +25,7 @@ export interface BudgetOptions {
  *
  * @example
  * import { Effect } from "effect"
- * import type { RequestLimiter } from "effect-videos/Budget"
+ * import type { RequestLimiter } from "effect-videos/transport"
  *
  * // Ten requests a second, of all who are given this value.
  * const limiter: Effect.Effect<RequestLimiter> = Effect.map(Effect.makeSemaphore(10), (semaphore) => ({

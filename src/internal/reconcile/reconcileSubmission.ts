@@ -7,13 +7,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { SubmissionPolicy } from "../config/policies.js"
 import {
   RequestTimeoutError,
   type ResponseDecodeError,
   SubmissionUncertainError as Uncertain
 } from "../errors/errors.js"
 import { type Deadline, withDeadline } from "../http/deadline.js"
-import type { SubmissionPolicy, SubmitOptions } from "../http/httpTypes.js"
+import type { SubmitOptions } from "../http/httpTypes.js"
 import { isKeyRejection, isOfOtherRequest } from "../http/responseError.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 import type { Submission } from "../protocol/submissionRequests.js"
@@ -291,7 +292,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
           ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (times - 1)), again(course, lost))
           : giveUp(error, hindrance)
       }
-      if (policy.listServed === false) {
+      if (!policy.listServed) {
         const isLate = error.reason._tag === "RequestTimeoutError"
         return giveUp(
           error,
@@ -324,7 +325,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       const reason = new RequestTimeoutError({
         operation,
         timeout,
-        origin: policy.origin ?? "the server",
+        origin: policy.origin,
         option: "totalTimeout",
         mayHaveActed
       })

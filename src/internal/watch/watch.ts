@@ -260,6 +260,7 @@ export class Watch implements Row, Subscriber {
     this.fail(
       new Errors.WatchTimeoutError({
         operation: this.plan.operation,
+        reason: "deadline",
         videoId: this.job.id,
         lastSnapshot: this.last,
         elapsed: Duration.millis(this.host.now() - this.startedAt)
@@ -274,10 +275,12 @@ export class Watch implements Row, Subscriber {
     const unchangedFor = this.host.now() - this.changedAt
     if (last !== null && unchangedFor >= this.plan.stallTimeout) {
       this.fail(
-        new Errors.VideoStalledError({
+        new Errors.WatchTimeoutError({
           operation: this.plan.operation,
+          reason: "stalled",
           videoId: this.job.id,
           lastSnapshot: last,
+          elapsed: Duration.millis(this.host.now() - this.startedAt),
           unchangedFor: Duration.millis(unchangedFor)
         })
       )
@@ -305,7 +308,8 @@ export class Watch implements Row, Subscriber {
   /** Plans the next poll after one that failed, or gives up. */
   private recover(error: RetrieveVideoError): void {
     const isUnknown =
-      error._tag === "VideoNotFoundError" || (error._tag === "PermissionDeniedError" && this.isSubmitted)
+      error._tag === "VideoNotFoundError" ||
+      (error._tag === "AuthenticationError" && error.reason === "forbidden" && this.isSubmitted)
     const lagging = isUnknown && this.host.now() < this.graceUntil
     if (!error.isTransient && !lagging) this.fail(error)
     else if (this.isLastPoll) this.close()

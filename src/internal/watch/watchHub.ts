@@ -17,9 +17,10 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { DownloadPolicy, VideosHttpService } from "../http/httpTypes.js"
+import type { DownloadPolicy, WatchingPolicy } from "../config/policies.js"
 import { monotonicMillis } from "../monotonicClock.js"
 import { isSameSnapshot, isTerminal, type VideoResource } from "../protocol/videoSchemas.js"
+import type { BudgetSnapshot } from "../rate/budgetTypes.js"
 import { type VideosService, VideosState, type Watcher, type Watchers } from "../videosTypes.js"
 import * as metrics from "./metrics.js"
 import { anyPages, Flights, type PageReads, Poller, type PollerHost } from "./poller.js"
@@ -43,7 +44,9 @@ export interface HubOptions {
   /** Forks requests and timers: in the layer's context, and interrupted with its scope. */
   readonly run: PollerHost["run"]
   readonly clock: Clock.Clock
-  readonly watching: VideosHttpService["watching"]
+  readonly watching: WatchingPolicy | null
+  /** The state of the layer's budget. */
+  readonly budget: (() => BudgetSnapshot) | null
   /** Reads pages for watches that poll by `listPages`, the layer's own. */
   readonly pages: PageReads | null
   readonly listPages: VideosService["listPages"] | null
@@ -175,10 +178,10 @@ export class WatchHub extends VideosState implements Host, PollerHost {
 
   /** What is watched, for status pages and tests. */
   snapshot(): Watchers {
-    const { budget, list = "auto" } = this.options.watching ?? {}
+    const { budget, watching } = this.options
     return {
       jobs: this.groups.flatMap((group) => Array.from(group.jobs.values(), (job) => this.watcher(group, job))),
-      list: { mode: list, distrust: this.groups.find(({ trust }) => trust.distrust !== null)?.trust.distrust ?? null },
+      list: { mode: watching?.list ?? "auto", distrust: this.groups.find(({ trust }) => trust.distrust !== null)?.trust.distrust ?? null },
       inFlight: this.flights.inFlight,
       waiting: this.groups.reduce((sum, { waiting }) => sum + waiting, 0),
       isPushed: this.nets.length > 0,
@@ -380,7 +383,8 @@ export const cannedHub = (runtime: Runtime.Runtime<never>, clock: Clock.Clock): 
   new WatchHub({
     run: Runtime.runFork(runtime),
     clock,
-    watching: undefined,
+    watching: null,
+    budget: null,
     pages: null,
     listPages: null,
     wasSubmitted: () => false,

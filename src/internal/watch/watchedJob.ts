@@ -11,7 +11,7 @@ import { phaseOf, type VideoPhase, type VideoResource } from "../protocol/videoS
 import type { ListVideosError, RetrieveVideoError } from "../videosTypes.js"
 
 /** @internal */
-export type WatchError = RetrieveVideoError | Errors.WatchTimeoutError | Errors.VideoStalledError
+export type WatchError = RetrieveVideoError | Errors.WatchTimeoutError
 
 /** The result of one poll, for all watches of the job. */
 export type Outcome =

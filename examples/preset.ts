@@ -1,0 +1,19 @@
+import { NodeHttpClient } from "@effect/platform-node"
+import { VideosServer } from "@effect-videos/server"
+import { Console, Effect, Layer } from "effect"
+import { createVideo, presets, Videos } from "effect-videos"
+
+// SGLang's preset, for a build of it that takes forms only.
+const sglang = { ...presets.sglang, encoding: "form" } as const
+
+// Here the embedded server stands in for SGLang: it speaks the same dialect.
+const live = Layer.unwrapEffect(
+  Effect.map(VideosServer, ({ baseUrl }) => Videos.layer({ baseUrl, preset: sglang }))
+).pipe(Layer.provide([NodeHttpClient.layerUndici, VideosServer.layer({ preset: "sglang" })]))
+
+const program = createVideo({ prompt: "a lighthouse at dusk", seconds: 4 }).pipe(
+  Effect.tap((job) => Console.log(job.status)),
+  Effect.catchTag("OperationUnsupportedError", (error) => Console.log(error.message))
+)
+
+Effect.runPromise(program.pipe(Effect.provide(live)))

@@ -1,0 +1,89 @@
+// Fails if a comment, message, page or test name uses a word that the project leaves out (see docs/glossary.md): private terms
+// cost every reader something, and the standard term is in the right column. `npm run check:words -- --count` counts by file.
+import { readdirSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+/** Pattern → what to write instead. */
+const leftOut = [
+  [
+    /\b(?:takes?|took|last|first|next|one|each|single|every|a|by|of|more) looks?\b|\blooks (?:at|again|every|after)\b|\blooked at\b/i,
+    "poll, request, read"
+  ],
+  [/\b(?:who|whoever|nobody|somebody|anybody|everybody)\b/i, "name the subject: the client, the server, the caller"],
+  [/\b(?:is|are|was|were) told\b|\btells? (?:it|them|the|what|whether)\b/i, "notify, emit, return, receive"],
+  [
+    /\b(?:the|an|its|this|each|every|no|that|server's) answers?\b|\banswer(?:s|ed) (?:with|by|as|to)\b/i,
+    "response, body, status code"
+  ],
+  [/\bstands? in (?:line|its)\b|\btheir turn\b|\btake turns\b/i, "queue, waiting request"],
+  [/\bthe pace\b|\bno room\b/i, "permit, concurrency limit, rate"],
+  [/\bis no (?:[a-z]+|JSON|HTML|URL)\b/i, "is not …, has no …"],
+  [/\bso (?:many|much)\b/i, "a number with its unit"],
+  [/\bwhere (?:it|there|the|a|an|that|no|nothing) (?:is|are|has|have|was|can|does)\b/i, "if, when, because"],
+  [/\bunless it is said otherwise\b/i, "default"],
+  [/\bcut short\b/i, "truncated"],
+  [/\b(?:comes?|came) to nothing\b|\bhas it that\b/i, "fails with, returns, emits"],
+  [/\bsuch as that of\b/i, "for example"],
+  [/\ba hop\b|\bhops\b|\bled away\b/i, "redirect, follow a redirect"],
+  [/\bscrub(?:s|bed)?\b|\bcleaned of\b/i, "redact"],
+  [/\btime-outs?\b/i, "timeout"]
+]
+
+/** Lines that need a left-out word: quotations of servers, of protocols, of other projects. */
+const allowed = [/who is (?:asking|calling)/]
+
+const files = (folder, extension) =>
+  readdirSync(root + folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => extension.test(name) && !/node_modules|(?:^|\/)dist\//.test(name))
+    .map((name) => `${folder}/${name}`)
+
+const pages = ["README.md", "CONTRIBUTING.md", ...files("docs", /\.md$/)]
+const sources = [
+  ...files("src", /\.ts$/),
+  ...files("examples", /\.ts$/),
+  ...files("packages/server/src", /\.ts$/),
+  ...files("packages/cli/src", /\.ts$/)
+]
+const tests = [
+  ...files("test", /\.ts$/),
+  ...files("packages/server/test", /\.ts$/),
+  ...files("packages/cli/test", /\.ts$/)
+]
+
+/** What a person reads in a source file: its comments and its texts. */
+const prose = (line) => {
+  const comment = /^\s*(?:\/\*\*?|\*|\/\/)(.*)$/.exec(line) ?? /\s\/\/ (.*)$/.exec(line)
+  if (comment !== null) return comment[1].replace(/`[^`]*`/g, "")
+  return [...line.matchAll(/"([^"]* [^"]*)"|`([^`]* [^`]*)`/g)].map(([, a, b]) => a ?? b).join(" | ")
+}
+
+/** The names of tests: the first text of `it`, `describe` and their variants. */
+const testName = (line) => /^\s*(?:it|describe|test)[\w.]*(?:\([^"]*\))?\(\s*"([^"]*)"/.exec(line)?.[1] ?? ""
+
+let found = 0
+const counts = new Map()
+const check = (path, textOf) => {
+  readFileSync(root + path, "utf8")
+    .split("\n")
+    .forEach((line, index) => {
+      const text = textOf(line)
+      if (text === "" || allowed.some((pattern) => pattern.test(text))) return
+      for (const [pattern, instead] of leftOut) {
+        const match = pattern.exec(text)
+        if (match === null) continue
+        found++
+        counts.set(path, (counts.get(path) ?? 0) + 1)
+        if (!process.argv.includes("--count")) console.log(`${path}:${index + 1}: "${match[0]}" (write: ${instead})`)
+      }
+    })
+}
+for (const path of pages) check(path, (line) => line.replace(/`[^`]*`/g, ""))
+for (const path of sources) check(path, prose)
+for (const path of tests) check(path, testName)
+
+if (process.argv.includes("--count"))
+  for (const [path, count] of [...counts].sort((a, b) => b[1] - a[1])) console.log(count, path)
+if (found > 0) console.error(`${found} uses of left-out words`)
+process.exit(found > 0 ? 1 : 0)

@@ -1,0 +1,73 @@
+/** What submissions, downloads and watches take from the configuration. */
+import type * as Duration from "effect/Duration"
+import type * as Schedule from "effect/Schedule"
+import type { VideosHttpError } from "../errors/videosHttpError.js"
+import type { OnUnknownOutcome, VideosConfigService, WatchingOptions } from "./configTypes.js"
+
+/** How a submission is sent, and what happens if its outcome is unknown. */
+export interface SubmissionPolicy {
+  readonly onUnknownOutcome: OnUnknownOutcome
+  /** For this long after it was made, a job may be missing from the server's list. */
+  readonly listLag: Duration.Duration
+  /** Whether the server's list has every job, so that a job that is not on it was not made. */
+  readonly listTrusted: boolean
+  /** Whether the server has a list. */
+  readonly listServed: boolean
+  /** For a whole submission: queue, tries, reads of the list, and tries after those. */
+  readonly totalTimeout: Duration.Duration
+  /** Scheme, host and port of the server, for errors. */
+  readonly origin: string
+}
+
+/** How long a download may take, and when it is tried again. */
+export interface DownloadPolicy {
+  /** For this long a download may receive no bytes. */
+  readonly idleTimeout: Duration.Duration
+  /** For all tries together, to the first byte. */
+  readonly totalTimeout: Duration.Duration
+  /** When content that a completed job does not have yet is requested again. */
+  readonly retry: Schedule.Schedule<unknown, VideosHttpError>
+  readonly maxRetryAfter: Duration.Duration
+  /** The preset's `contentUrlPattern`. */
+  readonly contentUrlPattern?: RegExp | undefined
+}
+
+/** How watches read their jobs. */
+export interface WatchingPolicy extends WatchingOptions {
+  /** Requests of all watches at once. */
+  readonly concurrency?: number | undefined
+}
+
+/** The policies of a `Videos`. */
+export interface Policies {
+  readonly submission: SubmissionPolicy
+  readonly download: DownloadPolicy
+  readonly watching: WatchingPolicy
+}
+
+/** @internal */
+export const policiesOf = (config: VideosConfigService): Policies => {
+  const { idleTimeout, maxRetryAfter, preset, totalTimeout } = config
+  return {
+    submission: {
+      onUnknownOutcome: config.onUnknownOutcome,
+      listLag: config.listLag,
+      listTrusted: preset.listTrusted,
+      listServed: preset.operations.includes("listVideos"),
+      totalTimeout,
+      origin: new URL(config.baseUrl).origin
+    },
+    download: {
+      idleTimeout,
+      totalTimeout,
+      retry: config.readRetry,
+      maxRetryAfter,
+      contentUrlPattern: preset.contentUrlPattern
+    },
+    watching: {
+      ...(preset.listTrusted ? {} : { list: "never" }),
+      ...config.watching,
+      concurrency: config.budget.concurrency
+    }
+  }
+}
