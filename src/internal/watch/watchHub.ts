@@ -181,7 +181,10 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     const { budget, watching } = this.options
     return {
       jobs: this.groups.flatMap((group) => Array.from(group.jobs.values(), (job) => this.watcher(group, job))),
-      list: { mode: watching?.list ?? "auto", distrust: this.groups.find(({ trust }) => trust.distrust !== null)?.trust.distrust ?? null },
+      list: {
+        mode: watching?.list ?? "auto",
+        distrust: this.groups.find(({ trust }) => trust.distrust !== null)?.trust.distrust ?? null
+      },
       inFlight: this.flights.inFlight,
       waiting: this.groups.reduce((sum, { waiting }) => sum + waiting, 0),
       isPushed: this.nets.length > 0,
