@@ -2,8 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type ServerOptions, VideosServer } from "@effect-videos/server"
 import { Effect } from "effect"
-import { command, finished, saying } from "../../cli/test/process.js"
+import { finished, saying, useCommand } from "../../cli/test/process.js"
 import { browser, cardOf, does, hasBrowser, patience, play, recordStates, visit } from "./browser.js"
+
+const { command } = useCommand()
 
 const withPage = <A, E, R>(options: ServerOptions, use: (baseUrl: string) => Effect.Effect<A, E, R>) =>
   Effect.flatMap(VideosServer, ({ baseUrl }) => use(baseUrl)).pipe(
