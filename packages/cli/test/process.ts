@@ -1,4 +1,4 @@
-/** The command as processes of their own, from its sources, in a folder with nothing else in it. */
+/** The command as processes of their own, from its sources. */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
@@ -8,11 +8,6 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import { Effect } from "effect"
 import { afterAll, beforeAll } from "vitest"
 
-let folder = ""
-
-/** A file of that folder, which is there while the tests of a file run. */
-export const inFolder = (name: string): string => join(folder, name)
-
 /** Arguments of Node that run the command, and the variable that tells `tsx` where the packages' sources are. */
 export const runCommand: ReadonlyArray<string> = [
   "--import",
@@ -21,50 +16,60 @@ export const runCommand: ReadonlyArray<string> = [
 ]
 export const withSources = { TSX_TSCONFIG_PATH: fileURLToPath(new URL("../../../tsconfig.json", import.meta.url)) }
 
-beforeAll(() => {
-  folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
-})
-
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
-
 export interface Process {
   readonly child: ChildProcess
   readonly written: { out: string; err: string }
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>
 }
 
-/** A process that ends with the test, if not before. */
-export const command = (
-  args: ReadonlyArray<string>,
-  env: { readonly [name: string]: string },
-  input?: { readonly fd: number; readonly text: string },
-  output: "pipe" | number = "pipe"
-) =>
-  Effect.acquireRelease(
-    Effect.sync((): Process => {
-      const { HOME = "", PATH = "" } = process.env
-      const stdio = ["ignore", output, "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
-      const child = spawn(process.execPath, [...runCommand, ...args], {
-        cwd: folder,
-        env: { HOME, PATH, ...withSources, ...env },
-        stdio: [...stdio]
-      })
-      const written = { out: "", err: "" }
-      child.stdout?.on("data", (data) => {
-        written.out += data
-      })
-      child.stderr?.on("data", (data) => {
-        written.err += data
-      })
-      const pipe = input === undefined ? null : child.stdio[input.fd]
-      if (pipe !== null && pipe !== undefined && "write" in pipe) pipe.end(input?.text)
-      const ended = new Promise<{ readonly code: number | null; readonly signal: string | null }>((resolve) => {
-        child.on("close", (code, signal) => resolve({ code, signal }))
-      })
-      return { child, written, ended }
-    }),
-    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
-  )
+/** The command in a folder with nothing else in it, which is there while the tests of the calling file run. */
+export const useCommand = () => {
+  let folder = ""
+
+  /** A file of that folder. */
+  const inFolder = (name: string): string => join(folder, name)
+
+  beforeAll(() => {
+    folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
+  })
+
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+  /** A process that ends with the test, if not before. */
+  const command = (
+    args: ReadonlyArray<string>,
+    env: { readonly [name: string]: string },
+    input?: { readonly fd: number; readonly text: string },
+    output: "pipe" | number = "pipe"
+  ) =>
+    Effect.acquireRelease(
+      Effect.sync((): Process => {
+        const { HOME = "", PATH = "" } = process.env
+        const stdio = ["ignore", output, "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
+        const child = spawn(process.execPath, [...runCommand, ...args], {
+          cwd: folder,
+          env: { HOME, PATH, ...withSources, ...env },
+          stdio: [...stdio]
+        })
+        const written = { out: "", err: "" }
+        child.stdout?.on("data", (data) => {
+          written.out += data
+        })
+        child.stderr?.on("data", (data) => {
+          written.err += data
+        })
+        const pipe = input === undefined ? null : child.stdio[input.fd]
+        if (pipe !== null && pipe !== undefined && "write" in pipe) pipe.end(input?.text)
+        const ended = new Promise<{ readonly code: number | null; readonly signal: string | null }>((resolve) => {
+          child.on("close", (code, signal) => resolve({ code, signal }))
+        })
+        return { child, written, ended }
+      }),
+      ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+    )
+
+  return { command, inFolder }
+}
 
 export const finished = ({ ended, written }: Process) =>
   Effect.map(
