@@ -1,20 +1,14 @@
-/** The command as processes of their own, from its sources. */
+/** The command as processes of their own. */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
-import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { afterAll, beforeAll } from "vitest"
 
-/** Arguments of Node that run the command, and the variable that tells `tsx` where the packages' sources are. */
-export const runCommand: ReadonlyArray<string> = [
-  "--import",
-  pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href,
-  fileURLToPath(new URL("../src/main.ts", import.meta.url))
-]
-export const withSources = { TSX_TSCONFIG_PATH: fileURLToPath(new URL("../../../tsconfig.json", import.meta.url)) }
+/** As `npm run build` has made it, and `npm test` before the tests. */
+export const commandFile = fileURLToPath(new URL("../dist/main.js", import.meta.url))
 
 export interface Process {
   readonly child: ChildProcess
@@ -30,6 +24,7 @@ export const useCommand = () => {
   const inFolder = (name: string): string => join(folder, name)
 
   beforeAll(() => {
+    if (!fs.existsSync(commandFile)) throw new Error("the command is not built: npm run build")
     folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
   })
 
@@ -46,9 +41,9 @@ export const useCommand = () => {
       Effect.sync((): Process => {
         const { HOME = "", PATH = "" } = process.env
         const stdio = ["ignore", output, "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
-        const child = spawn(process.execPath, [...runCommand, ...args], {
+        const child = spawn(process.execPath, [commandFile, ...args], {
           cwd: folder,
-          env: { HOME, PATH, ...withSources, ...env },
+          env: { HOME, PATH, ...env },
           stdio: [...stdio]
         })
         const written = { out: "", err: "" }
