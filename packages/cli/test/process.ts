@@ -2,13 +2,47 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
+import { build } from "esbuild"
 import { afterAll, beforeAll } from "vitest"
 
-/** As `npm run build` has made it, and `npm test` before the tests. */
-export const commandFile = fileURLToPath(new URL("../dist/main.js", import.meta.url))
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** Made once for all the files of a run, whose threads share the pid. Inside the clone, where Node finds the dependencies. */
+const folderOfRun = here(`../../../node_modules/.cache/effect-videos-command-${process.pid}`)
+
+/** The command's main module. */
+export const commandFile = join(folderOfRun, "dist/main.js")
+
+/** The command with the sources of the packages that it uses, in one file: no build has to come first. */
+const compile = async (): Promise<void> => {
+  const isMade = join(folderOfRun, "made")
+  fs.mkdirSync(dirname(folderOfRun), { recursive: true })
+  try {
+    fs.mkdirSync(folderOfRun)
+  } catch {
+    // Another file makes it.
+    while (!fs.existsSync(isMade)) await new Promise((resolve) => setTimeout(resolve, 50))
+    return
+  }
+  process.once("exit", () => fs.rmSync(folderOfRun, { recursive: true, force: true }))
+  await build({
+    entryPoints: [here("../src/main.ts")],
+    outdir: dirname(commandFile),
+    tsconfig: here("../../../tsconfig.json"),
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external"
+  })
+  for (const name of ["help", "package.json"])
+    fs.cpSync(here(`../${name}`), join(folderOfRun, name), { recursive: true })
+  fs.writeFileSync(isMade, "")
+}
 
 export interface Process {
   readonly child: ChildProcess
@@ -23,8 +57,8 @@ export const useCommand = () => {
   /** A file of that folder. */
   const inFolder = (name: string): string => join(folder, name)
 
-  beforeAll(() => {
-    if (!fs.existsSync(commandFile)) throw new Error("the command is not built: npm run build")
+  beforeAll(async () => {
+    await compile()
     folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
   })
 
