@@ -265,7 +265,7 @@ const all = async () => {
   const [port] = await once(server, "message")
   for (const { count, run } of sizes) {
     console.log(
-      `\n${count.toLocaleString("en")} jobs of ${run / 1000} s watched at once; a loop looks every ${interval / 1000} s\n`
+      `\n${count.toLocaleString("en")} jobs of ${run / 1000} s watched at once; a loop polls every ${interval / 1000} s\n`
     )
     const rows: Record<string, object> = {}
     for (const name of Object.keys(contenders)) {
