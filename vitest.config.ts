@@ -41,6 +41,7 @@ export default defineConfig({
     minWorkers: 1,
     // Of the tests of a file that may run side by side, which all wait.
     maxConcurrency: 64,
+    globalSetup: "test/support/runFolder.ts",
     sequence: { sequencer: LongestFirst },
     reporters: ["default", stuck()]
   },

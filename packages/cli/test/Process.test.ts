@@ -18,7 +18,7 @@ const withServer = <A, E, R>(
     Effect.provide([VideosServer.layer(options), NodeContext.layer])
   )
 
-const timeout = { timeout: 60_000 }
+const timeout = { timeout: 180_000 }
 
 describe("the process", () => {
   it.scopedLive(

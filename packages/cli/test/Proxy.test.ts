@@ -154,6 +154,6 @@ describe("the process", () => {
         assert.notInclude(wrong.err, secret)
         assert.strictEqual((yield* finished(yield* command(["--version"], { HTTP_PROXY: "socks5://a" }))).code, 0)
       }),
-    60_000
+    180_000
   )
 })

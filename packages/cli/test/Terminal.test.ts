@@ -94,6 +94,6 @@ describe("the process in a terminal", () => {
         server.child.kill("SIGINT")
         yield* finished(server)
       }),
-    60_000
+    180_000
   )
 })

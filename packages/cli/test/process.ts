@@ -7,13 +7,15 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { Effect } from "effect"
 import { afterAll, beforeAll } from "vitest"
+import { runFolder } from "../../../test/support/runFolder.js"
 
 const run = promisify(execFile)
 
 /** The bundled command: the first file of a run that needs it makes it, for all the others. Threads of one run share the pid. */
 const bundle = async (): Promise<string> => {
-  const folder = join(tmpdir(), `effect-videos-command-${process.pid}`)
+  const folder = join(runFolder, "command")
   const [made, part] = [join(folder, "cli.mjs"), join(folder, "part.mjs")]
+  fs.mkdirSync(runFolder, { recursive: true })
   try {
     fs.mkdirSync(folder)
   } catch {
