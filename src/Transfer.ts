@@ -36,7 +36,7 @@ import { backoff } from "./internal/http/retryPolicy.js"
 import { spanOf, withSpan } from "./internal/http/spans.js"
 import type { VideoVariant } from "./internal/protocol/requestSchemas.js"
 import { checkDownload } from "./internal/protocol/validateRequest.js"
-import { belongingsOf } from "./internal/watch/watchGroups.js"
+import { hubOf } from "./internal/watch/watchHub.js"
 import { Videos } from "./Videos.js"
 
 export * from "./internal/errors/fileErrors.js"
@@ -229,7 +229,7 @@ const run = (
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
         idleTimeout:
           options.idleTimeout === undefined
-            ? (belongingsOf(videos).downloading?.idleTimeout ?? null)
+            ? (hubOf(videos)?.downloading?.idleTimeout ?? null)
             : Duration.decode(options.idleTimeout)
       },
       report
