@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type { DownloadPolicy } from "../config/policies.js"
 import * as Errors from "../errors/errors.js"
 import type { VideosHttpError } from "../http/httpTypes.js"
-import { nextDelay, stepper } from "../http/retryPolicy.js"
+import { retryDelays } from "../http/retryPolicy.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
@@ -124,18 +124,15 @@ export const untilThere = <A>(
   if (options?.retry === false) return Effect.catchTag(attempt(options), "Lagging", notReady)
   const { maxRetryAfter, retry, totalTimeout } = policy
   return Effect.flatMap(currentMonotonicMillis, (begunAt) => {
-    const step = stepper(retry)
+    const nextDelay = retryDelays<VideosHttpError>({ schedule: retry, maxRetryAfter })
     const until = begunAt + Duration.toMillis(options?.totalTimeout ?? totalTimeout)
     const go = (given: ContentOptions | undefined): Effect.Effect<A, DownloadVideoError> =>
       Effect.catchTag(attempt(given), "Lagging", (lagging) =>
-        Effect.flatMap(
-          Effect.zip(nextDelay(step, lagging.error, maxRetryAfter), currentMonotonicMillis),
-          ([millis, now]) => {
-            if (millis === null || now + millis >= until) return notReady(lagging)
-            const left = until - now - millis
-            return Effect.delay(go(left === Infinity ? given : { ...given, totalTimeout: left }), millis)
-          }
-        )
+        Effect.flatMap(Effect.zip(nextDelay(lagging.error), currentMonotonicMillis), ([millis, now]) => {
+          if (millis === null || now + millis >= until) return notReady(lagging)
+          const left = until - now - millis
+          return Effect.delay(go(left === Infinity ? given : { ...given, totalTimeout: left }), millis)
+        })
       )
     return go(options)
   })

@@ -21,7 +21,7 @@ import {
   type TransferInProgressError
 } from "../errors/fileErrors.js"
 import type { ResponseMeta } from "../http/httpTypes.js"
-import { nextDelay, stepper } from "../http/retryPolicy.js"
+import { retryDelays } from "../http/retryPolicy.js"
 import { monotonicMillis } from "../monotonicClock.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
 import { phaseOf } from "../protocol/videoSchemas.js"
@@ -343,7 +343,8 @@ export const runTransfer = (
 
     const download = (scope: Scope.Scope) =>
       Effect.suspend(() => {
-        let step = stepper(plan.retry)
+        const policy = { schedule: plan.retry, maxRetryAfter: plan.maxRetryAfter }
+        let nextDelay = retryDelays(policy)
         let mark = highest
         const loop: Effect.Effect<void, DownloadToFileError> = Effect.suspend(() =>
           Effect.catchAll(tried(scope), (failure): Effect.Effect<void, DownloadToFileError> => {
@@ -358,9 +359,9 @@ export const runTransfer = (
             if (!isBreak(error) || (failure._tag === "CutShort" && failure.isSame)) return Effect.fail(error)
             if (highest > mark) {
               mark = highest
-              step = stepper(plan.retry)
+              nextDelay = retryDelays(policy)
             }
-            return Effect.flatMap(nextDelay(step, error, plan.maxRetryAfter), (millis) =>
+            return Effect.flatMap(nextDelay(error), (millis) =>
               millis !== null
                 ? Effect.zipRight(Effect.sleep(millis), loop)
                 : Effect.fail(
