@@ -1,9 +1,8 @@
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { VideosServer } from "@effect-videos/server"
-import { Console, Effect, Stream } from "effect"
-import { awaitVideo, createVideo } from "effect-videos"
-import { downloadVideoToFile, downloadVideoToFileWithProgress } from "effect-videos/Transfer"
+import { Console, Effect } from "effect"
+import { awaitVideo, createVideo, downloadVideoToFile } from "effect-videos"
 
 const program = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
@@ -11,13 +10,15 @@ const program = Effect.gen(function* () {
   const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
   yield* awaitVideo(job)
 
-  // Written to clip.mp4.part; what breaks is resumed, and clip.mp4 is there whole or not at all.
+  // Writes to clip.mp4.part and resumes after a break. clip.mp4 exists only when it is complete.
   const { bytes, path } = yield* downloadVideoToFile(job, "clip.mp4", { directory })
   yield* Console.log(bytes === Number((yield* fs.stat(path)).size) ? "a clip" : "half a clip")
 
-  const last = yield* Stream.runLast(downloadVideoToFileWithProgress(job, "again.mp4", { directory }))
-  yield* Console.log(last._tag === "Some" && last.value.done ? "done" : "not done")
+  yield* downloadVideoToFile(job, "again.mp4", {
+    directory,
+    onProgress: ({ done }) => (done ? Console.log("done") : Effect.void)
+  })
   yield* downloadVideoToFile(job, "../clip.mp4", { directory })
-}).pipe(Effect.catchTag("InvalidPathError", ({ path, reason }) => Console.log(path, "is", reason)))
+}).pipe(Effect.catchTag("FileError", ({ path, problem }) => Console.log(path, "is", problem)))
 
 program.pipe(Effect.scoped, Effect.provide([VideosServer.layerTest(), NodeContext.layer]), NodeRuntime.runMain)

@@ -1,17 +1,16 @@
-/** What `npm start` shows: one line that is redrawn on a terminal, a line per change anywhere else. */
+/** Output of `npm start`: one line that a terminal redraws, or one line per change elsewhere. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { phaseOf, type VideoResource } from "effect-videos"
-import type { TransferProgress } from "effect-videos/Transfer"
+import { phaseOf, type TransferProgress, type VideoResource } from "effect-videos"
 
 const terminal = process.stdout.isTTY === true
 const width = 24
 
 const write = (text: string) => Effect.sync(() => void process.stdout.write(text))
 
-/** A line that stays. */
+/** Prints a permanent line. */
 export const say = (text: string): Effect.Effect<void> => write(`${terminal ? "\r\u001b[2K" : ""}${text}\n`)
 
 const bar = (percent: number): string => {
@@ -25,7 +24,7 @@ const lineOf = (label: string, video: VideoResource): string => {
   return `${label}  ${shown}  ${video.status}`
 }
 
-/** Redraws a line, with the time that has passed, until the effect ends. Nothing where there is no terminal. */
+/** Redraws a line with the elapsed time until the effect ends. Prints nothing without a terminal. */
 const live = <A, E, R>(line: () => string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
   if (!terminal) return self
   return Effect.flatMap(Clock.currentTimeMillis, (start) => {
@@ -36,7 +35,7 @@ const live = <A, E, R>(line: () => string, self: Effect.Effect<A, E, R>): Effect
   })
 }
 
-/** Shows a job's updates as they come; the last one is the result. */
+/** Prints each update of a job; the last one is the result. */
 export const showJob = <E, R>(
   label: string,
   updates: Stream.Stream<VideoResource, E, R>,
@@ -53,13 +52,18 @@ export const showJob = <E, R>(
   ).pipe(Effect.tap(() => (terminal ? say(line) : Effect.void)))
 }
 
-/** Shows how far a download is. */
-export const showBytes = <E, R>(label: string, progress: Stream.Stream<TransferProgress, E, R>) => {
+/** Prints the progress of a download. */
+export const showBytes = <A, E, R>(
+  label: string,
+  download: (onProgress: (progress: TransferProgress) => Effect.Effect<void>) => Effect.Effect<A, E, R>
+) => {
   let line = `${label}  waiting for the first byte`
   const update = ({ transferred }: TransferProgress) =>
-    Effect.sync(() => (line = `${label}  ${(transferred / 1024).toFixed(0)} KiB`))
-  return Effect.zipRight(
-    live(() => line, Stream.runForEach(progress, update)),
+    Effect.sync(() => {
+      line = `${label}  ${(transferred / 1024).toFixed(0)} KiB`
+    })
+  return Effect.zipLeft(
+    live(() => line, download(update)),
     Effect.suspend(() => say(line))
   )
 }

@@ -6,7 +6,7 @@
  * @example
  * import { NodeContext } from "@effect/platform-node"
  * import { Console, Effect } from "effect"
- * import { downloadVideoToFile } from "effect-videos/Transfer"
+ * import { downloadVideoToFile } from "effect-videos"
  *
  * const program = downloadVideoToFile("video_1", "clip.mp4").pipe(
  *   Effect.flatMap(({ bytes, path }) => Console.log(`${bytes} bytes in ${path}`)),
@@ -19,10 +19,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Mailbox from "effect/Mailbox"
 import * as Schedule from "effect/Schedule"
-import * as Stream from "effect/Stream"
 import type { CallOptions } from "./Http.js"
 import { snapshotOf } from "./internal/download/contentSource.js"
 import {
@@ -32,16 +29,17 @@ import {
 } from "./internal/download/downloadToFile.js"
 import { exclusively } from "./internal/download/pathLock.js"
 import { checkFree, resolveTarget } from "./internal/download/targetFile.js"
-import { listen, makeMailbox, type Report, type TransferProgress } from "./internal/download/transferProgress.js"
+import { listen, type Report, type TransferProgress } from "./internal/download/transferProgress.js"
 import { writeThrough } from "./internal/download/writeInPlace.js"
 import { ofJob } from "./internal/errors/ofJob.js"
 import { backoff } from "./internal/http/retryPolicy.js"
 import { spanOf, withSpan } from "./internal/http/spans.js"
 import type { VideoVariant } from "./internal/protocol/requestSchemas.js"
 import { checkDownload } from "./internal/protocol/validateRequest.js"
-import { belongingsOf } from "./internal/watch/watchGroups.js"
+import { hubOf } from "./internal/watch/watchHub.js"
 import { Videos } from "./Videos.js"
 
+export { type ReservedFile, type ReserveFileOptions, reserveFile } from "./internal/download/reserveFile.js"
 export * from "./internal/errors/fileErrors.js"
 export type { TransferProgress }
 
@@ -77,13 +75,13 @@ export interface DownloadToFileOptions extends Omit<CallOptions, "retry" | "tota
   /** Which file of the job. None is sent unless asked for. */
   readonly variant?: VideoVariant | undefined
   /** For how long after a job's end "no such content" counts as a replica that lags, and is tried again. Default: 30 seconds. */
-  readonly notFoundGrace?: Duration.DurationInput | undefined
+  readonly contentGrace?: Duration.DurationInput | undefined
   /**
-   * The path must then be relative and stay inside this directory, symbolic links inside it included: `InvalidPathError`
-   * otherwise. For names that come from elsewhere. It is not made.
+   * The path must then be relative and stay inside this directory, symbolic links inside it included; otherwise the
+   * call fails with `FileError`. For names that come from elsewhere. It is not made.
    */
   readonly directory?: string | undefined
-  /** Whether a file that is there is replaced. Default: `false`, and `FileExistsError`. */
+  /** Whether a file that is there is replaced. Default: `false`, and a `FileError`. */
   readonly overwrite?: boolean | undefined
   /** Whether to go on with the `name.part` of an earlier call. Default: `true`. */
   readonly resume?: boolean | undefined
@@ -143,10 +141,9 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
  *   date old enough), ignores `Range`, answers with another tag, length or range, or with 416.
  * - Of a part that a killed process left, the last MiB is fetched again: after a power cut it may not have reached the disk.
  *   A call that ends in an error or an interruption notes what its part is, and the next one goes on from the last byte.
- * - Fails before any request with `InvalidPathError`, `FileExistsError`, `TransferInProgressError` (another call, of this
- *   process or of another one of this machine, writes there) or `FileWriteError` (no such directory, nothing may be written
- *   there); with `FileWriteError`, not tried again, when the disk is full; with `IncompleteDownloadError` once `retry` has given
- *   up and some of the clip is there; else as `downloadVideo`.
+ * - Fails before any request with `FileError` if the path is invalid, the file exists, another call of this machine writes to
+ *   the path, or no file can be written there. Fails with `FileError`, without a retry, if the disk is full. Fails with
+ *   `IncompleteDownloadError` once `retry` has given up and some of the clip is there. Otherwise fails as `downloadVideo` does.
  * - A part that is whole already is given its name without a request.
  * - Where a name leaves no room for `.part`, the part has a shorter one. A symbolic link is followed: what it names is written.
  * - A named pipe or a character device (`/dev/null`, `/dev/stdout`) is written to as it is, without `name.part` and without
@@ -154,7 +151,7 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
  *
  * @example
  * import { Effect } from "effect"
- * import { downloadVideoToFile } from "effect-videos/Transfer"
+ * import { downloadVideoToFile } from "effect-videos"
  *
  * const program = downloadVideoToFile("video_1", "clip.mp4", {
  *   directory: "clips",
@@ -162,7 +159,7 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
  * }).pipe(
  *   Effect.catchTags({
  *     VideoNotReadyError: (error) => Effect.logWarning(`wait for it: ${error.video.status}`),
- *     FileExistsError: (error) => Effect.logWarning(`${error.path} is there already`)
+ *     FileError: (error) => Effect.logWarning(`${error.path}: ${error.reason}`)
  *   })
  * )
  *
@@ -188,39 +185,6 @@ export const downloadVideoToFile = (
   )
 }
 
-/**
- * `downloadVideoToFile` as a Stream of its progress. The last element is `done`: the file is in place. The transfer does not
- * wait for a slow consumer, who misses old news but never the last. A consumer that leaves early interrupts the transfer,
- * and the next call goes on from there.
- *
- * @example
- * import { Console, Stream } from "effect"
- * import { downloadVideoToFileWithProgress } from "effect-videos/Transfer"
- *
- * const program = downloadVideoToFileWithProgress("video_1", "clip.mp4").pipe(
- *   Stream.runForEach(({ done, total, transferred }) => Console.log(transferred, total, done))
- * )
- *
- * @since 0.1.0
- * @category operations
- */
-export const downloadVideoToFileWithProgress = (
-  video: string | { readonly id: string },
-  path: string,
-  options: Omit<DownloadToFileOptions, "onProgress"> = {}
-): Stream.Stream<TransferProgress, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> =>
-  Stream.unwrapScoped(
-    Effect.gen(function* () {
-      const problem = checkDownload(options)
-      if (problem !== null) return Stream.fail(problem)
-      const { mailbox, report } = yield* makeMailbox<DownloadToFileError>(options.progressInterval)
-      yield* Effect.forkScoped(
-        Effect.onExit(run(video, path, options, report), (exit) => mailbox.done(Exit.asVoid(exit)))
-      )
-      return Mailbox.toStream(mailbox)
-    })
-  )
-
 // internal
 
 const run = (
@@ -234,13 +198,13 @@ const run = (
     const path = yield* Path.Path
     const videos = yield* Videos
     const clock = yield* Effect.clock
-    const { extraHeaders, extraQuery, notFoundGrace, onResponse, timeout, variant } = options
+    const { extraHeaders, extraQuery, contentGrace, onResponse, timeout, variant } = options
     const id = typeof video === "string" ? video : video.id
     const snapshot = snapshotOf(video)
     const content = {
       extraHeaders,
       extraQuery,
-      notFoundGrace,
+      contentGrace,
       onResponse,
       timeout,
       variant,
@@ -266,7 +230,7 @@ const run = (
         maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
         idleTimeout:
           options.idleTimeout === undefined
-            ? (belongingsOf(videos).downloading?.idleTimeout ?? null)
+            ? (hubOf(videos)?.downloading?.idleTimeout ?? null)
             : Duration.decode(options.idleTimeout)
       },
       report
@@ -281,5 +245,5 @@ const run = (
     Effect.mapError((error) => (isOfFile(error) ? ofJob(typeof video === "string" ? video : video.id)(error) : error))
   )
 
-const isOfFile = ({ _tag }: DownloadToFileError): boolean =>
-  _tag === "FileWriteError" || _tag === "FileExistsError" || _tag === "InvalidPathError"
+/** If another call writes to the path, `videoId` is the job of that call. */
+const isOfFile = (error: DownloadToFileError): boolean => error._tag === "FileError" && error.reason !== "busy"

@@ -5,10 +5,10 @@
  *
  * @example
  * import { Effect, Layer } from "effect"
- * import { httpApp, Webhooks } from "effect-videos/Webhook"
+ * import { webhookHttpApp, Webhooks } from "effect-videos"
  *
  * // Mount it with `HttpRouter.mountApp("/webhooks", endpoint)`, or make it a `fetch` with `HttpApp.toWebHandler`.
- * const endpoint = httpApp((event) =>
+ * const endpoint = webhookHttpApp((event) =>
  *   event._tag === "VideoCompleted" ? Effect.log(`${event.videoId} is done`) : Effect.void
  * )
  *
@@ -43,7 +43,7 @@ import {
 import { withSpan } from "./internal/http/spans.js"
 import { currentMonotonicMillis } from "./internal/monotonicClock.js"
 import { randomId } from "./internal/randomId.js"
-import { belongingsOf } from "./internal/watch/watchGroups.js"
+import { hubOf } from "./internal/watch/watchHub.js"
 import {
   type MemoryReplayOptions,
   memoryReplayStore,
@@ -109,7 +109,7 @@ export {
  *
  * @example
  * import { Effect, Redacted } from "effect"
- * import { verify } from "effect-videos/Webhook"
+ * import { verifyWebhook } from "effect-videos"
  *
  * const secrets = Redacted.make("whsec_bXkgc2lnbmluZyBzZWNyZXQ=")
  *
@@ -117,7 +117,7 @@ export {
  * const fetch = async (request: Request): Promise<Response> => {
  *   const body = await request.text()
  *   return Effect.runPromise(
- *     verify({ headers: request.headers, body }, { secrets }).pipe(
+ *     verifyWebhook({ headers: request.headers, body }, { secrets }).pipe(
  *       Effect.match({
  *         onFailure: () => new Response(null, { status: 401 }),
  *         onSuccess: () => new Response(null, { status: 204 })
@@ -129,7 +129,7 @@ export {
  * @since 0.1.0
  * @category operations
  */
-export const verify = (
+export const verifyWebhook = (
   request: WebhookRequest,
   options: WebhookVerifyOptions
 ): Effect.Effect<VerifiedWebhook, WebhookVerifyError | ConfigError.ConfigError> =>
@@ -141,9 +141,9 @@ export const verify = (
  *
  * @example
  * import { Effect, Redacted } from "effect"
- * import { sign } from "effect-videos/Webhook"
+ * import { signWebhook } from "effect-videos"
  *
- * const program = sign({ id: "msg_1", timestamp: 1_795_000_000, body: "{}", secret: Redacted.make("a secret") }).pipe(
+ * const program = signWebhook({ id: "msg_1", timestamp: 1_795_000_000, body: "{}", secret: Redacted.make("a secret") }).pipe(
  *   Effect.map((signature) => ({
  *     "webhook-id": "msg_1",
  *     "webhook-timestamp": "1795000000",
@@ -154,7 +154,7 @@ export const verify = (
  * @since 0.1.0
  * @category operations
  */
-export const sign: (message: {
+export const signWebhook: (message: {
   readonly id: string
   readonly timestamp: number
   readonly body: WebhookBody
@@ -162,18 +162,18 @@ export const sign: (message: {
 }) => Effect.Effect<string> = signature.sign
 
 /**
- * Says what is wrong with a signing secret, without showing any of it; `null` if it can sign. `sign` dies on a secret that
+ * Says what is wrong with a signing secret, without showing any of it; `null` if it can sign. `signWebhook` dies on a secret that
  * this refuses.
  *
  * @example
- * import { checkSecret } from "effect-videos/Webhook"
+ * import { checkWebhookSecret } from "effect-videos"
  *
- * checkSecret("whsec_?") // "must be base64 after `whsec_`, padding included"
+ * checkWebhookSecret("whsec_?") // "must be base64 after `whsec_`, padding included"
  *
  * @since 0.1.0
  * @category constructors
  */
-export const checkSecret: (secret: string) => string | null = signature.checkSecret
+export const checkWebhookSecret: (secret: string) => string | null = signature.checkSecret
 
 /**
  * How to verify, remember and pass on.
@@ -184,7 +184,7 @@ export const checkSecret: (secret: string) => string | null = signature.checkSec
 export interface WebhooksOptions<E = never, R = never> extends WebhookVerifyOptions, WebhooksSettings<E, R> {}
 
 /**
- * `WebhooksOptions` without those of `verify`.
+ * `WebhooksOptions` without those of `verifyWebhook`.
  *
  * @since 0.1.0
  * @category models
@@ -268,7 +268,7 @@ const fromEnvironment: Config.Config<Pick<WebhookVerifyOptions, "secrets">> = va
  *
  * @example
  * import { Effect, Layer, Redacted, Stream } from "effect"
- * import { memoryReplayStore, Webhooks } from "effect-videos/Webhook"
+ * import { memoryReplayStore, Webhooks } from "effect-videos"
  *
  * const live = Webhooks.layer({
  *   secrets: [Redacted.make("the new secret"), Redacted.make("the old one")],
@@ -345,8 +345,7 @@ export const handleWebhook = <A, E, R>(
  *
  * @example
  * import { Effect, Layer, Stream } from "effect"
- * import { extendAndWatch, Videos } from "effect-videos"
- * import { Webhooks, wakeWatches } from "effect-videos/Webhook"
+ * import { extendAndWatch, Videos, wakeWatches, Webhooks } from "effect-videos"
  *
  * const live = wakeWatches({ safetyNet: "2 minutes" }).pipe(
  *   Layer.provideMerge(Layer.merge(Videos.layerConfig, Webhooks.layerConfig))
@@ -367,12 +366,14 @@ export const wakeWatches = (options?: {
   Layer.scopedDiscard(
     Effect.gen(function* () {
       yield* checkConfig(options, { safetyNet: finiteTimeout })
-      const { watches } = belongingsOf(yield* Videos)
+      const hub = hubOf(yield* Videos)
+      // The watches of a canned `Videos` cannot be woken.
+      if (hub === null) return
       const events = yield* Effect.flatMap(Webhooks, ({ subscribe }) => subscribe)
-      yield* watches.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
+      yield* hub.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
       const wake = Effect.flatMap(Effect.zip(Queue.take(events), currentMonotonicMillis), ([{ videoId }, now]) =>
         Effect.sync(() => {
-          if (videoId !== null) watches.announce(videoId, now)
+          if (videoId !== null) hub.announce(videoId, now)
         })
       )
       yield* Effect.forkScoped(Effect.forever(wake))
@@ -401,16 +402,16 @@ export const wakeWatches = (options?: {
  * @example
  * import { HttpRouter } from "@effect/platform"
  * import { Effect } from "effect"
- * import { httpApp } from "effect-videos/Webhook"
+ * import { webhookHttpApp } from "effect-videos"
  *
  * const router = HttpRouter.empty.pipe(
- *   HttpRouter.mountApp("/webhooks", httpApp((event) => Effect.log(event.type, event.videoId)))
+ *   HttpRouter.mountApp("/webhooks", webhookHttpApp((event) => Effect.log(event.type, event.videoId)))
  * )
  *
  * @since 0.1.0
  * @category operations
  */
-export const httpApp = <E, R>(
+export const webhookHttpApp = <E, R>(
   handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<unknown, E, R>,
   options?: {
     /** In bytes. Default: 256 KiB. An event is some hundred. */

@@ -80,3 +80,4 @@ export {
   type Watcher,
   type Watchers
 } from "./Videos.js"
+export * from "./Webhook.js"

@@ -295,7 +295,12 @@ for (const { client, layer } of clients) {
         { _tag: "VideoContentNotFoundError", status: 404 }
       ],
       ["a clip that is gone", (o) => o, text(404, "it has expired"), { _tag: "VideoExpiredError", status: 404 }],
-      ["a signature that has run out", (o) => o, text(403, "expired"), { _tag: "PermissionDeniedError", status: 403 }],
+      [
+        "a signature that has run out",
+        (o) => o,
+        text(403, "expired"),
+        { _tag: "AuthenticationError", reason: "forbidden", status: 403 }
+      ],
       ["a page", (o) => o, html(200, "<!doctype html>"), { _tag: "ResponseDecodeError", reason: "syntax" }],
       ["JSON", (o) => o, json(200, { url: "again" }), { _tag: "ResponseDecodeError", reason: "shape" }],
       ["a connection that breaks", (o) => o, reset, { _tag: "TransportError" }]

@@ -193,7 +193,7 @@ describe("a 404 for the content of a job that has just completed", () => {
       expect(tagOf(yield* ran(downloaded({ retry: false }), once))).toBe("VideoNotReadyError")
       expect(once.contents).toHaveLength(1)
       const graceless = scripted({})
-      expect(tagOf(yield* ran(downloaded({ notFoundGrace: 0 }), graceless))).toBe("VideoExpiredError")
+      expect(tagOf(yield* ran(downloaded({ contentGrace: 0 }), graceless))).toBe("VideoExpiredError")
       expect(graceless.contents).toHaveLength(1)
     })
   )

@@ -21,7 +21,7 @@ import {
 } from "./support/films.js"
 import { parseMultipart } from "./support/multipart.js"
 import { json, serve, text } from "./support/server.js"
-import { whole } from "./support/transfer.js"
+import { reasonOf, whole } from "./support/transfer.js"
 import { videosOver } from "./support/videos.js"
 
 const request: ContinueVideoRequest = { video: "video_0", prompt: "the light comes on", seconds: 4 }
@@ -271,8 +271,8 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", {
     Effect.gen(function* () {
       const { at, go, path, submissions } = yield* world(...(yield* two))
       const ends = yield* Effect.all([Effect.either(go()), Effect.either(go())], { concurrency: "unbounded" })
-      const tags = ends.map((end) => (Either.isLeft(end) ? end.left._tag : end.right.way))
-      assert.sameMembers(tags, ["joined", "TransferInProgressError"])
+      const tags = ends.map((end) => (Either.isLeft(end) ? reasonOf(end.left) : end.right.way))
+      assert.sameMembers(tags, ["joined", "busy"])
       assert.strictEqual(submissions().length, 1)
       assert.deepStrictEqual(yield* picturesOf(path), sequence(95))
       assert.deepStrictEqual(left(at), ["longer.mp4"])
@@ -352,18 +352,18 @@ describe("continueVideo", () => {
     ["InvalidRequestError", { prompt: "" }, {}],
     ["InvalidRequestError", { size: "" }, {}],
     ["InvalidRequestError", {}, { submit: { idempotencyKey: "ü" } }],
-    ["InvalidPathError", {}, { directory: "elsewhere" }],
-    ["FileExistsError", {}, {}]
+    ["invalidPath", {}, { directory: "elsewhere" }],
+    ["exists", {}, {}]
   ] satisfies ReadonlyArray<[string, Partial<ContinueVideoRequest>, ContinueVideoOptions]>)(
     "fails before anything is sent: %s",
-    ([tag, changed, options]) =>
+    ([reason, changed, options]) =>
       Effect.gen(function* () {
         const { at, go, path, server } = yield* world(nothing, nothing)
-        if (tag === "FileExistsError") fs.writeFileSync(path, "mine")
+        if (reason === "exists") fs.writeFileSync(path, "mine")
         const error = yield* Effect.flip(go({ extension: "never", ...options }, changed))
-        assert.strictEqual(error._tag, tag)
+        assert.strictEqual(reasonOf(error), reason)
         assert.deepStrictEqual(server.requests, [])
-        assert.deepStrictEqual(left(at), tag === "FileExistsError" ? ["longer.mp4"] : [])
+        assert.deepStrictEqual(left(at), reason === "exists" ? ["longer.mp4"] : [])
       })
   )
 

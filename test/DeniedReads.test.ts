@@ -67,7 +67,7 @@ describe("a 403 right after a submission", () => {
       const server = yield* serve(lateRecords("queued", Number.POSITIVE_INFINITY))
       const watch = createAndWatch(request, { ...quick, notFoundGrace: 0 })
       const error = yield* Effect.flip(Effect.provide(Stream.runDrain(watch), videosOver(server)))
-      assert.strictEqual(error._tag, "PermissionDeniedError")
+      assert(error._tag === "AuthenticationError" && error.reason === "forbidden")
     })
   )
 
@@ -91,7 +91,7 @@ describe("a 403 right after a submission", () => {
       const server = yield* serve(lateRecords("completed", Number.POSITIVE_INFINITY))
       const program = Effect.flatMap(createVideo(request), (made) => Stream.runDrain(downloadVideo(made)))
       const error = yield* Effect.flip(Effect.provide(program, videosOver(server, { readRetry: atOnce(2) })))
-      assert.strictEqual(error._tag, "PermissionDeniedError")
+      assert(error._tag === "AuthenticationError" && error.reason === "forbidden")
       assert.strictEqual(server.requests.length, 4)
     })
   )
@@ -110,7 +110,7 @@ describe("a 403 to a read of another job", () => {
         const server = yield* serve(json(403, { error: { message: "not yours" } }))
         const exit = yield* Effect.exit(Effect.provide(program, videosOver(server, { readRetry: atOnce(3) })))
         assert(Exit.isFailure(exit) && exit.cause._tag === "Fail")
-        assert.strictEqual(exit.cause.error._tag, "PermissionDeniedError")
+        assert.deepInclude(exit.cause.error, { _tag: "AuthenticationError", reason: "forbidden" })
         assert.strictEqual(server.requests.length, 1)
       }
     })

@@ -84,8 +84,12 @@ const samples: ReadonlyArray<
     false,
     /not known whether the server made a job.*come back later/
   ],
-  [new Errors.AuthenticationError(answered), false, /API key.*HTTP 503, request req_1\): come back later/],
-  [new Errors.PermissionDeniedError(answered), false, /not permitted/],
+  [
+    new Errors.AuthenticationError({ ...answered, reason: "unauthenticated" }),
+    false,
+    /API key.*HTTP 503, request req_1\): come back later/
+  ],
+  [new Errors.AuthenticationError({ ...answered, reason: "forbidden" }), false, /not permitted/],
   [new Errors.RateLimitedError(answered), true, /rate limited, wait 1\.5 s/],
   [new Errors.QuotaExceededError(answered), false, /quota is used up/],
   [new Errors.ModerationBlockedError(answered), false, /moderation/],
@@ -120,6 +124,7 @@ const samples: ReadonlyArray<
   [
     new Errors.WatchTimeoutError({
       operation: "watchVideo",
+      reason: "deadline",
       videoId: "video_1",
       lastSnapshot: video,
       elapsed: Duration.minutes(10)
@@ -128,10 +133,12 @@ const samples: ReadonlyArray<
     /did not end within 600 s \(last seen as queued\)/
   ],
   [
-    new Errors.VideoStalledError({
+    new Errors.WatchTimeoutError({
       operation: "watchVideo",
+      reason: "stalled",
       videoId: "video_1",
       lastSnapshot: video,
+      elapsed: Duration.minutes(10),
       unchangedFor: Duration.minutes(5)
     }),
     false,
@@ -168,8 +175,8 @@ describe("the server's x-should-retry", () => {
     const no = { ...answered, shouldRetry: false }
     for (const given of [yes, no]) {
       const errors = [
-        new Errors.AuthenticationError(given),
-        new Errors.PermissionDeniedError(given),
+        new Errors.AuthenticationError({ ...given, reason: "unauthenticated" }),
+        new Errors.AuthenticationError({ ...given, reason: "forbidden" }),
         new Errors.RateLimitedError(given),
         new Errors.BadRequestError(given),
         new Errors.ConflictError(given),
@@ -260,7 +267,6 @@ describe("round trips", () => {
   comesBack(Errors.ResponseDecodeError, "ResponseDecodeError")
   comesBack(Errors.SubmissionUncertainError, "SubmissionUncertainError")
   comesBack(Errors.AuthenticationError, "AuthenticationError")
-  comesBack(Errors.PermissionDeniedError, "PermissionDeniedError")
   comesBack(Errors.RateLimitedError, "RateLimitedError")
   comesBack(Errors.QuotaExceededError, "QuotaExceededError")
   comesBack(Errors.ModerationBlockedError, "ModerationBlockedError")
@@ -275,7 +281,6 @@ describe("round trips", () => {
   comesBack(Errors.VideoContentNotFoundError, "VideoContentNotFoundError")
   comesBack(Errors.VideoFailedError, "VideoFailedError")
   comesBack(Errors.WatchTimeoutError, "WatchTimeoutError")
-  comesBack(Errors.VideoStalledError, "VideoStalledError")
 
   it("a submission's reason crosses with it", () => {
     const error = new Errors.SubmissionUncertainError({ ...submission, reason: transport, candidates: [video] })

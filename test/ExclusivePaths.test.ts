@@ -12,7 +12,7 @@ import { type ContinueVideoOptions, continueVideo } from "effect-videos/continue
 import { type DownloadToFileOptions, downloadVideoToFile } from "effect-videos/Transfer"
 import { folder } from "./support/films.js"
 import { inTurn, json, type Reply, reset, serve, text } from "./support/server.js"
-import { clip, makeFolder, other, ranged, savedOf, startOf, tagged } from "./support/transfer.js"
+import { clip, makeFolder, other, ranged, reasonOf, savedOf, startOf, tagged } from "./support/transfer.js"
 import { atOnce, videosOver } from "./support/videos.js"
 
 const job = (status = "completed") => ({ id: "video_9", object: "video", status })
@@ -50,40 +50,25 @@ const longest = (character: string) => {
 
 describe("a path that cannot be written", () => {
   const table: ReadonlyArray<readonly [string, string, (at: string) => void, (at: string) => string]> = [
-    ["a name of 256 bytes", "FileWriteError", () => {}, (at) => join(at, `${"n".repeat(252)}.mp4`)],
-    ["128 letters of two bytes", "FileWriteError", () => {}, (at) => join(at, `${"ü".repeat(126)}.mp4`)],
-    [
-      "a parent that is a file",
-      "FileWriteError",
-      (at) => fs.writeFileSync(join(at, "f"), ""),
-      (at) => join(at, "f/x.mp4")
-    ],
-    ["a parent that is not there", "FileWriteError", () => {}, (at) => join(at, "none/x.mp4")],
-    ["a directory", "InvalidPathError", (at) => fs.mkdirSync(join(at, "d")), (at) => join(at, "d")],
-    [
-      "a link to itself",
-      "FileWriteError",
-      (at) => fs.symlinkSync(join(at, "loop"), join(at, "loop")),
-      (at) => join(at, "loop")
-    ],
-    [
-      "a part that is a directory",
-      "FileWriteError",
-      (at) => fs.mkdirSync(join(at, "x.mp4.part")),
-      (at) => join(at, "x.mp4")
-    ],
-    ["a file system without files", "FileWriteError", () => {}, () => "/proc/self/x.mp4"]
+    ["a name of 256 bytes", "write", () => {}, (at) => join(at, `${"n".repeat(252)}.mp4`)],
+    ["128 letters of two bytes", "write", () => {}, (at) => join(at, `${"ü".repeat(126)}.mp4`)],
+    ["a parent that is a file", "write", (at) => fs.writeFileSync(join(at, "f"), ""), (at) => join(at, "f/x.mp4")],
+    ["a parent that is not there", "write", () => {}, (at) => join(at, "none/x.mp4")],
+    ["a directory", "invalidPath", (at) => fs.mkdirSync(join(at, "d")), (at) => join(at, "d")],
+    ["a link to itself", "write", (at) => fs.symlinkSync(join(at, "loop"), join(at, "loop")), (at) => join(at, "loop")],
+    ["a part that is a directory", "write", (at) => fs.mkdirSync(join(at, "x.mp4.part")), (at) => join(at, "x.mp4")],
+    ["a file system without files", "write", () => {}, () => "/proc/self/x.mp4"]
   ]
   for (const extension of ["auto", "never"] as const) {
     it.scopedLive.each(table)(
       `is refused before anything is sent (extension: ${extension}): %s`,
-      ([, tag, make, pathIn]) =>
+      ([, reason, make, pathIn]) =>
         Effect.gen(function* () {
           const { at, go, server } = yield* extending()
           make(at)
           const before = left(at)
           const error = yield* Effect.flip(go(pathIn(at), { extension }))
-          assert.deepStrictEqual([error._tag, "videoId" in error && error.videoId], [tag, null])
+          assert.deepStrictEqual([reasonOf(error), "videoId" in error && error.videoId], [reason, null])
           assert.deepStrictEqual(server.requests, [])
           assert.deepStrictEqual(left(at), before)
         })
@@ -96,7 +81,7 @@ describe("a path that cannot be written", () => {
       // Not each system has one, or lets a test mount one.
       const readOnly = ["/sys/kernel", "/proc/sys"].find((path) => fs.existsSync(path))
       if (readOnly === undefined) return
-      assert.deepInclude(yield* Effect.flip(go(join(readOnly, "x.mp4"))), { _tag: "FileWriteError" })
+      assert.deepInclude(yield* Effect.flip(go(join(readOnly, "x.mp4"))), { _tag: "FileError", reason: "write" })
       assert.deepStrictEqual(server.requests, [])
     })
   )
@@ -121,7 +106,7 @@ describe("a path that cannot be written", () => {
         Effect.flip,
         Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer, files])
       )
-      assert.deepInclude(error, { _tag: "FileWriteError", cause: full })
+      assert.deepInclude(error, { _tag: "FileError", reason: "write", cause: full })
       assert.deepStrictEqual(server.requests, [])
       assert.deepStrictEqual(left(at), [])
     })
@@ -197,8 +182,8 @@ describe("two calls for one path", () => {
       fs.symlinkSync("x.mp4", join(at, "link.mp4"))
       const calls = [go(join(at, "x.mp4")), go(spelled(at))]
       const ends = yield* Effect.all(calls.map(Effect.either), { concurrency: "unbounded" })
-      const tags = ends.map((end) => (Either.isLeft(end) ? end.left._tag : end.right.way))
-      assert.sameMembers(tags, ["extended", "TransferInProgressError"])
+      const tags = ends.map((end) => (Either.isLeft(end) ? reasonOf(end.left) : end.right.way))
+      assert.sameMembers(tags, ["extended", "busy"])
       assert.strictEqual(submissions(), 1)
       assert.isTrue(fs.readFileSync(join(at, "x.mp4")).equals(clip))
     })
@@ -222,7 +207,7 @@ describe("two calls for one path", () => {
       lock(at, pid, "video_7")
       for (const call of [Effect.asVoid(go(join(at, "x.mp4"))), Effect.asVoid(save(join(at, "x.mp4")))]) {
         const error = yield* Effect.flip(call)
-        assert.deepInclude(error, { _tag: "TransferInProgressError", pid, videoId: "video_7" })
+        assert.deepInclude(error, { _tag: "FileError", reason: "busy", pid, videoId: "video_7" })
         assert.include(error.message, `process ${pid} is writing to ${join(at, "x.mp4")} (video video_7)`)
       }
       assert.deepStrictEqual(server.requests, [])
@@ -258,7 +243,7 @@ describe("two calls for one path", () => {
         const { at, go, save, submissions } = yield* extending()
         lock(at, yield* gone, "video_9")
         const error = yield* Effect.flip(go(join(at, "x.mp4"), { overwrite: true }))
-        assert.deepInclude(error, { _tag: "TransferInProgressError", pid: null, videoId: "video_9" })
+        assert.deepInclude(error, { _tag: "FileError", reason: "busy", pid: null, videoId: "video_9" })
         assert.include(error.message, "is reserved for video video_9")
         assert.strictEqual(submissions(), 0)
         yield* save(join(at, "x.mp4"))
@@ -291,7 +276,7 @@ describe("a file that appears meanwhile", () => {
       const at = yield* folder
       const { go } = yield* extending(appearing(at))
       const error = yield* Effect.flip(go(join(at, "x.mp4")))
-      assert.deepInclude(error, { _tag: "FileExistsError", videoId: "video_9" })
+      assert.deepInclude(error, { _tag: "FileError", reason: "exists", videoId: "video_9" })
       assert.strictEqual(fs.readFileSync(join(at, "x.mp4"), "utf8"), "mine")
     })
   )
@@ -316,7 +301,7 @@ describe("a file that appears meanwhile", () => {
         Effect.flip,
         Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer, files])
       )
-      assert.strictEqual(error._tag, "FileExistsError")
+      assert.deepInclude(error, { _tag: "FileError", reason: "exists" })
       assert.strictEqual(fs.readFileSync(join(at, "x.mp4"), "utf8"), "mine")
     })
   )
@@ -380,7 +365,7 @@ describe("a link as the target", () => {
       fs.symlinkSync("sub/real.mp4", join(at, "link.mp4"))
       if (isThere) {
         fs.writeFileSync(join(at, "sub/real.mp4"), "old")
-        assert.strictEqual((yield* Effect.flip(save(join(at, "link.mp4"))))._tag, "FileExistsError")
+        assert.strictEqual(reasonOf(yield* Effect.flip(save(join(at, "link.mp4")))), "exists")
       }
       yield* save(join(at, "link.mp4"), { overwrite: isThere })
       assert.strictEqual(fs.readlinkSync(join(at, "link.mp4")), "sub/real.mp4")
@@ -397,7 +382,7 @@ describe("a link as the target", () => {
       fs.symlinkSync("/dev/null", join(at, "in/null"))
       for (const name of ["link.mp4", "null"]) {
         const error = yield* Effect.flip(save(name, { directory: join(at, "in"), overwrite: true }))
-        assert.deepInclude(error, { _tag: "InvalidPathError", reason: "outside" })
+        assert.deepInclude(error, { _tag: "FileError", reason: "invalidPath", problem: "outside" })
       }
       assert.deepStrictEqual(server.requests, [])
     })
@@ -461,7 +446,11 @@ describe.skipIf(process.platform === "win32")("what is no regular file", () => {
   it.scopedLive.skipIf(!fs.existsSync("/dev/full"))("that takes nothing more is an error that names the job", () =>
     Effect.gen(function* () {
       const { go } = yield* extending()
-      assert.deepInclude(yield* Effect.flip(go("/dev/full")), { _tag: "FileWriteError", videoId: "video_9" })
+      assert.deepInclude(yield* Effect.flip(go("/dev/full")), {
+        _tag: "FileError",
+        reason: "write",
+        videoId: "video_9"
+      })
     })
   )
 
@@ -477,7 +466,7 @@ describe.skipIf(process.platform === "win32")("what is no regular file", () => {
         (listening) => Effect.sync(() => listening.close())
       )
       const error = yield* Effect.flip(go(path, { overwrite: true }))
-      assert.deepInclude(error, { _tag: "InvalidPathError", reason: "socket" })
+      assert.deepInclude(error, { _tag: "FileError", reason: "invalidPath", problem: "socket" })
       assert.deepStrictEqual(server.requests, [])
     })
   )

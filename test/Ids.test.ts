@@ -195,7 +195,7 @@ describe("the job of a webhook", () => {
       yield* TestClock.setTime(webhook.now * 1000)
       const body = withNumbers({ id: `#${big}`, type, data })
       const headers = yield* webhook.signed({ body })
-      const { event } = yield* Webhook.verify({ headers, body }, { secrets: [Redacted.make(webhook.secret)] })
+      const { event } = yield* Webhook.verifyWebhook({ headers, body }, { secrets: [Redacted.make(webhook.secret)] })
       expect(event).toMatchObject({ id: big, videoId: big })
     })
   )
@@ -205,7 +205,9 @@ describe("the job of a webhook", () => {
       yield* TestClock.setTime(webhook.now * 1000)
       const body = `{"id":"evt_1","type":"video.completed","data":{"id":4.3e18}}`
       const headers = yield* webhook.signed({ body })
-      const error = yield* Effect.flip(Webhook.verify({ headers, body }, { secrets: [Redacted.make(webhook.secret)] }))
+      const error = yield* Effect.flip(
+        Webhook.verifyWebhook({ headers, body }, { secrets: [Redacted.make(webhook.secret)] })
+      )
       expect(error._tag).toBe("WebhookDecodeError")
     })
   )

@@ -85,7 +85,7 @@ const calls: ReadonlyArray<{
   },
   {
     name: "downloadVideo",
-    field: "notFoundGrace",
+    field: "contentGrace",
     values: noDuration,
     run: (options) => Stream.runDrain(downloadVideo("video_1", loose(options)))
   },

@@ -53,7 +53,13 @@ const envelopes: ReadonlyArray<Row> = [
     to: "retrieve",
     reply: json(401, protocol("Incorrect API key provided.", "invalid_api_key"), { "x-request-id": "req_9" }),
     tag: "AuthenticationError",
-    fields: { status: 401, code: "invalid_api_key", detail: "Incorrect API key provided.", requestId: "req_9" },
+    fields: {
+      reason: "unauthenticated",
+      status: 401,
+      code: "invalid_api_key",
+      detail: "Incorrect API key provided.",
+      requestId: "req_9"
+    },
     message: /^retrieveVideo: .*API key.*\(HTTP 401, request req_9\): Incorrect API key provided\.$/
   },
   {
@@ -84,16 +90,16 @@ const envelopes: ReadonlyArray<Row> = [
     says: "an error that is a word, with the sentence beside it",
     to: "retrieve",
     reply: json(403, { error: "forbidden", message: "This key may not read videos." }),
-    tag: "PermissionDeniedError",
-    fields: { code: "forbidden", detail: "This key may not read videos." },
+    tag: "AuthenticationError",
+    fields: { reason: "forbidden", code: "forbidden", detail: "This key may not read videos." },
     message: /may not read videos/
   },
   {
     says: "new-api: an empty code and param",
     to: "create",
     reply: json(403, protocol("no channel for this group", "", "new_api_error", "")),
-    tag: "PermissionDeniedError",
-    fields: { status: 403, code: "new_api_error" },
+    tag: "AuthenticationError",
+    fields: { reason: "forbidden", status: 403, code: "new_api_error" },
     message: /not permitted \(HTTP 403\): no channel/
   },
   {
@@ -191,7 +197,8 @@ const envelopes: ReadonlyArray<Row> = [
     says: "a page with status 403",
     to: "create",
     reply: html(403, "<h1>Access denied</h1>"),
-    tag: "PermissionDeniedError",
+    tag: "AuthenticationError",
+    fields: { reason: "forbidden" },
     message: /an HTML page: Access denied/
   },
   {
@@ -233,7 +240,7 @@ const empty = (status: number, headers = {}) => text(status, "", headers)
 const statuses: ReadonlyArray<Row> = [
   { says: "401", to: "create", reply: empty(401), tag: "AuthenticationError", message: /HTTP 401\)$/ },
   { says: "402", to: "create", reply: empty(402), tag: "QuotaExceededError", message: /HTTP 402\)$/ },
-  { says: "403", to: "retrieve", reply: empty(403), tag: "PermissionDeniedError", message: /HTTP 403\)$/ },
+  { says: "403", to: "retrieve", reply: empty(403), tag: "AuthenticationError", message: /HTTP 403\)$/ },
   {
     says: "404",
     to: "retrieve",

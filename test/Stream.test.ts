@@ -302,7 +302,7 @@ describe("watchVideo: faults", () => {
 
   it.effect("an error that is not transient ends the watch at once, after what was seen before", () =>
     Effect.gen(function* () {
-      const denied = new AuthenticationError({ ...asked, status: 401 })
+      const denied = new AuthenticationError({ ...asked, reason: "unauthenticated", status: 401 })
       const { error, statuses, times } = yield* watched([seen("queued"), failing(denied)], everySecond)
       assert.deepStrictEqual(statuses, ["queued"])
       assert.strictEqual(Option.getOrThrow(error), denied)
@@ -374,7 +374,10 @@ describe("watchVideo: time-outs", () => {
 
   it.effect("bounds the request in flight too", () =>
     Effect.gen(function* () {
-      const { aborted, error } = yield* watched([seen("queued"), "never"], { ...everySecond, totalTimeout: "30 seconds" })
+      const { aborted, error } = yield* watched([seen("queued"), "never"], {
+        ...everySecond,
+        totalTimeout: "30 seconds"
+      })
       const timeout = Option.getOrThrow(error)
       assert(timeout._tag === "WatchTimeoutError")
       assert.deepStrictEqual(timeout.elapsed, Duration.seconds(30))
@@ -414,8 +417,9 @@ describe("watchVideo: time-outs", () => {
       const { error, times } = yield* watched(looks, { poll: Schedule.spaced("4 seconds"), stallTimeout: "10 seconds" })
       assert.deepStrictEqual(times, [0, 4000, 8000, 12_000, 16_000, 18_000])
       const stalled = Option.getOrThrow(error)
-      assert(stalled._tag === "VideoStalledError")
-      assert.strictEqual(stalled.lastSnapshot.status, "in_progress")
+      assert(stalled._tag === "WatchTimeoutError")
+      assert.strictEqual(stalled.reason, "stalled")
+      assert.strictEqual(stalled.lastSnapshot?.status, "in_progress")
       assert.deepStrictEqual(stalled.unchangedFor, Duration.seconds(10))
     })
   )

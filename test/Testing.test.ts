@@ -92,7 +92,9 @@ describe("a scripted Videos", () => {
 
   it.effect("can be slow, or never answer: such a look is given up", () =>
     Effect.gen(function* () {
-      const fiber = yield* Effect.fork(Effect.flip(Stream.runDrain(watchVideo("video_1", { totalTimeout: "1 minute" }))))
+      const fiber = yield* Effect.fork(
+        Effect.flip(Stream.runDrain(watchVideo("video_1", { totalTimeout: "1 minute" })))
+      )
       yield* TestClock.adjust("9 seconds")
       assert.deepStrictEqual(
         (yield* VideosTest.calls).map(({ outcome }) => outcome),

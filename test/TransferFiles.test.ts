@@ -5,7 +5,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Schema, Stream, TestClock } from "effect"
 import { TransportError, Videos } from "effect-videos"
-import { type DownloadToFileOptions, downloadVideoToFile, FileWriteError } from "effect-videos/Transfer"
+import { type DownloadToFileOptions, downloadVideoToFile, FileError } from "effect-videos/Transfer"
 import { hang, type Reply, serve, type TestServer } from "./support/server.js"
 import { clip, makeFolder, other, ranged, savedOf, startOf, tagged } from "./support/transfer.js"
 import { atOnce, videosOver } from "./support/videos.js"
@@ -55,16 +55,17 @@ describe("a path", () => {
     ["sub", "directory"],
     ["sub/..", "directory"]
   ]
-  it.scopedLive.each(table)("%j is not written to inside a directory: %s", ([path, reason]) =>
+  it.scopedLive.each(table)("%j is not written to inside a directory: %s", ([path, problem]) =>
     Effect.gen(function* () {
       const { folder, list } = yield* sub
       const server = yield* serve(ranged(clip))
       const error = yield* Effect.flip(download(server, path, { directory: `${folder}/in`, overwrite: true }))
       expect(error).toMatchObject({
-        _tag: "InvalidPathError",
+        _tag: "FileError",
+        reason: "invalidPath",
         operation: "downloadVideo",
         path: expect.any(String),
-        reason
+        problem
       })
       expect(error.message).toMatch(/^downloadVideo: no file is written to /)
       expect(yield* list).toEqual(["in"])
@@ -82,15 +83,19 @@ describe("a path", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive("in a directory that is missing, or is a file, is a FileWriteError before any request", () =>
+  it.scopedLive("in a directory that is missing, or is a file, is a FileError before any request", () =>
     Effect.gen(function* () {
       const { folder } = yield* makeFolder
       yield* (yield* FileSystem.FileSystem).writeFileString(`${folder}/file`, "")
       const server = yield* serve(ranged(clip))
       const missing = yield* Effect.flip(download(server, `${folder}/none/a.mp4`))
-      expect(missing).toMatchObject({ _tag: "FileWriteError", cause: { _tag: "SystemError", reason: "NotFound" } })
+      expect(missing).toMatchObject({
+        _tag: "FileError",
+        reason: "write",
+        cause: { _tag: "SystemError", reason: "NotFound" }
+      })
       const file = yield* Effect.flip(download(server, `${folder}/file/a.mp4`))
-      expect(file).toMatchObject({ _tag: "FileWriteError", cause: { reason: "BadResource" } })
+      expect(file).toMatchObject({ _tag: "FileError", reason: "write", cause: { reason: "BadResource" } })
       expect(server.requests).toHaveLength(0)
     }).pipe(Effect.provide(NodeContext.layer))
   )
@@ -103,7 +108,12 @@ describe("a path", () => {
       yield* fs.symlink(`${folder}/precious`, `${folder}/${name}`)
       const server = yield* serve(ranged(clip))
       const error = yield* Effect.flip(download(server, `${folder}/a.mp4`))
-      expect(error).toMatchObject({ _tag: "InvalidPathError", reason: "symlink", path: `${folder}/${name}` })
+      expect(error).toMatchObject({
+        _tag: "FileError",
+        reason: "invalidPath",
+        problem: "symlink",
+        path: `${folder}/${name}`
+      })
       expect((yield* read("precious")).toString()).toBe("mine")
     }).pipe(Effect.provide(NodeContext.layer))
   )
@@ -116,7 +126,7 @@ describe("a file that is there", () => {
       yield* (yield* FileSystem.FileSystem).writeFileString(`${folder}/a.mp4`, "mine")
       const server = yield* serve(ranged(clip))
       const error = yield* Effect.flip(download(server, `${folder}/a.mp4`))
-      expect(error).toMatchObject({ _tag: "FileExistsError", path: `${folder}/a.mp4` })
+      expect(error).toMatchObject({ _tag: "FileError", reason: "exists", path: `${folder}/a.mp4` })
       expect(error.message).toMatch(/exists; `overwrite: true` replaces it; the job is video_1$/)
       expect(server.requests).toHaveLength(0)
       expect((yield* read("a.mp4")).toString()).toBe("mine")
@@ -146,7 +156,7 @@ describe("a file that is there", () => {
       const server = yield* serve(ranged(clip))
       const appear = fs.writeFileString(`${folder}/a.mp4`, "mine").pipe(Effect.orDie)
       const error = yield* Effect.flip(download(server, `${folder}/a.mp4`, { onResponse: () => appear }))
-      expect(error).toMatchObject({ _tag: "FileExistsError" })
+      expect(error).toMatchObject({ _tag: "FileError", reason: "exists" })
       expect((yield* read("a.mp4")).toString()).toBe("mine")
       const file = yield* download(server, `${folder}/a.mp4`, { overwrite: true })
       expect(file).toMatchObject({ bytes: 300_000, resumedFrom: 300_000, etag: '"v1"' })
@@ -163,7 +173,7 @@ describe("a file that is there", () => {
       const server = yield* serve(hang)
       for (const overwrite of [true, false]) {
         const error = yield* Effect.flip(download(server, `${folder}/a.mp4`, { overwrite }))
-        expect(error).toMatchObject({ _tag: "InvalidPathError", reason: "directory" })
+        expect(error).toMatchObject({ _tag: "FileError", reason: "invalidPath", problem: "directory" })
       }
       expect(server.requests).toHaveLength(0)
     }).pipe(Effect.provide(NodeContext.layer))
@@ -171,7 +181,7 @@ describe("a file that is there", () => {
 })
 
 describe("a disk", () => {
-  it.scopedLive("that is full is a FileWriteError, once; when there is room, the next call goes on", () =>
+  it.scopedLive("that is full is a FileError, once; when there is room, the next call goes on", () =>
     Effect.gen(function* () {
       const { folder, list, read } = yield* makeFolder
       const size = 3 * 1024 * 1024
@@ -198,12 +208,12 @@ describe("a disk", () => {
           Effect.provide(Layer.merge(over(server), small))
         )
       )
-      expect(error).toMatchObject({ _tag: "FileWriteError", path: `${folder}/a.mp4.part`, cause: full })
+      expect(error).toMatchObject({ _tag: "FileError", reason: "write", path: `${folder}/a.mp4.part`, cause: full })
       expect(error.message).toBe(
         `downloadVideo: cannot write ${folder}/a.mp4.part: ENOSPC: no space left on device, write; the job is video_1`
       )
-      const sent = JSON.parse(JSON.stringify(yield* Schema.encodeUnknown(FileWriteError)(error)))
-      expect(yield* Schema.decodeUnknown(FileWriteError)(sent)).toMatchObject({ message: error.message })
+      const sent = JSON.parse(JSON.stringify(yield* Schema.encodeUnknown(FileError)(error)))
+      expect(yield* Schema.decodeUnknown(FileError)(sent)).toMatchObject({ message: error.message })
       expect(yield* list).toEqual(["a.mp4.part", "a.mp4.part.json"])
       expect(server.requests).toHaveLength(1)
       const file = yield* download(server, `${folder}/a.mp4`)
@@ -225,7 +235,7 @@ describe("a disk", () => {
       })
     ]
   ]
-  it.scopedLive.each(table)("on which nothing can be %s is a FileWriteError, and no file", ([, change]) =>
+  it.scopedLive.each(table)("on which nothing can be %s is a FileError, and no file", ([, change]) =>
     Effect.gen(function* () {
       const { folder, list } = yield* makeFolder
       const server = yield* serve(ranged(clip))
@@ -234,7 +244,7 @@ describe("a disk", () => {
           Effect.provide(Layer.merge(over(server), filesWith(change)))
         )
       )
-      expect(error).toMatchObject({ _tag: "FileWriteError", cause: denied })
+      expect(error).toMatchObject({ _tag: "FileError", reason: "write", cause: denied })
       expect(yield* list).not.toContain("a.mp4")
     }).pipe(Effect.provide(NodeContext.layer))
   )
@@ -345,7 +355,7 @@ describe("a part that is there", () => {
 })
 
 describe("two downloads to one path", () => {
-  it.scopedLive("are one download and one TransferInProgressError, however the path is spelled", () =>
+  it.scopedLive("are one download and one FileError, however the path is spelled", () =>
     Effect.gen(function* () {
       const { folder, read } = yield* makeFolder
       const begun = yield* Deferred.make<void>()
@@ -356,7 +366,7 @@ describe("two downloads to one path", () => {
       }).pipe(Effect.fork)
       yield* Deferred.await(begun)
       const error = yield* Effect.flip(download(server, `${folder}/./a.mp4`, { overwrite: true }))
-      expect(error).toMatchObject({ _tag: "TransferInProgressError", path: `${folder}/a.mp4` })
+      expect(error).toMatchObject({ _tag: "FileError", reason: "busy", path: `${folder}/a.mp4` })
       yield* download(server, `${folder}/b.mp4`)
       yield* Deferred.succeed(go, void 0)
       yield* Fiber.join(first)

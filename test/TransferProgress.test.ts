@@ -1,9 +1,9 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
-import { Chunk, Deferred, Effect, Exit, Layer, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { extendVideo, VideoFile } from "effect-videos"
-import { downloadVideoToFile, downloadVideoToFileWithProgress, type TransferProgress } from "effect-videos/Transfer"
+import { downloadVideoToFile, type TransferProgress } from "effect-videos/Transfer"
 import { parseMultipart } from "./support/multipart.js"
 import { inTurn, json, type Reply, serve, text } from "./support/server.js"
 import { clip, cut, makeFolder, other, ranged, tagged, unranged, whole } from "./support/transfer.js"
@@ -28,10 +28,10 @@ for (const { client, layer } of clients) {
         const { folder, list } = yield* makeFolder
         const server = yield* serve(ranged(clip))
         const seen: Array<readonly [TransferProgress, ReadonlyArray<string>]> = []
-        yield* downloadVideoToFileWithProgress("video_1", `${folder}/a.mp4`, { progressInterval: 0 }).pipe(
-          Stream.runForEach((progress) => Effect.map(list, (names) => seen.push([progress, names]))),
-          Effect.provide(over(server))
-        )
+        yield* downloadVideoToFile("video_1", `${folder}/a.mp4`, {
+          progressInterval: 0,
+          onProgress: (progress) => Effect.map(Effect.orDie(list), (names) => void seen.push([progress, names]))
+        }).pipe(Effect.provide(over(server)))
         const all = seen.map(([progress]) => progress)
         expectMonotone(all)
         expect(all.every(({ resumedFrom, total }) => resumedFrom === 0 && total === 300_000)).toBe(true)
@@ -39,34 +39,40 @@ for (const { client, layer } of clients) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("does not hold the transfer up when nobody takes it, and its last element is not lost", () =>
+    it.scopedLive("does not hold the transfer up when its handler is slow, and the last report is not lost", () =>
       Effect.gen(function* () {
         const { folder } = yield* makeFolder
         const fs = yield* FileSystem.FileSystem
         const server = yield* serve(ranged(clip))
-        const all = yield* downloadVideoToFileWithProgress("video_1", `${folder}/a.mp4`, { progressInterval: 0 }).pipe(
-          // The first element is held until the file is there.
-          Stream.tap(() => Effect.repeat(Effect.yieldNow(), { until: () => fs.exists(`${folder}/a.mp4`) })),
-          Stream.runCollect,
-          Effect.provide(over(server))
-        )
-        expect(Chunk.toReadonlyArray(all).at(-1)).toMatchObject({ transferred: 300_000, done: true })
+        const all: Array<TransferProgress> = []
+        yield* downloadVideoToFile("video_1", `${folder}/a.mp4`, {
+          progressInterval: 0,
+          // The handler of the first report returns when the file is there.
+          onProgress: (progress) =>
+            Effect.repeat(Effect.yieldNow(), { until: () => fs.exists(`${folder}/a.mp4`) }).pipe(
+              Effect.orDie,
+              Effect.andThen(() => void all.push(progress))
+            )
+        }).pipe(Effect.provide(over(server)))
+        expect(all.at(-1)).toMatchObject({ transferred: 300_000, done: true })
         expect(all.length).toBeLessThanOrEqual(3)
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("that nobody wants any more interrupts the transfer, and the part stays", () =>
+    it.scopedLive("ends with a transfer that is interrupted, and the part stays", () =>
       Effect.gen(function* () {
         const { folder, list } = yield* makeFolder
         const half: Reply = (response) => {
           response.writeHead(200, { ...tagged, "content-length": "300000" }).write(clip.subarray(0, 1000))
         }
         const server = yield* serve(half)
-        yield* downloadVideoToFileWithProgress("video_1", `${folder}/a.mp4`, { progressInterval: 0 }).pipe(
-          Stream.takeUntil(({ transferred }) => transferred === 1000),
-          Stream.runDrain,
-          Effect.provide(over(server))
-        )
+        const isHalf = yield* Deferred.make<void>()
+        const fiber = yield* downloadVideoToFile("video_1", `${folder}/a.mp4`, {
+          progressInterval: 0,
+          onProgress: ({ transferred }) => (transferred === 1000 ? Deferred.succeed(isHalf, undefined) : Effect.void)
+        }).pipe(Effect.provide(over(server)), Effect.fork)
+        yield* Deferred.await(isHalf)
+        yield* Fiber.interrupt(fiber)
         expect(yield* list).toEqual(["a.mp4.part", "a.mp4.part.json"])
       }).pipe(Effect.provide(NodeContext.layer))
     )
@@ -82,7 +88,7 @@ for (const { client, layer } of clients) {
         const options = {
           retry: atOnce(0),
           progressInterval: "1 hour" as const,
-          onProgress: (progress: TransferProgress) => Effect.sync(() => all.push(progress))
+          onProgress: (progress: TransferProgress) => Effect.sync(() => void all.push(progress))
         }
         const exits = yield* Effect.all(
           [1, 2, 3].map(() => Effect.exit(downloadVideoToFile("video_1", path, options)))
@@ -93,14 +99,17 @@ for (const { client, layer } of clients) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("fails as the download does", () =>
+    it.scopedLive("is not reported by a download that fails before the first byte", () =>
       Effect.gen(function* () {
         const { folder } = yield* makeFolder
         const server = yield* serve(text(401, ""))
-        const error = yield* Effect.flip(
-          Stream.runDrain(downloadVideoToFileWithProgress("video_1", `${folder}/a.mp4`))
-        ).pipe(Effect.provide(over(server)))
+        const all: Array<TransferProgress> = []
+        const onProgress = (progress: TransferProgress) => Effect.sync(() => void all.push(progress))
+        const error = yield* Effect.flip(downloadVideoToFile("video_1", `${folder}/a.mp4`, { onProgress })).pipe(
+          Effect.provide(over(server))
+        )
         expect(error._tag).toBe("AuthenticationError")
+        expect(all).toEqual([])
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
@@ -111,10 +120,10 @@ for (const { client, layer } of clients) {
           response.writeHead(200, tagged).write(clip.subarray(0, 9))
           response.end(clip.subarray(9))
         })
-        const all = yield* Stream.runCollect(downloadVideoToFileWithProgress("video_1", `${folder}/a.mp4`)).pipe(
-          Effect.provide(over(server))
-        )
-        expect(Chunk.toReadonlyArray(all).at(-1)).toEqual({
+        const all: Array<TransferProgress> = []
+        const onProgress = (progress: TransferProgress) => Effect.sync(() => void all.push(progress))
+        yield* downloadVideoToFile("video_1", `${folder}/a.mp4`, { onProgress }).pipe(Effect.provide(over(server)))
+        expect(all.at(-1)).toEqual({
           transferred: 300_000,
           total: null,
           resumedFrom: 0,
@@ -142,7 +151,7 @@ for (const { client, layer } of clients) {
           const all: Array<TransferProgress> = []
           const video = VideoFile.withProgress(
             yield* made[from](folder),
-            (progress) => Effect.sync(() => all.push(progress)),
+            (progress) => Effect.sync(() => void all.push(progress)),
             { interval: 0 }
           )
           yield* extendVideo({ video, prompt: "on", seconds: 8 }).pipe(Effect.provide(over(server)))
@@ -194,7 +203,7 @@ for (const { client, layer } of clients) {
         const server = yield* serve(json(200, job()))
         const all: Array<TransferProgress> = []
         const video = VideoFile.withProgress(yield* VideoFile.fromPath(path), (progress) =>
-          Effect.sync(() => all.push(progress))
+          Effect.sync(() => void all.push(progress))
         )
         yield* fs.remove(path)
         const error = yield* Effect.flip(extendVideo({ video, prompt: "on", seconds: 8 })).pipe(

@@ -70,7 +70,10 @@ const mistakes: { readonly [mistake: string]: readonly [code: string, message: R
     `watchVideo("video_1", { poll: Schedule.recurWhile((n: number) => n > 1) })`,
     /is not assignable to type/
   ],
-  "a time without a unit in words": [`watchVideo("video_1", { totalTimeout: "15 parsecs" })`, /is not assignable to type/],
+  "a time without a unit in words": [
+    `watchVideo("video_1", { totalTimeout: "15 parsecs" })`,
+    /is not assignable to type/
+  ],
   "a replay store beside the webhooks' layer, which it does not reach": [
     `Layer.mergeAll(Webhooks.layer({ secrets }), memoryReplayStore())`,
     /is not assignable to parameter of type/
@@ -126,7 +129,6 @@ describe("types", () => {
     type Tags<E extends { readonly _tag: string }> = E["_tag"]
     type Answered =
       | "AuthenticationError"
-      | "PermissionDeniedError"
       | "RateLimitedError"
       | "QuotaExceededError"
       | "BadRequestError"
@@ -139,7 +141,7 @@ describe("types", () => {
     expectTypeOf<Tags<CreateVideoError>>().toEqualTypeOf<Submit | "UploadError">()
     expectTypeOf<Tags<ExtendVideoError>>().toEqualTypeOf<Submit | "VideoNotFoundError" | "UploadError">()
     expectTypeOf<Tags<RetrieveVideoError>>().toEqualTypeOf<Read>()
-    expectTypeOf<Tags<WatchVideoError>>().toEqualTypeOf<Read | "WatchTimeoutError" | "VideoStalledError">()
+    expectTypeOf<Tags<WatchVideoError>>().toEqualTypeOf<Read | "WatchTimeoutError">()
     expectTypeOf<Tags<DownloadVideoError>>().toEqualTypeOf<
       Read | "VideoNotReadyError" | "VideoFailedError" | "VideoExpiredError" | "VideoContentNotFoundError"
     >()

@@ -19,7 +19,7 @@ import {
   watchVideo,
   watchVideos
 } from "effect-videos"
-import { handleWebhook, sign, Webhooks } from "effect-videos/Webhook"
+import { handleWebhook, signWebhook, Webhooks } from "effect-videos/Webhook"
 import { jobsOf, makeFleet } from "./support/fleet.js"
 import { snapshot } from "./support/script.js"
 import { json, type Reply, serve } from "./support/server.js"
@@ -51,7 +51,7 @@ const delivery = Effect.gen(function* () {
     created_at: timestamp,
     data: { id: "video_1" }
   })
-  const signature = yield* sign({ id, timestamp, body, secret })
+  const signature = yield* signWebhook({ id, timestamp, body, secret })
   return {
     body,
     headers: { "webhook-id": id, "webhook-timestamp": String(timestamp), "webhook-signature": signature }
@@ -156,6 +156,7 @@ describe("a copy of a Videos with a function of the program's own", () => {
         listPages: videos.listPages,
         delete: videos.delete,
         content: videos.content,
+        state: videos.state,
         retrieve
       })
     },

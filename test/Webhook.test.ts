@@ -15,7 +15,7 @@ const other = "whsec_b3RoZXIgc2VjcmV0IG9mIHRoZSBzYW1lIHNpemU="
 type Plain = { readonly [name: string]: string | ReadonlyArray<string> | undefined }
 
 const verify = (headers: Webhook.WebhookHeaders, sent: string | Uint8Array = body, ...secrets: ReadonlyArray<string>) =>
-  Webhook.verify(
+  Webhook.verifyWebhook(
     { headers, body: sent },
     { secrets: [Redacted.make(secret), ...secrets.map((one) => Redacted.make(one))] }
   )
@@ -236,11 +236,11 @@ describe("a delivery", () => {
     Effect.gen(function* () {
       yield* TestClock.setTime(now * 1000)
       const headers = yield* signed({})
-      const { event } = yield* Webhook.verify({ headers, body: sent }, { secrets: Redacted.make(secret) })
+      const { event } = yield* Webhook.verifyWebhook({ headers, body: sent }, { secrets: Redacted.make(secret) })
       expect(event.id).toBe("evt_1")
-      expect(yield* Webhook.sign({ id: "msg_1", timestamp: now, body: sent, secret: Redacted.make(secret) })).toBe(
-        headers["webhook-signature"]
-      )
+      expect(
+        yield* Webhook.signWebhook({ id: "msg_1", timestamp: now, body: sent, secret: Redacted.make(secret) })
+      ).toBe(headers["webhook-signature"])
     })
   )
 
@@ -250,9 +250,9 @@ describe("a delivery", () => {
       const even = body.length % 2 === 0 ? body : `${body} `
       const wide = new Uint16Array(new TextEncoder().encode(even).buffer)
       const headers = yield* signed({ body: even })
-      expect((yield* Webhook.verify({ headers, body: wide }, { secrets: Redacted.make(secret) })).messageId).toBe(
-        "msg_1"
-      )
+      expect(
+        (yield* Webhook.verifyWebhook({ headers, body: wide }, { secrets: Redacted.make(secret) })).messageId
+      ).toBe("msg_1")
     })
   )
 
@@ -318,7 +318,7 @@ describe("the time of a delivery", () => {
     Effect.gen(function* () {
       const request = { headers: yield* signed({}), body }
       const within = (tolerance: Duration.DurationInput) =>
-        Webhook.verify(request, { secrets: Redacted.make(secret), tolerance })
+        Webhook.verifyWebhook(request, { secrets: Redacted.make(secret), tolerance })
       yield* TestClock.setTime((now + 60) * 1000)
       expect((yield* within("1 minute")).messageId).toBe("msg_1")
       yield* TestClock.adjust("1 second")
@@ -370,7 +370,7 @@ describe("any message", () => {
     FastCheck.string({ minLength: 1 }).filter((text) => text.trim() === text && !/[\r\n]/.test(text))
   )
   const tagOf = (headers: Plain, sent: Uint8Array, key: string) =>
-    Webhook.verify({ headers, body: sent }, { secrets: Redacted.make(key) }).pipe(
+    Webhook.verifyWebhook({ headers, body: sent }, { secrets: Redacted.make(key) }).pipe(
       Effect.match({ onFailure: ({ _tag }) => _tag, onSuccess: () => "taken" })
     )
 
@@ -400,7 +400,7 @@ describe("any message", () => {
       yield* TestClock.setTime(now * 1000)
       const sent = new TextEncoder().encode(JSON.stringify(Schema.encodeSync(Webhook.VideoEvent)(value)))
       const headers = yield* signed({ body: sent, secret: key })
-      const taken = yield* Webhook.verify({ headers, body: sent }, { secrets: Redacted.make(key) })
+      const taken = yield* Webhook.verifyWebhook({ headers, body: sent }, { secrets: Redacted.make(key) })
       expect(taken.event).toEqual(value)
     })
   )

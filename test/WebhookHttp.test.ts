@@ -18,12 +18,12 @@ import {
   TestClock
 } from "effect"
 import {
-  httpApp,
   memoryReplayStore,
   type VideoEvent,
   WebhookReplayError,
   WebhookStoreError,
-  Webhooks
+  Webhooks,
+  webhookHttpApp
 } from "effect-videos/Webhook"
 import { body, event, now, secret, signed } from "./support/webhook.js"
 
@@ -52,7 +52,7 @@ const ask = <R>(app: HttpApp.Default<never, R>, request: Request): Effect.Effect
     return { status: response.status, text, headers: response.headers }
   })
 
-const ignore = httpApp(() => Effect.void)
+const ignore = webhookHttpApp(() => Effect.void)
 
 const codeOf = ({ text }: Answer): unknown => JSON.parse(text).error.code
 
@@ -60,7 +60,7 @@ describe("the endpoint", () => {
   it.effect("answers 204 once the event is handled, and again for the same message without handling it", () =>
     Effect.gen(function* () {
       const taken = yield* Ref.make<ReadonlyArray<VideoEvent>>([])
-      const app = httpApp((decoded) => Ref.update(taken, (before) => [...before, decoded]))
+      const app = webhookHttpApp((decoded) => Ref.update(taken, (before) => [...before, decoded]))
       const headers = yield* signed({})
       for (let index = 0; index < 3; index++) {
         expect(yield* ask(app, post(headers))).toMatchObject({ status: 204, text: "" })
@@ -72,7 +72,7 @@ describe("the endpoint", () => {
   it.effect("shows the handler which secret fitted, so that a rotation can be watched", () =>
     Effect.gen(function* () {
       const fitted: Array<number> = []
-      const app = httpApp((_, { secretIndex }) => Effect.sync(() => fitted.push(secretIndex)))
+      const app = webhookHttpApp((_, { secretIndex }) => Effect.sync(() => fitted.push(secretIndex)))
       yield* ask(app, post(yield* signed({ id: "old" })))
       yield* ask(app, post(yield* signed({ id: "new", secret: "the new one" })))
       expect(fitted).toEqual([1, 0])
@@ -126,7 +126,7 @@ describe("the endpoint", () => {
 
   it.effect("answers 413 to a body beyond the limit, declared or not, and takes one at the limit", () =>
     Effect.gen(function* () {
-      const app = httpApp(() => Effect.void, { maxBodySize: 1000 })
+      const app = webhookHttpApp(() => Effect.void, { maxBodySize: 1000 })
       const sized = (length: number) =>
         JSON.stringify({ ...event, filler: "" }).replace(/""/, () => `"${"x".repeat(length)}"`)
       const at = sized(1000 - sized(0).length)
@@ -152,7 +152,7 @@ describe("the endpoint", () => {
       const request = new Request("http://127.0.0.1/", { method: "POST", body: endless, duplex: "half" } as RequestInit)
       expect(
         yield* ask(
-          httpApp(() => Effect.void, { maxBodySize: 1000 }),
+          webhookHttpApp(() => Effect.void, { maxBodySize: 1000 }),
           request
         )
       ).toMatchObject({ status: 413 })
@@ -164,7 +164,7 @@ describe("the endpoint", () => {
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()
       const end = yield* Deferred.make<void>()
-      const app = httpApp(() => Effect.zipRight(Deferred.succeed(started, undefined), Deferred.await(end)))
+      const app = webhookHttpApp(() => Effect.zipRight(Deferred.succeed(started, undefined), Deferred.await(end)))
       const headers = yield* signed({})
       const first = yield* Effect.fork(ask(app, post(headers)))
       yield* Deferred.await(started)
@@ -211,7 +211,7 @@ describe("a handler that fails", () => {
       const logger = Logger.make(({ annotations, cause, message }) => {
         logs.push(`${message} ${Cause.pretty(cause)} ${[...HashMap.entries(annotations)].join()}`)
       })
-      const app = httpApp(() =>
+      const app = webhookHttpApp(() =>
         Effect.flatMap(
           Ref.updateAndGet(runs, (n) => n + 1),
           (n) => (n === 1 ? failure : Effect.void)
@@ -233,7 +233,7 @@ describe("a handler that fails", () => {
   it.effect("by interruption is interrupted, and its message taken again", () =>
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()
-      const app = httpApp(() => Effect.zipRight(Deferred.succeed(started, undefined), Effect.never))
+      const app = webhookHttpApp(() => Effect.zipRight(Deferred.succeed(started, undefined), Effect.never))
       const headers = yield* signed({})
       const fiber = yield* Effect.fork(ask(app, post(headers)))
       yield* Deferred.await(started)

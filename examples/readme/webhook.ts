@@ -2,10 +2,10 @@ import { createServer } from "node:http"
 import { HttpRouter, HttpServer } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Console, Layer } from "effect"
-import { httpApp, Webhooks } from "effect-videos/Webhook"
+import { Webhooks, webhookHttpApp } from "effect-videos"
 
 // Verified and deduplicated. If the handler fails, the sender delivers again.
-const endpoint = httpApp((event) => Console.log(event.type, event.videoId))
+const endpoint = webhookHttpApp((event) => Console.log(event.type, event.videoId))
 const app = HttpRouter.empty.pipe(HttpRouter.mountApp("/webhooks", endpoint))
 
 HttpServer.serve(app).pipe(

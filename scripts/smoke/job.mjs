@@ -1,5 +1,5 @@
-// What every runtime does: create, watch, extend (by id and by upload), wait for both, download; and that an error has its
-// tag, a time-out ends a request, and WebCrypto verifies a webhook. Nothing but the package and its two peers.
+// Program for every runtime: creates, watches, extends (by id and by upload), awaits both and downloads. Checks the tag of an
+// error, the timeout of a request, and the verification of a webhook by WebCrypto. Uses only the package and its two peers.
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -16,7 +16,7 @@ import {
   VideoFile,
   watchVideo
 } from "effect-videos"
-import { sign, verify } from "effect-videos/Webhook"
+import { signWebhook, verifyWebhook } from "effect-videos/Webhook"
 
 const expect = (condition, what) => (condition ? Effect.void : Effect.dieMessage(`not so: ${what}`))
 
@@ -44,13 +44,13 @@ const webhook = Effect.gen(function* () {
     "webhook-timestamp": `${timestamp}`,
     "webhook-signature": signature
   })
-  const signature = yield* sign({ id: "msg_1", timestamp, body, secret: secrets })
-  yield* verify({ headers: headers(signature), body }, { secrets })
-  const { _tag } = yield* Effect.flip(verify({ headers: headers(signature), body: `${body} ` }, { secrets }))
+  const signature = yield* signWebhook({ id: "msg_1", timestamp, body, secret: secrets })
+  yield* verifyWebhook({ headers: headers(signature), body }, { secrets })
+  const { _tag } = yield* Effect.flip(verifyWebhook({ headers: headers(signature), body: `${body} ` }, { secrets }))
   yield* expect(_tag === "WebhookSignatureError", `a forged webhook is refused with ${_tag}`)
 })
 
-/** Needs `Videos`; gives a line about what it did. */
+/** Runs the program with `Videos`, and returns a summary in one line. */
 export const job = Effect.gen(function* () {
   const created = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
   const timeout = yield* Effect.flip(awaitVideo(created, { poll, timeout: "20 millis" }))

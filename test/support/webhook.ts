@@ -1,6 +1,6 @@
-/** Deliveries as a sender makes them. */
+/** Makes webhook deliveries as a sender does. */
 import { Effect, Redacted } from "effect"
-import { sign } from "effect-videos/Webhook"
+import { signWebhook } from "effect-videos/Webhook"
 
 /** Unix seconds. */
 export const now = 1_795_000_000
@@ -17,7 +17,7 @@ export const event = {
 
 export const body = JSON.stringify(event)
 
-/** The three headers of a delivery that is as it should be. */
+/** Makes the three headers of a valid delivery. */
 export const signed = (message: {
   readonly body?: string | Uint8Array
   readonly id?: string
@@ -26,7 +26,7 @@ export const signed = (message: {
 }): Effect.Effect<{ [name: string]: string }> => {
   const { id = "msg_1", timestamp = now } = message
   return Effect.map(
-    sign({ id, timestamp, body: message.body ?? body, secret: Redacted.make(message.secret ?? secret) }),
+    signWebhook({ id, timestamp, body: message.body ?? body, secret: Redacted.make(message.secret ?? secret) }),
     (signature) => ({ "webhook-id": id, "webhook-timestamp": String(timestamp), "webhook-signature": signature })
   )
 }

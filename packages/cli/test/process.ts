@@ -1,26 +1,48 @@
-/** The bundled command as processes of their own, in a folder with nothing else in it. */
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+/** The command as processes of their own. */
+import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
 import { Effect } from "effect"
+import { build } from "esbuild"
 import { afterAll, beforeAll } from "vitest"
 
-let folder = ""
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** A file of that folder, which is there while the tests of a file run. */
-export const inFolder = (name: string): string => join(folder, name)
+/** Made once for all the files of a run, whose threads share the pid. Inside the clone, where Node finds the dependencies. */
+const folderOfRun = here(`../../../node_modules/.cache/effect-videos-command-${process.pid}`)
 
-beforeAll(async () => {
-  folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
-  const script = fileURLToPath(new URL("../../../scripts/bundle.mjs", import.meta.url))
-  // Not `spawnSync`: while that waits, no time-out of the runner can fire, and a bundler that hangs would hang the run.
-  await promisify(execFile)(process.execPath, [script, join(folder, "cli.mjs")])
-}, 60_000)
+/** The command's main module. */
+export const commandFile = join(folderOfRun, "dist/main.js")
 
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+/** The command with the sources of the packages that it uses, in one file: no build has to come first. */
+const compile = async (): Promise<void> => {
+  const isMade = join(folderOfRun, "made")
+  fs.mkdirSync(dirname(folderOfRun), { recursive: true })
+  try {
+    fs.mkdirSync(folderOfRun)
+  } catch {
+    // Another file makes it.
+    while (!fs.existsSync(isMade)) await new Promise((resolve) => setTimeout(resolve, 50))
+    return
+  }
+  process.once("exit", () => fs.rmSync(folderOfRun, { recursive: true, force: true }))
+  await build({
+    entryPoints: [here("../src/main.ts")],
+    outdir: dirname(commandFile),
+    tsconfig: here("../../../tsconfig.json"),
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external"
+  })
+  for (const name of ["help", "package.json"])
+    fs.cpSync(here(`../${name}`), join(folderOfRun, name), { recursive: true })
+  fs.writeFileSync(isMade, "")
+}
 
 export interface Process {
   readonly child: ChildProcess
@@ -28,38 +50,55 @@ export interface Process {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>
 }
 
-/** A process that ends with the test, if not before. */
-export const command = (
-  args: ReadonlyArray<string>,
-  env: { readonly [name: string]: string },
-  input?: { readonly fd: number; readonly text: string },
-  output: "pipe" | number = "pipe"
-) =>
-  Effect.acquireRelease(
-    Effect.sync((): Process => {
-      const { HOME = "", PATH = "" } = process.env
-      const stdio = ["ignore", output, "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
-      const child = spawn(process.execPath, [join(folder, "cli.mjs"), ...args], {
-        cwd: folder,
-        env: { HOME, PATH, ...env },
-        stdio: [...stdio]
-      })
-      const written = { out: "", err: "" }
-      child.stdout?.on("data", (data) => {
-        written.out += data
-      })
-      child.stderr?.on("data", (data) => {
-        written.err += data
-      })
-      const pipe = input === undefined ? null : child.stdio[input.fd]
-      if (pipe !== null && pipe !== undefined && "write" in pipe) pipe.end(input?.text)
-      const ended = new Promise<{ readonly code: number | null; readonly signal: string | null }>((resolve) => {
-        child.on("close", (code, signal) => resolve({ code, signal }))
-      })
-      return { child, written, ended }
-    }),
-    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
-  )
+/** The command in a folder with nothing else in it, which is there while the tests of the calling file run. */
+export const useCommand = () => {
+  let folder = ""
+
+  /** A file of that folder. */
+  const inFolder = (name: string): string => join(folder, name)
+
+  beforeAll(async () => {
+    await compile()
+    folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
+  })
+
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+  /** A process that ends with the test, if not before. */
+  const command = (
+    args: ReadonlyArray<string>,
+    env: { readonly [name: string]: string },
+    input?: { readonly fd: number; readonly text: string },
+    output: "pipe" | number = "pipe"
+  ) =>
+    Effect.acquireRelease(
+      Effect.sync((): Process => {
+        const { HOME = "", PATH = "" } = process.env
+        const stdio = ["ignore", output, "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
+        const child = spawn(process.execPath, [commandFile, ...args], {
+          cwd: folder,
+          env: { HOME, PATH, ...env },
+          stdio: [...stdio]
+        })
+        const written = { out: "", err: "" }
+        child.stdout?.on("data", (data) => {
+          written.out += data
+        })
+        child.stderr?.on("data", (data) => {
+          written.err += data
+        })
+        const pipe = input === undefined ? null : child.stdio[input.fd]
+        if (pipe !== null && pipe !== undefined && "write" in pipe) pipe.end(input?.text)
+        const ended = new Promise<{ readonly code: number | null; readonly signal: string | null }>((resolve) => {
+          child.on("close", (code, signal) => resolve({ code, signal }))
+        })
+        return { child, written, ended }
+      }),
+      ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+    )
+
+  return { command, inFolder }
+}
 
 export const finished = ({ ended, written }: Process) =>
   Effect.map(

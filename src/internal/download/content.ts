@@ -85,7 +85,7 @@ export const makeContent = (
       const seen = ends.within(id, grace, now)
       if (Either.isLeft(look)) {
         const { left } = look
-        if (left._tag === "PermissionDeniedError" && seen !== null)
+        if (left._tag === "AuthenticationError" && left.reason === "forbidden" && seen !== null)
           return Effect.fail(new Lagging({ error: left, video: seen, detail: null }))
         if (left._tag !== "VideoNotFoundError" || error._tag === "OperationUnsupportedError") return Effect.fail(error)
         return Effect.fail(
@@ -117,9 +117,9 @@ export const makeContent = (
   }
 
   /** A proxy may refuse a job that it has not recorded yet (LiteLLM): this program has just seen it end. */
-  const denied = (id: string, options: ContentOptions | undefined, error: Errors.PermissionDeniedError) =>
+  const denied = (id: string, options: ContentOptions | undefined, error: Errors.AuthenticationError) =>
     Effect.flatMap(currentMonotonicMillis, (now) => {
-      const video = ends.within(id, graceOf(options), now)
+      const video = error.reason === "forbidden" ? ends.within(id, graceOf(options), now) : null
       return Effect.fail(video === null ? error : new Lagging({ error, video, detail: null }))
     })
 
@@ -245,7 +245,7 @@ export const makeContent = (
           )
       ).pipe(
         Effect.catchTag("ModerationBlockedError", asBadRequest),
-        Effect.catchTag("PermissionDeniedError", (error) => denied(id, options, error)),
+        Effect.catchTag("AuthenticationError", (error) => denied(id, options, error)),
         Effect.catchTag(
           "VideoNotFoundError",
           "BadRequestError",

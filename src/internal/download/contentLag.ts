@@ -59,7 +59,7 @@ export class Ends {
 
 /** @internal */
 export const graceOf = (options: ContentOptions | undefined): number =>
-  Duration.toMillis(options?.notFoundGrace ?? defaultGrace)
+  Duration.toMillis(options?.contentGrace ?? defaultGrace)
 
 /** 409 and 425 have been tried again by then. */
 type Refusal = Errors.VideoNotFoundError | Errors.BadRequestError | Errors.ResponseDecodeError
@@ -105,9 +105,9 @@ export const notReady = ({
   detail,
   error,
   video
-}: Lagging): Effect.Effect<never, Errors.VideoNotReadyError | Errors.PermissionDeniedError> =>
+}: Lagging): Effect.Effect<never, Errors.VideoNotReadyError | Errors.AuthenticationError> =>
   Effect.fail(
-    error._tag === "PermissionDeniedError"
+    error._tag === "AuthenticationError"
       ? error
       : new Errors.VideoNotReadyError({ operation: "downloadVideo", video, detail })
   )

@@ -13,13 +13,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { seconds } from "../errors/errorFields.js"
 import * as Errors from "../errors/errors.js"
-import {
-  type FileExistsError,
-  type FileWriteError,
-  IncompleteDownloadError,
-  type InvalidPathError,
-  type TransferInProgressError
-} from "../errors/fileErrors.js"
+import { type FileError, IncompleteDownloadError } from "../errors/fileErrors.js"
 import type { ResponseMeta } from "../http/httpTypes.js"
 import { retryDelays } from "../http/retryPolicy.js"
 import { monotonicMillis } from "../monotonicClock.js"
@@ -42,13 +36,7 @@ import {
 import type { Report } from "./transferProgress.js"
 
 /** What `downloadVideoToFile` may fail with. */
-export type DownloadToFileError =
-  | DownloadVideoError
-  | InvalidPathError
-  | FileExistsError
-  | TransferInProgressError
-  | FileWriteError
-  | IncompleteDownloadError
+export type DownloadToFileError = DownloadVideoError | FileError | IncompleteDownloadError
 
 /** One download, every choice made. */
 export interface Plan {
@@ -193,7 +181,7 @@ export const runTransfer = (
     const store = (
       to: Part,
       chunks: Chunk.Chunk<Uint8Array>
-    ): Effect.Effect<void, FileWriteError | IncompleteDownloadError> => {
+    ): Effect.Effect<void, FileError | IncompleteDownloadError> => {
       idleSince = null
       let writes: Effect.Effect<void, PlatformError> = Effect.void
       for (const bytes of chunks) {
@@ -232,7 +220,7 @@ export const runTransfer = (
     }
 
     /** However it ends, what has come is kept. */
-    const flushed = <E>(self: Effect.Effect<void, E>): Effect.Effect<void, E | FileWriteError> =>
+    const flushed = <E>(self: Effect.Effect<void, E>): Effect.Effect<void, E | FileError> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(Effect.exit(restore(self)), (exit) => {
           if (part === null) return exit
@@ -320,7 +308,7 @@ export const runTransfer = (
      * All that the server says there is has come. Where the clip itself says that there is more, the server's length was
      * wrong: it is forgotten, so that the next request asks for the rest, and its answer may say how much that is.
      */
-    const checked: Effect.Effect<void, CutShort | FileWriteError> = Effect.gen(function* () {
+    const checked: Effect.Effect<void, CutShort | FileError> = Effect.gen(function* () {
       const detail = yield* missingIn(fs, target)
       if (detail === null) return
       total = null

@@ -8,16 +8,16 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type FileWriteError, TransferInProgressError } from "../errors/fileErrors.js"
+import { FileError } from "../errors/fileErrors.js"
 import { randomId } from "../randomId.js"
 import { isAlreadyThere, isMissing, type Target, writeError } from "./targetFile.js"
 
 const operation = "downloadVideo"
 
-/** A path that is this call's alone. */
+/** A path that no other call can write to. */
 export interface Reserved {
-  /** Writes down which job was submitted for the path. If the process is killed, the next one finds the id. */
-  readonly jobIs: (videoId: string) => Effect.Effect<void>
+  /** Writes the job that was submitted for the path to the lock file; the first call alone. Other processes find it there. */
+  readonly submitted: (videoId: string) => Effect.Effect<void>
 }
 
 /** The paths that this process is writing to. */
@@ -38,7 +38,7 @@ export const exclusively = <A, E, R>(
   target: Target,
   videoId: string | null,
   use: (reserved: Reserved) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | TransferInProgressError | FileWriteError, R> =>
+): Effect.Effect<A, E | FileError, R> =>
   Effect.flatMap(FiberRef.get(reservedHere), (keys) => {
     const { key, path } = target
     // A terminal or `/dev/null` takes what several write.
@@ -49,7 +49,9 @@ export const exclusively = <A, E, R>(
     return Effect.flatMap(Busy, (busy) =>
       Effect.acquireUseRelease(
         Effect.suspend(() =>
-          busy.has(key) ? Effect.fail(new TransferInProgressError({ operation, path })) : Effect.succeed(busy.add(key))
+          busy.has(key)
+            ? Effect.fail(new FileError({ operation, reason: "busy", path }))
+            : Effect.succeed(busy.add(key))
         ),
         () =>
           target.isRegular
@@ -64,7 +66,7 @@ export const exclusively = <A, E, R>(
     )
   })
 
-const unwritten: Reserved = { jobIs: () => Effect.void }
+const unwritten: Reserved = { submitted: () => Effect.void }
 
 const writable = (fs: FileSystem.FileSystem, { path }: Target) =>
   Effect.mapError(fs.access(path, { writable: true }), writeError(path))
@@ -74,7 +76,7 @@ const writable = (fs: FileSystem.FileSystem, { path }: Target) =>
 // -----------------------------------------------------------------------------
 
 /** One that an earlier call left is kept, if it can be written to. */
-const placeholder = (fs: FileSystem.FileSystem, { part }: Target): Effect.Effect<void, FileWriteError> =>
+const placeholder = (fs: FileSystem.FileSystem, { part }: Target): Effect.Effect<void, FileError> =>
   Effect.scoped(fs.open(part, { flag: "wx" })).pipe(
     Effect.catchIf(isAlreadyThere, () => Effect.scoped(fs.open(part, { flag: "r+" }))),
     Effect.mapError(writeError(part)),
@@ -115,19 +117,18 @@ interface Locked {
   readonly release: Effect.Effect<void>
 }
 
-const locked = (
-  fs: FileSystem.FileSystem,
-  target: Target,
-  videoId: string | null
-): Effect.Effect<Locked, TransferInProgressError | FileWriteError> =>
+const locked = (fs: FileSystem.FileSystem, target: Target, videoId: string | null): Effect.Effect<Locked, FileError> =>
   Effect.gen(function* () {
     const pid = processHere?.pid ?? null
     // A runtime that does not number its processes has one.
     if (pid === null) return { reserved: unwritten, release: removeEmpty(fs, target) }
     const started = Option.getOrElse(yield* lookUp(fs, pid), () => ({ started: null })).started
     let text = encodeLock({ pid, started, videoId: null })
+    let isNoted = false
     yield* acquire(fs, target, text, videoId)
-    const jobIs = (id: string) => {
+    const submitted = (id: string) => {
+      if (isNoted) return Effect.void
+      isNoted = true
       const next = encodeLock({ pid, started, videoId: id })
       const aside = besideOf(target)
       // By a rename, so that a reader finds the one or the other.
@@ -145,7 +146,7 @@ const locked = (
         found === text ? fs.remove(target.lock, { force: true }) : Effect.void
       )
     )
-    return { reserved: { jobIs }, release: Effect.zipRight(removeEmpty(fs, target), release) }
+    return { reserved: { submitted }, release: Effect.zipRight(removeEmpty(fs, target), release) }
   })
 
 /** A file of this call's own beside the target, whatever the target's name is. */
@@ -157,7 +158,7 @@ const acquire = (
   target: Target,
   text: string,
   videoId: string | null
-): Effect.Effect<void, TransferInProgressError | FileWriteError> => {
+): Effect.Effect<void, FileError> => {
   const { lock } = target
   const failed = writeError(lock)
   const again = Effect.suspend(() => acquire(fs, target, text, videoId))
@@ -195,8 +196,9 @@ const acquire = (
 }
 
 const inProgress = ({ lock, path }: Target, holder: Lock | null, isGone = false) =>
-  new TransferInProgressError({
+  new FileError({
     operation,
+    reason: "busy",
     path,
     lock,
     pid: isGone ? null : (holder?.pid ?? null),

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { FileExistsError, FileWriteError, InvalidPathError } from "../errors/fileErrors.js"
+import { FileError } from "../errors/fileErrors.js"
 import { begin, longestHeader, missing, step, type Walk } from "./containerCheck.js"
 
 const operation = "downloadVideo"
@@ -31,8 +31,8 @@ export interface Target {
 /** @internal */
 export const writeError =
   (path: string) =>
-  (cause: PlatformError.PlatformError): FileWriteError =>
-    new FileWriteError({ operation, path, cause })
+  (cause: PlatformError.PlatformError): FileError =>
+    new FileError({ operation, reason: "write", path, cause })
 
 /** @internal */
 export const isMissing = (error: PlatformError.PlatformError): boolean =>
@@ -75,10 +75,10 @@ export const resolveTarget = (
   { dirname, isAbsolute, join, basename, relative, resolve, sep }: Path.Path,
   path: string,
   directory: string | undefined
-): Effect.Effect<Target, InvalidPathError | FileWriteError> =>
+): Effect.Effect<Target, FileError> =>
   Effect.gen(function* () {
-    const refuse = (reason: InvalidPathError["reason"]) =>
-      new InvalidPathError({ operation, path, directory: directory ?? null, reason })
+    const refuse = (problem: FileError["problem"], named = path) =>
+      new FileError({ operation, reason: "invalidPath", path: named, directory: directory ?? null, problem })
     const leaves = (from: string, to: string): boolean => {
       const way = relative(from, to)
       return way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way)
@@ -115,7 +115,7 @@ export const resolveTarget = (
     for (const name of isRegular ? [part, note, lock] : []) {
       // Written through a link, bytes would land wherever it points.
       if (Option.isSome(yield* Effect.option(fs.readLink(name)))) {
-        return yield* new InvalidPathError({ operation, path: name, directory: directory ?? null, reason: "symlink" })
+        return yield* refuse("symlink", name)
       }
     }
     return { path: final, part, note, lock, directoryOf, key: join(parent, basename(final)), type, isRegular }
@@ -151,15 +151,15 @@ export const checkFree = (
   fs: FileSystem.FileSystem,
   { path }: Target,
   overwrite: boolean
-): Effect.Effect<void, InvalidPathError | FileExistsError | FileWriteError> =>
+): Effect.Effect<void, FileError> =>
   Effect.matchEffect(fs.stat(path), {
     onFailure: (error) => (isMissing(error) ? Effect.void : Effect.fail(writeError(path)(error))),
-    onSuccess: ({ type }): Effect.Effect<void, InvalidPathError | FileExistsError> =>
+    onSuccess: ({ type }): Effect.Effect<void, FileError> =>
       type === "Directory"
-        ? Effect.fail(new InvalidPathError({ operation, path, reason: "directory" }))
+        ? Effect.fail(new FileError({ operation, reason: "invalidPath", path, problem: "directory" }))
         : overwrite || type === "FIFO" || type === "CharacterDevice"
           ? Effect.void
-          : Effect.fail(new FileExistsError({ operation, path }))
+          : Effect.fail(new FileError({ operation, reason: "exists", path }))
   })
 
 // -----------------------------------------------------------------------------
@@ -255,19 +255,15 @@ export const saveNote = (
   target: Target,
   content: Omit<Note, "saved">,
   bytes: number
-): Effect.Effect<void, PlatformError.PlatformError | FileWriteError> =>
+): Effect.Effect<void, PlatformError.PlatformError | FileError> =>
   Effect.flatMap(checksumOfEnd(fs, target.part), (end) => writeNote(fs, target, { ...content, saved: { bytes, end } }))
 
 /** @internal */
-export const writeNote = (
-  fs: FileSystem.FileSystem,
-  { note }: Target,
-  content: Note
-): Effect.Effect<void, FileWriteError> =>
+export const writeNote = (fs: FileSystem.FileSystem, { note }: Target, content: Note): Effect.Effect<void, FileError> =>
   Effect.mapError(fs.writeFileString(note, Schema.encodeSync(Note)(content)), writeError(note))
 
 /** @internal */
-export const removeNote = (fs: FileSystem.FileSystem, { note }: Target): Effect.Effect<void, FileWriteError> =>
+export const removeNote = (fs: FileSystem.FileSystem, { note }: Target): Effect.Effect<void, FileError> =>
   Effect.mapError(fs.remove(note, { force: true }), writeError(note))
 
 // -----------------------------------------------------------------------------
@@ -275,7 +271,7 @@ export const removeNote = (fs: FileSystem.FileSystem, { note }: Target): Effect.
 // -----------------------------------------------------------------------------
 
 /** What is missing at the part's end, by its own account: a few small reads, whatever its length. */
-export const missingIn = (fs: FileSystem.FileSystem, { part }: Target): Effect.Effect<string | null, FileWriteError> =>
+export const missingIn = (fs: FileSystem.FileSystem, { part }: Target): Effect.Effect<string | null, FileError> =>
   Effect.gen(function* () {
     const file = yield* fs.open(part, { flag: "r" })
     const length = Number((yield* file.stat).size)
@@ -308,7 +304,7 @@ export const publish = (
   { dirname }: Path.Path,
   target: Target,
   overwrite: boolean
-): Effect.Effect<void, InvalidPathError | FileExistsError | FileWriteError> =>
+): Effect.Effect<void, FileError> =>
   Effect.gen(function* () {
     const { part, path } = target
     yield* checkFree(fs, target, overwrite)
@@ -323,11 +319,8 @@ export const publish = (
  * systems without hard links (FAT, exFAT, some network drives) get an empty file under the name, exclusively, which the part
  * then replaces.
  */
-const newName = (
-  fs: FileSystem.FileSystem,
-  { part, path }: Target
-): Effect.Effect<void, FileExistsError | FileWriteError> => {
-  const exists = () => new FileExistsError({ operation, path })
+const newName = (fs: FileSystem.FileSystem, { part, path }: Target): Effect.Effect<void, FileError> => {
+  const exists = () => new FileError({ operation, reason: "exists", path })
   const reserved = Effect.scoped(fs.open(path, { flag: "wx" }))
   return Effect.matchEffect(fs.link(part, path), {
     onSuccess: () => Effect.mapError(fs.remove(part), writeError(part)),

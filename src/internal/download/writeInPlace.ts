@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type FileWriteError, IncompleteDownloadError } from "../errors/fileErrors.js"
+import { type FileError, IncompleteDownloadError } from "../errors/fileErrors.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
 import type { VideosService } from "../videosTypes.js"
 import type { DownloadToFileError, Transferred } from "./downloadToFile.js"
@@ -19,7 +19,7 @@ import type { Report } from "./transferProgress.js"
 const opened = (
   fs: FileSystem.FileSystem,
   { path, type }: Target
-): Effect.Effect<FileSystem.File, FileWriteError, Scope.Scope> =>
+): Effect.Effect<FileSystem.File, FileError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const scope = yield* Effect.scope

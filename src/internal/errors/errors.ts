@@ -260,42 +260,27 @@ const bodyIn = (reason: SubmissionUncertainError["reason"]): string => {
 // -----------------------------------------------------------------------------
 
 /**
- * The key is missing or not accepted (401).
+ * The credentials do not suffice. `unauthenticated` (401): the API key is missing or not accepted. `forbidden` (403): the key
+ * is accepted, but has no permission for this request.
  *
  * @since 0.1.0
  * @category errors
  */
 export class AuthenticationError extends Schema.TaggedError<AuthenticationError>("effect-videos/AuthenticationError")(
   "AuthenticationError",
-  answered
+  { ...answered, reason: Schema.Literal("unauthenticated", "forbidden") }
 ) {
   get isTransient(): boolean {
     return this.shouldRetry ?? false
   }
   override get message() {
+    if (this.reason === "forbidden") return said(this, "not permitted")
     return said(
       this,
       this.isForeign
         ? "another host than the API's asks for credentials, and gets none"
         : "the server does not accept the API key, or wants one"
     )
-  }
-}
-
-/**
- * The key is good, but not for this (403).
- *
- * @since 0.1.0
- * @category errors
- */
-export class PermissionDeniedError extends Schema.TaggedError<PermissionDeniedError>(
-  "effect-videos/PermissionDeniedError"
-)("PermissionDeniedError", answered) {
-  get isTransient(): boolean {
-    return this.shouldRetry ?? false
-  }
-  override get message() {
-    return said(this, "not permitted")
   }
 }
 

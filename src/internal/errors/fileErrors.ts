@@ -1,34 +1,67 @@
-/** What can go wrong between a job's content and a file, beside what can go wrong with any download. */
+/** The errors of a download to a file, beside those of every download. */
 import { PlatformError } from "@effect/platform/Error"
 import * as Schema from "effect/Schema"
 import { jobOf, nullable, Operation, submitted } from "./errorFields.js"
 
 /**
- * A path that no file is written to. Nothing was sent. `outside`: it leaves the given directory, by `..` or through a
- * symbolic link. `absolute`: so it would ignore the given directory. `directory`: it names one. `socket`: it is a socket.
- * `symlink`: `name.part`, its note or its lock is a symbolic link. `characters`: it is empty or holds a NUL.
+ * A file cannot be written, or must not be. Nothing is under the final name that was not there before.
+ *
+ * - `invalidPath`: no file is written to such a path; `problem` says why. Nothing was sent.
+ * - `exists`: the file is there already. Nothing was sent, unless it appeared during the transfer: then `name.part` has the
+ *   whole clip.
+ * - `busy`: another call writes to the path: one of this process, one of another process (`pid`), or one that was killed after it
+ *   had submitted the job `videoId` for this path. Nothing was sent. A job that was submitted is saved by
+ *   `downloadVideoToFile(videoId, path)`, or by `joinVideos` if it is a segment; both take the path over.
+ * - `write`: the file system refused (`cause`): the disk is full, the directory is missing or not writable. `name.part` keeps what
+ *   was written, and the same call goes on from there.
  *
  * @since 0.1.0
  * @category errors
  */
-export class InvalidPathError extends Schema.TaggedError<InvalidPathError>("effect-videos/InvalidPathError")(
-  "InvalidPathError",
-  {
-    operation: Operation,
-    path: Schema.String,
-    directory: nullable(Schema.String),
-    reason: Schema.Literal("outside", "absolute", "directory", "socket", "symlink", "characters"),
-    videoId: submitted
-  }
-) {
+export class FileError extends Schema.TaggedError<FileError>("effect-videos/FileError")("FileError", {
+  operation: Operation,
+  reason: Schema.Literal("invalidPath", "exists", "busy", "write"),
+  path: Schema.String,
+  /** The directory that the path must stay inside. */
+  directory: nullable(Schema.String),
+  /**
+   * What is wrong with the path. `outside`: it leaves `directory`, by `..` or through a symbolic link. `absolute`: it would ignore
+   * `directory`. `directory`, `socket`: it names one. `symlink`: `name.part`, its note or its lock is a symbolic link.
+   * `characters`: it is empty or holds a NUL.
+   */
+  problem: nullable(Schema.Literal("outside", "absolute", "directory", "socket", "symlink", "characters")),
+  /** `busy`: the lock file. Delete it if it is wrong. `null` for a call of this process. */
+  lock: nullable(Schema.String),
+  /** `busy`: the process that is writing; `null` for this one, and for one that is gone. */
+  pid: nullable(Schema.Number),
+  /** `write`: the error of the file system. */
+  cause: Schema.optional(PlatformError),
+  /** The job that was submitted; if the path is `busy`, the job that it is reserved for. */
+  videoId: submitted
+}) {
   readonly isTransient = false
   override get message() {
-    const inside = this.directory === null ? "" : ` (inside ${JSON.stringify(this.directory)})`
-    return `${this.operation}: no file is written to ${JSON.stringify(this.path)}${inside}: ${reasons[this.reason]}${jobOf(this)}`
+    const { directory, lock, operation, path, pid, problem, videoId } = this
+    if (this.reason === "invalidPath") {
+      const inside = directory === null ? "" : ` (inside ${JSON.stringify(directory)})`
+      const why = problem === null ? "" : `: ${problems[problem]}`
+      return `${operation}: no file is written to ${JSON.stringify(path)}${inside}${why}${jobOf(this)}`
+    }
+    if (this.reason === "exists") return `${operation}: ${path} exists; \`overwrite: true\` replaces it${jobOf(this)}`
+    if (this.reason === "busy") {
+      if (lock === null) return `${operation}: another call is writing to ${path}`
+      if (pid === null && videoId !== null) {
+        return `${operation}: ${path} is reserved for video ${videoId}, which was submitted by a process that has been killed. Save that video there, or delete ${lock} to give it up.`
+      }
+      const writer = pid === null ? "another process" : `process ${pid}`
+      return `${operation}: ${writer} is writing to ${path}${videoId === null ? "" : ` (video ${videoId})`}. If it is not, delete ${lock}.`
+    }
+    const why = this.cause === undefined ? "" : `: ${this.cause.description ?? this.cause.message}`
+    return `${operation}: cannot write ${path}${why}${jobOf(this)}`
   }
 }
 
-const reasons = {
+const problems = {
   outside: "it leads out of that directory",
   absolute: "it must be relative to that directory",
   directory: "it is a directory",
@@ -36,77 +69,6 @@ const reasons = {
   symlink: "it is a symbolic link",
   characters: "it is empty or holds a NUL"
 } as const
-
-/**
- * The file is there already. Nothing was sent, unless it appeared during the transfer: then `name.part` has the whole clip.
- *
- * @since 0.1.0
- * @category errors
- */
-export class FileExistsError extends Schema.TaggedError<FileExistsError>("effect-videos/FileExistsError")(
-  "FileExistsError",
-  { operation: Operation, path: Schema.String, videoId: submitted }
-) {
-  readonly isTransient = false
-  override get message() {
-    return `${this.operation}: ${this.path} exists; \`overwrite: true\` replaces it${jobOf(this)}`
-  }
-}
-
-/**
- * The path belongs to another call: one of this process, one of another process (`pid`), or one that was killed after it had
- * submitted the job `videoId` for this path. Nothing was sent. A job that was submitted is saved by
- * `downloadVideoToFile(videoId, path)`, or by `joinVideos` if it is a segment; both take the path over.
- *
- * @since 0.1.0
- * @category errors
- */
-export class TransferInProgressError extends Schema.TaggedError<TransferInProgressError>(
-  "effect-videos/TransferInProgressError"
-)("TransferInProgressError", {
-  operation: Operation,
-  path: Schema.String,
-  /** The file that says so; `null` for a call of this process. If it is wrong, delete it. */
-  lock: nullable(Schema.String),
-  /** The process that is writing; `null` for this one, and for one that is gone. */
-  pid: nullable(Schema.Number),
-  /** The job that was submitted for the path. */
-  videoId: nullable(Schema.String)
-}) {
-  readonly isTransient = false
-  override get message() {
-    const { lock, operation, path, pid, videoId } = this
-    if (lock === null) return `${operation}: another call is writing to ${path}`
-    if (pid === null && videoId !== null) {
-      return `${operation}: ${path} is reserved for video ${videoId}, which was submitted by a process that has been killed. Save that video there, or delete ${lock} to give it up.`
-    }
-    const who = pid === null ? "another process" : `process ${pid}`
-    return `${operation}: ${who} is writing to ${path}${videoId === null ? "" : ` (video ${videoId})`}. If it is not, delete ${lock}.`
-  }
-}
-
-/**
- * The file could not be written: the disk is full, the directory is missing or not writable. Nothing is under the final
- * name; `name.part` keeps what was written, and the same call goes on from there.
- *
- * @since 0.1.0
- * @category errors
- */
-export class FileWriteError extends Schema.TaggedError<FileWriteError>("effect-videos/FileWriteError")(
-  "FileWriteError",
-  {
-    operation: Operation,
-    path: Schema.String,
-    /** What the file system said: its `reason`, its `description`. */
-    cause: PlatformError,
-    videoId: submitted
-  }
-) {
-  readonly isTransient = false
-  override get message() {
-    return `${this.operation}: cannot write ${this.path}: ${this.cause.description ?? this.cause.message}${jobOf(this)}`
-  }
-}
 
 /**
  * The transfer broke off, or ended short of the length that the server gave or that the clip itself tells, and the schedule's

@@ -166,7 +166,8 @@ export class VideoFailedError extends Schema.TaggedError<VideoFailedError>("effe
 }
 
 /**
- * The watch's own time is over. The job goes on: `watchVideo(error.lastSnapshot ?? error.videoId)` continues.
+ * The watch ended before the job did. `deadline`: its `timeout` is over. `stalled`: the job has not changed for `stallTimeout`.
+ * The job goes on: `watchVideo(error.lastSnapshot ?? error.videoId)` watches it again.
  *
  * @since 0.1.0
  * @category errors
@@ -175,38 +176,24 @@ export class WatchTimeoutError extends Schema.TaggedError<WatchTimeoutError>("ef
   "WatchTimeoutError",
   {
     operation: Operation,
+    reason: Schema.Literal("deadline", "stalled"),
     videoId: Schema.String,
-    /** The newest snapshot, or `null` where no look succeeded. */
+    /** The newest snapshot; `null` if no poll succeeded. */
     lastSnapshot: Schema.NullOr(VideoResource),
     /** How long the watch lasted. */
-    elapsed: Schema.DurationFromMillis
+    elapsed: Schema.DurationFromMillis,
+    /** How long the job has not changed; `null` for `deadline`. */
+    unchangedFor: nullable(Schema.DurationFromMillis)
   }
 ) {
   readonly isTransient = false
   override get message() {
-    const status = this.lastSnapshot === null ? "never seen" : `last seen as ${this.lastSnapshot.status}`
-    return `${this.operation}: video ${this.videoId} did not end within ${seconds(this.elapsed)} (${status}). The job goes on; watch it again from \`lastSnapshot\`.`
-  }
-}
-
-/**
- * The job has not changed for so long that something is wrong with it. It goes on all the same.
- *
- * @since 0.1.0
- * @category errors
- */
-export class VideoStalledError extends Schema.TaggedError<VideoStalledError>("effect-videos/VideoStalledError")(
-  "VideoStalledError",
-  {
-    operation: Operation,
-    videoId: Schema.String,
-    lastSnapshot: VideoResource,
-    /** How long nothing has changed. */
-    unchangedFor: Schema.DurationFromMillis
-  }
-) {
-  readonly isTransient = false
-  override get message() {
-    return `${this.operation}: video ${this.videoId} has not changed for ${seconds(this.unchangedFor)} (${this.lastSnapshot.status})`
+    const { elapsed, lastSnapshot, operation, unchangedFor, videoId } = this
+    if (this.reason === "stalled") {
+      const status = lastSnapshot === null ? "never seen" : lastSnapshot.status
+      return `${operation}: video ${videoId} has not changed for ${seconds(unchangedFor ?? elapsed)} (${status})`
+    }
+    const status = lastSnapshot === null ? "never seen" : `last seen as ${lastSnapshot.status}`
+    return `${operation}: video ${videoId} did not end within ${seconds(elapsed)} (${status}). The job goes on; watch it again from \`lastSnapshot\`.`
   }
 }

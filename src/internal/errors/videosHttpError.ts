@@ -16,7 +16,6 @@ export type VideosHttpError =
   | Errors.RedirectError
   | Errors.ResponseDecodeError
   | Errors.AuthenticationError
-  | Errors.PermissionDeniedError
   | Errors.RateLimitedError
   | Errors.QuotaExceededError
   | Errors.ModerationBlockedError

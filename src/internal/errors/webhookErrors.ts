@@ -76,7 +76,7 @@ export class WebhookTimestampError extends Schema.TaggedError<WebhookTimestampEr
 /**
  * The delivery is genuine, and was taken before (`seen`), or is being handled at this moment (`busy`). A sender
  * delivers again until it hears that a message was taken: answer `seen` with success, and `busy` with a failure,
- * because the handling that goes on may still fail. `httpApp` does.
+ * because the handling that goes on may still fail. `webhookHttpApp` does.
  *
  * @since 0.1.0
  * @category errors

@@ -139,9 +139,9 @@ export const toError = (asked: Asked, answer: Answer, now: number): StatusError 
   }
   switch (status) {
     case 401:
-      return new Errors.AuthenticationError(fields)
+      return new Errors.AuthenticationError({ ...fields, reason: "unauthenticated" })
     case 403:
-      return new Errors.PermissionDeniedError(fields)
+      return new Errors.AuthenticationError({ ...fields, reason: "forbidden" })
     case 409:
       return new Errors.ConflictError(fields)
     case 429:

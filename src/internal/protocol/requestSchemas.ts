@@ -308,7 +308,7 @@ export interface ContentOptions extends CallOptions {
    * For how long after a job's end "no such content" counts as a replica that lags: it is asked for again by the
    * configuration's `readRetry`, and is `VideoNotReadyError` until then, `VideoExpiredError` from then on. Default: 30 seconds.
    */
-  readonly notFoundGrace?: Duration.DurationInput | undefined
+  readonly contentGrace?: Duration.DurationInput | undefined
   /**
    * The completed job, if it is at hand: its own URL or bytes come before the content route. `downloadVideo(job)` sets it.
    */

@@ -84,7 +84,7 @@ const callRules = {
   timeout: rules.timeout,
   idleTimeout: rules.timeout,
   totalTimeout: rules.timeout,
-  notFoundGrace: rules.duration,
+  contentGrace: rules.duration,
   retry: rules.boolean,
   onUnknownOutcome: rules.oneOf("reconcile", "fail", "resend"),
   onResponse: rules.callback
@@ -93,7 +93,7 @@ const callRules = {
 const transferRules = {
   timeout: rules.timeout,
   idleTimeout: rules.timeout,
-  notFoundGrace: rules.duration,
+  contentGrace: rules.duration,
   maxRetryAfter: rules.duration,
   progressInterval: rules.duration,
   retry: rules.schedule,

@@ -94,7 +94,7 @@ export interface WatchVideosOptions extends WatchOptions {
  * @since 0.1.0
  * @category errors
  */
-export type WatchVideoError = RetrieveVideoError | Errors.WatchTimeoutError | Errors.VideoStalledError
+export type WatchVideoError = RetrieveVideoError | Errors.WatchTimeoutError
 
 /**
  * @since 0.1.0

@@ -30,7 +30,7 @@ export type WebhookClaim = "claimed" | "busy" | "seen"
  *
  * @example
  * import { Effect } from "effect"
- * import { type WebhookReplayStore, WebhookStoreError } from "effect-videos/Webhook"
+ * import { type WebhookReplayStore, WebhookStoreError } from "effect-videos"
  *
  * // Redis 7 or later, by any client. In SQL, `claim` is one `INSERT … ON CONFLICT (id) DO UPDATE … WHERE lease_until < now()`.
  * const replayStore = (redis: (command: ReadonlyArray<string>) => Promise<string | number | null>): WebhookReplayStore => {
@@ -101,7 +101,7 @@ interface Entry {
  *
  * @example
  * import { Redacted } from "effect"
- * import { memoryReplayStore, Webhooks } from "effect-videos/Webhook"
+ * import { memoryReplayStore, Webhooks } from "effect-videos"
  *
  * const live = Webhooks.layer({
  *   secrets: Redacted.make("a secret"),

@@ -240,7 +240,7 @@ const toWire = (event: VideoEvent): VideoEventEncoded => {
  *
  * @example
  * import * as Schema from "effect/Schema"
- * import { VideoEvent } from "effect-videos/Webhook"
+ * import { VideoEvent } from "effect-videos"
  *
  * const event = Schema.decodeUnknownSync(VideoEvent)({ id: "evt_1", type: "video.failed", data: { id: "video_1" } })
  * if (event._tag === "VideoFailed") console.log(event.videoId) // video_1

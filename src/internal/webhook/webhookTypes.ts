@@ -20,7 +20,7 @@ import type { VideoEvent } from "./webhookEvent.js"
 // -----------------------------------------------------------------------------
 
 /**
- * What `verify` fails with.
+ * What `verifyWebhook` fails with.
  *
  * @since 0.1.0
  * @category errors
@@ -114,7 +114,7 @@ export interface VerifiedWebhook {
  * @category models
  */
 export interface WebhooksService {
-  /** `verify` with the configured secrets. Takes nothing: the same delivery passes again. */
+  /** `verifyWebhook` with the configured secrets. Takes nothing: the same delivery passes again. */
   readonly verify: (request: WebhookRequest) => Effect.Effect<VerifiedWebhook, WebhookVerifyError>
   /**
    * Verifies a delivery and takes its message for good. For a program that cannot fail to handle it, or uses `events`.
