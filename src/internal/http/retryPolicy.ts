@@ -57,17 +57,15 @@ export const maySubmitAgain = (error: VideosHttpError): boolean => {
   }
 }
 
-/** The policy as a schedule, for `Effect.retry`. */
-export const retrySchedule = <E>(policy: RetryPolicy<E>): Schedule.Schedule<E, E> => {
-  const { maxRetryAfter, mayRetry, schedule } = policy
-  return Schedule.passthrough(schedule).pipe(
+/** The policy as a schedule, once `mayRetry` has said yes. */
+const retrySchedule = <E>({ maxRetryAfter, schedule }: RetryPolicy<E>): Schedule.Schedule<E, E> =>
+  Schedule.passthrough(schedule).pipe(
     Schedule.whileInput((error: E) => {
       const floor = Errors.retryAfterOf(error)
-      return (mayRetry?.(error) ?? true) && (floor === null || Duration.lessThanOrEqualTo(floor, maxRetryAfter))
+      return floor === null || Duration.lessThanOrEqualTo(floor, maxRetryAfter)
     }),
     Schedule.modifyDelay((error, delay) => Duration.max(delay, Errors.retryAfterOf(error) ?? Duration.zero))
   )
-}
 
 /** Runs `attempt` until it succeeds or the policy says no; fails with the last error. */
 export const retrying = <A, E, R>(attempt: Effect.Effect<A, E, R>, policy: RetryPolicy<E>): Effect.Effect<A, E, R> =>
@@ -83,7 +81,11 @@ export const retrying = <A, E, R>(attempt: Effect.Effect<A, E, R>, policy: Retry
   })
 
 /** The policy one step at a time, for a loop that keeps state between attempts: milliseconds to wait, or `null`. */
-export const retryDelays = <E>(policy: RetryPolicy<E>): Stepper<E> => stepper(retrySchedule(policy))
+export const retryDelays = <E>(policy: RetryPolicy<E>): Stepper<E> => {
+  const step = stepper(retrySchedule(policy))
+  // A schedule may have effects: it is asked only about an error that may be retried.
+  return (error) => (policy.mayRetry?.(error) === false ? Effect.succeed(null) : step(error))
+}
 
 /** A running schedule: each call gives the milliseconds to wait, or `null` once the schedule has ended. */
 export type Stepper<In> = (input: In) => Effect.Effect<number | null>
