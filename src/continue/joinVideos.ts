@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
-import { synced } from "../internal/download/partialFile.js"
+import { syncFile } from "../internal/download/partialFile.js"
 import { exclusively } from "../internal/download/pathLock.js"
 import { checkFree, publish, resolveTarget, type Target, writeError } from "../internal/download/targetFile.js"
 import { pour } from "../internal/download/writeInPlace.js"
@@ -241,9 +241,7 @@ export const finish = (
     const seconds = yield* joined(work, source, file, part, job).pipe(
       Effect.catchTag("MediaError", (error) => (job === null ? error : keepSegment(target, file, job, error)))
     )
-    const bytes = yield* Effect.scoped(Effect.flatMap(fs.open(part, { flag: "r+" }), synced)).pipe(
-      Effect.mapError(writeError(part))
-    )
+    const bytes = yield* syncFile(fs, part)
     yield* target.isRegular
       ? publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
       : pour(fs, target, Stream.mapError(fs.stream(part), writeError(part)))

@@ -1,14 +1,10 @@
 /** The bytes of a job: from its content route or from where the job says; and why there are none. */
 import * as Headers from "@effect/platform/Headers"
-import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { DownloadPolicy } from "../config/policies.js"
 import * as Errors from "../errors/errors.js"
-import { looksLikeHtml, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type {
   CallOptions,
   ResponseMeta,
@@ -17,11 +13,9 @@ import type {
   VideosHttpError,
   VideosHttpService
 } from "../http/httpTypes.js"
-import { parseJson } from "../http/redaction.js"
 import { asBadRequest } from "../http/responseError.js"
 import { spanOf, withSpan } from "../http/spans.js"
 import { currentMonotonicMillis, monotonicMillis } from "../monotonicClock.js"
-import * as wire from "../protocol/jsonReaders.js"
 import * as routes from "../protocol/readRequests.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
 import { phaseOf, type VideoResource } from "../protocol/videoSchemas.js"
@@ -37,7 +31,7 @@ import {
   sourcesOf,
   withoutQueries
 } from "./contentSource.js"
-import { headLength, type Signature, signatureOf, textFormat, utf16Of } from "./mediaSignature.js"
+import { type Bytes, inspectContent } from "./inspectContent.js"
 
 /** A poll of a job on behalf of an operation, as `Videos` takes it. */
 export type RetrieveAs = (
@@ -45,10 +39,6 @@ export type RetrieveAs = (
   id: string,
   options?: CallOptions
 ) => Effect.Effect<VideoResource, Errors.InvalidRequestError | VideosHttpError>
-
-type ByteError = Stream.Stream.Error<VideosByteResponse["stream"]>
-
-type Bytes = Stream.Stream<Uint8Array, DownloadVideoError>
 
 /** What a server may say instead of a clip, and only the job knows why. */
 type NoContent =
@@ -224,7 +214,7 @@ export const makeContent = (
     const opened = source._tag === "Bytes" ? inside(call, source) : http.stream({ ...call, location: source.url })
     return opened.pipe(
       Effect.map((response) =>
-        inspected(call, response, true, (error) => Effect.catchTag(next(error), "Lagging", notReady))
+        inspectContent(call, response, true, (error) => Effect.catchTag(next(error), "Lagging", notReady))
       ),
       Effect.catchAll(next)
     )
@@ -239,7 +229,7 @@ export const makeContent = (
       Effect.map(
         http.stream(call),
         (response): Bytes =>
-          inspected(call, response, isVideo(options), (error, isPage) =>
+          inspectContent(call, response, isVideo(options), (error, isPage) =>
             // A page comes from something in between, which knows nothing of the job.
             isPage ? Effect.fail(error) : Effect.catchTag(elsewhere(call, id, options, error), "Lagging", notReady)
           )
@@ -334,171 +324,4 @@ const inside = (
   // There is no response: what follows goes by the length.
   const onResponse = call.options?.onResponse
   return onResponse === undefined ? Effect.succeed(response) : Effect.as(onResponse(meta), response)
-}
-
-// -----------------------------------------------------------------------------
-// something else instead of a clip
-// -----------------------------------------------------------------------------
-
-/** More of a document than this is not read. */
-const maxDocument = 64 * 1024
-
-/** So much of a document is in an error's message. */
-const maxQuote = 300
-
-/** What a body is, where it is not what was asked for; `null` while it may be. */
-type Refused = Signature | null
-
-/** A picture is right where a thumbnail was asked for. */
-const refusedOf = (signature: Signature, type: string, wantsVideo: boolean): Refused => {
-  switch (signature.media) {
-    case "video":
-      return null
-    case "picture":
-      return wantsVideo ? signature : null
-    case "unknown":
-      if (/^(text\/|multipart\/|application\/(problem\+)?json$|application\/xhtml\+xml$)/.test(type)) {
-        return { media: "text", format: "text" }
-      }
-      return wantsVideo && type.startsWith("image/") ? { media: "picture", format: `a picture (${type})` } : null
-    default:
-      return signature
-  }
-}
-
-/** A spritesheet may be described in JSON. */
-const isDescription = (text: string): boolean =>
-  Option.match(parseJson(text), {
-    onNone: () => false,
-    onSome: (json) => !wire.isObject(json) || !["error", "detail", "message"].some((name) => name in json)
-  })
-
-type Step = Channel.Channel<
-  Chunk.Chunk<Uint8Array>,
-  Chunk.Chunk<Uint8Array>,
-  DownloadVideoError,
-  ByteError,
-  unknown,
-  unknown
->
-
-const passed: Channel.Channel<
-  Chunk.Chunk<Uint8Array>,
-  Chunk.Chunk<Uint8Array>,
-  ByteError,
-  ByteError,
-  unknown,
-  unknown
-> = Channel.identity()
-
-/**
- * The response's bytes, once the first of them have shown that they may be a clip. Else what they say is read, as far as need
- * be, and `otherwise` decides.
- */
-const inspected = (
-  call: VideosCall,
-  response: VideosByteResponse,
-  wantsVideo: boolean,
-  otherwise: (error: Errors.ResponseDecodeError, isPage: boolean) => Effect.Effect<Bytes, DownloadVideoError>
-): Bytes => {
-  // Part of a clip may begin with any byte.
-  if (response.status === 206 && !/^\s*bytes\s+0-/i.test(response.headers["content-range"] ?? ""))
-    return response.stream
-  const type = (response.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
-
-  const refuse = (held: Chunk.Chunk<Uint8Array>, what: Signature): Step =>
-    Channel.unwrap(
-      Effect.suspend(() => {
-        const text = what.media === "text" ? textOf(held) : ""
-        if (!wantsVideo && isDescription(text)) return Effect.succeed(Channel.write(held))
-        const isPage = what.media === "text" && (type.includes("html") || isHtml(text))
-        const error = notAClip(call, response, what, text, isPage, wantsVideo)
-        return Effect.map(otherwise(error, isPage), Stream.toChannel)
-      })
-    )
-
-  /** The rest of a document, up to its limit. */
-  const gather = (held: Chunk.Chunk<Uint8Array>, bytes: number, what: Signature): Step =>
-    bytes >= maxDocument
-      ? refuse(held, what)
-      : Channel.readWithCause({
-          onInput: (chunk: Chunk.Chunk<Uint8Array>) =>
-            gather(Chunk.appendAll(held, chunk), bytes + lengthOf(chunk), what),
-          onFailure: () => refuse(held, what),
-          onDone: () => refuse(held, what)
-        })
-
-  const inspect = (held: Chunk.Chunk<Uint8Array>, head: Uint8Array, isWhole: boolean): Step => {
-    const signature = signatureOf(head, isWhole)
-    if (signature === null) return read(held, head)
-    const refused = refusedOf(signature, type, wantsVideo)
-    if (refused === null) return isWhole ? Channel.write(held) : Channel.zipRight(Channel.write(held), passed)
-    return refused.media === "text" && !isWhole ? gather(held, lengthOf(held), refused) : refuse(held, refused)
-  }
-
-  const read = (held: Chunk.Chunk<Uint8Array>, head: Uint8Array): Step =>
-    Channel.readWithCause({
-      onInput: (chunk: Chunk.Chunk<Uint8Array>) => inspect(Chunk.appendAll(held, chunk), extended(head, chunk), false),
-      onFailure: (cause) =>
-        // A document that broke off still says what it says. A few letters may be anything.
-        /^\s*[{[<]/.test(textOf(held)) ? inspect(held, head, true) : Channel.failCause(cause),
-      onDone: () => inspect(held, head, true)
-    })
-
-  return Stream.pipeThroughChannel(
-    response.stream,
-    Channel.suspend(() => read(Chunk.empty(), new Uint8Array(0)))
-  )
-}
-
-/** The head, with what comes after it, as far as it is looked at. */
-const extended = (head: Uint8Array, chunks: Chunk.Chunk<Uint8Array>): Uint8Array => {
-  let longer = head
-  for (const bytes of chunks) {
-    if (longer.length >= headLength) break
-    const before = longer
-    longer = new Uint8Array(Math.min(headLength, before.length + bytes.length))
-    longer.set(before)
-    longer.set(bytes.subarray(0, longer.length - before.length), before.length)
-  }
-  return longer
-}
-
-const lengthOf = (chunks: Chunk.Chunk<Uint8Array>): number =>
-  Chunk.reduce(chunks, 0, (sum, bytes) => sum + bytes.byteLength)
-
-const textOf = (chunks: Chunk.Chunk<Uint8Array>): string => {
-  const decoder = new TextDecoder(utf16Of(extended(new Uint8Array(0), chunks)) ?? "utf-8")
-  let text = ""
-  for (const bytes of chunks) if (text.length < maxDocument) text += decoder.decode(bytes, { stream: true })
-  return text.slice(0, maxDocument)
-}
-
-const isHtml = (text: string): boolean => looksLikeHtml(text) && !/^\s*<\?xml/i.test(text)
-
-const notAClip = (
-  call: VideosCall,
-  { requestId, route = `${call.request.method} ${call.request.url}`, scrub, status }: VideosByteResponse,
-  what: Signature,
-  text: string,
-  isPage: boolean,
-  wantsVideo: boolean
-): Errors.ResponseDecodeError => {
-  const isJson = Option.isSome(parseJson(text))
-  const format = isJson ? "JSON" : isPage ? "an HTML page" : what.media === "text" ? textFormat(text) : what.format
-  // What is not for people is not quoted.
-  const isForPeople = isJson || isPage || format === "text" || format === "XML"
-  const quote = isForPeople ? withoutQueries(scrub(readErrorBody(text).message)) : ""
-  const words = quote.length > maxQuote ? `${quote.slice(0, maxQuote)}…` : quote
-  const of = wantsVideo ? "a video" : "a picture"
-  return new Errors.ResponseDecodeError({
-    operation: call.operation,
-    route,
-    status,
-    requestId,
-    // A proxy's page, or nothing at all, may be a clip the next time.
-    reason: isPage || what.media === "empty" ? "syntax" : "shape",
-    detail: `it is ${format} instead of ${of}${words === "" || format === words ? "" : `: ${words}`}`,
-    body: isForPeople ? withoutQueries(scrub(text)).slice(0, maxDetail) : ""
-  })
 }
