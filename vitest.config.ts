@@ -1,10 +1,31 @@
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 import { stuck } from "./scripts/stuck.js"
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const src = (path: string) => at(`./src/${path}`)
+
+/** The files that take the most time by the clock. They start first, so that none of them is the last to end. */
+const longest = [
+  "test/Continue.test.ts",
+  "test/ContinueMedia.test.ts",
+  "packages/server/test/PageBrowser.test.ts",
+  "test/Examples.test.ts",
+  "test/hostile/Answers.test.ts",
+  "packages/cli/test/"
+]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>) {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const index = longest.findIndex((name) => moduleId.includes(`/${name}`))
+      return index < 0 ? longest.length : index
+    }
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
+  }
+}
 
 export default defineConfig({
   test: {
@@ -12,8 +33,15 @@ export default defineConfig({
     // Long enough for a machine that has other things to do: no test measures time.
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    // All processors: files that wait for sockets and for processes of their own leave room for the runner itself.
-    maxWorkers: availableParallelism(),
+    // A thread loads the library once, for all the files that it runs: files leave nothing behind in the modules and globals.
+    pool: "threads",
+    isolate: false,
+    // Twice the processors: files that wait for sockets and for processes of their own leave them to others.
+    maxWorkers: 2 * availableParallelism(),
+    minWorkers: 1,
+    // Of the tests of a file that may run side by side, which all wait.
+    maxConcurrency: 64,
+    sequence: { sequencer: LongestFirst },
     reporters: ["default", stuck()]
   },
   resolve: {

@@ -1,12 +1,13 @@
-// Installs what package-lock.json names, if that has not been done yet. Plain JavaScript without a dependency: it runs first
-// in a fresh clone.
+// Installs what package-lock.json names, if that has not been done yet, and lets `tsc` report Effect's diagnostics beside its
+// own. Plain JavaScript without a dependency: it runs first in a fresh clone.
 import { spawnSync } from "node:child_process"
-import { existsSync, statSync } from "node:fs"
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
+const modules = `${root}node_modules/`
 const wanted = `${root}package-lock.json`
-const present = `${root}node_modules/.package-lock.json`
+const present = `${modules}.package-lock.json`
 
 if (!existsSync(present) || statSync(present).mtimeMs < statSync(wanted).mtimeMs) {
   console.error("Installing what is missing (npm ci) …")
@@ -19,4 +20,22 @@ if (!existsSync(present) || statSync(present).mtimeMs < statSync(wanted).mtimeMs
     console.error(`npm ci failed${error === undefined ? ` with exit code ${status}` : `: ${error.message}`}`)
     process.exit(status || 1)
   }
+}
+
+// `effect-language-service patch` takes ten seconds to find out that there is nothing to do, so a file remembers what was patched.
+const patched = `${modules}.effect-tsc`
+const version = (name) => JSON.parse(readFileSync(`${modules}${name}/package.json`, "utf8")).version
+const versions = `typescript ${version("typescript")}, @effect/language-service ${version("@effect/language-service")}\n`
+
+if (!existsSync(patched) || readFileSync(patched, "utf8") !== versions) {
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [`${modules}@effect/language-service/cli.js`, "patch", "--module", "tsc"],
+    { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }
+  )
+  if (status !== 0) {
+    console.error(stdout)
+    process.exit(status || 1)
+  }
+  writeFileSync(patched, versions)
 }

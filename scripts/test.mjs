@@ -1,39 +1,47 @@
-// Everything that has to hold before a change lands: types, lint and format, Effect's own diagnostics, the tests.
+// Everything that has to hold before a change lands: types with Effect's diagnostics, lint and format, the tests. The checks run
+// beside the tests. With arguments (`npm test -- test/Ids.test.ts`), only the tests that these name.
 import "./install.mjs"
-import { spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
+const names = process.argv.slice(2)
 
-// The builds come first: each package is checked against the built declarations of those that it depends on.
-const steps = [
-  ["build the core", "typescript/bin/tsc", "-p", "tsconfig.build.json"],
-  ["build the server", "typescript/bin/tsc", "-p", "packages/server/tsconfig.json"],
-  ["types", "typescript/bin/tsc", "-p", "tsconfig.json"],
-  ["lint and format", "@biomejs/biome/bin/biome", "check", "--error-on-warnings"],
-  [
-    "effect diagnostics",
-    "@effect/language-service/cli.js",
-    "diagnostics",
-    "--project",
-    "tsconfig.json",
-    "--format",
-    "text",
-    "--strict"
-  ],
-  ["tests", "vitest/vitest.mjs", "run", ...process.argv.slice(2)]
+/** Runs a program of `node_modules`; its output is written at its end, so that two programs do not mix theirs. */
+const run = (name, [program, ...args], stdio) =>
+  new Promise((resolve) => {
+    const started = performance.now()
+    const child = spawn(process.execPath, [`${root}node_modules/${program}`, ...args], {
+      cwd: root,
+      stdio: ["inherit", stdio, stdio]
+    })
+    let output = ""
+    child.stdout?.on("data", (data) => {
+      output += data
+    })
+    child.stderr?.on("data", (data) => {
+      output += data
+    })
+    child.on("close", (code) => {
+      const seconds = ((performance.now() - started) / 1000).toFixed(1)
+      resolve({ name, output, passed: code === 0, seconds })
+    })
+  })
+
+const report = ({ name, output, passed, seconds }) => {
+  if (output !== "") console.log(`\n— ${name}\n${output.trimEnd()}`)
+  console.log(passed ? `✓ ${name} (${seconds} s)` : `✗ ${name} failed (${seconds} s)`)
+}
+
+const checks = [
+  ["lint and format", ["@biomejs/biome/bin/biome", "check", "--error-on-warnings"]],
+  // `tsc` is patched by install.mjs: it reports Effect's diagnostics too.
+  ["types and Effect diagnostics", ["typescript/bin/tsc", "-p", "tsconfig.json"]]
 ]
 
-for (const [name, program, ...args] of steps) {
-  const started = performance.now()
-  console.log(`\n— ${name}`)
-  const { status } = spawnSync(process.execPath, [`${root}node_modules/${program}`, ...args], {
-    cwd: root,
-    stdio: "inherit"
-  })
-  if (status !== 0) {
-    console.error(`✗ ${name} failed`)
-    process.exit(status ?? 1)
-  }
-  console.log(`✓ ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)`)
-}
+const tests = run("tests", ["vitest/vitest.mjs", "run", ...names], "inherit")
+const others = names.length > 0 ? [] : checks.map(([name, command]) => run(name, command, "pipe"))
+
+const results = [await tests, ...(await Promise.all(others))]
+for (const result of results) report(result)
+process.exitCode = results.every(({ passed }) => passed) ? 0 : 1

@@ -32,7 +32,7 @@ import { isTerminal, type VideoResource } from "./internal/protocol/videoSchemas
 import { completed } from "./internal/watch/completedVideo.js"
 import type { Start } from "./internal/watch/watch.js"
 import { planOf } from "./internal/watch/watchOptions.js"
-import { awaitOne, type Telling, watchMany, watchOne } from "./internal/watch/watchStream.js"
+import { awaitOne, type UpdateOf, watchMany, watchOne } from "./internal/watch/watchStream.js"
 import { idOf, isSnapshot, jobsOf, type Target } from "./internal/watch/watchTargets.js"
 import type {
   AwaitVideoError,
@@ -138,7 +138,7 @@ export const watchVideo = (
 ): Stream.Stream<VideoResource, WatchVideoError, Videos> =>
   Either.match(planOf("watchVideo", options), {
     onLeft: (error) => Stream.fail(error),
-    onRight: (plan) => watchOne(plan, start(video))
+    onRight: (plan) => watchOne(Videos, plan, start(video))
   })
 
 /**
@@ -162,7 +162,10 @@ export const awaitVideo = <E = never, R = never>(
 ): Effect.Effect<VideoResource, AwaitVideoError | E, R | Videos> =>
   Either.match(planOf("awaitVideo", options), {
     onLeft: (error) => Effect.fail(error),
-    onRight: (plan) => Effect.flatMap(awaitOne(plan, start(video), options?.onUpdate), completed)
+    onRight: (plan) =>
+      Effect.flatMap(Videos, (videos) =>
+        Effect.flatMap(awaitOne(videos, plan, start(video), options?.onUpdate), completed)
+      )
   })
 
 /**
@@ -219,7 +222,7 @@ const isStream = <A, E, R>(input: unknown | Stream.Stream<A, E, R>): input is St
 // Taken out once: a tagged enum makes a constructor anew each time it is asked for one.
 const { VideoChanged, VideoEnded, VideoLost } = VideoUpdate
 
-const lost: Telling<VideoUpdate>["lost"] = (id, error, lastSnapshot) => VideoLost({ id, error, lastSnapshot })
+const lost: UpdateOf<VideoUpdate>["lost"] = (id, error, lastSnapshot) => VideoLost({ id, error, lastSnapshot })
 
 const seen = (id: string, video: VideoResource): VideoUpdate =>
   isTerminal(video) ? VideoEnded({ id, video }) : VideoChanged({ id, video })
@@ -356,6 +359,9 @@ const submitAndWatch = <E>(
       const submitted = Stream.make(job)
       return isTerminal(job)
         ? submitted
-        : Stream.concat(submitted, Stream.mapError(watchOne(plan, start(job, { hint })), ofJob(job.id)))
+        : Stream.concat(
+            submitted,
+            Stream.mapError(watchOne(Effect.succeed(videos), plan, start(job, { hint })), ofJob(job.id))
+          )
     })
   )

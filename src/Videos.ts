@@ -18,6 +18,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import {
   type CallOptions,
@@ -38,7 +39,7 @@ import type {
   RemixVideoRequest
 } from "./internal/protocol/requestSchemas.js"
 import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./internal/protocol/videoSchemas.js"
-import { makePageReads, makeVideos } from "./internal/videosService.js"
+import { makeVideos } from "./internal/videosService.js"
 import type {
   CreateCharacterError,
   CreateVideoError,
@@ -53,7 +54,7 @@ import type {
   VideosService,
   Watchers
 } from "./internal/videosTypes.js"
-import { belongingsOf, withBelongings } from "./internal/watch/watchGroups.js"
+import { hubOf } from "./internal/watch/watchHub.js"
 import { VideosHttp } from "./transport/index.js"
 
 export type {
@@ -69,6 +70,7 @@ export type {
   RetrieveVideoError,
   SubmitVideoError,
   VideosService,
+  VideosState,
   Watcher,
   Watchers
 } from "./internal/videosTypes.js"
@@ -94,12 +96,7 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
   static readonly layerWithoutDependencies: Layer.Layer<Videos, never, VideosHttp | VideosConfig> = Layer.suspend(() =>
     Layer.scoped(
       Videos,
-      Effect.flatMap(Effect.zip(VideosHttp, VideosConfig), ([http, config]) =>
-        Effect.acquireRelease(
-          Effect.sync(() => make(http, config)),
-          (videos) => belongingsOf(videos).watches.close
-        )
-      )
+      Effect.flatMap(Effect.zip(VideosHttp, VideosConfig), ([http, config]) => make(http, config))
     )
   )
 
@@ -120,7 +117,7 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
    * )
    */
   static readonly watchers: Effect.Effect<Watchers, never, Videos> = Effect.suspend(() =>
-    Effect.map(Videos, (videos) => belongingsOf(videos).watches.snapshot())
+    Effect.map(Videos, (videos) => hubOf(videos)?.snapshot() ?? unwatched)
   )
 
   /** From the environment, as `VideosConfig.layerConfig` reads it; needs an `HttpClient` alone. */
@@ -129,22 +126,30 @@ export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosSe
   )
 }
 
+/** Nothing: a canned `Videos` keeps no watches. */
+const unwatched: Watchers = {
+  jobs: [],
+  list: { mode: "auto", distrust: null },
+  inFlight: 0,
+  waiting: 0,
+  isPushed: false,
+  budget: null
+}
+
 const over = (config: Layer.Layer<VideosConfig, ConfigError.ConfigError>) =>
   Videos.layerWithoutDependencies.pipe(Layer.provide(VideosHttp.layer), Layer.provide(config))
 
 /**
- * The service over an HTTP layer, by the configuration's policies.
+ * The service over an HTTP layer, by the configuration's policies. When the scope closes, its watches and downloads are
+ * interrupted.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (http: typeof VideosHttp.Service, config: VideosConfigService): VideosService => {
-  const policies = policiesOf(config)
-  // `Layer.mock` answers a name that is not given with a function.
-  const budget = typeof http.budget === "object" ? http.budget.snapshot : undefined
-  const videos = makeVideos(http, policies)
-  return withBelongings(videos, { ...policies.watching, budget }, makePageReads(http), policies.download)
-}
+export const make = (
+  http: typeof VideosHttp.Service,
+  config: VideosConfigService
+): Effect.Effect<VideosService, never, Scope.Scope> => makeVideos(http, policiesOf(config))
 
 // -----------------------------------------------------------------------------
 // functions

@@ -43,7 +43,7 @@ import {
 import { withSpan } from "./internal/http/spans.js"
 import { currentMonotonicMillis } from "./internal/monotonicClock.js"
 import { randomId } from "./internal/randomId.js"
-import { belongingsOf } from "./internal/watch/watchGroups.js"
+import { hubOf } from "./internal/watch/watchHub.js"
 import {
   type MemoryReplayOptions,
   memoryReplayStore,
@@ -366,12 +366,14 @@ export const wakeWatches = (options?: {
   Layer.scopedDiscard(
     Effect.gen(function* () {
       yield* checkConfig(options, { safetyNet: finiteTimeout })
-      const { watches } = belongingsOf(yield* Videos)
+      const hub = hubOf(yield* Videos)
+      // The watches of a canned `Videos` cannot be woken.
+      if (hub === null) return
       const events = yield* Effect.flatMap(Webhooks, ({ subscribe }) => subscribe)
-      yield* watches.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
+      yield* hub.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
       const wake = Effect.flatMap(Effect.zip(Queue.take(events), currentMonotonicMillis), ([{ videoId }, now]) =>
         Effect.sync(() => {
-          if (videoId !== null) watches.announce(videoId, now)
+          if (videoId !== null) hub.announce(videoId, now)
         })
       )
       yield* Effect.forkScoped(Effect.forever(wake))

@@ -8,6 +8,7 @@ import { makeBudget } from "../src/internal/rate/requestBudget.js"
 import { jobsOf, makeFleet } from "./support/fleet.js"
 import { snapshot } from "./support/script.js"
 import { inTurn, json, serve } from "./support/server.js"
+import { sharing } from "./support/sharing.js"
 import { answerJson, job, videosOver, videosScripted } from "./support/videos.js"
 
 /** A test's clock, and what sets the time of day: sleeps and nanoseconds go on as if nothing had happened. */
@@ -43,12 +44,15 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
     return Effect.gen(function* () {
       const { clock, jump } = yield* settable
       const test = yield* Effect.clock
-      const videos = yield* Videos
       // The server's own clock is right.
-      const right: VideosService = { ...videos, retrieve: (id) => Effect.withClock(videos.retrieve(id), test) }
+      const right = (videos: VideosService): VideosService => ({
+        ...videos,
+        retrieve: (id) => Effect.withClock(videos.retrieve(id), test)
+      })
       const fiber = yield* awaitVideo("video_0", { poll: Schedule.spaced("5 seconds") }).pipe(
         Effect.zipRight(test.currentTimeNanos),
-        Effect.provideService(Videos, right),
+        Effect.updateService(Videos, right),
+        Effect.provide(fleet.layer),
         Effect.withClock(clock),
         Effect.fork
       )
@@ -60,7 +64,7 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
         fleet.looks.map(({ at }) => at),
         [0, 5000, 10_000, 15_000, 20_000]
       )
-    }).pipe(Effect.provide(fleet.layer))
+    })
   })
 
   it.effect("neither ends a watch early nor lets its timeouts wait", () =>
@@ -87,20 +91,22 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
     }).pipe(Effect.provide(Layer.mock(Videos, { retrieve: () => Effect.succeed(snapshot("in_progress")) })))
   )
 
-  it.effect("shows the polls of a watch by the time of day that it is now", () =>
+  it.scoped("shows the polls of a watch by the time of day that it is now", () =>
     Effect.gen(function* () {
       const { clock, jump } = yield* settable
+      const layer = sharing({ retrieve: () => Effect.succeed(snapshot("in_progress")) })
+      const videos = yield* Effect.withClock(Layer.build(layer), clock)
       const fiber = yield* Effect.fork(
-        Effect.withClock(awaitVideo("video_1", { poll: Schedule.spaced("1 minute") }), clock)
+        Effect.provide(awaitVideo("video_1", { poll: Schedule.spaced("1 minute") }), videos)
       )
       yield* TestClock.adjust("10 seconds")
       jump(by, back)
-      const { jobs } = yield* Videos.watchers
+      const { jobs } = yield* Effect.provide(Videos.watchers, videos)
       const now = clock.unsafeCurrentTimeMillis()
       assert.strictEqual(jobs[0]?.lookedAt?.epochMillis, now - 10_000)
       assert.strictEqual(jobs[0]?.nextLookAt?.epochMillis, now + 50_000)
       yield* Fiber.interrupt(fiber)
-    }).pipe(Effect.provide(Layer.mock(Videos, { retrieve: () => Effect.succeed(snapshot("in_progress")) })))
+    })
   )
 
   it.effect("leaves the pause that a server asked for as long as it is", () =>

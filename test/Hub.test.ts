@@ -13,7 +13,6 @@ import {
   TestClock
 } from "effect"
 import { awaitVideo, type VideoResource, Videos, type WatchOptions, watchVideo } from "effect-videos"
-import { Signal } from "../src/internal/watch/updateQueue.js"
 import { broken, jobsOf, makeFleet } from "./support/fleet.js"
 
 const every = (seconds: number): WatchOptions => ({
@@ -313,19 +312,4 @@ describe("schedules of users", () => {
       })
     )
   })
-})
-
-describe("the word between a hub and its consumer", () => {
-  it.effect("is kept until somebody waits for it, once", () =>
-    Effect.gen(function* () {
-      const signal = new Signal()
-      signal.give()
-      yield* signal.wait()
-      const waiting = yield* Effect.fork(signal.wait())
-      yield* Effect.yieldNow()
-      assert.isTrue(Option.isNone(yield* Fiber.poll(waiting)))
-      signal.give()
-      yield* Fiber.join(waiting)
-    })
-  )
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schedule, Stream, TestClock } from "effect"
+import { Effect, Fiber, Schedule, Stream, TestClock } from "effect"
 import {
   awaitVideo,
   awaitVideos,
@@ -17,6 +17,7 @@ import {
 import { makeVideos } from "effect-videos/promise"
 import { snapshot } from "./support/script.js"
 import { inTurn, json, type Reply, serve } from "./support/server.js"
+import { sharing } from "./support/sharing.js"
 import { job, videosOver } from "./support/videos.js"
 
 const extras = { extraQuery: { "api-version": "preview" }, extraHeaders: { "X-Tenant": "acme" } }
@@ -124,7 +125,7 @@ describe("two watches of one job", () => {
       polls.push(options)
       return Effect.succeed(snapshot("in_progress"))
     }
-    return { polls, layer: Layer.mock(Videos, { retrieve }) }
+    return { polls, layer: sharing({ retrieve }) }
   }
   const slow = { poll: Schedule.spaced("1 hour") }
 
@@ -198,6 +199,6 @@ describe("two watches of one job", () => {
       // Those who came last do not wait for all who came first.
       const first = polled.slice(0, 200)
       for (const name of ["a", "b", "c"]) assert.isAtLeast(first.filter((id) => id.startsWith(name)).length, 20)
-    }).pipe(Effect.provide(Layer.mock(Videos, { retrieve, listPages: () => Stream.empty })))
+    }).pipe(Effect.provide(sharing({ retrieve, listPages: () => Stream.empty })))
   })
 })

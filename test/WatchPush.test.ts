@@ -15,6 +15,7 @@ const pushed = (jobs: ReadonlyArray<Job>) =>
     return {
       fleet,
       deliver: (event: VideoEvent) => Queue.offer(events, event),
+      webhooks,
       layer: wakeWatches().pipe(Layer.provideMerge(Layer.merge(fleet.layer, webhooks)))
     }
   })
@@ -110,13 +111,15 @@ describe("watches that events wake", () => {
 
   it.effect("go back to their own pace when the layer is gone", () =>
     Effect.gen(function* () {
-      const { fleet, layer } = yield* pushed([job])
-      const videos = yield* Effect.scoped(Effect.flatMap(Layer.build(layer), (context) => Effect.succeed(context)))
-      const got: Array<VideoResource> = []
-      const fiber = yield* Effect.provide(consume(got), videos)
-      yield* TestClock.adjust("2 minutes")
-      yield* Fiber.join(fiber)
-      assert.isTrue(fleet.looks.length > 8, `${fleet.looks.length} looks`)
+      const { fleet, webhooks } = yield* pushed([job])
+      yield* Effect.gen(function* () {
+        yield* Effect.scoped(Layer.build(Layer.provide(wakeWatches(), webhooks)))
+        const got: Array<VideoResource> = []
+        const fiber = yield* consume(got)
+        yield* TestClock.adjust("2 minutes")
+        yield* Fiber.join(fiber)
+        assert.isTrue(fleet.looks.length > 8, `${fleet.looks.length} looks`)
+      }).pipe(Effect.provide(fleet.layer))
     })
   )
 })

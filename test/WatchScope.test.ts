@@ -156,6 +156,7 @@ describe("a copy of a Videos with a function of the program's own", () => {
         listPages: videos.listPages,
         delete: videos.delete,
         content: videos.content,
+        state: videos.state,
         retrieve
       })
     },

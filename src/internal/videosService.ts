@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Policies } from "./config/policies.js"
 import { makeContent } from "./download/content.js"
@@ -25,13 +26,13 @@ import type { ReadPage } from "./reconcile/readNewestJobs.js"
 import { type Answered, type IsThere, makeReconcile } from "./reconcile/reconcileSubmission.js"
 import type { RetrieveVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
 import type { PageReads } from "./watch/poller.js"
-import { setSubmissions } from "./watch/recentSubmissions.js"
+import { makeHub } from "./watch/watchHub.js"
 
 /**
  * Pages for watches, which read the same ones time after time: the request is made once, and what a page says again of a job
  * is what was `known` of it.
  */
-export const makePageReads =
+const makePageReads =
   (http: VideosHttpService): PageReads =>
   (options, known) =>
     Either.match(routes.listRequest(options, options), {
@@ -53,8 +54,34 @@ const besideOf = (options: CallOptions | undefined): CallOptions => ({
   extraQuery: options?.extraQuery
 })
 
-/** @internal */
-export const makeVideos = (http: VideosHttpService, policies: Policies): VideosService => {
+/** A job that was submitted longer ago is known to all of a server, in milliseconds. */
+const recentMillis = 60_000
+
+/** The operations and the watches over an HTTP layer. When the scope closes, watches and downloads are interrupted. */
+export const makeVideos = (
+  http: VideosHttpService,
+  policies: Policies
+): Effect.Effect<VideosService, never, Scope.Scope> => {
+  const { operations, submitted } = makeOperations(http, policies)
+  const hub = makeHub({
+    watching: policies.watching,
+    // `Layer.mock` returns a function for a name that is not given.
+    budget: typeof http.budget === "object" ? http.budget.snapshot : null,
+    pages: makePageReads(http),
+    listPages: operations.listPages,
+    wasSubmitted: (id, now) => submitted.within(id, recentMillis, now) !== null
+  })
+  return Effect.map(hub, (state) => ({
+    ...operations,
+    content: (id, options) => state.untilClosed(operations.content(id, options)),
+    state
+  }))
+}
+
+const makeOperations = (
+  http: VideosHttpService,
+  policies: Policies
+): { readonly operations: VideosService; readonly submitted: Ends } => {
   const claims = new Claims()
   const ends = new Ends()
   /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
@@ -301,7 +328,7 @@ export const makeVideos = (http: VideosHttpService, policies: Policies): VideosS
       )
     }).pipe(Stream.filter(({ videos }) => videos.length > 0))
 
-  const videos: VideosService = {
+  const operations: VideosService = {
     create,
     extend,
     edit,
@@ -313,6 +340,5 @@ export const makeVideos = (http: VideosHttpService, policies: Policies): VideosS
     delete: remove,
     content: makeContent(http, retrieveAs, ends, policies.download)
   }
-  setSubmissions(videos, submitted)
-  return videos
+  return { operations, submitted }
 }

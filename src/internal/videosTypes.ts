@@ -100,6 +100,16 @@ export type DownloadVideoError =
 // -----------------------------------------------------------------------------
 
 /**
+ * What a layer keeps for its watches and downloads. Opaque: only the library reads it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export abstract class VideosState {
+  protected readonly owner = "effect-videos"
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -136,6 +146,11 @@ export interface VideosService {
   readonly retrieve: (id: string, options?: CallOptions) => Effect.Effect<VideoResource, RetrieveVideoError>
   /** `GET /videos/{id}/content`. */
   readonly content: (id: string, options?: ContentOptions) => Stream.Stream<Uint8Array, DownloadVideoError>
+  /**
+   * The layer's watches and policies, which a copy (`{ ...videos, retrieve: traced }`) carries along. Without it, as in a
+   * test's own `Videos`, each watch polls for itself.
+   */
+  readonly state?: VideosState | undefined
 }
 
 /**
@@ -155,8 +170,9 @@ export interface Watcher {
   readonly lookedAt: DateTime.Utc | null
   /** When the next one is due; `null` while one is on its way. */
   readonly nextLookAt: DateTime.Utc | null
-  /** Whether it is read by pages of the list, or by itself. */
+  /** Whether it is read by pages of the list or by itself, and why. */
   readonly readBy: "page" | "single"
+  readonly reason: string
 }
 
 /**

@@ -2,11 +2,12 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { type HubOptions, makeHub } from "../internal/watch/watchHub.js"
 import { Videos, type VideosService } from "../Videos.js"
 import { type Call, type Failures, makeRecorded } from "./calls.js"
 import type { Script } from "./look.js"
 import { type MemoryOptions, makeMemory } from "./memory.js"
-import { lookSingly, makeScripted } from "./script.js"
+import { makeScripted } from "./script.js"
 
 /**
  * What a test asks of its `Videos`.
@@ -53,7 +54,7 @@ export class VideosTest extends Context.Tag("effect-videos/VideosTest")<VideosTe
    * each job singly, however many there are.
    */
   static readonly layerScript = (script: Script): Layer.Layer<Videos | VideosTest> =>
-    layerOf(() => makeScripted(script), {}, lookSingly)
+    layerOf(() => makeScripted(script), {}, { list: "never" })
 
   /** Every call so far. */
   static readonly calls: Effect.Effect<ReadonlyArray<Call>, never, VideosTest> = Effect.suspend(() =>
@@ -73,11 +74,18 @@ export class VideosTest extends Context.Tag("effect-videos/VideosTest")<VideosTe
 const layerOf = (
   make: () => VideosService,
   failures: Failures = {},
-  prepare: (service: VideosService) => VideosService = (service) => service
+  watching: HubOptions["watching"] = null
 ): Layer.Layer<Videos | VideosTest> =>
-  Layer.effectContext(
-    Effect.sync(() => {
+  Layer.scopedContext(
+    Effect.gen(function* () {
       const { calls, service } = makeRecorded(make(), failures)
-      return Context.make(Videos, prepare(service)).pipe(Context.add(VideosTest, { calls: Effect.sync(calls) }))
+      const state = yield* makeHub({
+        watching,
+        budget: null,
+        pages: null,
+        listPages: null,
+        wasSubmitted: () => false
+      })
+      return Context.make(Videos, { ...service, state }).pipe(Context.add(VideosTest, { calls: Effect.sync(calls) }))
     })
   )

@@ -11,7 +11,7 @@ import type { VideosService } from "../Videos.js"
  * @since 0.1.0
  * @category models
  */
-export type Method = keyof VideosService
+export type Method = Exclude<keyof VideosService, "state">
 
 /** The first argument: a request, an id, or the options of a list. */
 export type RequestOf<M extends Method> = Parameters<VideosService[M]>[0]

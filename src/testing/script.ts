@@ -7,8 +7,8 @@ import type { CallOptions } from "../Http.js"
 import { type Operation, VideoNotFoundError } from "../internal/errors/errors.js"
 import * as submissions from "../internal/protocol/submissionRequests.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
-import { belongingsOf } from "../internal/watch/watchGroups.js"
 import type { RetrieveVideoError, VideosService } from "../Videos.js"
+import type { Method } from "./calls.js"
 import { lookOf, type Script } from "./look.js"
 import { makeVideo } from "./snapshots.js"
 import { fieldsOf } from "./submitted.js"
@@ -53,7 +53,7 @@ export const makeScripted = (script: Script): VideosService => {
         : Effect.as(answer(call.options, 200), makeVideo({ ...fieldsOf(call.body), id }))
     })
 
-  const unscripted = (method: keyof VideosService) =>
+  const unscripted = (method: Method) =>
     Effect.dieMessage(`VideosTest.layerScript: a script has looks and submissions, and no \`${method}\``)
 
   return {
@@ -68,10 +68,4 @@ export const makeScripted = (script: Script): VideosService => {
     listPages: () => Stream.fromEffect(unscripted("listPages")),
     content: () => Stream.fromEffect(unscripted("content"))
   }
-}
-
-/** Watches of a scripted `Videos` look at each job singly, however many there are: pages would follow no script. */
-export const lookSingly = (service: VideosService): VideosService => {
-  belongingsOf(service, { list: "never" })
-  return service
 }

@@ -6,7 +6,7 @@ import { awaitVideo, awaitVideos, downloadVideo, type Videos, type WatchTimeoutE
 import { jobsOf, makeFleet } from "../support/fleet.js"
 import { inTurn, json, serve } from "../support/server.js"
 import { job, videosOver } from "../support/videos.js"
-import { clients, requestsFor, source, told, twice, world } from "./support.js"
+import { anyClient, requestsFor, source, told, twice, world } from "./support.js"
 
 describe("by the default schedule", () => {
   it.effect.each(["one", "two", "three"])("a job of a minute costs a look every few seconds (seed %s)", (seed) =>
@@ -35,7 +35,9 @@ describe("by the default schedule", () => {
   )
 })
 
-describe.each(clients)("a watch over $client that is given up", ({ layer }) => {
+const { layer } = anyClient
+
+describe("a watch that is given up", () => {
   const poll = Schedule.spaced("5 millis")
   const ways: ReadonlyArray<readonly [string, (id: string) => Effect.Effect<unknown, unknown, Videos>, string]> = [
     ["by its time-out", (id) => awaitVideo(id, { poll, totalTimeout: "100 millis" }), "deadline"],
@@ -58,7 +60,7 @@ describe.each(clients)("a watch over $client that is given up", ({ layer }) => {
   )
 })
 
-describe.each(clients)("over $client, a job that is done, in a word of its own, and has no content,", ({ layer }) => {
+describe("a job that is done, in a word of its own, and has no content,", () => {
   it.live("has ended, and its download says why there is none", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
@@ -77,7 +79,7 @@ describe.each(clients)("over $client, a job that is done, in a word of its own, 
   )
 })
 
-describe.each(clients)("over $client, an error with status 200", ({ layer }) => {
+describe("an error with status 200", () => {
   const bodies: ReadonlyArray<object> = [
     { error: { message: "overloaded", type: "server_error", param: null, code: null } },
     { detail: "Not Found" },

@@ -1,10 +1,10 @@
 /** Lists that lie, break off or never end: what is emitted, what it costs, and how it ends. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Stream } from "effect"
 import { listVideos } from "effect-videos"
 import { make } from "../../packages/server/test/support.js"
-import { agree, clients, counted, requestsFor, told, world } from "./support.js"
+import { anyClient, counted, requestsFor, testCells, told, world } from "./support.js"
 
 const { status } = Fault
 
@@ -42,26 +42,21 @@ const table: ReadonlyArray<readonly [name: string, fault: Fault.Fault, when: Fau
   ["a replica that knows nothing yet", Fault.stale("1 hour"), Fault.always, "0 jobs, value, 1 request"]
 ]
 
-describe.each(clients)("a list over $client", ({ layer }) => {
-  it.live(
-    "emits each job once, and ends as it should",
-    () =>
-      agree(
-        table.map(([name, fault, when, ends]) => ({ name, fault, when, ends, waits: false })),
-        ({ fault, when }) =>
-          Effect.gen(function* () {
-            const { faults } = yield* VideosServer
-            const made = yield* Effect.replicateEffect(make(), 5)
-            yield* faults.set([{ on: ["list"], when, fault }])
-            const seen: Array<string> = []
-            const ended = yield* Effect.either(
-              Stream.runForEach(listVideos({ limit: 2 }), ({ id }) => Effect.sync(() => seen.push(id)))
-            )
-            // The newest first, none left out and none twice, as far as it came.
-            assert.deepStrictEqual(seen, [...made].reverse().slice(0, seen.length))
-            return `${counted(seen.length, "job")}, ${told(ended)}, ${counted(yield* requestsFor("list"), "request")}`
-          }).pipe(Effect.provide(world(layer)))
-      ),
-    60_000
+describe("a list emits each job once, and ends as it should", () => {
+  testCells(
+    table.map(([name, fault, when, ends]) => ({ name, fault, when, ends, waits: false })),
+    ({ fault, when }) =>
+      Effect.gen(function* () {
+        const { faults } = yield* VideosServer
+        const made = yield* Effect.replicateEffect(make(), 5)
+        yield* faults.set([{ on: ["list"], when, fault }])
+        const seen: Array<string> = []
+        const ended = yield* Effect.either(
+          Stream.runForEach(listVideos({ limit: 2 }), ({ id }) => Effect.sync(() => seen.push(id)))
+        )
+        // The newest first, none left out and none twice, as far as it came.
+        assert.deepStrictEqual(seen, [...made].reverse().slice(0, seen.length))
+        return `${counted(seen.length, "job")}, ${told(ended)}, ${counted(yield* requestsFor("list"), "request")}`
+      }).pipe(Effect.provide(world(anyClient.layer)), Effect.orDie)
   )
 })

@@ -34,7 +34,7 @@ import {
 } from "effect-videos"
 import { makeScript, seen, snapshot } from "../support/script.js"
 import { hangUntilClosed, inTurn, json, serve, text } from "../support/server.js"
-import { answerBroken, answerJson, clients, job, videosOver, videosScripted } from "../support/videos.js"
+import { answerBroken, answerJson, anyClient, clients, job, videosOver, videosScripted } from "../support/videos.js"
 import { idsThere, requestsFor, told, twice, world } from "./support.js"
 
 /** The gaps between tries, in milliseconds of the clock. */
@@ -201,7 +201,8 @@ describe.each(clients)("a wait that is given up, over $client,", ({ layer }) => 
   )
 })
 
-describe.each(clients)("a paid request over $client", ({ layer }) => {
+describe("a paid request", () => {
+  const { layer } = anyClient
   /** With defaults but for the waits: what a program gets that says nothing. */
   const options: VideosConfigOptions = { listLag: 0 }
   const faults: ReadonlyArray<readonly [string, Fault.Fault, number]> = [
@@ -251,7 +252,7 @@ describe.each(clients)("what identifies the caller, over $client,", ({ layer }) 
   )
 })
 
-describe.each(clients)("a watch over $client", ({ layer }) => {
+describe("a watch", () => {
   it.live("survives a 503 and then a reset, as a run of any length", () =>
     Effect.gen(function* () {
       const server = yield* serve(
@@ -267,7 +268,7 @@ describe.each(clients)("a watch over $client", ({ layer }) => {
         )
       )
       const video = yield* awaitVideo("video_1", { poll: Schedule.spaced(1), retry: Schedule.spaced(1) }).pipe(
-        Effect.provide(videosOver(server, {}, layer))
+        Effect.provide(videosOver(server, {}, anyClient.layer))
       )
       assert.strictEqual(`${video.status} ${server.requests.length}`, "completed 22")
     }).pipe(Effect.scoped)

@@ -4,7 +4,7 @@ import { Fault, VideosServer } from "@effect-videos/server"
 import { Chunk, Effect, Either, Schedule, Stream } from "effect"
 import { awaitVideo, type VideosConfigOptions, watchVideo, watchVideos } from "effect-videos"
 import { make } from "../../packages/server/test/support.js"
-import { agree, clients, counted, patience, requestsFor, source, told, twice, world } from "./support.js"
+import { anyClient, counted, patience, requestsFor, source, testCells, told, twice, world } from "./support.js"
 
 const quick = { poll: Schedule.spaced("2 millis"), retry: twice }
 
@@ -97,48 +97,38 @@ const watched = (id: string) =>
 
 const isPatient = (silent: boolean): VideosConfigOptions => (silent ? { requestTimeout: patience } : {})
 
-describe.each(clients)("a watch over $client", ({ layer }) => {
-  it.live(
-    "goes on over every fault that passes, and ends with every other",
-    () =>
-      agree(cells, ({ fault, silent, when }) =>
-        Effect.gen(function* () {
-          const { faults } = yield* VideosServer
-          const id = yield* source
-          // The fault first: it is the one that counts where it is for good.
-          yield* faults.set([
-            { on: ["retrieve"], when, fault },
-            said("retrieve", "queued", 1),
-            said("retrieve", "in_progress", 4)
-          ])
-          return yield* watched(id)
-        }).pipe(Effect.provide(world(layer, isPatient(silent))))
-      ),
-    60_000
-  )
+const { layer } = anyClient
 
-  it.live(
-    "goes on over faults of the list, where that is what it reads",
-    () =>
-      agree(
-        cells.filter(({ when }) => when._tag === "Nth"),
-        ({ fault, silent, when }) =>
-          Effect.gen(function* () {
-            const { faults } = yield* VideosServer
-            const id = yield* source
-            yield* faults.set([
-              { on: ["list"], when, fault },
-              said("list", "queued", 1),
-              said("list", "in_progress", 4)
-            ])
-            return yield* watched(id)
-          }).pipe(Effect.provide(world(layer, { watching: { list: "always" }, ...isPatient(silent) })))
-      ),
-    60_000
+describe("a watch goes on over every fault that passes, and ends with every other:", () => {
+  testCells(cells, ({ fault, silent, when }) =>
+    Effect.gen(function* () {
+      const { faults } = yield* VideosServer
+      const id = yield* source
+      // The fault first: it is the one that counts where it is for good.
+      yield* faults.set([
+        { on: ["retrieve"], when, fault },
+        said("retrieve", "queued", 1),
+        said("retrieve", "in_progress", 4)
+      ])
+      return yield* watched(id)
+    }).pipe(Effect.provide(world(layer, isPatient(silent))), Effect.orDie)
   )
 })
 
-describe.each(clients)("a watch over $client, by a replica that lags,", ({ layer }) => {
+describe("a watch that reads the list goes on over faults of the list:", () => {
+  testCells(
+    cells.filter(({ when }) => when._tag === "Nth"),
+    ({ fault, silent, when }) =>
+      Effect.gen(function* () {
+        const { faults } = yield* VideosServer
+        const id = yield* source
+        yield* faults.set([{ on: ["list"], when, fault }, said("list", "queued", 1), said("list", "in_progress", 4)])
+        return yield* watched(id)
+      }).pipe(Effect.provide(world(layer, { watching: { list: "always" }, ...isPatient(silent) })), Effect.orDie)
+  )
+})
+
+describe("a watch, by a replica that lags,", () => {
   it.live("never tells a job as less far than it was", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
@@ -165,7 +155,7 @@ describe.each(clients)("a watch over $client, by a replica that lags,", ({ layer
   )
 })
 
-describe.each(clients)("many watches over $client", ({ layer }) => {
+describe("many watches", () => {
   it.live.each([1, 2, 3, 4, 5])(
     "all end as their jobs do, by pages and by single looks, under a mix of faults (seed %i)",
     (seed) =>
@@ -218,7 +208,7 @@ describe.each(clients)("many watches over $client", ({ layer }) => {
   )
 })
 
-describe.each(clients)("a job that failed, over $client,", ({ layer }) => {
+describe("a job that failed", () => {
   it.live("is told with its code and its id, faults before it or not", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer

@@ -1,15 +1,17 @@
 /** What the tables of faults share: the embedded server on a socket, clients of little patience, and what came of a call. */
 import { readFileSync } from "node:fs"
 import type * as HttpClient from "@effect/platform/HttpClient"
-import { assert } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { type Operation, type ServerOptions, VideosServer } from "@effect-videos/server"
 import { Effect, Either, Layer, type Schedule } from "effect"
 import type { VideosConfigOptions } from "effect-videos"
 import { fixture, idOf, instant, make, postForm } from "../../packages/server/test/support.js"
-import { clients as all, atOnce, videosOver } from "../support/videos.js"
+import { clients as all, anyClient, atOnce, videosOver } from "../support/videos.js"
 
-/** The short way over each transport, and the long one. */
+/** The transports that read responses by themselves: of undici's two, one. */
 export const clients = all.filter(({ client }) => client !== "undici")
+
+export { anyClient }
 
 /** Two more tries, at once: a run of two faults is outlived, a third ends the call. */
 export const twice: Schedule.Schedule<unknown> = atOnce(2)
@@ -70,7 +72,7 @@ export const character = Effect.map(
   idOf
 )
 
-/** One place of a table: what is done to what, and what is to come of it. */
+/** One place of a table: what is done to what, and what is to come of it. The name is unique in its table. */
 export interface Cell {
   readonly name: string
   readonly ends: string
@@ -78,32 +80,17 @@ export interface Cell {
   readonly waits: boolean
 }
 
-/** Runs all cells, each by itself, and compares the table that comes of it with the table that is wanted. */
-export const agree = <C extends Cell, E, R>(
+/**
+ * Declares a test for each cell. Cells that wait for time-outs run side by side; the others one after the other, so that they
+ * do not use up the time of those that wait.
+ */
+export const testCells = <C extends Cell, E>(
   cells: ReadonlyArray<C>,
-  run: (cell: C) => Effect.Effect<string, E, R>,
-  atOnce = 6
-): Effect.Effect<void, E, R> => {
-  const place = (cell: C) =>
-    Effect.map(
-      run(cell).pipe(
-        Effect.catchAllDefect((defect) => Effect.succeed(`defect: ${defect}`)),
-        Effect.disconnect,
-        Effect.timeoutTo({ duration: "15 seconds", onSuccess: (ends) => ends, onTimeout: () => "no end" })
-      ),
-      (ends) => [cell.name, ends] as const
-    )
-  const some = (waits: boolean, concurrency: number) =>
-    Effect.forEach(
-      cells.filter((cell) => cell.waits === waits),
-      place,
-      { concurrency }
-    )
-  return Effect.zipWith(some(false, atOnce), some(true, 64), (quick, slow) => {
-    const wanted = Object.fromEntries(cells.map(({ ends, name }) => [name, ends]))
-    assert.strictEqual(Object.keys(wanted).length, cells.length, "names are unique")
-    assert.deepStrictEqual(Object.fromEntries([...quick, ...slow]), wanted)
-  })
+  run: (cell: C) => Effect.Effect<string, E>
+): void => {
+  const checked = (cell: C) => Effect.map(run(cell), (ended) => assert.strictEqual(ended, cell.ends))
+  it.live.each(cells.filter(({ waits }) => !waits))("$name", checked)
+  it.live.each(cells.filter(({ waits }) => waits))("$name", checked, { concurrent: true })
 }
 
 /** Such as "3 requests". */

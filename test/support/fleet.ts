@@ -1,15 +1,15 @@
 /** A `Videos` with any number of jobs that move by the `TestClock`: single looks and the list, each counted, and each able to fail. */
-import { Chunk, Clock, Effect, Layer, Stream } from "effect"
+import { Chunk, Clock, Effect, Stream } from "effect"
 import {
   type ListVideosError,
   type RetrieveVideoError,
   ServerError,
   VideoNotFoundError,
   type VideoPage,
-  type VideoResource,
-  Videos
+  type VideoResource
 } from "effect-videos"
 import { snapshot } from "./script.js"
+import { sharing } from "./sharing.js"
 
 /** One virtual job, in milliseconds of the clock. */
 export interface Job {
@@ -78,7 +78,7 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
       () => Effect.sync(() => inFlight--)
     )
 
-  const layer = Layer.mock(Videos, {
+  const layer = sharing({
     /** A submission is answered with the first job. */
     extend: () => Effect.map(Clock.currentTimeMillis, (now) => at(jobs[0] as Job, now)),
     retrieve: (id) =>

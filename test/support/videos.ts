@@ -9,6 +9,9 @@ import { Clock, type ConfigError, Effect, Layer, Logger, Schedule } from "effect
 import { Videos, type VideosConfigOptions, VideosFetch } from "effect-videos"
 import * as VideosUndici from "effect-videos/undici"
 
+/** The transport of what does not depend on it: a test of how transports behave runs over each of `clients`. */
+export const anyClient = { client: "VideosFetch", layer: VideosFetch.layer } as const
+
 /** The clients that a Node program has to choose from: the platform's, and the short way over the same two. */
 export const clients: ReadonlyArray<{
   readonly client: string
@@ -16,7 +19,7 @@ export const clients: ReadonlyArray<{
 }> = [
   { client: "fetch", layer: FetchHttpClient.layer },
   { client: "undici", layer: NodeHttpClient.layerUndici },
-  { client: "VideosFetch", layer: VideosFetch.layer },
+  anyClient,
   { client: "VideosUndici", layer: Layer.orDie(VideosUndici.layer()) }
 ]
 

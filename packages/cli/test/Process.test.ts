@@ -6,7 +6,9 @@ import { type ServerOptions, VideosServer } from "@effect-videos/server"
 import { inspect } from "@effect-videos/server/Media"
 import { Effect, Redacted } from "effect"
 import { hasFfmpeg } from "../../../test/support/films.js"
-import { command, finished, inFolder, saying } from "./process.js"
+import { finished, saying, useCommand } from "./process.js"
+
+const { command, inFolder } = useCommand()
 
 const withServer = <A, E, R>(
   options: ServerOptions,

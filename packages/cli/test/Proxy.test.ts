@@ -9,8 +9,10 @@ import * as VideosUndici from "effect-videos/undici"
 import { type ProxyBehaviour, serveProxy } from "../../../test/support/proxy.js"
 import { closedPort, html, json, serve } from "../../../test/support/server.js"
 import { job } from "../../../test/support/videos.js"
-import { command, finished, inFolder } from "./process.js"
+import { finished, useCommand } from "./process.js"
 import { cliOverTime } from "./support.js"
+
+const { command, inFolder } = useCommand()
 
 const secret = "pass-w0rd-of-the-proxy"
 

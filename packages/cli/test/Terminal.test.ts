@@ -4,8 +4,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { progressMode } from "../src/display.js"
 import { capabilities } from "../src/screen.js"
-import { command, finished, inFolder } from "./process.js"
+import { finished, useCommand } from "./process.js"
 import { fakeScreen, nothing } from "./support.js"
+
+const { command, inFolder } = useCommand()
 
 const both = { out: true, err: true }
 const neither = { out: false, err: false }

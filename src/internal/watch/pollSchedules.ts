@@ -8,7 +8,6 @@ import { finiteTimeout } from "../config/optionRules.js"
 import { backoff } from "../http/retryPolicy.js"
 import { checkFields } from "../protocol/validateRequest.js"
 import { phaseOf, type VideoPhase, type VideoResource } from "../protocol/videoSchemas.js"
-import { withRule } from "./scheduleRule.js"
 
 // -----------------------------------------------------------------------------
 // models
@@ -99,7 +98,7 @@ const pace = (options: PollOptions | undefined, wish: Wish): Schedule.Schedule<D
     const wanted = seen === null ? null : wish(seen, now, floor)
     return Math.min(cap, Math.max(floor, wanted ?? cap)) * (0.9 + 0.2 * random)
   }
-  const schedule = Schedule.makeWithState<Seen | null, VideoResource, Duration.Duration>(null, (now, video, last) =>
+  return Schedule.makeWithState<Seen | null, VideoResource, Duration.Duration>(null, (now, video, last) =>
     Effect.map(Random.next, (random) => {
       const seen = see(last, now, video)
       const millis = delay(seen, now, random)
@@ -107,7 +106,6 @@ const pace = (options: PollOptions | undefined, wish: Wish): Schedule.Schedule<D
       return [seen, Duration.millis(millis), next] as const
     })
   )
-  return withRule(schedule, { see, delay })
 }
 
 // -----------------------------------------------------------------------------

@@ -1,84 +1,87 @@
-/** The looks that watches ask for, as requests: which are answered by one page of the list, and which singly. */
+/** The polls of one group of jobs, as requests: one page of the list polls every watched job on it; the others are polled singly. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as FiberRefs from "effect/FiberRefs"
 import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { pollAfter } from "../http/responseError.js"
 import { ListCursor, type ListPage } from "../protocol/listCursor.js"
 import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
 import type { ListVideosError, RetrieveVideoError, VideosService } from "../videosTypes.js"
+import { type ListOptions, Trust } from "./listTrust.js"
+import * as metrics from "./metrics.js"
 import {
   isWorthAPage,
-  isWorthASearch,
-  type ListOptions,
+  type Job,
   leastMembers,
   makeSegment,
+  mayBeFound,
+  nowhere,
+  type Outcome,
+  type PollExtras,
   pageSize,
   place,
-  type Searched,
-  type Segment,
-  Trust
-} from "./listTrust.js"
-import * as metrics from "./metrics.js"
-import type { Outcome, Polled } from "./watch.js"
-import type { Job } from "./watchHub.js"
+  type Segment
+} from "./watchedJob.js"
 
-/** @internal */
-export interface ReadOptions extends ListOptions {
-  /** How many looks, single ones and pages, are in flight at once. */
-  readonly concurrency: number
-}
-
-/** Makes the reading of one page, which may be run many times. `known` gives what was seen of a job before. */
+/** Makes the reading of one page, which may be run many times. `known` returns what was seen of a job before. */
 export type PageReads = (
   options: NonNullable<Parameters<VideosService["listPages"]>[0]>,
   known: (id: string) => VideoResource | null
 ) => Effect.Effect<ListPage, ListVideosError>
 
-/** What reads need of the hub. */
-export interface Host {
-  readonly jobs: ReadonlyMap<string, Job>
+/** What a group polls by. */
+export interface PollBy extends Pick<VideosService, "retrieve" | "listPages"> {
+  readonly videos: VideosService
+  readonly pages: PageReads
+  readonly extras: PollExtras
+}
+
+/** What a poller needs of the hub. */
+export interface PollerHost {
   /** Monotonic, in milliseconds. */
   readonly now: () => number
   /** The time of day, in Unix milliseconds. */
   readonly wallNow: () => number
-  /** A poll, single or by a page, has ended so; gives what the watches were told. */
-  readonly looked: (job: Job, outcome: Outcome, hint: number | null) => Outcome
-  /** Some looks have come in: whoever is due next is to be woken. */
+  /** Forks a request in the layer's context. */
+  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
+  /** The result of a poll; `hint` is the server's, after a single poll. Returns what the watches got. */
+  readonly observed: (job: Job, outcome: Outcome, hint?: number | null) => Outcome
+  /** Requests have ended: plans the next alarm. */
   readonly settled: () => void
 }
 
-/** Of pages whose cursors are known, so many are read at once; a search reads one after the other. */
+/** How many pages are read at once, if their cursors are known. A search reads one after the other. */
 const pagesAtOnce = 8
 
-/** A search that finds fewer jobs per page than this on the average costs more than single looks. */
+/** A search that finds fewer jobs per page than this costs more than single polls. */
 const searchYield = 4
+
+/** After so many searches in a row that found nothing, a search needs several jobs. */
+const maxVainSearches = 3
+
+/** The least time between two reads of the newest page for first polls, in milliseconds. */
+const firstPollGap = 1000
 
 const outcomeOf = (cause: Cause.Cause<RetrieveVideoError>): Outcome => {
   const error = Option.getOrNull(Cause.failureOption(cause))
   return error === null ? { _tag: "Died", cause: cause as Cause.Cause<never> } : { _tag: "Failed", error }
 }
 
-/** Those whose look has not come. */
-const stillAsked = (jobs: ReadonlyArray<Job>): ReadonlyArray<Job> =>
-  jobs.filter((job) => job.isAsked && job.watches.size > 0)
+const isStillAsked = (job: Job): boolean => job.isAsked && job.watches.size > 0
 
 /** Watched, and on no page that was read. */
 const isUnplaced = ({ segment, watches }: Job): boolean => segment === null && watches.size > 0
 
-/** Whether the list may show it: no search has been in vain, or another is worth its requests. */
-const mayBeFound = ({ latest, searched }: Job, now: number): boolean =>
-  searched === null || isWorthASearch(searched, latest, now)
-
 const emptyPage: ListPage = { videos: [], hasMore: false, lastId: null }
 
-/** Pages of any `Videos`, a canned one among them. */
+/** Pages of any `Videos`, for example a canned one. */
 export const anyPages =
   (videos: VideosService): PageReads =>
   (options) =>
@@ -89,34 +92,43 @@ export const anyPages =
       }))
     )
 
-/** Searched for in no stretch of time: nothing follows from its not being found, and it is not searched for again. */
-const nowhere: Searched = {
-  newest: Number.POSITIVE_INFINITY,
-  oldest: Number.POSITIVE_INFINITY,
-  at: Number.NEGATIVE_INFINITY,
-  times: 1
+/** A request of a watch has the watch's span as its parent; all else is the layer's context. */
+const underSpanOf = <A, E>(job: Job, self: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  const [watch] = job.watches
+  const span = watch === undefined ? Option.none() : Context.getOption(watch.runtime.context, Tracer.ParentSpan)
+  if (watch === undefined || Option.isNone(span)) return self
+  const services = FiberRefs.getOrDefault(watch.runtime.fiberRefs, DefaultServices.currentServices)
+  return self.pipe(Effect.withParentSpan(span.value), Effect.withTracer(Context.get(services, Tracer.Tracer)))
 }
 
-/** The requests of all groups of watches, which have one limit together. */
+/** Limits the requests of all groups together; groups that have more to send take turns. */
 export class Flights {
   inFlight = 0
-  /** Those who have more to send than the limit allows, in turn. */
-  private readonly starved = new Set<Reads>()
+  private readonly starved = new Set<Poller>()
+  private readonly concurrency: number
 
-  /** There was no room for all of it. */
-  starve(reads: Reads): void {
-    this.starved.add(reads)
+  constructor(concurrency: number) {
+    this.concurrency = concurrency
   }
 
-  leave(reads: Reads): void {
-    this.starved.delete(reads)
+  get hasRoom(): boolean {
+    return this.inFlight < this.concurrency
   }
 
-  /** A request of this group has ended: those before it in the queue may send first. */
-  landed(reads: Reads): void {
-    this.starved.add(reads)
+  /** There was no room for everything that it has to send. */
+  starve(poller: Poller): void {
+    this.starved.add(poller)
+  }
+
+  leave(poller: Poller): void {
+    this.starved.delete(poller)
+  }
+
+  /** A request of this group has ended: groups that waited longer send first. */
+  landed(poller: Poller): void {
+    this.starved.add(poller)
     for (const next of this.starved) {
-      if (!next.hasRoom) return
+      if (!this.hasRoom) return
       this.starved.delete(next)
       next.send()
     }
@@ -124,67 +136,73 @@ export class Flights {
 }
 
 /** @internal */
-export class Reads {
+export class Poller {
+  readonly jobs = new Map<string, Job>()
   readonly trust: Trust
-  private readonly videos: VideosService
-  private readonly pages: PageReads
-  private readonly polled: Polled
-  readonly options: ReadOptions
+  readonly by: PollBy
   private readonly flights: Flights
-  private readonly host: Host
+  private readonly host: PollerHost
   private asked: Array<Job> = []
   private singles: Array<Job> = []
-  private lost: Array<Job> = []
-  /** Those that the last search has not found. */
-  private unfound: ReadonlyArray<Job> = []
-  private readonly wanted = new Set<Segment<Job>>()
+  /** Jobs that wait for a search. */
+  private lost = new Set<Job>()
+  private wanted = new Set<Segment>()
+  private readonly newest = makeSegment(null)
+  private newestReadAt = Number.NEGATIVE_INFINITY
+  /** The first job of the newest page when it was last read. */
+  private newestFirst: string | null = null
+  private vainSearches = 0
   private pagesInFlight = 0
   private isSearching = false
   private isSending = false
-  private runtime: Runtime.Runtime<never> = Runtime.defaultRuntime
   private readonly fibers = new Set<Fiber.RuntimeFiber<void, ListVideosError>>()
 
-  constructor(
-    videos: VideosService,
-    pages: PageReads,
-    polled: Polled,
-    options: ReadOptions,
-    flights: Flights,
-    host: Host
-  ) {
-    this.videos = videos
-    this.pages = pages
-    this.polled = polled
-    this.options = options
+  constructor(by: PollBy, options: ListOptions, flights: Flights, host: PollerHost) {
+    this.by = by
     this.flights = flights
     this.host = host
     this.trust = new Trust(options)
   }
 
-  /** How many jobs wait for room. */
+  /** How many jobs wait for a request to be sent. */
   get waiting(): number {
-    return this.asked.length + this.singles.length + this.lost.length
+    return this.asked.length + this.singles.length + this.lost.size
   }
 
-  /** What pages are read with: the context of whoever came first, whose span they are no part of. */
-  useRuntime(runtime: Runtime.Runtime<never>): void {
-    const context = Context.omit(Tracer.ParentSpan)(runtime.context as Context.Context<Tracer.ParentSpan>)
-    this.runtime = Runtime.make({ ...runtime, context })
+  /** How the job is polled, and why. */
+  readBy({ searched, segment }: Job): { readonly readBy: "page" | "single"; readonly reason: string } {
+    const whyNot = this.trust.whyNot(this.jobs.size)
+    if (whyNot !== null) return { readBy: "single", reason: whyNot }
+    if (segment === null) {
+      const reason = searched === null ? "its page is not known yet" : "the pages that were read do not show it"
+      return { readBy: "single", reason }
+    }
+    const reason = `its page shows ${segment.members.size} watched jobs`
+    return { readBy: this.isWorthReading(segment) ? "page" : "single", reason }
   }
 
-  /** The job is to be looked at; `send` does it. */
-  ask(job: Job): void {
+  /** Asks for a poll of the job; `send` sends it. */
+  readonly poll = (job: Job): void => {
     if (job.isAsked || job.single !== null) return
     job.isAsked = true
     this.asked.push(job)
   }
 
-  /** Nobody watches any more: what is in flight is closed. */
+  /**
+   * When a new watch is polled first. A new job is on the newest page, which is read once a second at most, for all watches
+   * that begin within this second.
+   */
+  readonly firstPollAt = (job: Job): number => {
+    const now = this.host.now()
+    const mayWait = this.trust.whyNot(this.jobs.size) === null && job.segment === null && job.searched === null
+    return mayWait ? Math.max(now, this.newestReadAt + firstPollGap) : now
+  }
+
+  /** No watch is left: interrupts what is in flight. */
   stop(): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
     this.asked = []
     this.singles = []
-    this.lost = []
-    this.unfound = []
+    this.lost.clear()
     this.wanted.clear()
     this.flights.leave(this)
     const fibers = [...this.fibers]
@@ -194,100 +212,105 @@ export class Reads {
 
   /** Sends what is asked for, as far as there is room. */
   send(): void {
-    // What is answered at once comes back here; the loop goes on for it.
+    // A request that ends at once comes back here; the loop sends what follows from it.
     if (this.isSending) return
     this.isSending = true
-    do {
+    let hasSent = true
+    while (hasSent) {
       this.sort()
-      for (const segment of this.wanted) {
-        if (!this.hasRoom || this.pagesInFlight >= pagesAtOnce) break
-        this.wanted.delete(segment)
-        // Whoever waits for it now waits for it again when it has been read.
-        if (segment.isBeingRead) continue
-        this.readSegment(segment)
-      }
+      hasSent = this.sendPages() || this.asked.length > 0
       let sent = 0
-      for (; sent < this.singles.length && this.hasRoom; sent++) this.lookSingly(this.singles[sent] as Job)
+      for (; sent < this.singles.length && this.flights.hasRoom; sent++) this.pollSingly(this.singles[sent] as Job)
       this.singles = this.singles.slice(sent)
-    } while (this.asked.length > 0 || this.maySend)
+      hasSent ||= sent > 0
+    }
     this.isSending = false
-    if (!this.hasRoom && this.singles.length + this.wanted.size > 0) this.flights.starve(this)
+    if (!this.flights.hasRoom && this.singles.length + this.wanted.size > 0) this.flights.starve(this)
   }
 
-  /** Requests that end at once leave room for others. */
-  private get maySend(): boolean {
-    return this.hasRoom && (this.singles.length > 0 || (this.wanted.size > 0 && this.pagesInFlight < pagesAtOnce))
+  // internal
+
+  private sendPages(): boolean {
+    let hasSent = false
+    for (const segment of this.wanted) {
+      // The read that is on its way may show the jobs that wait for this one.
+      if (segment.isBeingRead) continue
+      if (!this.flights.hasRoom || this.pagesInFlight >= pagesAtOnce) break
+      this.wanted.delete(segment)
+      if (![...segment.members].some(isStillAsked)) continue
+      this.readSegment(segment)
+      hasSent = true
+    }
+    return hasSent
   }
 
-  get hasRoom(): boolean {
-    return this.flights.inFlight < this.options.concurrency
+  private isWorthReading(segment: Segment): boolean {
+    return this.trust.options.mode === "always" || isWorthAPage(segment)
   }
 
-  /** Who gets its look by which page, who by a search through the list, and who alone. */
+  /** Decides which jobs are polled by their page, which by a search through the list, and which singly. */
   private sort(): void {
     const jobs = this.asked
     this.asked = []
-    const isOn = this.trust.isOn(this.host.jobs.size)
-    const always = this.options.mode === "always"
-    const now = this.host.now()
+    const isOn = this.trust.whyNot(this.jobs.size) === null
     if (!isOn) {
-      for (const segment of this.wanted) jobs.push(...segment.waiting.splice(0))
+      for (const { members } of this.wanted) for (const job of members) if (job.isAsked) jobs.push(job)
+      jobs.push(...this.lost)
       this.wanted.clear()
-      jobs.push(...this.lost.splice(0))
+      this.lost.clear()
     }
+    const now = this.host.now()
     for (const job of jobs) {
       const { segment } = job
-      if (!isOn || !mayBeFound(job, now)) this.singles.push(job)
-      else if (segment === null) this.lost.push(job)
-      else if (!always && !isWorthAPage(segment)) this.singles.push(job)
-      else {
-        segment.waiting.push(job)
-        this.wanted.add(segment)
-      }
+      if (!isStillAsked(job)) continue
+      if (!isOn) this.singles.push(job)
+      else if (segment !== null && this.isWorthReading(segment)) {
+        if (this.trust.wantsComparison()) this.singles.push(job)
+        else this.wanted.add(segment)
+      } else if (segment !== null || !mayBeFound(job, now) || (this.isSearching && job.looks > 0))
+        this.singles.push(job)
+      else this.lost.add(job)
     }
-    if (this.lost.length === 0 || this.isSearching) return
-    const lost = this.lost
-    this.lost = []
-    // Those that are not due now would be found as well.
-    const hoped = this.unfound.filter(
-      (job) => isUnplaced(job) && !job.isAsked && job.searched !== null && mayBeFound(job, now)
-    )
-    if (always || lost.length + hoped.length >= leastMembers) this.search(lost, hoped)
+    if (this.lost.size === 0 || this.isSearching || this.newest.isBeingRead) return
+    const lost = [...this.lost].filter((job) => isStillAsked(job) && isUnplaced(job))
+    this.lost.clear()
+    // A search also places the jobs that are due later.
+    const others = [...this.jobs.values()].filter((job) => isUnplaced(job) && !job.isAsked && mayBeFound(job, now))
+    const isPromising = this.vainSearches < maxVainSearches || lost.length + others.length >= leastMembers
+    if (lost.length === 0) return
+    if (this.trust.options.mode === "always" || isPromising) this.search(lost, others)
     else this.singles.push(...lost)
   }
 
-  private lookSingly(job: Job): void {
+  private pollSingly(job: Job): void {
+    if (!isStillAsked(job)) return
     job.isAsked = false
-    const asking = job.watches.first
-    if (asking === null || job.single !== null) return
     this.flights.inFlight++
     metrics.polled()
     let hint: number | null = null
-    const fiber = Runtime.runFork(
-      asking.runtime,
+    const request = Effect.suspend(() =>
       // A canned `Videos` may throw, or lack the function.
-      Effect.suspend(() =>
-        this.videos.retrieve(job.id, {
-          ...this.polled.options,
-          retry: false,
-          onResponse: ({ headers, status }) =>
-            Effect.sync(() => {
-              const after = status < 300 ? pollAfter(headers, this.host.wallNow()) : null
-              hint = after === null ? null : Duration.toMillis(after)
-            })
-        })
-      )
+      this.by.videos.retrieve(job.id, {
+        ...this.by.extras.options,
+        retry: false,
+        onResponse: ({ headers, status }) =>
+          Effect.sync(() => {
+            const after = status < 300 ? pollAfter(headers, this.host.wallNow()) : null
+            hint = after === null ? null : Duration.toMillis(after)
+          })
+      })
     )
+    const fiber = this.host.run(underSpanOf(job, request))
     job.single = fiber
     fiber.addObserver((exit) => {
       this.flights.inFlight--
       job.single = null
-      // Of a job that everybody has left, nobody wants to know.
-      if (this.host.jobs.get(job.id) === job) {
+      // All watches of the job may have left.
+      if (this.jobs.get(job.id) === job) {
         const listed = job.segment === null ? null : job.latest
         const { searched } = job
         const outcome: Outcome = Exit.isSuccess(exit) ? { _tag: "Seen", video: exit.value } : outcomeOf(exit.cause)
-        const known = this.host.looked(job, outcome, hint)
+        const known = this.host.observed(job, outcome, hint)
         if (known._tag === "Seen") this.trust.single(known.video, listed, searched, this.host.now())
       }
       this.flights.landed(this)
@@ -295,18 +318,17 @@ export class Reads {
     })
   }
 
-  /** Reads on from the newest job, for jobs whose places are not known. */
-  private search(wanted: ReadonlyArray<Job>, hoped: ReadonlyArray<Job>): void {
+  /** Reads the list from the newest job on, for jobs whose pages are not known. */
+  private search(wanted: ReadonlyArray<Job>, others: ReadonlyArray<Job>): void {
     this.isSearching = true
-    const jobs = wanted.length + hoped.length
-    const limit = this.options.mode === "always" ? Number.POSITIVE_INFINITY : Math.ceil(jobs / searchYield)
+    const jobs = [...wanted, ...others]
+    const isForced = this.trust.options.mode === "always"
+    const limit = isForced ? Number.POSITIVE_INFINITY : Math.ceil(jobs.length / searchYield)
     const cursor = new ListCursor()
     let newest = Number.NEGATIVE_INFINITY
     let oldest = Number.POSITIVE_INFINITY
-    const missing = () => stillAsked(wanted)
-    const unfound = () => [...missing(), ...hoped.filter(isUnplaced)]
-    const readFrom = (after: string | null, count: number): Effect.Effect<void, ListVideosError> =>
-      Effect.flatMap(this.page(makeSegment(after)), (page) => {
+    const readFrom = (segment: Segment, count: number): Effect.Effect<void, ListVideosError> =>
+      Effect.flatMap(this.page(segment), (page) => {
         const { hasMore, videos } = page
         const isRepeated = videos.some(({ id }) => cursor.hasSeen(id))
         const { next } = cursor.take(page)
@@ -314,58 +336,58 @@ export class Reads {
           newest = Math.max(newest, createdAt?.epochMillis ?? newest)
           oldest = Math.min(oldest, createdAt?.epochMillis ?? oldest)
         }
-        if (isRepeated) this.trust.give("it answers the same jobs again: the server ignores `after`")
+        if (isRepeated) this.trust.give("it repeats jobs: the server ignores `after`")
         const isEnd = next._tag === "End" || (hasMore === null && videos.length !== pageSize)
         if (isEnd) oldest = Number.NEGATIVE_INFINITY
-        return isEnd || next._tag === "Stuck" || isRepeated || count >= limit || unfound().length === 0
+        return isEnd || next._tag === "Stuck" || isRepeated || count >= limit || !jobs.some(isUnplaced)
           ? Effect.void
-          : readFrom(next.cursor, count + 1)
+          : readFrom(makeSegment(next.cursor), count + 1)
       })
-    this.fork(readFrom(null, 1), null, missing, () => {
+    const missing = () => wanted.filter(isStillAsked)
+    let isComplete = false
+    const search = Effect.map(readFrom(this.newest, 1), () => {
+      isComplete = true
+    })
+    this.fork(search, this.newest, missing, () => {
       this.isSearching = false
+      if (!isComplete) return
       const at = this.host.now()
-      this.unfound = unfound()
-      for (const job of this.unfound) job.searched = { newest, oldest, at, times: (job.searched?.times ?? 0) + 1 }
+      const unfound = jobs.filter(isUnplaced)
+      this.vainSearches = unfound.length < jobs.length ? 0 : this.vainSearches + 1
+      for (const job of unfound) job.searched = { newest, oldest, at, times: (job.searched?.times ?? 0) + 1 }
     })
   }
 
-  private readSegment(segment: Segment<Job>): void {
-    const waiting = segment.waiting
-    segment.waiting = []
-    segment.isBeingRead = true
-    const missing = () => stillAsked(waiting)
-    this.fork(
-      Effect.map(this.page(segment), (page) => {
-        // Newer jobs push older ones off the newest page, and on to the one after it.
-        const last = segment.after === null ? (page.lastId ?? page.videos.at(-1)?.id) : undefined
-        const next = last === undefined ? null : makeSegment<Job>(last)
-        for (const job of missing()) {
-          place(job, next)
-          if (next === null) job.searched = nowhere
-        }
-      }),
-      segment,
-      missing,
-      () => {
-        segment.isBeingRead = false
-        if (segment.waiting.length > 0) this.wanted.add(segment)
+  private readSegment(segment: Segment): void {
+    const { wasRead } = segment
+    let waiting: ReadonlyArray<Job> = []
+    const missing = () => [...waiting, ...segment.members].filter(isStillAsked)
+    const read = Effect.map(this.page(segment), () => {
+      waiting = missing()
+      for (const job of waiting) {
+        place(job, null)
+        if (wasRead) job.searched = nowhere
       }
-    )
+    })
+    this.fork(read, segment, missing, () => {})
   }
 
-  private readonly known = (id: string): VideoResource | null => this.host.jobs.get(id)?.latest ?? null
+  private readonly known = (id: string): VideoResource | null => this.jobs.get(id)?.latest ?? null
 
-  /** One page, and every watched job on it seen. */
-  private page(segment: Segment<Job>): Effect.Effect<ListPage, ListVideosError> {
+  /** Reads one page, and observes every watched job on it. */
+  private page(segment: Segment): Effect.Effect<ListPage, ListVideosError> {
     return Effect.suspend(() => {
       const askedAt = this.host.now()
       this.flights.inFlight++
       this.pagesInFlight++
+      segment.isBeingRead = true
+      if (segment === this.newest) this.newestReadAt = askedAt
       metrics.listPolled()
+      const { extras, pages } = this.by
       const read = Effect.suspend(
         () =>
-          (segment.read ??= this.pages(
-            { ...this.polled.options, after: segment.after ?? undefined, limit: pageSize, order: "desc", retry: false },
+          (segment.read ??= pages(
+            { ...extras.options, after: segment.after ?? undefined, limit: pageSize, order: "desc", retry: false },
             this.known
           ))
       )
@@ -374,6 +396,7 @@ export class Reads {
           Effect.sync(() => {
             this.flights.inFlight--
             this.pagesInFlight--
+            segment.isBeingRead = false
           })
         ),
         Effect.map((page) => {
@@ -384,29 +407,47 @@ export class Reads {
     })
   }
 
-  private take(page: VideoPage, segment: Segment<Job>, askedAt: number): void {
+  private take(page: VideoPage, segment: Segment, askedAt: number): void {
     segment.wasRead = true
     this.trust.read(page, askedAt)
-    let shown: Job | null = null
+    if (segment === this.newest) this.shift(page)
     for (const video of page.videos) {
-      const job = this.host.jobs.get(video.id)
+      const job = this.jobs.get(video.id)
       if (job === undefined) continue
-      place(job, segment)
-      // A look that was answered while the page was on its way knows better.
-      if (job.isAsked || job.lookedAt <= askedAt) this.host.looked(job, { _tag: "Seen", video }, null)
-      if (job.watches.size > 0) shown = job
+      // A page that shows fewer of the watched jobs than the job's own does not take it over.
+      if (job.segment === null || job.segment.members.size < segment.members.size) place(job, segment)
+      // A poll that ended while the page was on its way is newer.
+      if (job.isAsked || job.lookedAt <= askedAt) this.host.observed(job, { _tag: "Seen", video })
     }
-    if (shown !== null && this.trust.wantsComparison()) this.singles.push(shown)
+  }
+
+  /**
+   * New jobs push older ones off the newest page. Then all jobs that it showed before are read by the page after its former
+   * first job, which shows them from now on, whatever comes in front.
+   */
+  private shift({ videos }: VideoPage): void {
+    const shown = new Set<string>(videos.map(({ id }) => id))
+    const before = [...this.newest.members]
+    if (before.some(({ id }) => !shown.has(id))) {
+      const after = this.newestFirst
+      const segment = after === null ? null : makeSegment(after)
+      for (const job of before) {
+        if (job.id !== after) place(job, segment)
+        else if (!shown.has(job.id)) place(job, null)
+        if (job.isAsked && !shown.has(job.id)) this.asked.push(job)
+      }
+    }
+    this.newestFirst = videos[0]?.id ?? null
   }
 
   private fork(
     effect: Effect.Effect<void, ListVideosError>,
-    segment: Segment<Job> | null,
+    segment: Segment,
     missing: () => ReadonlyArray<Job>,
     done: () => void
   ): void {
     const { distrust } = this.trust
-    const fiber = Runtime.runFork(this.runtime, effect)
+    const fiber = this.host.run(effect)
     this.fibers.add(fiber)
     fiber.addObserver((exit) => {
       this.fibers.delete(fiber)
@@ -415,36 +456,36 @@ export class Reads {
       this.asked.push(...missing())
       if (distrust === null && this.trust.distrust !== null) {
         const why = `the server's list is not read any more: ${this.trust.distrust}`
-        Runtime.runFork(this.runtime, Effect.logDebug(why))
+        this.host.run(Effect.logDebug(why))
       }
       this.flights.landed(this)
       this.host.settled()
     })
   }
 
-  /** A page that did not come: what it means for the list, and for those who waited for it. */
-  private failed(cause: Cause.Cause<ListVideosError>, segment: Segment<Job> | null, missing: ReadonlyArray<Job>): void {
+  /** A page failed: what this means for the list, and for the jobs that waited for it. */
+  private failed(cause: Cause.Cause<ListVideosError>, segment: Segment, missing: ReadonlyArray<Job>): void {
     const outcome = outcomeOf(cause)
     const tell = (jobs: ReadonlyArray<Job>) => {
-      for (const job of jobs) this.host.looked(job, outcome, null)
+      for (const job of jobs) this.host.observed(job, outcome)
     }
-    if (this.options.mode === "always") {
+    if (this.trust.options.mode === "always") {
       tell(missing)
     } else if (outcome._tag !== "Failed") {
       this.trust.give(`reading it died: ${Cause.pretty(cause)}`)
     } else if (outcome.error.isTransient) {
       this.trust.failed(outcome.error.message, this.host.now())
-      // One of them finds out whether single looks fail as well.
+      // One of them finds out whether single polls fail as well.
       const [canary, ...others] = missing
-      if (canary !== undefined) this.lookSingly(canary)
+      if (canary !== undefined) this.pollSingly(canary)
       tell(others)
     } else if (outcome.error._tag === "ResponseDecodeError") {
       this.trust.strike(outcome.error.message)
-    } else if (segment === null || segment.after === null) {
+    } else if (segment === this.newest) {
       this.trust.give(outcome.error.message)
     } else {
-      // The job after which the stretch begins may have been deleted: only the newest page tells that there is no list.
-      for (const job of missing) place(job, null)
+      // The job after which the page begins may have been deleted.
+      for (const job of [...segment.members]) place(job, null)
     }
   }
 }

@@ -1,42 +1,28 @@
-/** One consumer's watch of one job: when it wants a look, what it makes of what is seen, when it ends. Sends nothing. */
-import * as Cause from "effect/Cause"
+/** One consumer's watch of one job: when it wants a poll, what it makes of the result, when it ends. It sends nothing. */
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as Runtime from "effect/Runtime"
+import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as Intervals from "effect/ScheduleIntervals"
 import * as Errors from "../errors/errors.js"
-import type { CallOptions } from "../http/httpTypes.js"
-import { isSameSnapshot, isTerminal, phaseOf, type VideoPhase, type VideoResource } from "../protocol/videoSchemas.js"
+import { isSameSnapshot, isTerminal, type VideoResource } from "../protocol/videoSchemas.js"
 import type { RetrieveVideoError } from "../videosTypes.js"
 import * as metrics from "./metrics.js"
-import type { Draw, Rule } from "./scheduleRule.js"
-import type { Step, Stepped } from "./scheduleSteps.js"
-import type { Row, Slot } from "./timerHeap.js"
-import type { Feed } from "./updateQueue.js"
-import type { Job } from "./watchHub.js"
+import type { Row } from "./timerHeap.js"
+import { isStale, type Job, type PollExtras, type Subscriber, type WatchError } from "./watchedJob.js"
 
-/** What the requests of a watch carry beside what they all do. */
-export interface Polled {
-  /** The same for options that are equal by value; empty where there are none. */
-  readonly key: string
-  readonly options: Pick<CallOptions, "extraHeaders" | "extraQuery">
-}
-
-/** What watches have in common that were begun by one call. */
+/** The options of one call, which all of its watches share. */
 export interface Plan {
-  readonly polled: Polled
+  readonly extras: PollExtras
   readonly operation: "watchVideo" | "awaitVideo"
   readonly poll: Schedule.Schedule<unknown, VideoResource>
-  /** What `poll` does, where that is known: its steps are plain calls then. */
-  readonly rule: Rule<unknown> | null
   /** Whether the server's hint may also shorten the schedule's delay. */
   readonly hintShortens: boolean
   readonly retry: Schedule.Schedule<unknown, RetrieveVideoError>
-  /** How many snapshots wait for a slow consumer, every look's among them; 0: the newest, and only where it differs. */
+  /** How many snapshots wait for a slow consumer, one of each poll; 0: only the newest, and only if it differs. */
   readonly buffer: number
   readonly totalTimeout: number
   readonly stallTimeout: number
@@ -47,23 +33,11 @@ export interface Plan {
 /** What one watch begins with. */
 export interface Start {
   readonly id: string
-  /** What the caller has seen already: changes are told from here on, and it is not emitted again. */
+  /** What the caller has seen already: only later changes are emitted. */
   readonly snapshot: VideoResource | null
-  /** The submission was answered just now: the first look waits, and a 404 may be a replica that lags. */
+  /** The job was submitted just now: the first poll waits, and a 404 may come from a replica that lags. */
   readonly submitted: { readonly hint: Duration.Duration | null } | null
 }
-
-/** @internal */
-export type WatchError = RetrieveVideoError | Errors.WatchTimeoutError
-
-/** What one look came to, for all who watch the job. */
-export type Outcome =
-  | { readonly _tag: "Seen"; readonly video: VideoResource }
-  | { readonly _tag: "Failed"; readonly error: RetrieveVideoError }
-  | { readonly _tag: "Died"; readonly cause: Cause.Cause<never> }
-
-/** @internal */
-export const died = (defect: unknown): Outcome => ({ _tag: "Died", cause: Cause.die(defect) })
 
 /** What a watch needs of the hub. */
 export interface Host {
@@ -71,75 +45,71 @@ export interface Host {
   readonly now: () => number
   /** The time of day, in Unix milliseconds. */
   readonly wallNow: () => number
-  /** Runs the step of a schedule, before the hub rests again. */
-  readonly step: (step: Step) => void
   /** Calls `due` at that time; `Infinity` for never. */
   readonly wakeAt: (watch: Watch, at: number) => void
-  /** Gives the watch the job's next look. */
-  readonly look: (watch: Watch) => void
-  /** Gives the requests that no watch needs any more. */
+  /** Removes the watch; returns the requests that no watch needs any more. */
   readonly leave: (watch: Watch) => ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>>
-  /** The least pause between looks while events are pushed, in milliseconds; 0 where none are. */
+  /** A schedule's step that took its time has ended. */
+  readonly settled: () => void
+  /** The least pause between polls while events are pushed, in milliseconds; 0 if none are. */
   readonly safetyNet: (job: Job) => number
-  /** Whether the job was submitted here just now. */
+  /** Whether the job was submitted by this `Videos` just now. */
   readonly wasSubmitted: (id: string) => boolean
 }
 
-/** How long before its end a watch takes its last look, so that an answer at the last moment is not a time-out. */
-const lastLookMargin = 500
+/** How long before its end a watch takes its last poll, so that a response at the last moment is not a timeout. */
+const lastPollMargin = 500
 
-/** A snapshot this young may belong to a job that replicas have not heard of. */
+/** A snapshot this young may belong to a job that replicas do not know yet. */
 const freshMillis = 60_000
 
-const rank: { readonly [phase in VideoPhase]: number } = { waiting: 0, running: 1, succeeded: 2, failed: 2 }
-
-/** A job never goes from running back to waiting: such an answer comes from a replica that lags. */
-export const isStale = (last: VideoResource | null, next: VideoResource): boolean =>
-  last !== null && rank[phaseOf(next)] < rank[phaseOf(last)]
-
-const isOnItsWay = (job: Job): boolean => job.isAsked || job.single !== null
-
 /** @internal */
-export class Watch implements Row<Watch> {
+export class Watch implements Row, Subscriber {
   readonly job: Job
   readonly runtime: Runtime.Runtime<never>
   dueAt = 0
-  slot: Slot<Watch> | null = null
-  before: Watch | null = null
-  after: Watch | null = null
-  /** How many of the job's looks have counted for the poll schedule: one that came since is not asked for again. */
-  counted: number
+  order = 0
+  index = -1
   waiting = false
-  /** Whether the feed knows that there is something to take. */
+  /** Whether its consumer knows that there is something to take. */
   isReady = false
   exit: Exit.Exit<void, WatchError> | null = null
 
   private readonly plan: Plan
   private readonly host: Host
-  private readonly feed: Feed
+  private readonly onReady: (watch: Watch) => void
   private pending: VideoResource | Array<VideoResource> | null = null
   private last: VideoResource | null
+  /** How many of the job's polls have counted for the poll schedule: a newer one is not sent again. */
+  private counted: number
   private changedAt: number
   private readonly startedAt: number
-  /** Between the monotonic time and the time of day, as of the start: schedules that go by a calendar get what they expect. */
+  /** Time of day minus monotonic time, as of the start: schedules may go by a calendar. */
   private readonly wallOffset: number
   private readonly graceUntil: number
-  /** Whether it begins with a submission: a 403 is then a server that has not recorded yet whose job it is (LiteLLM). */
+  /** Whether it begins with a submission: a 403 may then come from a proxy that has not recorded the job yet (LiteLLM). */
   private readonly isSubmitted: boolean
   private pollState: unknown
   private retryState: unknown = null
   private retrying = false
-  private isLastLook = false
+  private isLastPoll = false
   private isClosing = false
-  /** A step of a schedule takes its time. */
-  private isStepping = false
+  /** A schedule's step that takes its time. */
+  private stepping: Fiber.RuntimeFiber<unknown> | null = null
 
-  constructor(job: Job, plan: Plan, start: Start, host: Host, feed: Feed, runtime: Runtime.Runtime<never>) {
+  constructor(
+    job: Job,
+    plan: Plan,
+    start: Start,
+    host: Host,
+    runtime: Runtime.Runtime<never>,
+    onReady: (watch: Watch) => void
+  ) {
     this.job = job
     this.plan = plan
     this.host = host
-    this.feed = feed
     this.runtime = runtime
+    this.onReady = onReady
     const now = host.now()
     const wallNow = host.wallNow()
     const { snapshot, submitted } = start
@@ -163,7 +133,7 @@ export class Watch implements Row<Watch> {
     return this.last
   }
 
-  /** The first look: at once, or, for a job that was submitted just now, when the schedule and the server say. */
+  /** Plans the first poll: at once, or, for a job that was submitted just now, when the schedule and the server say. */
   begin({ snapshot, submitted }: Start): void {
     const { latest } = this.job
     if (snapshot !== null && submitted === null && isTerminal(snapshot)) {
@@ -171,23 +141,24 @@ export class Watch implements Row<Watch> {
       this.end(Exit.void)
     } else if (latest !== null) {
       this.see(latest)
-      if (this.exit === null) this.plot(latest, this.job.lookedAt, this.job.hint)
+      if (this.exit === null) this.planPoll(latest, this.job.lookedAt, this.job.hintedUntil)
     } else if (snapshot === null || submitted === null || this.job.isExpected) {
-      this.lookAt(this.startedAt)
+      this.pollAt(this.job.isExpected ? this.startedAt : this.job.poller.firstPollAt(this.job))
     } else {
-      this.plot(snapshot, this.startedAt, submitted.hint === null ? null : Duration.toMillis(submitted.hint))
+      const { hint } = submitted
+      const hintedUntil = hint === null ? Number.NEGATIVE_INFINITY : this.startedAt + Duration.toMillis(hint)
+      this.planPoll(snapshot, this.startedAt, hintedUntil)
     }
   }
 
-  /** What the consumer has not taken. */
+  /** Takes what the consumer has not taken yet. */
   drain(): ReadonlyArray<VideoResource> {
     const { pending } = this
     this.pending = null
     return pending === null ? [] : Array.isArray(pending) ? pending : [pending]
   }
 
-  /** A look at the job, whoever asked for it. */
-  see(video: VideoResource): void {
+  readonly see: Subscriber["see"] = (video) => {
     if (isStale(this.last, video)) return
     this.retrying = false
     const changed = this.last === null || (this.last !== video && !isSameSnapshot(this.last, video))
@@ -201,8 +172,7 @@ export class Watch implements Row<Watch> {
     } else if (changed || this.plan.buffer > 0) this.push(video)
   }
 
-  /** The look that this watch waited for, or one since its last. */
-  settle(outcome: Outcome): void {
+  readonly settle: Subscriber["settle"] = (outcome) => {
     this.waiting = false
     this.counted = this.job.looks
     if (outcome._tag === "Died") this.end(Exit.failCause(outcome.cause))
@@ -210,77 +180,35 @@ export class Watch implements Row<Watch> {
     else this.goOn(outcome.video)
   }
 
-  /** Whether a look is due that nobody has taken since this watch's last. */
-  get needsLook(): boolean {
-    return !(this.waiting || this.isClosing) && (this.isLastLook || this.job.looks === this.counted)
+  /** Whether a poll is due, and none has come since the last that counted. */
+  get needsPoll(): boolean {
+    return !(this.waiting || this.isClosing) && (this.isLastPoll || this.job.looks === this.counted)
   }
 
   /** The time that `wakeAt` named has come. */
   due(): void {
-    const { outcome } = this.job
-    if (this.waiting || this.isClosing || this.isStepping) this.expire()
-    // A look that is on its way is newer than one that has come.
-    else if (this.needsLook || outcome === null || isOnItsWay(this.job)) this.look()
+    const { isAsked, outcome, single } = this.job
+    if (this.waiting || this.isClosing || this.stepping !== null) this.expire()
+    // A poll that is on its way is newer than the last one.
+    else if (this.needsPoll || outcome === null || isAsked || single !== null) this.poll()
     else this.settle(outcome)
   }
 
-  /** Something happened to the job elsewhere: look now, whatever the schedule says. */
-  poke(): void {
-    if (!this.waiting && !this.isLastLook) this.look()
+  readonly poke: Subscriber["poke"] = () => {
+    if (!this.waiting && !this.isLastPoll) this.poll()
   }
 
-  end(exit: Exit.Exit<void, WatchError>): void {
+  readonly end: Subscriber["end"] = (exit) => {
     this.exit = exit
-    this.host.leave(this)
-    this.feed.notify(this)
+    this.leave()
+    this.onReady(this)
   }
 
-  /** Its consumer has left; gives the requests that no watch needs any more. */
+  /** Stops it; returns the requests that no watch needs any more. */
   leave(): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
+    this.stepping?.unsafeInterruptAsFork(this.stepping.id())
+    this.stepping = null
     return this.host.leave(this)
-  }
-
-  /** One step of the poll schedule as a plain call, where that can be. */
-  reckon(step: Step, draw: Draw): boolean {
-    const { rule } = this.plan
-    if (rule === null || step.video === null) return false
-    if (this.exit !== null) return true
-    const random = draw.for(this.runtime)
-    if (random === null) return false
-    const now = step.now + this.wallOffset
-    const seen = rule.see(this.pollState, now, step.video)
-    this.planLook(step, seen, rule.delay(seen, now, random))
-    return true
-  }
-
-  /** One step of a schedule; a user's may take its time, or break. */
-  step({ error, now, video }: Step): Effect.Effect<Stepped> {
-    return video === null
-      ? this.plan.retry.step(now + this.wallOffset, error, this.retryState)
-      : this.plan.poll.step(now + this.wallOffset, video, this.pollState)
-  }
-
-  /** The step takes its time; the watch's own is not longer for it. */
-  stepsSlowly(): void {
-    this.isStepping = true
-    this.host.wakeAt(this, this.deadline)
-  }
-
-  /** A step that broke: a bug of the program, or its wish. */
-  broke(exit: Exit.Exit<void, never>): void {
-    if (this.exit === null) this.end(exit)
-  }
-
-  /** What a step came to. */
-  stepped(step: Step, [state, , decision]: Stepped): void {
-    this.isStepping = false
-    if (this.exit !== null) return
-    const planned = ScheduleDecision.isDone(decision)
-      ? null
-      : Math.max(0, Intervals.start(decision.intervals) - step.now - this.wallOffset)
-    if (Number.isNaN(planned)) this.end(Exit.die(new TypeError("a schedule gave a delay that is not a number")))
-    else if (step.video === null) this.planRetry(step.error, state, planned)
-    else this.planLook(step, state, planned)
   }
 
   // internal
@@ -290,18 +218,23 @@ export class Watch implements Row<Watch> {
   }
 
   private get margin(): number {
-    return Math.min(lastLookMargin, this.plan.totalTimeout / 10)
+    return Math.min(lastPollMargin, this.plan.totalTimeout / 10)
   }
 
-  private look(): void {
+  private poll(): void {
     this.waiting = true
-    this.isStepping = false
-    // A look that begins late has some time all the same.
+    // A poll that begins late has some time all the same.
     this.host.wakeAt(this, Math.max(this.deadline, this.host.now() + this.margin))
-    this.host.look(this)
+    this.job.poller.poll(this.job)
   }
 
-  /** The last look is taken; what is left is to wait for the deadline. */
+  private pollAt(at: number): void {
+    const lastPollAt = this.deadline - this.margin
+    this.isLastPoll = Math.max(this.host.now(), at) >= lastPollAt
+    this.host.wakeAt(this, this.isLastPoll ? lastPollAt : at)
+  }
+
+  /** The last poll is taken; the watch waits for its deadline. */
   private close(): void {
     this.isClosing = true
     this.host.wakeAt(this, this.deadline)
@@ -316,7 +249,7 @@ export class Watch implements Row<Watch> {
       queue.push(video)
       this.pending = queue
     }
-    this.feed.notify(this)
+    this.onReady(this)
   }
 
   private fail(error: WatchError): void {
@@ -335,13 +268,7 @@ export class Watch implements Row<Watch> {
     )
   }
 
-  private lookAt(at: number): void {
-    const lastLookAt = this.deadline - this.margin
-    this.isLastLook = Math.max(this.host.now(), at) >= lastLookAt
-    this.host.wakeAt(this, this.isLastLook ? lastLookAt : at)
-  }
-
-  /** After a look that succeeded and did not end the watch. */
+  /** After a poll that succeeded and did not end the watch. */
   private goOn(video: VideoResource): void {
     this.retrying = false
     const { last } = this
@@ -357,62 +284,87 @@ export class Watch implements Row<Watch> {
           unchangedFor: Duration.millis(unchangedFor)
         })
       )
-    } else if (this.isLastLook) this.close()
-    else this.plot(video, this.job.lookedAt, this.job.hint)
+    } else if (this.isLastPoll) this.close()
+    else this.planPoll(video, this.job.lookedAt, this.job.hintedUntil)
   }
 
   /**
-   * Asks the poll schedule, once a look has succeeded: as of that look, which others may have asked for some time ago. What
-   * has changed between two looks has changed between them, and not until a watch's turn came. A schedule's own time begins
-   * with the watch, though: one that lasts for a minute lasts for a minute.
+   * Plans the next poll after one that succeeded, or ends the watch with its schedule. The delay counts from that poll,
+   * whichever watch or page it was for: so the jobs of one page become due together. A schedule's own time begins with the
+   * watch, though: one that lasts a minute lasts a minute.
    */
-  private plot(video: VideoResource, lookedAt: number, hint: number | null): void {
-    this.host.step({ watch: this, now: Math.max(lookedAt, this.startedAt), video, error: null, lookedAt, hint })
+  private planPoll(video: VideoResource, lookedAt: number, hintedUntil: number): void {
+    const { hintShortens, maxRetryAfter, poll, stallTimeout } = this.plan
+    this.step(poll, this.pollState, video, Math.max(lookedAt, this.startedAt), (state, delay) => {
+      this.pollState = state
+      if (delay === null) return this.expire()
+      const hinted = Math.min(hintedUntil, lookedAt + maxRetryAfter)
+      const wanted = hintShortens && hinted > lookedAt ? hinted : lookedAt + delay
+      const stalledAt = Math.max(this.host.now(), this.changedAt + stallTimeout)
+      this.pollAt(Math.max(hinted, Math.min(Math.max(wanted, lookedAt + this.host.safetyNet(this.job)), stalledAt)))
+    })
   }
 
-  /**
-   * Sets the time of the next look after one that succeeded, or ends the watch with its schedule. All is reckoned from that
-   * look, whoever asked for it: so those who share looks come to ask at the same moments.
-   */
-  private planLook({ hint, lookedAt }: Step, state: unknown, planned: number | null): void {
-    this.pollState = state
-    if (planned === null) {
-      this.expire()
-      return
-    }
-    const floor = hint === null ? 0 : Math.min(hint, this.plan.maxRetryAfter)
-    const wanted = hint !== null && this.plan.hintShortens ? floor : Math.max(planned, floor)
-    const delay = Math.max(wanted, this.host.safetyNet(this.job))
-    const stalledAt = Math.max(this.host.now(), this.changedAt + this.plan.stallTimeout)
-    this.lookAt(Math.max(lookedAt + floor, Math.min(lookedAt + delay, stalledAt)))
-  }
-
-  /** Sets the time of the next look after one that failed, or gives up. */
+  /** Plans the next poll after one that failed, or gives up. */
   private recover(error: RetrieveVideoError): void {
     const isUnknown =
       error._tag === "VideoNotFoundError" ||
       (error._tag === "AuthenticationError" && error.reason === "forbidden" && this.isSubmitted)
     const lagging = isUnknown && this.host.now() < this.graceUntil
     if (!error.isTransient && !lagging) this.fail(error)
-    else if (this.isLastLook) this.close()
-    else this.retry(error)
+    else if (this.isLastPoll) this.close()
+    else this.planRetry(error)
   }
 
-  private retry(error: RetrieveVideoError): void {
-    if (!this.retrying) this.retryState = this.plan.retry.initial
+  private planRetry(error: RetrieveVideoError): void {
+    const { maxRetryAfter, retry } = this.plan
+    if (!this.retrying) this.retryState = retry.initial
     this.retrying = true
-    this.host.step({ watch: this, now: this.host.now(), video: null, error, lookedAt: this.job.lookedAt, hint: null })
+    this.step(retry, this.retryState, error, this.host.now(), (state, delay) => {
+      this.retryState = state
+      const retryAfter = Errors.retryAfterOf(error)
+      const floor = retryAfter === null ? 0 : Duration.toMillis(retryAfter)
+      if (delay === null || floor > maxRetryAfter) return this.fail(error)
+      metrics.retried()
+      this.pollAt(this.job.lookedAt + Math.max(delay, floor))
+    })
   }
 
-  private planRetry(error: RetrieveVideoError, state: unknown, planned: number | null): void {
-    this.retryState = state
-    const retryAfter = Errors.retryAfterOf(error)
-    const floor = retryAfter === null ? 0 : Duration.toMillis(retryAfter)
-    if (planned === null || floor > this.plan.maxRetryAfter) {
-      this.fail(error)
-    } else {
-      metrics.retried()
-      this.lookAt(this.job.lookedAt + Math.max(planned, floor))
+  /**
+   * Runs one step of a schedule and passes its delay on, `null` once the schedule has ended. Not `Schedule.driver`, which
+   * sleeps: a fiber per waiting watch costs more memory than all else. A step may take its time; the deadline holds.
+   */
+  private step<In>(
+    schedule: Schedule.Schedule<unknown, In>,
+    state: unknown,
+    input: In,
+    at: number,
+    then: (state: unknown, delay: number | null) => void
+  ): void {
+    const now = at + this.wallOffset
+    const fiber = Runtime.runFork(
+      this.runtime,
+      Effect.suspend(() => schedule.step(now, input, state))
+    )
+    const done = (exit: Exit.Exit<readonly [unknown, unknown, ScheduleDecision.ScheduleDecision]>) => {
+      if (Exit.isFailure(exit)) return this.end(exit)
+      const [next, , decision] = exit.value
+      const delay = ScheduleDecision.isDone(decision) ? null : Math.max(0, Intervals.start(decision.intervals) - now)
+      if (Number.isNaN(delay)) this.end(Exit.die(new TypeError("a schedule gave a delay that is not a number")))
+      else then(next, delay)
     }
+    const exit = fiber.unsafePoll()
+    if (exit !== null) {
+      done(exit)
+      return
+    }
+    this.stepping = fiber
+    this.host.wakeAt(this, this.deadline)
+    fiber.addObserver((exit) => {
+      if (this.stepping !== fiber) return
+      this.stepping = null
+      done(exit)
+      this.host.settled()
+    })
   }
 }

@@ -1,321 +1,333 @@
 /**
- * One per group of watches that poll alike: which jobs are watched, which watches get what is seen of them, and when one is
- * due. A job that waits is a row in a heap; one fiber sleeps until the first of them.
+ * The watches of one `Videos` layer: which jobs are watched, and when each watch is due. A watch that waits is a row in a
+ * heap; one fiber sleeps until the first of them. Watches that poll alike, by the same functions with the same extra headers
+ * and query, are one group, and share polls and pages; all groups share one limit of requests, the events and the end.
  */
 import * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as FiberSet from "effect/FiberSet"
 import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { WatchingPolicy } from "../config/policies.js"
 import { monotonicMillis } from "../monotonicClock.js"
 import { isSameSnapshot, isTerminal, type VideoResource } from "../protocol/videoSchemas.js"
-import type { VideosService, Watcher } from "../videosTypes.js"
-import { type Placed, place } from "./listTrust.js"
+import type { BudgetSnapshot } from "../rate/budgetTypes.js"
+import { type VideosService, VideosState, type Watcher, type Watchers } from "../videosTypes.js"
 import * as metrics from "./metrics.js"
-import { Flights, type PageReads, type ReadOptions, Reads, type Host as ReadsHost } from "./poller.js"
-import { Steps } from "./scheduleSteps.js"
-import { Audience } from "./subscribers.js"
-import { Timers } from "./timerHeap.js"
-import type { Feed } from "./updateQueue.js"
-import { died, type Host, isStale, type Outcome, type Plan, type Polled, type Start, Watch } from "./watch.js"
-
-/** One job that somebody watches. */
-export interface Job extends Placed {
-  readonly id: string
-  readonly watches: Audience<Watch>
-  latest: VideoResource | null
-  /** What the newest look came to, how many there were, and when it was. */
-  outcome: Outcome | null
-  looks: number
-  lookedAt: number
-  /** For how long after it the server wants no further look, in milliseconds. */
-  hint: number | null
-  /** An event has said that the job ended, and no look has confirmed it yet. */
-  isExpected: boolean
-  /** A look is wanted, and not on its way singly. */
-  isAsked: boolean
-  single: Fiber.RuntimeFiber<unknown, unknown> | null
-}
+import { anyPages, Flights, type PageReads, Poller, type PollerHost } from "./poller.js"
+import { TimerHeap } from "./timerHeap.js"
+import { type Host, type Plan, type Start, Watch } from "./watch.js"
+import { isStale, type Job, type Outcome, place } from "./watchedJob.js"
 
 /** For how long an event is remembered for a watch that begins after it, and how many are. */
 const rememberMillis = 600_000
-const rememberMost = 10_000
-
-/** Thousands of jobs are due at as many moments: the more there are, the more of them are woken together. In milliseconds. */
-const maxGap = 32
-const jobsPerGap = 128
+const maxRemembered = 10_000
 
 /** The longest delay that `setTimeout` takes: 2^31 - 1 ms. */
 const maxTimer = 2_147_483_647
 
 const interrupted = Exit.interrupt(FiberId.none)
 
-/** What the groups of one `Videos` have in common. Times are monotonic. */
-export class Shared extends Flights {
-  isClosed = false
-  /** The least pauses between polls while events are pushed, in milliseconds. */
-  readonly nets: Array<number> = []
+type Requests = ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>>
+
+/** @internal */
+export interface HubOptions {
+  /** Forks requests and timers: in the layer's context, and interrupted with its scope. */
+  readonly run: PollerHost["run"]
+  readonly clock: Clock.Clock
+  readonly watching: WatchingPolicy | null
+  /** The state of the layer's budget. */
+  readonly budget: (() => BudgetSnapshot) | null
+  /** Reads pages for watches that poll by `listPages`, the layer's own. */
+  readonly pages: PageReads | null
+  readonly listPages: VideosService["listPages"] | null
   /** Whether this `Videos` has submitted the job just now. */
   readonly wasSubmitted: (id: string, now: number) => boolean
-  private readonly events = new Map<string, number>()
-
-  constructor(wasSubmitted: (id: string, now: number) => boolean) {
-    super()
-    this.wasSubmitted = wasSubmitted
-  }
-
-  /** An event has come for a job that has no watch. */
-  remember(id: string, now: number): void {
-    this.events.delete(id)
-    this.events.set(id, now)
-    // A Map keeps its order: the oldest go first.
-    for (const [old, at] of this.events) {
-      if (this.events.size <= rememberMost && now - at < rememberMillis) return
-      this.events.delete(old)
-    }
-  }
-
-  wasAnnounced(id: string, now: number): boolean {
-    const at = this.events.get(id)
-    return at !== undefined && this.events.delete(id) && now - at < rememberMillis
-  }
 }
 
 /** @internal */
-export class Hub implements Host, ReadsHost {
-  readonly jobs = new Map<string, Job>()
-  readonly reads: Reads
-  private readonly timers = new Timers<Watch>()
-  private readonly steps = new Steps(() => this.settled())
+export class WatchHub extends VideosState implements Host, PollerHost {
+  readonly run: PollerHost["run"]
+  private readonly options: HubOptions
+  private readonly flights: Flights
+  private readonly groups: Array<Poller> = []
+  private readonly timers = new TimerHeap<Watch>()
   private alarm: Fiber.RuntimeFiber<void> | null = null
   private alarmAt = Number.POSITIVE_INFINITY
-  private tickedAt = Number.NEGATIVE_INFINITY
-  private runtime: Runtime.Runtime<never> = Runtime.defaultRuntime
-  private clock: Clock.Clock = Clock.make()
-  private readonly videos: VideosService
-  readonly polled: Polled
-  private readonly shared: Shared
-  private readonly onEmpty: () => void
+  private isClosed = false
+  private readonly onClose = new Set<() => void>()
+  /** The least pauses between polls while events are pushed, in milliseconds. */
+  private readonly nets: Array<number> = []
+  /** Events of jobs that had no watch, by id, and when they came. */
+  private readonly events = new Map<string, number>()
 
-  /** `onEmpty` is called when the last watch has left. */
-  constructor(
-    videos: VideosService,
-    pages: PageReads,
-    polled: Polled,
-    options: ReadOptions,
-    shared: Shared,
-    onEmpty: () => void
-  ) {
-    this.videos = videos
-    this.polled = polled
-    this.shared = shared
-    this.onEmpty = onEmpty
-    this.reads = new Reads(videos, pages, polled, options, shared, this)
-  }
-
-  /** Whether watches by this service poll by the same functions. */
-  isFor(videos: VideosService): boolean {
-    return (
-      videos === this.videos || (videos.retrieve === this.videos.retrieve && videos.listPages === this.videos.listPages)
-    )
-  }
-
-  /** The watched jobs, for status pages and tests. */
-  watchers(): ReadonlyArray<Watcher> {
-    const offset = this.wallNow() - this.now()
-    const instant = (at: number): DateTime.Utc | null => (Number.isFinite(at) ? DateTime.unsafeMake(at + offset) : null)
-    return Array.from(this.jobs.values(), (job) => {
-      let due = Number.POSITIVE_INFINITY
-      job.watches.each(({ dueAt, waiting }) => {
-        if (!waiting) due = Math.min(due, dueAt)
-      })
-      return {
-        id: job.id,
-        latest: job.latest,
-        consumers: job.watches.size,
-        looks: job.looks,
-        lookedAt: instant(job.lookedAt),
-        nextLookAt: instant(due),
-        readBy: job.segment === null ? "single" : "page"
-      }
-    })
+  constructor(options: HubOptions) {
+    super()
+    this.options = options
+    this.run = options.run
+    this.flights = new Flights(options.watching?.concurrency ?? 64)
   }
 
   // ---------------------------------------------------------------------------
   // consumers
   // ---------------------------------------------------------------------------
 
-  /** Begins a watch; what it sees is told to the feed. */
-  subscribe(plan: Plan, start: Start, feed: Feed, runtime: Runtime.Runtime<never>, clock: Clock.Clock): Watch {
-    if (this.jobs.size === 0) {
-      this.runtime = runtime
-      this.clock = clock
-      this.reads.useRuntime(runtime)
-    }
-    let job = this.jobs.get(start.id)
+  /** Begins a watch, which polls by `videos`: the layer's service, or a program's copy of it. `onReady` runs with each update. */
+  subscribe(
+    videos: VideosService,
+    plan: Plan,
+    start: Start,
+    runtime: Runtime.Runtime<never>,
+    onReady: (watch: Watch) => void
+  ): Watch {
+    const group = this.groupOf(videos, plan)
+    let job = group.jobs.get(start.id)
     if (job === undefined) {
+      const announcedAt = this.events.get(start.id)
+      this.events.delete(start.id)
       job = {
         id: start.id,
-        watches: new Audience(),
+        watches: new Set(),
+        poller: group,
         latest: null,
         outcome: null,
         looks: 0,
         lookedAt: Number.NEGATIVE_INFINITY,
-        hint: null,
-        isExpected: this.shared.wasAnnounced(start.id, this.now()),
+        hintedUntil: Number.NEGATIVE_INFINITY,
+        isExpected: announcedAt !== undefined && this.now() - announcedAt < rememberMillis,
         isAsked: false,
         single: null,
         segment: null,
         searched: null
       }
-      this.jobs.set(start.id, job)
+      group.jobs.set(start.id, job)
     }
-    const watch = new Watch(job, plan, start, this, feed, runtime)
+    const watch = new Watch(job, plan, start, this, runtime, onReady)
     job.watches.add(watch)
     metrics.began()
-    if (this.shared.isClosed) watch.end(interrupted)
+    if (this.isClosed) watch.end(interrupted)
     else watch.begin(start)
     this.settled()
     return watch
   }
 
-  /** Ends a watch; gives the requests that nobody needs any more, which were told to stop. */
-  leave(watch: Watch): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
+  readonly leave = (watch: Watch): Requests => {
     const { job } = watch
     if (!job.watches.delete(watch)) return []
     metrics.finished()
     this.timers.remove(watch)
-    this.steps.stop(watch)
     if (job.watches.size > 0) return []
-    this.jobs.delete(job.id)
     place(job, null)
     job.single?.unsafeInterruptAsFork(job.single.id())
-    const stopped: Array<Fiber.RuntimeFiber<unknown, unknown>> = job.single === null ? [] : [job.single]
-    if (this.jobs.size === 0) {
-      this.disarm()
-      stopped.push(...this.reads.stop())
-      this.onEmpty()
-    }
-    return stopped
+    const single = job.single === null ? [] : [job.single]
+    const group = this.groups.find((group) => group === job.poller)
+    group?.jobs.delete(job.id)
+    if (group === undefined || group.jobs.size > 0) return single
+    // The first group stays: it remembers how far the list can be trusted.
+    if (group !== this.groups[0]) this.groups.splice(this.groups.indexOf(group), 1)
+    if (this.timers.firstAt === Number.POSITIVE_INFINITY) this.disarm()
+    return [...single, ...group.stop()]
   }
 
-  /** Ends every watch by interruption; gives the requests that were told to stop. */
-  close(): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
-    const stopped = [...this.reads.stop()]
-    for (const { single, watches } of this.jobs.values()) {
-      if (single !== null) stopped.push(single)
-      watches.each((watch) => watch.end(interrupted))
+  /** Stops watches for their consumer; when it returns, the requests for them alone are closed. */
+  release(watches: Iterable<Watch>): Effect.Effect<void> {
+    const requests: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+    for (const watch of watches) requests.push(...watch.leave())
+    return requests.length === 0 ? Effect.void : Effect.forEach(requests, Fiber.await, { discard: true })
+  }
+
+  /** Runs `end` when the layer's scope closes, and at once if it has; returns what takes this back. */
+  whenClosed(end: () => void): () => void {
+    if (this.isClosed) end()
+    else this.onClose.add(end)
+    return () => void this.onClose.delete(end)
+  }
+
+  /** Interrupts the fiber that reads the stream when the layer's scope closes. */
+  untilClosed<A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> {
+    const register = Effect.withFiberRuntime<() => void>((fiber) =>
+      Effect.sync(() => this.whenClosed(() => fiber.unsafeInterruptAsFork(FiberId.none)))
+    )
+    const registered = Effect.acquireRelease(register, (forget) => Effect.sync(forget))
+    return Stream.unwrapScoped(Effect.as(registered, stream))
+  }
+
+  /** Interrupts all watches, and at once those that begin later. */
+  readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    this.isClosed = true
+    for (const { jobs } of [...this.groups]) {
+      for (const { watches } of [...jobs.values()]) for (const watch of watches) watch.end(interrupted)
     }
-    return stopped
+    for (const end of this.onClose) end()
+    this.onClose.clear()
+    return Effect.void
+  })
+
+  /** What is watched, for status pages and tests. */
+  snapshot(): Watchers {
+    const { budget, watching } = this.options
+    return {
+      jobs: this.groups.flatMap((group) => Array.from(group.jobs.values(), (job) => this.watcher(group, job))),
+      list: {
+        mode: watching?.list ?? "auto",
+        distrust: this.groups.find(({ trust }) => trust.distrust !== null)?.trust.distrust ?? null
+      },
+      inFlight: this.flights.inFlight,
+      waiting: this.groups.reduce((sum, { waiting }) => sum + waiting, 0),
+      isPushed: this.nets.length > 0,
+      budget: budget?.() ?? null
+    }
+  }
+
+  private watcher(group: Poller, job: Job): Watcher {
+    const offset = this.wallNow() - this.now()
+    const instant = (at: number): DateTime.Utc | null => (Number.isFinite(at) ? DateTime.unsafeMake(at + offset) : null)
+    const due = Array.from(job.watches, ({ dueAt, waiting }) => (waiting ? Number.POSITIVE_INFINITY : dueAt))
+    return {
+      id: job.id,
+      latest: job.latest,
+      consumers: job.watches.size,
+      looks: job.looks,
+      lookedAt: instant(job.lookedAt),
+      nextLookAt: instant(Math.min(...due)),
+      ...group.readBy(job)
+    }
+  }
+
+  private groupOf(videos: VideosService, { extras }: Plan): Poller {
+    const { listPages: ownPages, pages: pagesOf, watching } = this.options
+    // A canned `Videos` may lack these functions, which fails its polls.
+    const { listPages, retrieve } = videos
+    const known = this.groups.find(
+      ({ by }) => by.extras.key === extras.key && by.retrieve === retrieve && by.listPages === listPages
+    )
+    if (known !== undefined) return known
+    const pages = pagesOf !== null && listPages === ownPages ? pagesOf : anyPages(videos)
+    const { list = "auto", threshold = 20 } = watching ?? {}
+    const group = new Poller(
+      { videos, retrieve, listPages, pages, extras },
+      { mode: list, threshold },
+      this.flights,
+      this
+    )
+    this.groups.push(group)
+    return group
   }
 
   // ---------------------------------------------------------------------------
   // events
   // ---------------------------------------------------------------------------
 
-  /** An event says that the job has ended: one poll confirms it. */
-  announce(id: string): void {
-    const job = this.jobs.get(id)
-    if (job === undefined) return
-    job.isExpected = true
-    job.watches.each((watch) => watch.poke())
-    this.reads.send()
-    this.settled()
+  /** While the scope is open, events say when jobs end, and polls are a safety net, so many milliseconds apart. */
+  pushed(safetyNet: number): Effect.Effect<void, never, Scope.Scope> {
+    const { nets } = this
+    return Effect.acquireRelease(
+      Effect.sync(() => void nets.push(safetyNet)),
+      () => Effect.sync(() => void nets.splice(nets.indexOf(safetyNet), 1))
+    )
   }
 
-  // ---------------------------------------------------------------------------
-  // what watches ask for
-  // ---------------------------------------------------------------------------
+  /** An event says that the job has ended: one poll confirms it. An event of a job that has no watch is kept for a while. */
+  announce(id: string, now: number): void {
+    const jobs = this.groups.flatMap((group) => group.jobs.get(id) ?? [])
+    if (jobs.length === 0) this.remember(id, now)
+    for (const job of jobs) {
+      job.isExpected = true
+      for (const watch of job.watches) watch.poke()
+    }
+    this.send()
+  }
 
-  readonly now = (): number => monotonicMillis(this.clock)
-
-  readonly wallNow = (): number => this.clock.unsafeCurrentTimeMillis()
-
-  readonly step: Host["step"] = (step) => this.steps.add(step)
-
-  readonly wakeAt: Host["wakeAt"] = (watch, at) => {
-    if (at === Number.POSITIVE_INFINITY) this.timers.remove(watch)
-    else {
-      // Whoever is woken together is one moment in the heap, too.
-      const step = Math.max(1, this.gap)
-      this.timers.set(watch, Math.ceil(at / step) * step)
+  private remember(id: string, now: number): void {
+    this.events.delete(id)
+    this.events.set(id, now)
+    // A Map keeps its order: the oldest go first.
+    for (const [old, at] of this.events) {
+      if (this.events.size <= maxRemembered && now - at < rememberMillis) return
+      this.events.delete(old)
     }
   }
 
-  readonly look: Host["look"] = ({ job }) => this.reads.ask(job)
-
   readonly safetyNet: Host["safetyNet"] = (job) =>
-    this.shared.nets.length === 0 || job.isExpected ? 0 : Math.min(...this.shared.nets)
+    this.nets.length === 0 || job.isExpected ? 0 : Math.min(...this.nets)
 
-  readonly wasSubmitted: Host["wasSubmitted"] = (id) => this.shared.wasSubmitted(id, this.now())
+  readonly wasSubmitted: Host["wasSubmitted"] = (id) => this.options.wasSubmitted(id, this.now())
 
   // ---------------------------------------------------------------------------
-  // what looks come to
+  // results of polls
   // ---------------------------------------------------------------------------
 
-  readonly looked = (job: Job, outcome: Outcome, hint: number | null): Outcome => {
+  readonly observed: PollerHost["observed"] = (job, outcome, hint) => {
+    const now = this.now()
     job.isAsked = false
     job.looks++
-    job.lookedAt = this.now()
+    job.lookedAt = now
     job.outcome = outcome
-    job.hint = hint
+    // A page says nothing about the hint for one job.
+    if (hint !== undefined) job.hintedUntil = hint === null ? Number.NEGATIVE_INFINITY : now + hint
     metrics.looked()
-    const known = outcome._tag === "Seen" ? this.seenSafely(job, outcome) : outcome
-    job.watches.each((watch) => {
-      if (watch.waiting) watch.settle(known)
-    })
+    if (outcome._tag === "Seen") this.seen(job, outcome.video)
+    const known: Outcome = job.outcome
+    for (const watch of job.watches) if (watch.waiting) watch.settle(known)
     return known
   }
 
-  /** A canned `Videos` may return what is no job: its watches end with the defect, and wait for nothing. */
-  private seenSafely(job: Job, outcome: Outcome & { readonly _tag: "Seen" }): Outcome {
-    try {
-      this.seen(job, outcome.video)
-      return outcome
-    } catch (defect) {
-      job.outcome = died(defect)
-      return job.outcome
-    }
-  }
-
   private seen(job: Job, video: VideoResource): void {
-    if (isTerminal(video) && video.completedAt !== null) metrics.lagged(this.wallNow() - video.completedAt.epochMillis)
-    // An equal snapshot is dropped for the one that is kept already.
-    const stale = isStale(job.latest, video)
-    if (!stale && (job.latest === null || !(job.latest === video || isSameSnapshot(job.latest, video))))
-      job.latest = video
-    const news = stale || job.latest === null ? video : job.latest
-    job.watches.each((watch) => watch.see(news))
+    try {
+      if (isTerminal(video) && video.completedAt !== null) {
+        metrics.lagged(this.wallNow() - video.completedAt.epochMillis)
+      }
+      // An equal snapshot is dropped for the one that is kept already.
+      const stale = isStale(job.latest, video)
+      if (!stale && (job.latest === null || !(job.latest === video || isSameSnapshot(job.latest, video)))) {
+        job.latest = video
+      }
+      const news = stale || job.latest === null ? video : job.latest
+      for (const watch of job.watches) watch.see(news)
+    } catch (defect) {
+      // A canned `Videos` may return what is not a job: its watches end with the defect.
+      job.outcome = { _tag: "Died", cause: Cause.die(defect) }
+    }
   }
 
   // ---------------------------------------------------------------------------
   // time
   // ---------------------------------------------------------------------------
 
-  private get gap(): number {
-    return Math.min(maxGap, Math.floor(this.jobs.size / jobsPerGap))
+  readonly now = (): number => monotonicMillis(this.options.clock)
+
+  readonly wallNow = (): number => this.options.clock.unsafeCurrentTimeMillis()
+
+  readonly wakeAt: Host["wakeAt"] = (watch, at) => {
+    if (at === Number.POSITIVE_INFINITY) this.timers.remove(watch)
+    // Timers fire at whole milliseconds.
+    else this.timers.set(watch, Math.ceil(at))
   }
 
-  /** Lets schedules say what follows, and sets the alarm for whoever is due first. */
+  /** Sets the alarm for the watch that is due first. */
   readonly settled = (): void => {
-    this.steps.flush()
-    const now = this.now()
-    // After a pause, the watches may have come with another clock.
-    const at = Math.max(this.timers.firstAt, Math.min(this.tickedAt, now) + this.gap)
+    const at = this.timers.firstAt
     if (at >= this.alarmAt) return
     this.disarm()
     this.alarmAt = at
+    const now = this.now()
     const wake = Effect.sync(() => {
       this.alarm = null
       this.alarmAt = Number.POSITIVE_INFINITY
       this.tick()
     })
-    // Whoever is due now waits for those who begin in the same moment: they may share a page.
+    // Watches that begin in the same moment may share a page.
     const pause = at <= now ? Effect.yieldNow() : Effect.sleep(Math.min(at - now, maxTimer))
-    this.alarm = Runtime.runFork(this.runtime, Effect.zipRight(pause, wake))
+    this.alarm = this.run(Effect.zipRight(pause, wake))
   }
 
   private disarm(): void {
@@ -326,22 +338,53 @@ export class Hub implements Host, ReadsHost {
 
   private tick(): void {
     const now = this.now()
-    this.tickedAt = now
-    // First those who ask, so that the others get what is asked for.
-    const [others, asking] = Arr.partition(this.takeDue(now), ({ needsLook }) => needsLook)
-    for (const watch of asking) if (watch.exit === null) watch.due()
-    for (const watch of others) if (watch.exit === null) watch.due()
-    this.steps.flush()
-    // Whose newest look is older than the pace is due again, and joins what is about to be sent. Whoever is due once more
-    // after that waits for the next tick, so that looks that cost nothing cannot hold the process.
-    for (const watch of this.takeDue(now)) if (watch.exit === null) watch.due()
-    this.reads.send()
-    this.settled()
+    // First those that need a poll, so that the others get the one that is asked for.
+    const [others, asking] = Arr.partition(this.timers.takeDue(now), ({ needsPoll }) => needsPoll)
+    for (const watch of [...asking, ...others]) if (watch.exit === null) watch.due()
+    // A watch whose last observation is older than its delay is due again, and joins what is sent now. One that is due once
+    // more waits for the next tick, so that polls that cost nothing cannot hold the process.
+    for (const watch of this.timers.takeDue(now)) if (watch.exit === null) watch.due()
+    this.send()
   }
 
-  private takeDue(now: number): Array<Watch> {
-    const due: Array<Watch> = []
-    while (this.timers.firstAt <= now) this.timers.takeFirst(due)
-    return due
+  private send(): void {
+    for (const group of [...this.groups]) group.send()
+    this.settled()
   }
 }
+
+// -----------------------------------------------------------------------------
+// the hub of a service
+// -----------------------------------------------------------------------------
+
+/** The hub of a layer. When the scope closes, its watches and requests are interrupted. */
+export const makeHub = (options: Omit<HubOptions, "run" | "clock">): Effect.Effect<WatchHub, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    // Requests are interruptible, and no part of the span in which the layer is built.
+    const run = yield* FiberSet.makeRuntime<never>().pipe(
+      Effect.mapInputContext((context: Context.Context<Scope.Scope>) =>
+        Context.omit(Tracer.ParentSpan)(context as Context.Context<Scope.Scope | Tracer.ParentSpan>)
+      ),
+      Effect.interruptible
+    )
+    const clock = yield* Effect.clock
+    return yield* Effect.acquireRelease(
+      Effect.sync(() => new WatchHub({ ...options, run, clock })),
+      (hub) => hub.close
+    )
+  })
+
+/** The hub of a live service or of a program's copy of it; `null` for a canned `Videos`. */
+export const hubOf = ({ state }: VideosService): WatchHub | null => (state instanceof WatchHub ? state : null)
+
+/** A hub for one call with a canned `Videos`, in the caller's context. */
+export const cannedHub = (runtime: Runtime.Runtime<never>, clock: Clock.Clock): WatchHub =>
+  new WatchHub({
+    run: Runtime.runFork(runtime),
+    clock,
+    watching: null,
+    budget: null,
+    pages: null,
+    listPages: null,
+    wasSubmitted: () => false
+  })

@@ -6,8 +6,8 @@ import type * as Errors from "../errors/errors.js"
 import type { CallOptions } from "../http/httpTypes.js"
 import { checkExtras, checkFields } from "../protocol/validateRequest.js"
 import { defaultPollSchedule, defaultRetrySchedule } from "./pollSchedules.js"
-import { ruleOf } from "./scheduleRule.js"
-import type { Plan, Polled } from "./watch.js"
+import type { Plan } from "./watch.js"
+import type { PollExtras } from "./watchedJob.js"
 import type { WatchVideosOptions } from "./watchTypes.js"
 
 const watchRules = {
@@ -27,7 +27,7 @@ type Extras = Pick<CallOptions, "extraHeaders" | "extraQuery">
 
 type Fields = { readonly [name: string]: string }
 
-const nothing: Polled = { key: "", options: {} }
+const nothing: PollExtras = { key: "", options: {} }
 
 /** What is about a submission's own body, and not about its sender. */
 const ofTheBody = new Set(["idempotency-key", "content-type", "content-length", "content-encoding"])
@@ -41,7 +41,7 @@ const add = (to: Map<string, string>, fields: Fields | undefined, nameOf: (name:
 }
 
 /** What the polls of a watch carry: the submission's own, and the watch's, which win. Names of headers have no case. */
-export const polledOf = (watch: Extras | undefined, submission?: Extras): Polled => {
+export const extrasOf = (watch: Extras | undefined, submission?: Extras): PollExtras => {
   const headers = new Map<string, string>()
   const query = new Map<string, string>()
   add(headers, submission?.extraHeaders, (name) => name.toLowerCase())
@@ -75,9 +75,8 @@ export const planOf = (
   const poll = options?.poll ?? defaultPollSchedule
   return Either.right({
     operation,
-    polled: polledOf(options, submission),
+    extras: extrasOf(options, submission),
     poll,
-    rule: ruleOf(poll),
     hintShortens: options?.poll === undefined,
     retry: options?.retry ?? defaultRetrySchedule,
     buffer: options?.emit === "every" ? (options.buffer ?? 64) : 0,

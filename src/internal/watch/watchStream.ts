@@ -10,58 +10,61 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import { Videos } from "../../Videos.js"
 import { isListenedTo } from "../http/spans.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { VideosService } from "../videosTypes.js"
-import { Feed, Signal } from "./updateQueue.js"
-import type { Plan, Start, Watch, WatchError } from "./watch.js"
-import { belongingsOf, type WatchGroups } from "./watchGroups.js"
+import type { Plan, Start, Watch } from "./watch.js"
+import type { WatchError } from "./watchedJob.js"
+import { cannedHub, hubOf, type WatchHub } from "./watchHub.js"
 
-/** Begins watches on its caller's behalf, in its caller's context. */
-const subscriber = (
-  videos: VideosService,
-  plan: Plan,
-  feed: Feed
-): Effect.Effect<{ readonly watches: WatchGroups; readonly subscribe: (start: Start) => Watch }> =>
+interface Subscription {
+  readonly hub: WatchHub
+  readonly subscribe: (start: Start) => Watch
+}
+
+/** Begins watches for the caller; their schedules run in its context. */
+const subscriber = (videos: VideosService, plan: Plan, onReady: (watch: Watch) => void): Effect.Effect<Subscription> =>
   Effect.zipWith(Effect.runtime<never>(), Effect.clock, ({ context, fiberRefs }, clock) => {
-    const { watches } = belongingsOf(videos)
-    // Less its being uninterruptible while it acquires.
+    // Interruptible, although the caller may not be while it acquires.
     const runtime = Runtime.make({ context, fiberRefs, runtimeFlags: Runtime.defaultRuntimeFlags })
-    return { watches, subscribe: (start) => watches.subscribe(videos, plan, start, feed, runtime, clock) }
+    const hub = hubOf(videos) ?? cannedHub(runtime, clock)
+    return { hub, subscribe: (start) => hub.subscribe(videos, plan, start, runtime, onReady) }
   })
 
 const operationNames = { watchVideo: "watch_video", awaitVideo: "await_video" } as const
 
 /** One watch, from its first `next` to its `close`. */
 class One {
-  private readonly feed = new Feed()
-  private watches: WatchGroups | null = null
+  private readonly ready = Effect.unsafeMakeLatch()
+  private hub: WatchHub | null = null
   private watch: Watch | null = null
   private span: Tracer.Span | null = null
+  private readonly videos: VideosService
   private readonly plan: Plan
   private readonly start: Start
 
-  constructor(plan: Plan, start: Start) {
+  constructor(videos: VideosService, plan: Plan, start: Start) {
+    this.videos = videos
     this.plan = plan
     this.start = start
   }
 
   /** What has come since the last time; `null` once the job has ended. */
-  readonly next: Effect.Effect<ReadonlyArray<VideoResource> | null, WatchError, Videos> = Effect.suspend(() => {
-    const { feed, watch } = this
+  readonly next: Effect.Effect<ReadonlyArray<VideoResource> | null, WatchError> = Effect.suspend(() => {
+    const { ready, watch } = this
     if (watch === null) return Effect.zipRight(this.open(), this.next)
-    feed.take()
     const videos = watch.drain()
     if (videos.length > 0) return Effect.succeed(videos)
-    if (watch.exit === null) return Effect.zipRight(feed.signal.wait(), this.next)
-    return Exit.isSuccess(watch.exit) ? Effect.succeed(null) : Effect.failCause(watch.exit.cause)
+    if (watch.exit !== null)
+      return Exit.isSuccess(watch.exit) ? Effect.succeed(null) : Effect.failCause(watch.exit.cause)
+    ready.unsafeClose()
+    return Effect.zipRight(ready.await, this.next)
   })
 
-  /** What is in flight for this watch alone is closed when this returns. */
+  /** When it returns, the requests for this watch alone are closed. */
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    const { span, watch, watches } = this
-    const left = watches === null || watch === null ? Effect.void : watches.release([watch])
+    const { hub, span, watch } = this
+    const left = hub === null || watch === null ? Effect.void : hub.release([watch])
     return span === null
       ? left
       : Effect.zipRight(
@@ -70,20 +73,19 @@ class One {
         )
   }
 
-  private open(): Effect.Effect<void, never, Videos> {
-    return Effect.flatMap(Videos, (videos) => {
-      const subscribed = Effect.map(subscriber(videos, this.plan, this.feed), ({ subscribe, watches }) => {
-        this.watches = watches
-        this.watch = subscribe(this.start)
-      })
-      return Effect.withFiberRuntime((fiber) => {
-        if (!isListenedTo(fiber)) return subscribed
-        const { operation } = this.plan
-        const attributes = { "gen_ai.operation.name": operationNames[operation], "video.id": this.start.id }
-        return Effect.flatMap(Effect.makeSpan("Videos.watch", { attributes, captureStackTrace: false }), (span) => {
-          this.span = span
-          return Effect.provideService(subscribed, Tracer.ParentSpan, span)
-        })
+  private open(): Effect.Effect<void> {
+    const onReady = () => void this.ready.unsafeOpen()
+    const subscribed = Effect.map(subscriber(this.videos, this.plan, onReady), ({ hub, subscribe }) => {
+      this.hub = hub
+      this.watch = subscribe(this.start)
+    })
+    return Effect.withFiberRuntime((fiber) => {
+      if (!isListenedTo(fiber)) return subscribed
+      const { operation } = this.plan
+      const attributes = { "gen_ai.operation.name": operationNames[operation], "video.id": this.start.id }
+      return Effect.flatMap(Effect.makeSpan("Videos.watch", { attributes, captureStackTrace: false }), (span) => {
+        this.span = span
+        return Effect.provideService(subscribed, Tracer.ParentSpan, span)
       })
     })
   }
@@ -93,18 +95,21 @@ class One {
  * One job's updates. A Stream of a single Channel: each `unwrap` and each acquisition around it would cost every watch some
  * kilobytes for as long as it runs.
  */
-export const watchOne = (plan: Plan, start: Start): Stream.Stream<VideoResource, WatchError, Videos> =>
+export const watchOne = <R>(
+  service: Effect.Effect<VideosService, never, R>,
+  plan: Plan,
+  start: Start
+): Stream.Stream<VideoResource, WatchError, R> =>
   Stream.fromChannel(
-    Channel.suspend(() => {
-      const one = new One(plan, start)
+    Channel.flatMap(Channel.fromEffect(service), (videos) => {
+      const one = new One(videos, plan, start)
       const updates: Channel.Channel<
         Chunk.Chunk<VideoResource>,
         unknown,
         WatchError,
         unknown,
         void,
-        unknown,
-        Videos
+        unknown
       > = Channel.flatMap(Channel.fromEffect(one.next), (videos) =>
         videos === null ? Channel.void : Channel.flatMap(Channel.write(Chunk.unsafeFromArray(videos)), () => updates)
       )
@@ -114,13 +119,14 @@ export const watchOne = (plan: Plan, start: Start): Stream.Stream<VideoResource,
 
 /** One job's last snapshot. */
 export const awaitOne = <E, R>(
+  videos: VideosService,
   plan: Plan,
   start: Start,
   onUpdate: ((video: VideoResource) => Effect.Effect<unknown, E, R>) | undefined
-): Effect.Effect<VideoResource, WatchError | E, R | Videos> =>
+): Effect.Effect<VideoResource, WatchError | E, R> =>
   Effect.suspend(() => {
-    const one = new One(plan, start)
-    const last = (seen: VideoResource | null): Effect.Effect<VideoResource, WatchError | E, R | Videos> =>
+    const one = new One(videos, plan, start)
+    const last = (seen: VideoResource | null): Effect.Effect<VideoResource, WatchError | E, R> =>
       Effect.flatMap(one.next, (videos) => {
         if (videos === null) {
           return seen === null ? Effect.dieMessage("a watch ended without a terminal snapshot") : Effect.succeed(seen)
@@ -133,95 +139,100 @@ export const awaitOne = <E, R>(
     return Effect.onExit(last(null), (exit) => one.close(exit))
   })
 
-/** How a watch of many tells of one of them. */
-export interface Telling<A> {
+/** Makes the elements of a Stream of many watches. */
+export interface UpdateOf<A> {
   readonly seen: (id: string, video: VideoResource) => A
   readonly lost: (id: string, error: WatchError, lastSnapshot: VideoResource | null) => A
 }
 
 /** The jobs of one `watchMany`, while it runs. */
 class Many<A, E> {
-  readonly feed = new Feed()
   readonly watches = new Map<string, Watch>()
-  /** Somebody may come in: a watch has ended. */
-  readonly room = new Signal()
-  /** How the input ended; null while more may come. */
+  /** Open when there is something to take. */
+  readonly wake = Effect.unsafeMakeLatch()
+  /** Open when a watch has ended, so that another may begin. */
+  readonly room = Effect.unsafeMakeLatch()
+  /** How the input ended; `null` while more may come. */
   input: Exit.Exit<unknown, E> | null = null
 
-  private readonly telling: Telling<A>
+  private ready: Array<Watch> = []
+  private readonly updateOf: UpdateOf<A>
 
-  constructor(telling: Telling<A>) {
-    this.telling = telling
+  constructor(updateOf: UpdateOf<A>) {
+    this.updateOf = updateOf
+  }
+
+  readonly onReady = (watch: Watch): void => {
+    if (watch.isReady) return
+    watch.isReady = true
+    this.ready.push(watch)
+    this.wake.unsafeOpen()
   }
 
   /** What has come since the last time; fails with `None` once all jobs have ended and no more come. */
   readonly next: Effect.Effect<Chunk.Chunk<A>, Option.Option<E>> = Effect.suspend(() => {
-    const told: Array<A> = []
-    for (const watch of this.feed.take()) {
+    const { input, ready } = this
+    this.ready = []
+    const updates: Array<A> = []
+    for (const watch of ready) {
+      watch.isReady = false
       const { exit, job } = watch
-      for (const video of watch.drain()) told.push(this.telling.seen(job.id, video))
+      for (const video of watch.drain()) updates.push(this.updateOf.seen(job.id, video))
       if (exit === null) continue
       this.watches.delete(job.id)
-      this.room.give()
+      this.room.unsafeOpen()
       if (Exit.isSuccess(exit)) continue
       const error = Cause.failureOption(exit.cause)
-      // A schedule that threw is a bug of the program, and no job's fate.
+      // A schedule that threw is a bug of the program, and ends them all.
       if (Option.isNone(error)) return Effect.failCause(exit.cause as Cause.Cause<never>)
-      told.push(this.telling.lost(job.id, error.value, watch.lastSnapshot))
+      updates.push(this.updateOf.lost(job.id, error.value, watch.lastSnapshot))
     }
-    if (told.length > 0) return Effect.succeed(Chunk.unsafeFromArray(told))
-    if (this.input !== null && Exit.isFailure(this.input))
-      return Effect.failCause(Cause.map(this.input.cause, Option.some))
-    if (this.input !== null && this.watches.size === 0) return Effect.fail(Option.none())
-    return Effect.zipRight(this.feed.signal.wait(), this.next)
+    if (updates.length > 0) return Effect.succeed(Chunk.unsafeFromArray(updates))
+    if (input !== null && Exit.isFailure(input)) return Effect.failCause(Cause.map(input.cause, Option.some))
+    if (input !== null && this.watches.size === 0) return Effect.fail(Option.none())
+    this.wake.unsafeClose()
+    return Effect.zipRight(this.wake.await, this.next)
   })
 }
 
-/**
- * The updates of many jobs, those that `starts` gives while it goes on included. A job that is watched already is not
- * watched twice.
- */
+/** The updates of many jobs, also of those that `starts` emits later. A job that is watched already is not watched twice. */
 export const watchMany = <A, E, R>(
   videos: VideosService,
   plan: Plan,
   starts: ReadonlyArray<Start> | Stream.Stream<Start, E, R>,
   concurrency: number,
-  telling: Telling<A>
+  updateOf: UpdateOf<A>
 ): Stream.Stream<A, E, R> => {
   const acquire = Effect.gen(function* () {
-    const many = new Many<A, E>(telling)
-    const { subscribe, watches } = yield* subscriber(videos, plan, many.feed)
+    const many = new Many<A, E>(updateOf)
+    const { hub, subscribe } = yield* subscriber(videos, plan, many.onReady)
     const begin = (start: Start): void => {
       if (!many.watches.has(start.id)) many.watches.set(start.id, subscribe(start))
     }
-    const leave = Effect.suspend(() => watches.release(many.watches.values()))
+    const leave = Effect.suspend(() => hub.release(many.watches.values()))
     if (!(Stream.StreamTypeId in starts)) {
       for (const start of starts) begin(start)
       many.input = Exit.void
       return { many, leave }
     }
-    // Without a watch of its own, it would wait for its input for ever.
-    const stay = watches.whenClosed(() => {
-      many.input = Exit.interrupt(FiberId.none)
-      many.feed.signal.give()
-    })
+    const ended = (exit: Exit.Exit<unknown, E>): void => {
+      many.input ??= exit
+      many.wake.unsafeOpen()
+    }
+    // Without a watch of its own, it would wait for its input forever.
+    const forget = hub.whenClosed(() => ended(Exit.interrupt(FiberId.none)))
     const admit = (start: Start): Effect.Effect<void> =>
-      Effect.suspend(() =>
-        many.watches.size < concurrency || many.watches.has(start.id)
-          ? Effect.succeed(begin(start))
-          : Effect.zipRight(many.room.wait(), admit(start))
-      )
+      Effect.suspend(() => {
+        if (many.watches.size < concurrency || many.watches.has(start.id)) return Effect.succeed(begin(start))
+        many.room.unsafeClose()
+        return Effect.zipRight(many.room.await, admit(start))
+      })
     const feeder = yield* Stream.runForEach(starts, admit).pipe(
-      Effect.onExit((exit) =>
-        Effect.sync(() => {
-          many.input ??= exit
-          many.feed.signal.give()
-        })
-      ),
+      Effect.onExit((exit) => Effect.sync(() => ended(exit))),
       Effect.interruptible,
       Effect.forkDaemon
     )
-    return { many, leave: Effect.zipRight(Effect.zipRight(Effect.sync(stay), Fiber.interrupt(feeder)), leave) }
+    return { many, leave: Effect.zipRight(Effect.zipRight(Effect.sync(forget), Fiber.interrupt(feeder)), leave) }
   })
   return Stream.fromChannel(
     Channel.acquireUseRelease(

@@ -1,0 +1,20 @@
+/** A canned `Videos` whose watches share polls and pages, as those of a live layer do. */
+import { Effect, Layer } from "effect"
+import { Videos, type VideosService } from "effect-videos"
+import { makeHub } from "../../src/internal/watch/watchHub.js"
+
+export const sharing = (operations: Partial<VideosService>): Layer.Layer<Videos> =>
+  Layer.scoped(
+    Videos,
+    Effect.map(
+      makeHub({
+        watching: null,
+        budget: null,
+        pages: null,
+        listPages: null,
+        wasSubmitted: () => false,
+        downloading: null
+      }),
+      (state) => ({ ...operations, state }) as VideosService
+    )
+  )
