@@ -109,13 +109,13 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
  * server gave (`Content-Length`, `Content-Range`), not cut short by its own account, and synced to disk. A clip of no bytes
  * is no clip.
  *
- * - A length that is too small is told by the outermost parts of an MP4, QuickTime, WebM or WebP, which say where they end:
+ * - A `Content-Length` that is too small is found by the outermost parts of an MP4, QuickTime, WebM or WebP:
  *   what is missing is asked for. Where the server has twice sent the same and no more, it ends with
  *   `IncompleteDownloadError`, whatever `retry` says.
  * - After a break it goes on with `Range` and `If-Range`, in this call (`retry`) or in a later one: an interruption, a crash
  *   and every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of.
  * - It starts over where a part cannot be trusted to be of the same version: the server gives no strong entity tag (nor a
- *   date old enough), ignores `Range`, answers with another tag, length or range, or with 416.
+ *   date old enough), ignores `Range`, responds with another tag, length or range, or with 416.
  * - Of a part that a killed process left, the last MiB is fetched again: after a power cut it may not have reached the disk.
  *   A call that ends in an error or an interruption notes what its part is, and the next one goes on from the last byte.
  * - Fails before any request with `FileError` if the path is invalid, the file exists, another call of this machine writes to

@@ -81,7 +81,8 @@ export const inspectContent = (
         signature = signatureOf(headOf(held), isEnd)
       }
       const mismatch = mismatchOf(signature, type, wantsVideo)
-      const whole = () => Stream.concat(Stream.fromChunk(held), isEnd ? Stream.empty : Stream.fromPull(Effect.succeed(pull)))
+      const whole = () =>
+        Stream.concat(Stream.fromChunk(held), isEnd ? Stream.empty : Stream.fromPull(Effect.succeed(pull)))
       if (mismatch === null) return whole()
       while (mismatch.media === "text" && !isEnd && lengthOf(held) < maxDocument) yield* Effect.ignore(read)
       const text = mismatch.media === "text" ? textOf(held) : ""
