@@ -34,6 +34,7 @@ import type { VideoVariant } from "./internal/protocol/requestSchemas.js"
 import { checkDownload } from "./internal/protocol/validateRequest.js"
 import { Videos } from "./Videos.js"
 
+export { type ReservedFile, type ReserveFileOptions, reserveFile } from "./internal/download/reserveFile.js"
 export * from "./internal/errors/fileErrors.js"
 export type { DownloadedFile, DownloadToFileError, TransferProgress }
 
