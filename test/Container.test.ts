@@ -2,7 +2,14 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import { begin, longestHeader, makeTruncationCheck, missing, step, type Walk } from "../src/internal/download/containerCheck.js"
+import {
+  begin,
+  longestHeader,
+  makeTruncationCheck,
+  missing,
+  step,
+  type Walk
+} from "../src/internal/download/containerCheck.js"
 
 const media = [
   "audio-only",

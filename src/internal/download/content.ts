@@ -21,7 +21,15 @@ import type { ContentOptions } from "../protocol/requestSchemas.js"
 import { phaseOf, type VideoResource } from "../protocol/videoSchemas.js"
 import type { DownloadVideoError, VideosService } from "../videosTypes.js"
 import { withLimit } from "./byteStream.js"
-import { type RecentJobs, graceOf, isGone, isReplicaLag, Lagging, failNotReady, retryWhileLagging } from "./contentLag.js"
+import {
+  failNotReady,
+  graceOf,
+  isGone,
+  isReplicaLag,
+  Lagging,
+  type RecentJobs,
+  retryWhileLagging
+} from "./contentLag.js"
 import {
   addressesIn,
   base64Length,
@@ -82,7 +90,9 @@ export const makeContent = (
           return Effect.fail(new Lagging({ error: left, video: completedJob, detail: null }))
         if (left._tag !== "VideoNotFoundError" || error._tag === "OperationUnsupportedError") return Effect.fail(error)
         return Effect.fail(
-          completedJob !== null && left.status === 404 ? new Lagging({ error: left, video: completedJob, detail: null }) : left
+          completedJob !== null && left.status === 404
+            ? new Lagging({ error: left, video: completedJob, detail: null })
+            : left
         )
       }
       const video = polled.right
@@ -91,7 +101,9 @@ export const makeContent = (
         case "waiting":
         case "running":
           return Effect.fail(
-            completedJob === null ? new Errors.VideoNotReadyError(fields) : new Lagging({ error, video: completedJob, detail: null })
+            completedJob === null
+              ? new Errors.VideoNotReadyError(fields)
+              : new Lagging({ error, video: completedJob, detail: null })
           )
         case "failed":
           return Effect.fail(new Errors.VideoFailedError(fields))
@@ -214,7 +226,8 @@ export const makeContent = (
     if (source === undefined) return otherwise(failure)
     const isGuess = source._tag === "Url" && isRelative(source.url)
     const next = (error: VideosHttpError) => fromSources(call, rest, otherwise, failure ?? (isGuess ? null : error))
-    const opened = source._tag === "Bytes" ? embeddedContent(call, source) : http.stream({ ...call, location: source.url })
+    const opened =
+      source._tag === "Bytes" ? embeddedContent(call, source) : http.stream({ ...call, location: source.url })
     return opened.pipe(
       Effect.map((response) =>
         inspectContent(call, response, true, (error) => Effect.catchTag(next(error), "Lagging", failNotReady))
@@ -234,7 +247,9 @@ export const makeContent = (
         (response): Bytes =>
           inspectContent(call, response, isVideo(options), (error, isPage) =>
             // A page comes from something in between, which knows nothing of the job.
-            isPage ? Effect.fail(error) : Effect.catchTag(recoverContent(call, id, options, error), "Lagging", failNotReady)
+            isPage
+              ? Effect.fail(error)
+              : Effect.catchTag(recoverContent(call, id, options, error), "Lagging", failNotReady)
           )
       ).pipe(
         Effect.catchTag("ModerationBlockedError", asBadRequest),

@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { VideoResource } from "../protocol/videoSchemas.js"
-import { responseFields, jobSuffix, nullable, Operation, messageOf, seconds, submittedJob } from "./errorFields.js"
+import { jobSuffix, messageOf, nullable, Operation, responseFields, seconds, submittedJob } from "./errorFields.js"
 
 export * from "./jobErrors.js"
 export { Operation }
@@ -379,7 +379,10 @@ export class ConflictError extends Schema.TaggedError<ConflictError>("effect-vid
  * @since 0.1.0
  * @category errors
  */
-export class ServerError extends Schema.TaggedError<ServerError>("effect-videos/ServerError")("ServerError", responseFields) {
+export class ServerError extends Schema.TaggedError<ServerError>("effect-videos/ServerError")(
+  "ServerError",
+  responseFields
+) {
   get isTransient(): boolean {
     return this.shouldRetry ?? true
   }

@@ -47,7 +47,8 @@ export class FileError extends Schema.TaggedError<FileError>("effect-videos/File
       const why = problem === null ? "" : `: ${problems[problem]}`
       return `${operation}: no file is written to ${JSON.stringify(path)}${inside}${why}${jobSuffix(this)}`
     }
-    if (this.reason === "exists") return `${operation}: ${path} exists; \`overwrite: true\` replaces it${jobSuffix(this)}`
+    if (this.reason === "exists")
+      return `${operation}: ${path} exists; \`overwrite: true\` replaces it${jobSuffix(this)}`
     if (this.reason === "busy") {
       if (lock === null) return `${operation}: another call is writing to ${path}`
       if (pid === null && videoId !== null) {

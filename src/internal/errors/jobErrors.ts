@@ -2,7 +2,7 @@
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { phaseOf, VideoResource } from "../protocol/videoSchemas.js"
-import { responseFields, nullable, Operation, messageOf, seconds } from "./errorFields.js"
+import { messageOf, nullable, Operation, responseFields, seconds } from "./errorFields.js"
 
 /**
  * The server knows no such job. It may have expired or been deleted, belong to another project, or the server may have
