@@ -272,7 +272,7 @@ describe("a download of a clip that changes meanwhile", () => {
               }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
             )
           ),
-          { seed: 20261123, numRuns: 60 }
+          { seed: 20261123, numRuns: 20 }
         )
       ),
     60_000
