@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { VideosConfigService } from "../config/configTypes.js"
-import { bounded, untilIdle } from "../download/byteStream.js"
+import { withIdleTimeout, withLimit } from "../download/byteStream.js"
 import { lengthOf, rangeOf } from "../download/rangeHeaders.js"
 import * as Errors from "../errors/errors.js"
 import { makeBudget, type Outcome, withPermit } from "../rate/requestBudget.js"
@@ -287,13 +287,13 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       requestId: reader.requestId(headers),
       scrub,
       route,
-      stream: bounded(
-        untilIdle(stream, idle, () => expired(call, idle, "idleTimeout", url)),
+      stream: withLimit(
+        withIdleTimeout(stream, idle, () => expired(call, idle, "idleTimeout", url)),
         {
           limit: downloadBytes - (range?.start ?? 0),
-          onMore: tooMuch,
+          onTooLong: tooMuch,
           isWhole: status === 200,
-          onCut: (why) =>
+          onTruncated: (why) =>
             new Errors.TransportError({
               operation: call.operation,
               reason: "exchange",
