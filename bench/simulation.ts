@@ -2,10 +2,16 @@
  * A fleet of watches on a virtual clock: the library's own hub over a `Videos` whose jobs are functions of time. No sockets,
  * no JSON: a request costs `latency` of virtual time, and nothing else.
  */
-import { Clock, type Duration, Effect, Exit, Layer, Scope, Stream } from "effect"
-import { isTerminal, type VideoResource, Videos, type VideosService, type WatchOptions, watchVideo } from "effect-videos"
+import { Clock, DateTime, type Duration, Effect, Exit, Layer, Scope, Stream } from "effect"
+import {
+  isTerminal,
+  type VideoResource,
+  Videos,
+  type VideosService,
+  type WatchOptions,
+  watchVideo
+} from "effect-videos"
 import { VideoId } from "effect-videos/Schema"
-import { DateTime } from "effect"
 import { makeHub } from "../src/internal/watch/watchHub.js"
 
 /** One job, in milliseconds of the virtual clock. A watch of it begins `startsAt`, when it is created, or later. */
@@ -157,7 +163,7 @@ export const simulate = async (
     peak = Math.max(peak, inSecond)
   }
   const absolute = (job: SimulatedJob): SimulatedJob => ({ ...job, createdAt: job.createdAt + startsAt })
-  const operations: Pick<VideosService, "retrieve" | "listPages"> = {
+  const operations: Partial<VideosService> = {
     retrieve: (id) =>
       Effect.suspend(() => {
         singles++
