@@ -1,4 +1,4 @@
-/** Builds the package where `npm run bench` has not done so: what is measured is what is published. */
+/** Builds the package unless `npm run bench` has built it, so that the bench measures the published code. */
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 

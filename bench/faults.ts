@@ -1,12 +1,11 @@
 /**
- * What clients make of faults, beside each other: 64 cases (`faults/cases.ts`), each a fault of the embedded server, on a
- * socket, under a submission, a watch, a list or a download to a file. One judge (`faults/judge.ts`) looks at what is on the
- * server, what the caller was told, and what is on the disk. Each client in a process of its own, one after the other, with
- * its defaults but for time-outs, which are the same for all. Before them come clients that are wrong on purpose, which the
- * judge must not let pass.
+ * Compares how clients handle faults: 64 cases (`faults/cases.ts`), each a fault of the embedded server on a socket during a
+ * submission, a watch, a list or a download to a file. One judge (`faults/judge.ts`) checks the jobs on the server, the result
+ * of the call, and the file on disk. Each client runs in a separate process, one after the other, with its defaults except for
+ * timeouts, which are the same for all. First run clients that are wrong on purpose; the judge has to reject them.
  *
  *   npm run bench -- faults
- *   npm run bench -- faults --verbose    each case that does not end as it should, in a line
+ *   npm run bench -- faults --verbose    prints each failed case in a line
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
@@ -22,7 +21,7 @@ interface Row {
 
 const isVerbose = process.argv.includes("--verbose")
 
-/** Nothing that is wrong on purpose may pass. */
+/** Checks that the judge rejects all clients that are wrong on purpose. */
 const examine = async () => {
   const [{ cases }, { contenders }, { verdictsOf }, { doubler, liar, quitter }] = await load()
   const once = cases.filter(({ ends, flow }) => flow === "submit" && ends === "value")
@@ -34,8 +33,7 @@ const examine = async () => {
     ["the doubler", doubler(await bare()), once]
   ] as const) {
     const passed = (await Effect.runPromise(verdictsOf(some, wrong))).filter(([, { isAsItShould }]) => isAsItShould)
-    if (passed.length > 0)
-      throw new Error(`the judge lets ${name} pass: ${passed.map(([each]) => each.name).join("; ")}`)
+    if (passed.length > 0) throw new Error(`the judge accepts ${name}: ${passed.map(([each]) => each.name).join("; ")}`)
   }
 }
 
@@ -47,7 +45,7 @@ const load = () =>
     import("./faults/wrong.js")
   ])
 
-/** One client, in this process. */
+/** Runs one client in this process. */
 const measure = async (name: string): Promise<ReadonlyArray<Row>> => {
   const [{ cases }, { contenders }, { verdictsOf }] = await load()
   const contender = contenders[name]
@@ -56,7 +54,7 @@ const measure = async (name: string): Promise<ReadonlyArray<Row>> => {
   return verdicts.map(([{ flow, name }, verdict]) => ({ flow, name, verdict }))
 }
 
-/** `effect-videos` is the built package here, by its own name and not by a path of this repository's. */
+/** Makes `effect-videos` resolve to the built package, not to the sources of this repository. */
 const start = (...words: ReadonlyArray<string>): ChildProcess =>
   fork(fileURLToPath(import.meta.url), words, {
     execArgv: ["--import", import.meta.resolve("tsx")],

@@ -1,6 +1,6 @@
 /**
- * The time to import the built package in a process of its own, beside its peers alone and the `openai` package. Median of
- * 5 runs each, in turn; the time of an empty process is taken off.
+ * Measures the time to import the built package in a new process, compared with its peers alone and the `openai` package.
+ * Median of 5 alternating runs, minus the time of an empty process.
  */
 import { spawnSync } from "node:child_process"
 import { root } from "./build.js"

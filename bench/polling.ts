@@ -1,7 +1,7 @@
 /**
- * What polling costs: requests per job, and how long after a job's end a watch learns of it. A simulation on a virtual
- * clock, seeded, with no network: the library's own schedules, stepped as a watch steps them, against jobs that are
- * functions of time. A look takes no time here.
+ * Measures the cost of polling: requests per job, and the lag between the end of a job and the poll that detects it. A seeded
+ * simulation on a virtual clock without a network: the schedules of the library, stepped as a watch steps them, against jobs
+ * that are functions of time. A poll takes no time.
  *
  *   npm run bench:polling
  */
@@ -18,14 +18,14 @@ const jobsPerCell = 2000
 /** One job: submitted, queued for a while, run, done. Times in milliseconds of the virtual clock. */
 interface Job {
   readonly submittedAt: number
-  /** As the protocol has it: whole seconds. */
+  /** Whole seconds, as in the protocol. */
   readonly createdAt: DateTime.Utc
   readonly endsAt: number
-  /** What the server says at a time before the end. */
+  /** Returns the state of the job at a time before its end. */
   readonly says: (now: number) => { readonly status: string; readonly progress: number }
 }
 
-/** Fifty steps of denoising, reported in whole percent, and the decoder and the upload after them, which are not. */
+/** Fifty denoising steps, reported in whole percent. The decoder and the upload after them are not reported. */
 const steps = 50
 
 type Server = "progress" | "0 or 100"
@@ -33,10 +33,10 @@ type Server = "progress" | "0 or 100"
 const makeJob = (server: Server, seconds: number): Effect.Effect<Job> =>
   Effect.gen(function* () {
     const submittedAt = 1_790_000_000_000 + (yield* Random.nextRange(0, 1000))
-    // Most jobs wait little, some long: exponential, a tenth of the run on average.
+    // The queue time is exponential, with a mean of a tenth of the run time.
     const queued = -Math.log(1 - (yield* Random.next)) * seconds * 100
     const run = (yield* Random.nextRange(0.75, 1.25)) * seconds * 1000
-    // The steps are not all of the run, and neither is their share of `progress`.
+    // The steps are only a part of the run, and of `progress`.
     const share = yield* Random.nextRange(0.85, 1)
     const last = yield* Random.nextRange(90, 100)
     const silent = (yield* Random.next) < 0.5
@@ -46,7 +46,7 @@ const makeJob = (server: Server, seconds: number): Effect.Effect<Job> =>
       createdAt: DateTime.unsafeMake(Math.floor(submittedAt / 1000) * 1000),
       endsAt: startsAt + run,
       says: (now) => {
-        // SGLang says `queued` until the end, vLLM-Omni `in_progress`; neither says how far it is.
+        // SGLang reports `queued` until the end, vLLM-Omni `in_progress`; neither reports progress.
         if (server === "0 or 100") return { status: silent || now < startsAt ? "queued" : "in_progress", progress: 0 }
         if (now < startsAt) return { status: "queued", progress: 0 }
         const step = Math.min(steps, Math.floor(((now - startsAt) / (run * share)) * steps))
@@ -84,7 +84,7 @@ interface Watched {
   readonly lag: number
 }
 
-/** Looks at once, and then as the schedule says, until a look finds that the job has ended. */
+/** Polls at once and then by the schedule, until a poll finds that the job has ended. */
 const watch = (job: Job, poll: Poll): Effect.Effect<Watched> =>
   Effect.gen(function* () {
     let now = job.submittedAt
@@ -105,7 +105,7 @@ const watch = (job: Job, poll: Poll): Effect.Effect<Watched> =>
 // the contenders
 // -----------------------------------------------------------------------------
 
-/** As smithy's waiters wait (`util-waiter/poller.ts`): between 2 s and 2 s doubled each time, at random, up to 120 s. */
+/** Delays of smithy's waiters (`util-waiter/poller.ts`): random between 2 s and 2 s doubled each time, at most 120 s. */
 const smithy: Poll = Schedule.exponential("2 seconds", 2).pipe(
   Schedule.modifyDelayEffect((_, delay) =>
     Effect.map(Random.nextRange(2000, Math.max(2001, Duration.toMillis(delay))), (millis) => Duration.millis(millis))

@@ -1,7 +1,7 @@
 /**
- * CPU per `GET /videos/{id}`, one call at a time, beside the `openai` package, bare `fetch` and bare undici, all in one run
- * against one server in a process of its own. Ratios are what to quote: machines differ. What is measured is what is
- * published, and plain JavaScript: a loader's source maps cost CPU of their own.
+ * Measures the CPU time per `GET /videos/{id}`, one call at a time, compared with the `openai` package, bare `fetch` and bare
+ * undici. All run together against one server in a separate process. Quote ratios, because machines differ. Measures the
+ * published package as plain JavaScript, because the source maps of a loader cost CPU time.
  *
  *   npm run bench -- retrieve
  */
@@ -35,7 +35,7 @@ const body = JSON.stringify({
   error: null
 })
 
-/** Many short ones: what disturbs the machine disturbs few of them. */
+/** Many short rounds, so that a disturbance of the machine affects few of them. */
 const rounds = 14
 const callsPerRound = 250
 
@@ -47,7 +47,7 @@ const serve = () => {
   process.once("disconnect", () => process.exit(0))
 }
 
-/** So many calls, one after the other. */
+/** Runs the calls one after the other. */
 type Calls = (count: number) => Promise<unknown>
 
 const loop =
@@ -56,7 +56,7 @@ const loop =
     for (let index = 0; index < count; index++) await call()
   }
 
-/** Microseconds of CPU per call, user and system, of this process. */
+/** Returns the user and system CPU microseconds of this process per call. */
 const cost = async (count: number, calls: Calls): Promise<number> => {
   const before = process.cpuUsage()
   await calls(count)
@@ -78,7 +78,7 @@ const run = async () => {
     const runtime = ManagedRuntime.make(Videos.layer({ baseUrl }).pipe(Layer.provide(client)))
     return {
       runtime,
-      // As an Effect program calls it: in the fiber that it has, without a yield between two calls, as `Effect.repeatN` has one.
+      // Calls in one fiber, as an Effect program does. Unlike `Effect.repeatN`, without a yield between two calls.
       inProgram: (count: number) =>
         runtime.runPromise(
           Effect.forEach(Array.from({ length: count }), () => retrieveVideo("video_1"), { discard: true })
@@ -114,7 +114,7 @@ const run = async () => {
     figures[name] = []
     await cost(500, calls)
   }
-  // In turn, so that a machine whose speed drifts drifts for all.
+  // Alternates the contenders, so that a drift of the machine's speed affects all.
   for (let round = 0; round < rounds; round++) {
     for (const [name, calls] of Object.entries(contenders)) figures[name]?.push(await cost(callsPerRound, calls))
   }
@@ -138,7 +138,7 @@ const run = async () => {
   server.disconnect()
 }
 
-/** Runs this file compiled, against the package as it is built. */
+/** Compiles this file and runs it against the built package. */
 const runCompiled = async () => {
   const [{ root }, { default: typescript }] = await Promise.all([import("./build.js"), import("typescript")])
   const source = await readFile(fileURLToPath(import.meta.url), "utf8")

@@ -1,7 +1,7 @@
 /**
- * What an application ships for `extendVideo` and `watchVideo` over `fetch`, beside the same job with the `openai` package.
- * Bundles by esbuild for a browser, minified. An application that is written with Effect has the two peers already: what
- * this library adds to it is measured with them left out.
+ * Measures the bundle size of an application with `extendVideo` and `watchVideo` over `fetch`, compared with the `openai`
+ * package. Bundles with esbuild for a browser, minified. An Effect application has the two peers already, so a second figure
+ * excludes them.
  *
  *   npm run bench -- size
  */
@@ -22,7 +22,7 @@ const program = extendVideo({ video: "video_1", prompt: "the light comes on", se
 Effect.runFork(Effect.provide(program, live))
 `
 
-/** An Effect application that does nothing with videos: one request over `fetch`, with a schema. */
+/** Effect application without videos: one request over `fetch`, with a schema. */
 const peers = `
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -69,11 +69,11 @@ const measure = async (contents: string, external: ReadonlyArray<string>) => {
     platform: "browser",
     legalComments: "none",
     external: [...external],
-    // What is published, and not the sources that this repository's own configuration points to.
+    // Bundles the published package, not the sources that the configuration of this repository maps to.
     tsconfigRaw: {}
   })
   const [output] = outputFiles
-  if (output === undefined) throw new Error("esbuild made nothing")
+  if (output === undefined) throw new Error("esbuild wrote no output")
   return { minified: output.contents.length, gzipped: gzipSync(output.contents, { level: 9 }).length }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Upload and download of 256 MB over loopback: time, and how much memory a process needs beyond what it had before. One
- * server in a process of its own, each case in a fresh process of its own, cases in turn; beside the `openai` package, bare
- * `fetch` and bare undici. A downloaded file is synced to disk in every case. Ratios are what to quote: machines differ.
+ * Measures the upload and download of 256 MB over loopback: time, and additional memory of the process. Compares with the
+ * `openai` package, bare `fetch` and bare undici. The server runs in a separate process, and each case in a new one; the cases
+ * alternate. Every case syncs a downloaded file to disk. Quote ratios, because machines differ.
  *
  *   npx tsx bench/transfer.ts
  */
@@ -27,12 +27,12 @@ import OpenAI from "openai"
 
 const MB = 1024 * 1024
 const size = 256 * MB
-/** Before the measurement, so that what is loaded and compiled once is there already. */
+/** Transfer before the measurement, which loads and compiles the code. */
 const warmUp = 16 * MB
 const rounds = 2
 
 // -----------------------------------------------------------------------------
-// the server: counts and drops what comes, makes up what goes
+// the server: counts and drops uploads, generates downloads
 // -----------------------------------------------------------------------------
 
 const serve = () => {
@@ -64,7 +64,7 @@ const serve = () => {
 
 interface Task {
   readonly baseUrl: string
-  /** To read, or to write. */
+  /** File to read or to write. */
   readonly path: string
   readonly bytes: number
 }
@@ -91,7 +91,7 @@ const openai = ({ baseUrl }: Task) => new OpenAI({ apiKey: "none", baseURL: base
 
 const save = async (body: ReadableStream<Uint8Array> | null, path: string) => {
   if (body === null) throw new Error("no body")
-  // The web's stream type and Node's are declared apart.
+  // The stream types of the web and of Node are declared separately.
   await pipeline(
     Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]),
     createWriteStream(path, { flush: true })
@@ -156,7 +156,7 @@ const cases: { readonly [direction in "upload" | "download"]: { readonly [name: 
 // one case, in this process
 // -----------------------------------------------------------------------------
 
-/** Linux keeps the peak itself and can begin anew; elsewhere it is sampled. */
+/** Linux records the peak and can reset it; on other systems this samples the memory. */
 const watchMemory = () => {
   const before = process.memoryUsage.rss()
   let peak = before
@@ -185,7 +185,8 @@ const measure = async (direction: "upload" | "download", name: string, baseUrl: 
   await run(task(size))
   const seconds = (performance.now() - start) / 1000
   const memory = peak()
-  if (direction === "download" && (await stat(`${folder}/got`)).size !== size) throw new Error("it was cut")
+  if (direction === "download" && (await stat(`${folder}/got`)).size !== size)
+    throw new Error("the download is truncated")
   await rm(`${folder}/got`, { force: true })
   process.send?.({ seconds, memory })
   process.disconnect()
@@ -211,7 +212,7 @@ const all = async () => {
     for (const direction of ["upload", "download"] as const) {
       const names = Object.keys(cases[direction])
       const taken: Record<string, Array<{ readonly seconds: number; readonly memory: number }>> = {}
-      // In turn, so that a machine whose speed drifts drifts for all.
+      // Alternates the cases, so that a drift of the machine's speed affects all.
       for (let round = 0; round < rounds; round++) {
         for (const name of names) {
           const child = start("measure", direction, name, `http://127.0.0.1:${port}/v1`, folder)

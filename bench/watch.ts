@@ -1,7 +1,7 @@
 /**
- * Many jobs watched at once, beside the loops that people write: one `openai` loop per job, and one over bare undici. Each
- * contender in a fresh process of its own, one after the other, against one server in a process of its own on the same
- * machine. The jobs are functions of time; a lag is from a job's end to the moment its consumer is told.
+ * Measures concurrent watches of many jobs, compared with loops by hand: one `openai` loop per job, and one over bare undici.
+ * Each contender runs in a new process, one after the other, against one server in a separate process on the same machine.
+ * The jobs are functions of time. Lag is the time from the end of a job to the notification of its consumer.
  *
  *   npm run bench -- watch
  */
@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { type Counts, endOf, idOf, type Jobs, serve } from "./watchServer.js"
 
-/** What a loop waits between two looks. The library's watches go by its default schedule, as a program's that says nothing. */
+/** Milliseconds between two polls of a loop. The watches of the library use its default schedule. */
 const interval = 2000
 
 const sizes = [
@@ -19,7 +19,7 @@ const sizes = [
   { count: 10_000, run: 20_000 }
 ]
 
-/** A run that takes longer than its jobs by so much is given up. */
+/** Milliseconds after the end of the last job at which a run fails. */
 const patience = 40_000
 
 // -----------------------------------------------------------------------------
@@ -31,11 +31,11 @@ interface Task {
   readonly ids: ReadonlyArray<string>
   /** When the last job ends, in Unix milliseconds. */
   readonly until: number
-  /** A job's end has been told. */
+  /** Runs when the consumer learns the end of a job. */
   readonly ended: (id: string) => void
 }
 
-/** Loads what it needs, and gives what watches to the end of all jobs. */
+/** Loads the client, and returns a function that watches all jobs to their end. */
 type Contender = () => Promise<(task: Task) => Promise<void>>
 
 const isTerminal = (status: unknown): boolean => status === "completed" || status === "failed"
@@ -49,7 +49,7 @@ const ours = async () => {
   return { Effect, Stream, library, runtimeOf }
 }
 
-/** What any Stream with a consumer of its own takes in memory: it watches nothing, and is measured in nothing else. */
+/** Baseline for the memory of one Stream with one consumer per job; it watches nothing. */
 const floor = "a Stream that only waits, each"
 
 const contenders: { readonly [name: string]: Contender } = {
@@ -145,7 +145,7 @@ const contenders: { readonly [name: string]: Contender } = {
 // -----------------------------------------------------------------------------
 
 interface Figures extends Counts {
-  /** KiB per job while all wait. */
+  /** KiB per job while all watches wait. */
   readonly rss: number
   /** Seconds. */
   readonly cpu: number
@@ -164,7 +164,7 @@ const cpuMillis = (since?: NodeJS.CpuUsage): number => {
   return (system + user) / 1000
 }
 
-/** The least of three, so that what is on its way at the moment is left out; and the CPU that it took to find it. */
+/** Returns the smallest of three samples, which excludes memory of requests in flight, and the CPU time of the sampling. */
 const settledMemory = async () => {
   const before = process.cpuUsage()
   let least = Number.POSITIVE_INFINITY
@@ -191,8 +191,7 @@ const measure = async (name: string, baseUrl: string, count: number, run: number
     return Array.from({ length: jobs.count }, (_, index) => idOf(jobs, index))
   }
 
-  // What is loaded, compiled and pooled once is there before the measurement, and what the engine keeps of memory for what
-  // is young: it takes some jobs to grow.
+  // The warm-up loads and compiles the code, fills the pools, and lets the young generation of the heap grow.
   const warmUp: Jobs = { prefix: "warm", count: 1000, startsAt: Date.now(), stagger: 500, run: 1500 }
   await watch({ baseUrl, ids: await begin(warmUp), until: lastEndOf(warmUp), ended: () => {} })
   const { rss: baseline } = await settledMemory()
@@ -208,12 +207,12 @@ const measure = async (name: string, baseUrl: string, count: number, run: number
     until: lastEndOf(jobs),
     ended: (id) => lags.push(Date.now() - endOf(jobs, Number(id.slice("video_".length))))
   })
-  // Every watch has begun, and no job has ended yet.
+  // All watches have started, and no job has ended yet.
   const memory = sleep(jobs.startsAt + run / 2 - Date.now()).then(settledMemory)
   await watching
   const total = cpuMillis(before)
   const { cpu, rss } = await memory
-  if (lags.length !== count) throw new Error(`${lags.length} of ${count} jobs were told to have ended`)
+  if (lags.length !== count) throw new Error(`the consumers learned the end of ${lags.length} of ${count} jobs`)
   lags.sort((a, b) => a - b)
   const counts = (await (await fetch(`${origin}/counts`)).json()) as Counts
   return {
@@ -229,7 +228,7 @@ const measure = async (name: string, baseUrl: string, count: number, run: number
 // all of them
 // -----------------------------------------------------------------------------
 
-/** `effect-videos` is the built package here, by its own name and not by a path of this repository's. */
+/** Makes `effect-videos` resolve to the built package, not to the sources of this repository. */
 const start = (...words: ReadonlyArray<string>): ChildProcess =>
   fork(fileURLToPath(import.meta.url), words, {
     execArgv: ["--expose-gc", "--import", import.meta.resolve("tsx")],
@@ -281,6 +280,6 @@ const all = async () => {
 const [, , mode, name, baseUrl, count, run] = process.argv
 if (mode === "serve") serve()
 else if (mode === "measure") {
-  // Connections that are kept alive would keep the process, too.
+  // Open keep-alive connections would keep the process running.
   process.send?.(await measure(name ?? "", baseUrl ?? "", Number(count), Number(run)), () => process.exit(0))
 } else await all()

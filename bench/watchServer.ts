@@ -1,18 +1,18 @@
 /**
- * The server of `bench/watch.ts`: jobs that are computed from the time, one at a time or in pages, and nothing else. In a
- * process of its own; it counts what it is asked.
+ * Server of `bench/watch.ts` in a separate process: serves jobs that are functions of time, one at a time or in pages, and
+ * counts the requests.
  */
 import { createServer } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 
 /**
- * So many jobs, created one after the other over `stagger` milliseconds before the watch. All begin with it; they end `run`
- * milliseconds later and up to `stagger` more, in another order than that of their ids.
+ * Jobs that are created over `stagger` milliseconds before the watch, and all start with it. They end between `run` and
+ * `run + stagger` milliseconds later, in another order than their ids.
  */
 export interface Jobs {
   readonly prefix: string
   readonly count: number
-  /** When they begin to run, in Unix milliseconds. */
+  /** Start of all jobs, in Unix milliseconds. */
   readonly startsAt: number
   readonly stagger: number
   readonly run: number
@@ -32,7 +32,7 @@ export interface Counts {
 
 const pageSize = 100
 
-/** As a server of the family writes it, every field there. */
+/** Encodes a job as a server of the protocol does, with all fields. */
 const write = (jobs: Jobs, index: number, now: number): string => {
   const created = Math.floor((jobs.startsAt - (1 - index / jobs.count) * jobs.stagger) / 1000)
   const end = endOf(jobs, index)
@@ -41,7 +41,7 @@ const write = (jobs: Jobs, index: number, now: number): string => {
   return `{"id":"${idOf(jobs, index)}","object":"video","model":"sora-2","status":"${done ? "completed" : "in_progress"}","progress":${progress},"created_at":${created},"completed_at":${done ? Math.floor(end / 1000) : null},"expires_at":null,"prompt":"a lighthouse at dusk, waves below","size":"1280x720","seconds":"12","remixed_from_video_id":null,"error":null}`
 }
 
-/** Newest first. */
+/** Returns a page of the list, newest first. */
 const writePage = (jobs: Jobs, after: string | null, now: number): string => {
   const from = after === null ? jobs.count - 1 : indexOf(after) - 1
   const to = Math.max(0, from - pageSize + 1)
@@ -53,7 +53,7 @@ const writePage = (jobs: Jobs, after: string | null, now: number): string => {
 
 const indexOf = (id: string): number => Number(id.slice(id.lastIndexOf("_") + 1))
 
-/** `POST /jobs` (a `Jobs`) begins anew; `GET /counts`; the rest is the protocol's. */
+/** `POST /jobs` (a `Jobs`) resets the server; `GET /counts` returns the counts; all other routes are the protocol. */
 export const serve = () => {
   let jobs: Jobs = { prefix: "none", count: 0, startsAt: 0, stagger: 0, run: 0 }
   let requests = 0
@@ -86,7 +86,7 @@ export const serve = () => {
     })
     return
   })
-  // Clients that keep a connection find it open, however long they sleep.
+  // Keeps idle connections open for clients that sleep long.
   server.keepAliveTimeout = 60_000
   server.listen({ port: 0, host: "127.0.0.1", backlog: 16_384 }, () =>
     process.send?.((server.address() as AddressInfo).port)

@@ -12,16 +12,16 @@ const program = Effect.gen(function* () {
 
   const longer = yield* continueVideo({ video: clip, prompt: "the light comes on", seconds: 8 }, "longer.mp4", {
     directory,
-    // The id of what is being paid for, as soon as it is known.
+    // Receives the id of the new job as soon as it is known.
     onUpdate: (video) => Console.log(video.status)
   })
   yield* Console.log(longer.way, longer.seconds)
 }).pipe(
-  // What was paid for is not lost: `joinVideos(clip, error.segment, "longer.mp4")` goes on with it.
+  // The paid segment is not lost: `joinVideos(clip, error.segment, "longer.mp4")` continues with it.
   Effect.catchTag("MediaError", (error) => Console.log(error.message))
 )
 
-// A server with no `/videos/extensions`, as most are.
+// A server without `/videos/extensions`, like most servers.
 const live = VideosServer.layerTest({ preset: "vllm-omni" })
 
 program.pipe(Effect.scoped, Effect.provide([live, NodeContext.layer]), NodeRuntime.runMain)

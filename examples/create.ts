@@ -6,13 +6,13 @@ const program = createVideo({
   prompt: "a lighthouse at dusk",
   seconds: 4,
   size: "1280x720",
-  // A server's own parameters; merged in last.
+  // Parameters of one server, merged last.
   extraBody: { seed: 7 }
 }).pipe(
   Effect.tap((job) => Console.log(job.status, job.size)),
   Effect.catchTags({
     ModerationBlockedError: (error) => Console.log("another prompt, please:", error.detail),
-    // The job may exist and be billed: look before sending it again.
+    // The job may exist and cost money: check before you submit it again.
     SubmissionUncertainError: (error) => Console.log("look for it:", error.idempotencyKey)
   })
 )

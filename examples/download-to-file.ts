@@ -10,7 +10,7 @@ const program = Effect.gen(function* () {
   const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
   yield* awaitVideo(job)
 
-  // Written to clip.mp4.part; what breaks is resumed, and clip.mp4 is there whole or not at all.
+  // Writes to clip.mp4.part and resumes after a break. clip.mp4 exists only when it is complete.
   const { bytes, path } = yield* downloadVideoToFile(job, "clip.mp4", { directory })
   yield* Console.log(bytes === Number((yield* fs.stat(path)).size) ? "a clip" : "half a clip")
 

@@ -8,11 +8,11 @@ const program = Effect.gen(function* () {
   const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
   const clip = yield* awaitVideo(job)
 
-  // A job as the source: its id, `{ id }`, or a snapshot. `seconds` is the length of the whole clip.
+  // A job as the source: its id, `{ id }`, or a snapshot. `longer.seconds` is the length of both clips together.
   const longer = yield* extendVideo({ video: clip, prompt: "the light comes on", seconds: 8 })
   yield* Console.log(`${longer.seconds} s`)
 
-  // Of a file: opened when it is sent, streamed, never read whole into memory.
+  // A file as the source: opened when it is sent, and streamed.
   const fs = yield* FileSystem.FileSystem
   const path = yield* fs.makeTempFileScoped({ suffix: ".mp4" })
   yield* Stream.run(downloadVideo(clip), fs.sink(path))

@@ -9,7 +9,7 @@ const program = Effect.gen(function* () {
   const remix = yield* remixVideo({ video: clip, prompt: "the same, at night" })
   yield* Console.log(remix.remixedFromVideoId === clip.id)
 
-  // All pages, each read when its first job is wanted.
+  // All pages; each is requested when the stream needs its first job.
   yield* listVideos({ limit: 20 }).pipe(
     Stream.take(5),
     Stream.runForEach((video) => Console.log(video.prompt))

@@ -12,7 +12,7 @@ const program = Effect.gen(function* () {
       VideoUpdate.$match({
         VideoChanged: () => Effect.void,
         VideoEnded: () => Effect.sync(() => ended++),
-        // The others go on; `lastSnapshot`, or the id, resumes this one.
+        // The other watches continue; `lastSnapshot`, or the id, resumes this one.
         VideoLost: ({ error, id }) => Console.error(id, error.message)
       })
     ),

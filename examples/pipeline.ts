@@ -2,12 +2,12 @@ import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Schedule, Stream } from "effect"
 import { awaitVideo, createVideo, extendVideo, type VideoResource } from "effect-videos"
 
-// How often to look: jobs take half a second here, and minutes elsewhere. Leave it out there.
+// The poll interval for this example, whose jobs take half a second. Omit it for jobs of minutes.
 const options = { poll: Schedule.spaced("50 millis") }
 
 const beats = ["the light comes on", "a boat passes", "fog rolls in", "rain", "it clears up", "gulls", "the sun rises"]
 
-// Each extension is made of the clip before it, which has to be completed first.
+// Each extension starts from the previous clip, which has to complete first.
 const program = Effect.gen(function* () {
   const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
   const first = yield* awaitVideo(job, options)

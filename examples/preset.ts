@@ -3,10 +3,10 @@ import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Layer } from "effect"
 import { createVideo, presets, Videos } from "effect-videos"
 
-// SGLang's preset, for a build of it that takes forms only.
+// SGLang's preset, for a build that accepts only forms.
 const sglang = { ...presets.sglang, encoding: "form" } as const
 
-// Here the embedded server stands in for SGLang: it speaks the same dialect.
+// Here the embedded server imitates SGLang.
 const live = Layer.unwrapEffect(
   Effect.map(VideosServer, ({ baseUrl }) => Videos.layer({ baseUrl, preset: sglang }))
 ).pipe(Layer.provide([NodeHttpClient.layerUndici, VideosServer.layer({ preset: "sglang" })]))

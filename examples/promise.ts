@@ -17,7 +17,7 @@ try {
   console.log(`${clip.seconds} s`, bytes.byteLength > 0 ? "a clip" : "nothing")
   await videos.retrieve("video_0")
 } catch (error) {
-  // The same errors as in Effect.
+  // The same errors as with Effect.
   if (!(error instanceof VideoNotFoundError)) throw error
   console.log(error._tag, error.videoId)
 } finally {

@@ -7,7 +7,7 @@ const program = Effect.gen(function* () {
     createVideo({ prompt, seconds: 4 })
   )
 
-  // A queue of your own: in memory here, a broker elsewhere. When it is full, the watch waits, and then emits the newest.
+  // Your queue: in memory here, or a broker. When it is full, the watch waits, and then emits the newest snapshot.
   const queue = yield* Queue.bounded<Take.Take<VideoUpdate>>(16)
   const worker = yield* Stream.fromQueue(queue).pipe(
     Stream.flattenTake,
@@ -16,7 +16,7 @@ const program = Effect.gen(function* () {
     Effect.fork
   )
 
-  // Watches all of them, and ends with the last.
+  // Watches all jobs, and ends with the last.
   yield* watchVideos(jobs, { poll: Schedule.spaced("100 millis") }).pipe(Stream.runIntoQueue(queue))
   yield* Fiber.join(worker)
   yield* Console.log("all have ended")

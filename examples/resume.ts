@@ -4,7 +4,7 @@ import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Layer, Option, Stream } from "effect"
 import { createVideo, VideoResource, watchVideo } from "effect-videos"
 
-// The last snapshot of each job, as the JSON that the protocol has for it.
+// Last snapshot of each job, as JSON of the protocol.
 const checkpoints = Effect.map(KeyValueStore.KeyValueStore, (store) => store.forSchema(VideoResource))
 
 // Resumes where the last run stopped. An update is stored before it is printed, so that none is printed twice.
@@ -19,7 +19,7 @@ const follow = (id: string) =>
 
 const program = Effect.gen(function* () {
   const directory = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
-  // What a process has: a client of its own, and the folder.
+  // Resources of one process: its client, and the folder.
   const client = VideosServer.layerVideos.pipe(Layer.provide(VideosServer.layerHttpClient))
   const process = Layer.merge(client, KeyValueStore.layerFileSystem(directory))
 
@@ -32,7 +32,7 @@ const program = Effect.gen(function* () {
     )
 
   yield* Stream.runForEach(Stream.take(follow(id), 2), tell).pipe(Effect.provide(process))
-  yield* Console.log("the process is gone, and comes back")
+  yield* Console.log("the process stops and starts again")
   yield* Stream.runForEach(follow(id), tell).pipe(Effect.provide(process))
   yield* Console.log(new Set(told).size === told.length ? "no update was printed twice" : `twice: ${told}`)
 })

@@ -1,7 +1,7 @@
 import { VideoResource } from "effect-videos"
 import { CreateVideoBody } from "effect-videos/Schema"
 
-// Hono, tRPC, TanStack Form and their kin take any Standard Schema: these are.
+// Hono, tRPC, TanStack Form and similar libraries accept these as Standard Schemas.
 const body = await CreateVideoBody["~standard"].validate({ prompt: "", seconds: "5" })
 for (const { message, path } of body.issues ?? []) console.log(path?.join("."), "must be", message)
 

@@ -2,8 +2,8 @@ import { VideosServer } from "@effect-videos/server"
 import { Console, Effect, Exit, Layer, Metric, MetricState, Schedule, Tracer } from "effect"
 import { awaitVideo, createVideo, retrieveVideo } from "effect-videos"
 
-// Spans to the console as they end. In its place, `NodeSdk.layer` of `@effect/opentelemetry` exports the same spans,
-// and the metrics, to whatever speaks OpenTelemetry.
+// Prints spans to the console when they end. Instead, `NodeSdk.layer` of `@effect/opentelemetry` exports the same spans and
+// the metrics to any OpenTelemetry backend.
 const consoleTracer = Layer.unwrapEffect(
   Effect.map(Effect.tracer, (native) =>
     Layer.setTracer(

@@ -3,7 +3,7 @@ import { Console, Effect, Fiber, TestClock, TestContext } from "effect"
 import { awaitVideo, createVideo, ServerError, type VideoResource } from "effect-videos"
 import { Look, makeVideo, VideosTest } from "effect-videos/testing"
 
-// What is tested: makes a clip, and tells how it went.
+// The tested program: makes a clip and returns a summary.
 const report = (prompt: string) =>
   Effect.flatMap(createVideo({ prompt, seconds: 4 }), (job) =>
     awaitVideo(job, { stallTimeout: "5 minutes" }).pipe(
@@ -12,7 +12,7 @@ const report = (prompt: string) =>
     )
   )
 
-// Half an hour passes at once. `it.effect` of `@effect/vitest` has a `TestClock` from the start.
+// Advances the clock by half an hour. `it.effect` of `@effect/vitest` provides a `TestClock`.
 const test = <A, E, R>(name: string, effect: Effect.Effect<A, E, R>, expected: A) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.fork(effect)
@@ -21,7 +21,7 @@ const test = <A, E, R>(name: string, effect: Effect.Effect<A, E, R>, expected: A
     yield* Console.log("passed:", name)
   }).pipe(Effect.provide(TestContext.TestContext))
 
-// 1. By a script: what each poll returns, errors and hints included.
+// 1. A script: the result of each poll, with errors and hints.
 const broken = new ServerError({ operation: "retrieveVideo", status: 502, detail: "bad gateway" })
 const scripted = VideosTest.layerScript({
   video_1: [
@@ -39,7 +39,7 @@ const completes = Effect.gen(function* () {
   return status
 })
 
-// 2. Jobs in memory, which move by the clock, as long as they like.
+// 2. Jobs in memory that follow the clock.
 const failing = VideosTest.layer({
   runTime: "10 minutes",
   outcome: ({ prompt }: VideoResource) => (prompt === "bad" ? { code: "moderation_blocked", message: "no" } : null),

@@ -4,26 +4,26 @@ import { Console, Effect, Layer, Schema } from "effect"
 import { retrieveVideo, VideoResource, Videos, VideosConfig } from "effect-videos"
 import { VideosHttp } from "effect-videos/transport"
 
-// What is tested.
+// The tested program.
 const isDone = (id: string) => Effect.map(retrieveVideo(id), (video) => video.status === "completed")
 
 const body = { id: "video_1", object: "video", status: "completed" }
 
-// 1. `Videos`: canned resources. A method that is not given is a defect that names it.
+// 1. `Videos`: canned resources. A missing method is a defect that names it.
 const canned = Layer.mock(Videos, { retrieve: () => Effect.orDie(Schema.decodeUnknown(VideoResource)(body)) })
 
-// 2. `VideosHttp`: canned answers. Requests are still made and validated, answers still decoded.
+// 2. `VideosHttp`: canned responses. The library still validates and encodes requests, and decodes responses.
 const answers = Layer.mock(VideosHttp, {
   execute: () => Effect.succeed({ status: 200, headers: Headers.empty, requestId: null, body })
 })
 
-// 3. `HttpClient`: canned HTTP. Everything of this library runs, retries and errors included.
+// 3. `HttpClient`: canned HTTP. The complete library runs, with retries and errors.
 const http = Layer.succeed(
   HttpClient.HttpClient,
   HttpClient.make((request) => Effect.succeed(HttpClientResponse.fromWeb(request, Response.json(body))))
 )
 
-// 4. The embedded server: in-process (it moves by the test's `TestClock`), or `VideosServer.layer()` on a real socket.
+// 4. The embedded server: in-process on the `TestClock`, or `VideosServer.layer()` on a real socket.
 const server = VideosServer.layerTest({ queueTime: 0, runTime: 0 })
 
 const program = isDone("video_1")

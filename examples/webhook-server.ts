@@ -15,13 +15,13 @@ const receiver = HttpServer.serve(router).pipe(
   Layer.provideMerge(Webhooks.layer({ secrets: secret }))
 )
 
-// The server that makes the videos pushes to it when a job has ended.
+// The video server sends an event to it when a job has ended.
 const address = HttpServer.addressFormattedWith((url) => Effect.succeed({ url: `${url}/webhooks`, secret }))
 const videos = Layer.unwrapEffect(
   Effect.map(address, (webhook) => VideosServer.layerTest({ queueTime: 0, runTime: "200 millis", webhook }))
 )
 
-// The same events wake watches, so that hardly any look is needed.
+// The same events notify watches, so they need few polls.
 const live = wakeWatches({ safetyNet: "1 hour" }).pipe(Layer.provideMerge(videos), Layer.provideMerge(receiver))
 
 const program = Effect.gen(function* () {

@@ -4,14 +4,14 @@ import { signWebhook, Webhooks, webhookHttpApp } from "effect-videos"
 
 const secret = Redacted.make("whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM=")
 
-// Run once for each event. If it fails, the sender delivers again.
+// Runs once for each event. If it fails, the sender delivers again.
 const endpoint = webhookHttpApp((event) =>
   event._tag === "VideoCompleted"
     ? Console.log(`${event.videoId} is done`)
     : Console.log(`${event.type}: nothing to do`)
 )
 
-// What the server does when a job has ended.
+// Delivers an event as a server does when a job has ended.
 const body = JSON.stringify({ id: "evt_1", object: "event", type: "video.completed", data: { id: "video_1" } })
 
 const delivery = (sent: string) =>
@@ -26,7 +26,7 @@ const delivery = (sent: string) =>
   })
 
 const program = Effect.gen(function* () {
-  // A `fetch`, as workers have it. `HttpRouter.mountApp("/webhooks", endpoint)` mounts it in a server instead.
+  // A `fetch` handler, as in workers. `HttpRouter.mountApp("/webhooks", endpoint)` mounts it in a server instead.
   const fetch = HttpApp.toWebHandlerRuntime(yield* Effect.runtime<Webhooks>())(endpoint)
   const deliver = (sent: string) => Effect.flatMap(delivery(sent), (request) => Effect.promise(() => fetch(request)))
 

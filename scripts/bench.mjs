@@ -1,6 +1,6 @@
-// Ratios against peers, those of a job's life in one run of under five minutes; or the benches that are named:
-// `npm run bench -- transfer`. Each is a process of its own, whose children are started as it was. The package is built once: what is measured is what is published. What begins
-// with `--` is for the bench itself: `npm run bench -- faults --verbose`.
+// Runs the benches of a job's life in less than five minutes, or the named benches: `npm run bench -- transfer`. Each bench is a
+// separate process. The package is built once, so the benches measure the published code. Arguments with `--` go to the
+// bench: `npm run bench -- faults --verbose`.
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"

@@ -1,5 +1,5 @@
-// Makes the command: one file with everything it needs, so that `npx @effect-videos/cli` works in an empty folder, while the
-// library itself stays as small as its two peers. Beside it go the licences of what is in it.
+// Bundles the command into one file without dependencies, so that `npx @effect-videos/cli` works in an empty folder and the
+// library needs only its two peers. Writes the licences of the bundled packages beside it.
 import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -9,8 +9,8 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const outfile = process.argv[2] ?? join(root, "packages/cli/dist/cli.mjs")
 
 /**
- * The encoder is loaded by a `require` that is made at run time, for a reason that `packages.ts` gives. A bundler does not
- * see through that; here it becomes the `require` that it does see, which is as synchronous and as late.
+ * Replaces the `require` of the encoder, which `packages.ts` creates at run time, by a plain `require` that the bundler can
+ * resolve. Both load the module synchronously on first use.
  */
 const encoder = {
   name: "encoder",
@@ -21,7 +21,7 @@ const encoder = {
         'createRequire(import.meta.url)("h264-mp4-encoder")',
         'require("h264-mp4-encoder")'
       )
-      if (contents === source) throw new Error(`${path} loads the encoder otherwise than this script expects`)
+      if (contents === source) throw new Error(`${path} does not load the encoder as this script expects`)
       return { contents, loader: "ts" }
     })
   }
@@ -30,25 +30,25 @@ const encoder = {
 const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: ["packages/cli/src/main.ts"],
-  // Its `paths` lead to the sources of the other packages.
+  // `paths` of this configuration resolve to the sources of the other packages.
   tsconfig: "tsconfig.json",
   outfile,
   bundle: true,
   platform: "node",
   target: "node20",
   format: "esm",
-  // Names stay, for traces and for what finds classes by name; the size is in the white space.
+  // Keeps names, for stack traces and for code that finds classes by name. White space is most of the size.
   minifySyntax: true,
   minifyWhitespace: true,
   metafile: true,
   legalComments: "none",
   logLevel: "warning",
   plugins: [encoder],
-  // CommonJS in the bundle asks for Node's own modules.
+  // CommonJS modules in the bundle require Node's modules.
   banner: { js: 'import { createRequire } from "node:module";const require = createRequire(import.meta.url);' }
 })
-// The bundler is a process of its own that keeps this one's standard error open until it has noticed that nobody is left;
-// whoever waits for the end of both would wait for that, too (https://github.com/evanw/esbuild/issues/2727).
+// esbuild is a separate process that keeps the standard error of this process open. Without `stop`, a caller that waits for the
+// end of both would wait for esbuild too (https://github.com/evanw/esbuild/issues/2727).
 await stop()
 
 const packages = new Map()
@@ -62,7 +62,7 @@ const licenceOf = (folder) => {
     try {
       return readFileSync(join(folder, name), "utf8").trim()
     } catch {
-      // Another name, then.
+      // Tries the next file name.
     }
   }
   return "(no licence text in the package)"

@@ -1,5 +1,5 @@
-// The API reference, out of the docstrings: `site/index.html`, with the manual of `docs/`. Its modules are those of package.json, so that what can be
-// imported is what is described. The examples in it are compiled by the tests.
+// Generates the API reference from the docstrings, with the manual of `docs/`: `site/index.html`. Its modules are the exports of
+// package.json, so it describes what a program can import. The tests compile its examples.
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"

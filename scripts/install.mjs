@@ -1,5 +1,5 @@
-// Installs what package-lock.json names, if that has not been done yet, and lets `tsc` report Effect's diagnostics beside its
-// own. Plain JavaScript without a dependency: it runs first in a fresh clone.
+// Installs package-lock.json if it is not installed yet, and patches `tsc` to report Effect's diagnostics. Plain JavaScript
+// without dependencies, because it runs first in a fresh clone.
 import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -10,7 +10,7 @@ const wanted = `${root}package-lock.json`
 const present = `${modules}.package-lock.json`
 
 if (!existsSync(present) || statSync(present).mtimeMs < statSync(wanted).mtimeMs) {
-  console.error("Installing what is missing (npm ci) …")
+  console.error("Installing packages (npm ci) …")
   const { error, status } = spawnSync("npm", ["ci", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
@@ -22,7 +22,7 @@ if (!existsSync(present) || statSync(present).mtimeMs < statSync(wanted).mtimeMs
   }
 }
 
-// `effect-language-service patch` takes ten seconds to find out that there is nothing to do, so a file remembers what was patched.
+// `effect-language-service patch` takes ten seconds even if `tsc` is patched, so a file records the patched version.
 const patched = `${modules}.effect-tsc`
 const version = (name) => JSON.parse(readFileSync(`${modules}${name}/package.json`, "utf8")).version
 const versions = `typescript ${version("typescript")}, @effect/language-service ${version("@effect/language-service")}\n`

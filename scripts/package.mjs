@@ -1,5 +1,5 @@
-// Whether the tarballs are packages that fit: their manifests, their sizes, their types under both ways of resolving them, the
-// command in an empty folder, and what a module says if its optional peer is missing.
+// Checks the tarballs: manifests, sizes, types under both module resolutions, the command in an empty folder, and the error of a
+// module whose optional peer is missing.
 import { copyFileSync, existsSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import "./install.mjs"
@@ -8,14 +8,14 @@ const { copyInto, makeFolder, makeProject, manifest, mustRun, pack, packages, ro
   "./smoke/project.mjs"
 )
 
-/** Nobody needs them to write code here: they are not installed with it. */
+/** Tools that only this check needs; `npm install` does not install them. */
 const publint = "publint@0.3.25"
 const attw = "@arethetypeswrong/cli@0.18.5"
 
 const tarballs = await pack()
 const npx = (args, options) => mustRun("npx", ["--yes", ...args], options)
 
-/** A project of someone who uses everything. */
+/** Project that uses all exports. */
 const optionalPeers = Object.keys(manifest.peerDependenciesMeta)
 const project = await makeProject("project", tarballs, ["core", "server", "cli"], {
   ...Object.fromEntries(optionalPeers.map((name) => [name, manifest.peerDependencies[name]])),
@@ -23,7 +23,7 @@ const project = await makeProject("project", tarballs, ["core", "server", "cli"]
 })
 copyInto(project, "package")
 
-/** Declarations are checked too: `skipLibCheck` is off. What other packages have wrong in theirs is not ours to say. */
+/** Checks declarations too (`skipLibCheck` is off), but ignores errors in other packages. */
 const checkTypes = async (module, moduleResolution) => {
   const entries = packages.flatMap(({ manifest }) =>
     Object.keys(manifest.exports)
@@ -56,7 +56,7 @@ const checkTypes = async (module, moduleResolution) => {
   return `${entries.length} entry points`
 }
 
-/** What fails without a peer, and what the error has to say. */
+/** Imports that fail without a peer, and the text that their error has to contain. */
 const missing = [
   ["@effect/platform-node", "effect-videos/undici"],
   ["@effect/experimental", "effect-videos/RateLimiter"]
@@ -64,7 +64,7 @@ const missing = [
 
 const checkPeers = async () => {
   const untried = optionalPeers.filter((name) => !missing.some(([tried]) => tried === name))
-  if (untried.length > 0) throw new Error(`nothing is tried without ${untried.join(", ")}`)
+  if (untried.length > 0) throw new Error(`no check covers a missing ${untried.join(", ")}`)
   for (const [name, specifier] of missing) {
     const folder = join(project, "node_modules", name)
     const program = () => run(process.execPath, ["--eval", `import("${specifier}")`], { cwd: project })
@@ -74,7 +74,8 @@ const checkPeers = async () => {
     const without = await program()
     renameSync(`${folder}.away`, folder)
     if (without.isOk) throw new Error(`${specifier} does not need ${name}`)
-    if (!without.stderr.includes(`'${name}'`)) throw new Error(`without ${name}, it does not say so\n${without.stderr}`)
+    if (!without.stderr.includes(`'${name}'`))
+      throw new Error(`the error does not name the missing ${name}\n${without.stderr}`)
   }
   return missing.map(([name]) => name).join(", ")
 }
@@ -82,17 +83,17 @@ const checkPeers = async () => {
 const checkCommand = async () => {
   const cwd = makeFolder("empty")
   const given = packages.map(({ name }) => {
-    // By a path that npm takes for one on every system.
+    // npm accepts this form of a path on every system.
     copyFileSync(tarballs[name], join(cwd, `${name}.tgz`))
     return `--package=./${name}.tgz`
   })
   const { stdout } = await npx([...given, "effect-videos", "--version"], { cwd })
-  if (stdout.trim() !== manifest.version) throw new Error(`it says ${stdout}, and is ${manifest.version}`)
-  if (existsSync(join(cwd, "node_modules"))) throw new Error("it leaves packages behind")
+  if (stdout.trim() !== manifest.version) throw new Error(`--version prints ${stdout} instead of ${manifest.version}`)
+  if (existsSync(join(cwd, "node_modules"))) throw new Error("the command installs packages")
   return stdout.trim()
 }
 
-/** Bytes of the core's files, less its source maps: what an install of it takes. */
+/** Bytes of the installed core, without its source maps. */
 const largestCore = 1_100_000
 
 const checkSize = async () => {
@@ -111,7 +112,7 @@ const checks = {
     return "no errors, warnings or suggestions"
   },
   attw: async () => {
-    // The command exports nothing that could be imported.
+    // The command has no exports.
     for (const name of ["core", "server"]) await npx([attw, "--profile", "esm-only", tarballs[name]])
     return "no problems as ESM"
   },

@@ -1,12 +1,12 @@
-// Makes packages/server/src/page/assets.ts out of packages/server/src/page/client: the live page as strings, so that it is wherever the
-// server's code is, in a bundle too. With `--check` it makes nothing, and fails where it would make something else.
+// Generates packages/server/src/page/assets.ts from packages/server/src/page/client: the live page as strings, so that it is part
+// of every bundle of the server. With `--check`, writes nothing and fails if the file is out of date.
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { buildSync } from "esbuild"
 
 const folder = fileURLToPath(new URL("../packages/server/src/page/", import.meta.url))
 
-/** As a template, so that it reads, and differs, line by line. */
+/** Encodes a text as a template literal, so that diffs are line by line. */
 const constant = (name, text) => `export const ${name} = \`${text.replace(/[\\`]|\$\{/g, "\\$&")}\`\n`
 
 const file = (name) => readFileSync(`${folder}client/${name}`, "utf8")

@@ -1,4 +1,4 @@
-/** What `npm start` shows: one line that is redrawn on a terminal, a line per change anywhere else. */
+/** Output of `npm start`: one line that a terminal redraws, or one line per change elsewhere. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -10,7 +10,7 @@ const width = 24
 
 const write = (text: string) => Effect.sync(() => void process.stdout.write(text))
 
-/** A line that stays. */
+/** Prints a permanent line. */
 export const say = (text: string): Effect.Effect<void> => write(`${terminal ? "\r\u001b[2K" : ""}${text}\n`)
 
 const bar = (percent: number): string => {
@@ -24,7 +24,7 @@ const lineOf = (label: string, video: VideoResource): string => {
   return `${label}  ${shown}  ${video.status}`
 }
 
-/** Redraws a line, with the time that has passed, until the effect ends. Nothing where there is no terminal. */
+/** Redraws a line with the elapsed time until the effect ends. Prints nothing without a terminal. */
 const live = <A, E, R>(line: () => string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
   if (!terminal) return self
   return Effect.flatMap(Clock.currentTimeMillis, (start) => {
@@ -35,7 +35,7 @@ const live = <A, E, R>(line: () => string, self: Effect.Effect<A, E, R>): Effect
   })
 }
 
-/** Shows a job's updates as they come; the last one is the result. */
+/** Prints each update of a job; the last one is the result. */
 export const showJob = <E, R>(
   label: string,
   updates: Stream.Stream<VideoResource, E, R>,
@@ -52,7 +52,7 @@ export const showJob = <E, R>(
   ).pipe(Effect.tap(() => (terminal ? say(line) : Effect.void)))
 }
 
-/** Shows how far a download is. */
+/** Prints the progress of a download. */
 export const showBytes = <A, E, R>(
   label: string,
   download: (onProgress: (progress: TransferProgress) => Effect.Effect<void>) => Effect.Effect<A, E, R>

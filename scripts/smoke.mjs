@@ -1,10 +1,10 @@
-// Whether the packed library works where people run it: a project with the tarball and its two peers, and one program
-// (smoke/job.mjs) against the embedded server, which is a process of its own, on each runtime.
+// Tests the packed library on each runtime: a project with the tarball and its two peers runs one program (smoke/job.mjs) against
+// the embedded server in a separate process.
 //
 //   npm run smoke
-//   npm run smoke -- bun workerd     these alone
+//   npm run smoke -- bun workerd     only these runtimes
 //
-// A runtime that cannot be had here is a line and no failure.
+// A runtime that cannot be installed here prints a line and is not a failure.
 import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -15,7 +15,7 @@ const { browserProblem, runInBrowser } = await import("./smoke/browser.mjs")
 const { copyInto, makeProject, mustRun, pack } = await import("./smoke/project.mjs")
 const { installRuntime } = await import("./smoke/runtimes.mjs")
 
-/** For a machine that has other things to do: what takes longer hangs. */
+/** Generous limit for a busy machine; a step that takes longer hangs. */
 const limit = 120_000
 const apiKey = "sk-smoke"
 
@@ -23,14 +23,14 @@ const tarballs = await pack()
 const project = await makeProject("project", tarballs)
 copyInto(project, "smoke")
 
-/** A project that has the server and the command too. */
+/** Project with the server and the command. */
 const serverProject = await makeProject("server", tarballs, ["core", "server", "cli"])
 copyInto(serverProject, "smoke")
 
 const command = join(serverProject, "node_modules/@effect-videos/cli/dist/cli.mjs")
 const node = [process.execPath]
 
-/** The command's own server, out of the same tarball: CORS, and a key, so that browsers have to ask first. */
+/** Server of the command from the same tarball, with CORS and a key, so that browsers send preflights. */
 const startServer = ([binary, ...flags]) =>
   new Promise((resolve, reject) => {
     const args = ["serve", "--port", "0", "--queue-time", "100ms", "--run-time", "1s", "--require-key", "--json"]
@@ -56,7 +56,7 @@ const startServer = ([binary, ...flags]) =>
 
 const { baseUrl } = await startServer(node)
 
-/** A program in a process of this runtime; what it says. */
+/** Runs a program on a runtime, and returns its output. */
 const inProcess = async ([binary, ...flags], args, server, env = {}) => {
   const { stdout } = await mustRun(binary, [...flags, ...args], {
     cwd: project,
@@ -70,7 +70,7 @@ const main = join(project, "main.mjs")
 
 const unavailable = (version, problem) => ({ version, problem })
 
-/** How a runtime is started, and with what; or why it is not there. */
+/** Returns how to start a runtime, or why it is missing. */
 const started = async (id, flags = []) => {
   const { binary, cwd, problem, version } = await installRuntime(id)
   if (problem !== undefined) return unavailable(version, problem)
@@ -84,8 +84,8 @@ const onRuntime = (id, flags) => async () => {
 }
 
 /**
- * The command and the embedded server in this runtime: `serve`, with the job against it from Node; `create` from there to a
- * file; and `@effect-videos/server` in a program.
+ * Tests the command and the embedded server on a runtime: `serve` with the job from Node, `create` to a file, and
+ * `@effect-videos/server` in a program.
  */
 const serverOnRuntime = (id, flags) => async () => {
   const { env, problem, run, version } = await started(id, flags)
@@ -95,7 +95,7 @@ const serverOnRuntime = (id, flags) => async () => {
   const args = ["create", "-p", "a fox", "--seconds", "4", "--size", "64x64", "-o", `${id}.mp4`]
   const { file } = JSON.parse(await inProcess(run, [command, ...args], server.baseUrl, env))
   const code = await server.stop()
-  if (code !== 130) throw new Error(`serve ends with ${code} at a Ctrl-C`)
+  if (code !== 130) throw new Error(`serve exits with ${code} after Ctrl-C`)
   const cwd = serverProject
   const { stdout } = await mustRun(run[0], [...run.slice(1), join(cwd, "server.mjs")], { cwd, env, limit })
   return { version, line: `serve: ${served}; create: ${file.bytes} bytes; VideosServer: ${stdout.trim()}` }
@@ -104,7 +104,7 @@ const serverOnRuntime = (id, flags) => async () => {
 const onWorkerd = async () => {
   const { cwd, problem, version } = await installRuntime("miniflare")
   if (problem !== undefined) return unavailable(version, problem)
-  // miniflare is for Node 22 and later.
+  // miniflare needs Node 22 or later.
   const newer =
     Number.parseInt(process.versions.node, 10) >= 22 ? { binary: process.execPath } : await installRuntime("node-22")
   if (newer.problem !== undefined) return unavailable(version, `it wants Node 22: ${newer.problem}`)
@@ -119,7 +119,7 @@ const inChromium = async () => {
   return runInBrowser(await bundleProgram(project, "page"), { apiKey, baseUrl }, limit)
 }
 
-/** By the name that the command line takes. */
+/** Runtimes by their name on the command line. */
 const runtimes = {
   node: ["Node", async () => ({ version: process.versions.node, line: await inProcess(node, [main], baseUrl) })],
   "node-22": ["Node", onRuntime("node-22")],
@@ -142,7 +142,7 @@ const runtimes = {
 
 const named = process.argv.slice(2)
 for (const name of named) {
-  if (!(name in runtimes)) throw new Error(`\`${name}\` is none of ${Object.keys(runtimes).join(", ")}`)
+  if (!(name in runtimes)) throw new Error(`\`${name}\` is not one of ${Object.keys(runtimes).join(", ")}`)
 }
 
 let hasFailed = false

@@ -1,4 +1,4 @@
-// Minutes of random faults, restarts and consumers that come and go: `npm run soak -- --minutes 3 --seed tide`.
+// Runs a soak test with random faults, restarts and subscribers: `npm run soak -- --minutes 3 --seed tide`.
 import "./install.mjs"
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"

@@ -1,4 +1,4 @@
-// Runs scripts/start.ts, in this process, so that Ctrl-C reaches the program and nothing else.
+// Runs scripts/start.ts in this process, so that Ctrl-C reaches only the program.
 import "./install.mjs"
 
 const { register } = await import("tsx/esm/api")

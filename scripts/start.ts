@@ -1,10 +1,10 @@
 /**
- * The main job, from nothing to a file that plays: a clip of 4 seconds, 8 more seconds of it, live status, a download.
- * With `OPENAI_BASE_URL` set it talks to that server, else to the embedded one.
+ * Demo of the main task: makes a clip of 4 seconds, extends it by 8 seconds with live status, and downloads it. Uses the server
+ * in `OPENAI_BASE_URL`, else the embedded one.
  *
  *   npm start
- *   npm start -- --from video_1     extend a clip that is there already
- *   npm start -- --resume video_1   follow an extension that was submitted before
+ *   npm start -- --from video_1     extend an existing clip
+ *   npm start -- --resume video_1   watch an extension that was submitted before
  */
 import { parseArgs } from "node:util"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -38,11 +38,11 @@ const embedded = baseUrl === undefined || baseUrl === ""
 
 const options = {
   totalTimeout: "15 minutes",
-  // The embedded server is in this process: nobody minds if it is asked often.
+  // Frequent polls are harmless, because the embedded server is in this process.
   ...(embedded ? { poll: adaptivePoll({ floor: "200 millis", cap: "1 second" }) } : {})
 } as const
 
-// What Ctrl-C tells: the job in hand, and the option that goes on from it.
+// Ctrl-C prints the current job, and the option that resumes it.
 let inHand: { readonly option: string; readonly id: string } | null = null
 const remember = (option: string) => (video: VideoResource) => {
   inHand = { option, id: video.id }
@@ -111,12 +111,12 @@ program.pipe(
   Effect.tapErrorCause((cause) => {
     if (Cause.isInterruptedOnly(cause)) return Effect.void
     const failure = Cause.failureOption(cause)
-    // An expected error says what to do in a line; a defect needs its trace.
+    // The message of an expected error is enough; a defect needs its stack trace.
     return say(Option.isSome(failure) ? `${failure.value._tag}: ${failure.value.message}` : Cause.pretty(cause))
   }),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    // 130 is what a shell reports for a program that Ctrl-C has stopped.
+    // 130 is the exit code of a program that Ctrl-C has stopped.
     teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? 0 : Cause.isInterruptedOnly(exit.cause) ? 130 : 1)
   })
 )

@@ -1,15 +1,15 @@
 /**
- * Ends a test run that hangs, and says where. The time-outs of tests and hooks are timers of a file's own process: where that
- * is blocked, none of them fires, and the run would be silent for as long as somebody waits for it.
+ * Ends a test run that hangs, and reports the running files. The timeouts of tests and hooks are timers in the process of a
+ * file: if that process is blocked, no timer fires, and the run would hang without a message.
  */
 import { spawnSync } from "node:child_process"
 import { relative } from "node:path"
 import type { Reporter } from "vitest/node"
 
-/** In milliseconds. A test or a hook has three minutes. */
+/** Milliseconds. A test or a hook has a timeout of three minutes. */
 const silence = 10 * 60_000
 
-/** What this process has started, and what that has. Nothing where there is no `ps`. */
+/** Returns all descendants of this process; none without `ps`. */
 const descendants = (): ReadonlyArray<{ readonly pid: number; readonly line: string }> => {
   const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid=,etime=,stat=,args="], { encoding: "utf8" })
   const all = (stdout ?? "").split("\n").flatMap((line) => {
@@ -33,7 +33,7 @@ export const stuck = (after = silence): Reporter => {
       try {
         process.kill(pid, "SIGKILL")
       } catch {
-        // It ended with its parent.
+        // The process ended with its parent.
       }
     }
     process.exit(1)

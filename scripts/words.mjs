@@ -1,5 +1,5 @@
-// Fails if a comment, message, page or test name uses a word that the project leaves out (see docs/glossary.md): private terms
-// cost every reader something, and the standard term is in the right column. `npm run check:words -- --count` counts by file.
+// Fails if a comment, message, page or test name uses a left-out word: a private term that has a standard term (see
+// docs/glossary.md). `npm run check:words -- --count` counts by file.
 import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 
@@ -31,7 +31,7 @@ const leftOut = [
   [/\btime-outs?\b/i, "timeout"]
 ]
 
-/** Lines that need a left-out word: quotations of servers, of protocols, of other projects. */
+/** Lines that need a left-out word: quotations of servers, protocols and other projects. */
 const allowed = [/who is (?:asking|calling)/]
 
 const files = (folder, extension) =>
@@ -52,14 +52,14 @@ const tests = [
   ...files("packages/cli/test", /\.ts$/)
 ]
 
-/** What a person reads in a source file: its comments and its texts. */
+/** Returns the comments and strings of a line. */
 const prose = (line) => {
   const comment = /^\s*(?:\/\*\*?|\*|\/\/)(.*)$/.exec(line) ?? /\s\/\/ (.*)$/.exec(line)
   if (comment !== null) return comment[1].replace(/`[^`]*`/g, "")
   return [...line.matchAll(/"([^"]* [^"]*)"|`([^`]* [^`]*)`/g)].map(([, a, b]) => a ?? b).join(" | ")
 }
 
-/** The names of tests: the first text of `it`, `describe` and their variants. */
+/** Returns the name of a test: the first string of `it`, `describe` and their variants. */
 const testName = (line) => /^\s*(?:it|describe|test)[\w.]*(?:\([^"]*\))?\(\s*"([^"]*)"/.exec(line)?.[1] ?? ""
 
 let found = 0

@@ -38,7 +38,7 @@ const prints: { readonly [name: string]: RegExp } = {
   "queue.ts": /^(.+: completed\n|a failure: failed\n){3}all have ended\n$/,
   "readme/quickstart.ts": /^queued 0 % 12 s\n(in_progress \d+ % 12 s\n)+completed 100 % 12 s\n$/,
   "resume.ts":
-    /^(queued|in_progress)\nin_progress\nthe process is gone, and comes back\n(in_progress\n)*completed\nno update was printed twice\n$/,
+    /^(queued|in_progress)\nin_progress\nthe process stops and starts again\n(in_progress\n)*completed\nno update was printed twice\n$/,
   "standard-schema.ts": /^prompt must be a text .*\nseconds must be 4, .*\nprocessing 4\n$/,
   "telemetry.ts":
     /^span http\.client POST < Videos\.create ok\nspan Videos\.create < clip ok sora-2\n(span .*\n)+span Videos\.watch < clip ok\n(span .*\n)+span clip < - ok\n(metric effect_videos_\w+ \d+\n)+$/,

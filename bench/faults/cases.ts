@@ -1,13 +1,13 @@
 /**
- * The cases of `bench/faults.ts`: what goes wrong with what, and how that is to end for the caller of any client. What is
- * wanted is what a program needs, not how a client comes to it:
+ * Cases of `bench/faults.ts`: a fault, and the required result for the caller of any client. The requirements are those of a
+ * program and do not depend on the client:
  *
- * - A submission makes one job and tells its id. Where its answer is lost it may say instead that it is not known, or that it
- *   failed if nothing was made. Two jobs for one call are wrong, and so is a job that the caller takes for a failure.
- * - A watch tells the job's end, in no other order than the job went; faults that pass do not end it.
- * - A list has each job once. It may end in an error after some of them, and not as if those were all.
- * - A file is under its name whole, or not at all.
- * - Everything ends by itself, within the patience of `run.ts`; nothing that identifies the caller reaches another origin.
+ * - A submission makes one job and returns its id. If its response is lost, it can report an unknown outcome instead, or a failure
+ *   if no job was made. Two jobs for one call are wrong, and so is a job that the call reports as a failure.
+ * - A watch emits the end of the job, and statuses in their order; a temporary fault does not end it.
+ * - A list contains each job once. It can fail after some jobs, but a partial list must not look complete.
+ * - A file with the final name is complete.
+ * - Every call ends within the timeout of `run.ts`. No request to another origin identifies the caller.
  */
 import { Fault, type ServerOptions } from "@effect-videos/server"
 
@@ -17,18 +17,15 @@ export interface Case {
   readonly flow: Flow
   readonly name: string
   readonly rules: (elsewhere: string) => ReadonlyArray<Fault.Rule>
-  /**
-   * `value`: it succeeds, with what is true. `error`: there is nothing to succeed with. `either`: whichever, as long as what
-   * the caller is told is true.
-   */
+  /** `value`: the call succeeds with a true value. `error`: the call fails. `either`: both are correct if true. */
   readonly ends: "value" | "error" | "either"
-  /** Under a refusal that says it will last: nothing else is asked. */
+  /** Whether the client must send only one request, because the refusal is permanent. */
   readonly askedOnce?: boolean
   /** How the watched job ends. Default: `completed`. */
   readonly outcome?: "completed" | "failed"
-  /** How many calls there are at once, the same to the letter. Default: 1. */
+  /** Number of equal concurrent calls. Default: 1. */
   readonly calls?: number
-  /** How many jobs are there before. Default: 1 to watch or download, 5 to list. */
+  /** Number of existing jobs. Default: 1 to watch or download, 5 to list. */
   readonly jobs?: number
   readonly server?: ServerOptions
 }
@@ -102,7 +99,7 @@ const submissions: ReadonlyArray<Case> = [
 ]
 
 // -----------------------------------------------------------------------------
-// watches: looks at a job that runs for seconds
+// watches: polls of a job that runs for seconds
 // -----------------------------------------------------------------------------
 
 const twice = nth(2, 3)
@@ -116,7 +113,7 @@ const watch = (name: string, fault: Fault.Fault, when: Fault.When, more: Partial
   ...more
 })
 
-/** The job says so on these looks. */
+/** Changes fields of the job on these polls. */
 const says = (fields: Parameters<typeof Fault.fields>[0], when: Fault.When): Fault.Rule => ({
   on: ["retrieve"],
   when,

@@ -1,6 +1,6 @@
 import type { End } from "./judge.js"
 
-/** Where the server is, and who asks. */
+/** URL of the server, and credentials of the caller. */
 export interface Access {
   readonly baseUrl: string
   readonly apiKey: string
@@ -9,13 +9,13 @@ export interface Access {
 }
 
 export interface Client {
-  /** Gives the job's id. */
+  /** Returns the id of the job. */
   readonly submit: (prompt: string) => Promise<string>
-  /** Tells every status that it sees. */
+  /** Emits every status. */
   readonly watch: (id: string, status: (status: string) => void) => Promise<End>
   readonly list: (limit: number, job: (id: string) => void) => Promise<void>
   readonly download: (id: string, path: string) => Promise<void>
-  /** Whether an error of a submission leaves open if a job was made. */
+  /** Whether an error of a submission means an unknown outcome. */
   readonly isOpen: (error: unknown) => boolean
   readonly close?: () => Promise<void>
 }

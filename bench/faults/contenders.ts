@@ -1,6 +1,6 @@
 /**
- * The clients of `bench/faults.ts`, each as its users use it: with its defaults, but for time-outs, which are the same for
- * all and short.
+ * Clients of `bench/faults.ts`, as their users use them: with their defaults, except for timeouts, which are short and the same
+ * for all.
  */
 import { createWriteStream } from "node:fs"
 import { Readable } from "node:stream"
@@ -10,14 +10,14 @@ import type { Access, Client } from "./client.js"
 
 export type { Access, Client } from "./client.js"
 
-/** Loads what it needs, and gives a client per server. */
+/** Loads the client library, and returns a function that makes a client for a server. */
 export type Contender = () => Promise<(access: Access) => Client>
 
-/** For one request. */
+/** Timeout of one request, in milliseconds. */
 const requestTimeout = 2000
-/** Between two looks. */
+/** Milliseconds between two polls. */
 const interval = 250
-/** For a whole watch, or a download that would go on trying: four tries in a row may be 15 seconds apart in all. */
+/** Deadline of a watch or a download with retries, in milliseconds: four attempts can take 15 seconds of delays. */
 const deadline = 25_000
 
 const prompted = (prompt: string) => ({ prompt, seconds: "4" })
@@ -32,7 +32,7 @@ interface Answer {
   readonly stream: () => Readable
 }
 
-/** A status that is no success, which says that the request was refused. */
+/** Error status: the server has refused the request. */
 class Refused extends Error {}
 
 interface Job {
@@ -46,14 +46,14 @@ interface Page {
   readonly last_id: string
 }
 
-/** What people write over a bare client: statuses looked at, loops with a deadline, and no retries. */
+/** Client by hand over a bare HTTP client: checks statuses, loops with a deadline, and does not retry. */
 const byHand = (request: (method: string, path: string, body?: object) => Promise<Answer>): Client => {
   const asked = async (method: string, path: string, body?: object): Promise<Answer> => {
     const answer = await request(method, path, body)
     if (answer.status < 200 || answer.status > 299) throw new Refused(`status ${answer.status}`)
     return answer
   }
-  // As trusting as a cast is.
+  // Unchecked, like a cast.
   const read = async <A>(method: string, path: string, body?: object) =>
     (await (await asked(method, path, body)).json()) as A
   return {
@@ -66,7 +66,7 @@ const byHand = (request: (method: string, path: string, body?: object) => Promis
         if (job.status === "completed" || job.status === "failed") return { id: job.id, outcome: job.status }
         await sleep(interval)
       }
-      throw new Error("the time is over")
+      throw new Error("the deadline has passed")
     },
     list: async (limit, job) => {
       let after = ""
@@ -105,13 +105,13 @@ export const contenders: { readonly [name: string]: Contender } = {
       const { videos } = new OpenAI({ apiKey, baseURL: baseUrl, organization, project, timeout: requestTimeout })
       return {
         submit: async (prompt) => (await videos.create({ prompt, seconds: "4" })).id,
-        // The loop of OpenAI's guide, and a deadline.
+        // The loop of OpenAI's guide, with a deadline.
         watch: async (id, status) => {
           const end = Date.now() + deadline
           let video = await videos.retrieve(id)
           status(video.status)
           while (video.status === "in_progress" || video.status === "queued") {
-            if (Date.now() > end) throw new Error("the time is over")
+            if (Date.now() > end) throw new Error("the deadline has passed")
             await sleep(interval)
             video = await videos.retrieve(video.id)
             status(video.status)
@@ -176,6 +176,6 @@ export const contenders: { readonly [name: string]: Contender } = {
   }
 }
 
-/** The web's stream type and Node's are declared apart. */
+/** The stream types of the web and of Node are declared separately. */
 const fromWeb = (body: ReadableStream<Uint8Array>): Readable =>
   Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0])

@@ -1,36 +1,36 @@
-/** What came of a case: whether it ended as it should, and if not, at what cost. One judge for every client. */
+/** Judges the result of a case: whether it is as required, and otherwise its cost. The judge is the same for all clients. */
 import type { Case } from "./cases.js"
 
-/** What one caller was told. */
+/** Result of one call. */
 export type Told<A> =
   | { readonly _tag: "Value"; readonly value: A }
   | {
       readonly _tag: "Error"
       readonly message: string
-      /** Whether it leaves open if the request took effect, as against saying that it was refused. */
+      /** Whether the error means an unknown outcome, not a refusal. */
       readonly isOpen: boolean
     }
   | { readonly _tag: "Nothing" }
 
-/** The end of a watch. */
+/** Last update of a watch. */
 export interface End {
   readonly id: string
   readonly outcome: "completed" | "failed"
 }
 
-/** What is known of all that happened, by flow. */
+/** Facts about a case, by flow. */
 export type Found =
   | {
       readonly flow: "submit"
       readonly told: ReadonlyArray<Told<string>>
-      /** The jobs that are on the server because of it. */
+      /** Jobs that the calls made on the server. */
       readonly made: ReadonlyArray<string>
     }
   | {
       readonly flow: "watch"
       readonly told: Told<End>
       readonly id: string
-      /** The statuses that were told on the way, the last one included. */
+      /** Emitted statuses, with the last one. */
       readonly statuses: ReadonlyArray<string>
       readonly isStillThere: boolean
     }
@@ -38,37 +38,37 @@ export type Found =
       readonly flow: "list"
       readonly told: Told<void>
       readonly ids: ReadonlyArray<string>
-      /** Newest first. */
+      /** Jobs on the server, newest first. */
       readonly there: ReadonlyArray<string>
     }
   | {
       readonly flow: "download"
       readonly told: Told<void>
-      /** Under the final name. */
+      /** File with the final name. */
       readonly file: "whole" | "wrong" | "none"
     }
 
 export type Evidence = Found & {
   /** Requests for the operation that reached the server. */
   readonly requests: number
-  /** Requests at another origin that say who asks. */
+  /** Requests to another origin that identify the caller. */
   readonly leaks: number
 }
 
 export interface Verdict {
   readonly isAsItShould: boolean
-  /** In a line. */
+  /** Summary in one line. */
   readonly what: string
-  /** Jobs beyond those that were asked for. */
+  /** Jobs beyond one for each call. */
   readonly duplicates: number
-  /** Jobs that go on, and that their caller has no hold of: a watch that ended before them, an id that nobody was told. */
+  /** Running jobs that the caller has lost: their watch has ended early, or no call returned their id. */
   readonly dropped: number
-  /** Whether something that is not so was told as a success. */
+  /** Whether a call succeeded with a wrong value. */
   readonly isWrong: boolean
   readonly leaks: number
 }
 
-/** How far a status is; a status that nobody knows is that of a job that runs. */
+/** Returns the order of a status; an unknown status counts as running. */
 const rankOf = (status: string): number =>
   status === "queued" ? 0 : status === "completed" || status === "failed" || status === "cancelled" ? 2 : 1
 
@@ -78,7 +78,7 @@ const isInOrder = (statuses: ReadonlyArray<string>): boolean =>
 
 const same = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => a.join("\n") === b.join("\n")
 
-/** Without repetitions. */
+/** Formats statuses without repetitions. */
 const shorten = (statuses: ReadonlyArray<string>): string =>
   statuses.filter((status, index) => status !== statuses[index - 1]).join(", ") || "nothing"
 
@@ -86,7 +86,7 @@ const say = (told: Told<unknown>): string =>
   told._tag === "Value" ? "a value" : told._tag === "Error" ? `an error (${told.message})` : "nothing, and it goes on"
 
 interface Finding {
-  /** Whether what was told is so. */
+  /** Whether the results are true. */
   readonly isTrue: boolean
   readonly what: string
   readonly duplicates?: number
@@ -99,7 +99,7 @@ const ofSubmission = ({ made, told }: Extract<Evidence, { flow: "submit" }>, { c
   const untold = made.filter((id) => !owned.includes(id)).length
   const duplicates = Math.max(0, made.length - calls)
   return {
-    // Each id is that of a job and of one caller, and whatever has no owner may be that of a caller who was told so.
+    // Each returned id belongs to one job and one call. Other jobs need a call that reported an unknown outcome.
     isTrue:
       new Set(owned).size === owned.length &&
       owned.every((id) => made.includes(id)) &&
@@ -149,7 +149,7 @@ const findingOf = (evidence: Evidence, each: Case): Finding => {
   }
 }
 
-/** Whether it ended at all, and with what was wanted. */
+/** Whether all calls have ended, and as the case requires. */
 const isWanted = (told: Told<unknown>, ends: Case["ends"]): boolean =>
   told._tag === "Value" ? ends !== "error" : told._tag === "Error" && ends !== "value"
 

@@ -28,13 +28,13 @@ import type { End } from "./judge.js"
 
 export interface Patience extends Pick<VideosConfigOptions, "listLag"> {
   readonly requestTimeout: Duration.DurationInput
-  /** For a whole watch or download. */
+  /** Deadline of a watch or a download. */
   readonly deadline: Duration.DurationInput
-  /** Between two looks. */
+  /** Time between two polls. */
   readonly interval: Duration.DurationInput
 }
 
-/** A lost answer is said on the log, too. */
+/** Removes the log lines about lost responses. */
 const quiet = Logger.minimumLogLevel(LogLevel.None)
 
 const watched = (id: string, { deadline, interval }: Patience, status: (status: string) => void) =>
@@ -53,7 +53,7 @@ export const makeOurs =
     const videos = Videos.layer(options).pipe(Layer.provide(VideosUndici.layer()))
     const runtime = ManagedRuntime.make(Layer.mergeAll(videos, NodeContext.layer, quiet))
     const run = async <A, E>(effect: Effect.Effect<A, E, Videos | NodeContext.NodeContext>): Promise<A> => {
-      // As itself, and not as a fiber's failure.
+      // Throws the error itself, not the failure of a fiber.
       const ended = await runtime.runPromise(Effect.either(effect))
       if (Either.isLeft(ended)) throw ended.left
       return ended.right

@@ -1,4 +1,4 @@
-/** One case, one client: a server of its own on a socket, what the client was told, and what is really there. */
+/** Runs one case with one client against a new server on a socket, and compares the result with the server's state. */
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -10,23 +10,23 @@ import type { Case, Flow } from "./cases.js"
 import type { Access, Client } from "./client.js"
 import { type Evidence, type Found, judge, type Told, type Verdict } from "./judge.js"
 
-/** What takes longer than this has not ended. A submission that has to be sure that it made nothing takes half a minute. */
+/** Milliseconds after which a call counts as hanging. A submission that proves that it made no job takes half a minute. */
 const patience = 40_000
 
-/** Between the beginnings of two cases: so short a time-out as these clients have must not be over because of a crowd. */
+/** Milliseconds between the starts of two cases, so that load does not cause timeouts, which are short here. */
 const stagger = 50
 
-/** A list of five jobs that has told of so many does not end. */
+/** Number of jobs after which a list of five jobs counts as endless. */
 const endless = 1000
 
-/** Is in everything that identifies the caller. */
+/** Part of everything that identifies the caller. */
 const secret = "secret-9f1c"
 
 // -----------------------------------------------------------------------------
 // the other origin
 // -----------------------------------------------------------------------------
 
-/** Counts who tells it who asks. It makes jobs for anybody, has the clip, and knows nothing else. */
+/** Server at another origin: counts requests that identify the caller, makes jobs for every request, and has the clip. */
 const listenElsewhere = Effect.acquireRelease(
   Effect.async<{
     readonly origin: string
@@ -62,10 +62,10 @@ const listenElsewhere = Effect.acquireRelease(
 )
 
 // -----------------------------------------------------------------------------
-// what is there before
+// the jobs before the case
 // -----------------------------------------------------------------------------
 
-/** Somebody else's job: made without a socket, before anything goes wrong. */
+/** Makes a job of another client, without a socket and before any fault. */
 const make = (prompt: string) =>
   Effect.flatMap(VideosServer, ({ baseUrl, fetch, preset }) =>
     Effect.promise(async () => {
@@ -88,7 +88,7 @@ const folder = Effect.acquireRelease(
 
 const operations = { submit: "create", watch: "retrieve", list: "list", download: "content" } as const
 
-/** How long jobs take: those that are watched are seen to run; the rest are done at once. */
+/** Durations of jobs: a watched job runs for some time, any other job completes at once. */
 const timesOf = (flow: Flow) =>
   flow === "watch" ? ({ queueTime: "300 millis", runTime: "2500 millis" } as const) : { queueTime: 0, runTime: 0 }
 
@@ -112,7 +112,7 @@ const told = <A>(isOpen: (error: unknown) => boolean, call: () => Promise<A>): E
     })
   )
 
-/** Ends a client that would not. */
+/** Ends a client that hangs. */
 class Endless extends Error {}
 
 const messageOf = (error: unknown): string => {
@@ -121,7 +121,7 @@ const messageOf = (error: unknown): string => {
   return text.length > 100 ? `${text.slice(0, 99)}…` : text
 }
 
-/** A client's behaviour under one case; it begins when `ready` says so. */
+/** Runs a client in one case; it starts when `ready` completes. */
 const evidenceOf = (
   each: Case,
   open: (access: Access) => Client,
@@ -133,7 +133,7 @@ const evidenceOf = (
     const { flow } = each
     const count = each.jobs ?? { submit: 0, watch: 1, list: 5, download: 1 }[flow]
     const makeAll = Effect.forEach(Array.from({ length: count }), (_, index) => make(`clip ${index}`))
-    // A job that is watched begins with its watch.
+    // A watched job starts with its watch.
     if (flow === "watch") yield* ready
     const before = yield* makeAll
     const [id = ""] = before
@@ -194,8 +194,8 @@ const evidenceOf = (
   }).pipe(Effect.scoped, Effect.provide(VideosServer.layer({ ...timesOf(each.flow), ...each.server })), Effect.orDie)
 
 /**
- * All cases at once, as none takes much but time; none begins before all are prepared, so that nothing is late because a
- * clip is drawn.
+ * Runs all cases concurrently, because they mostly wait. No case starts before all are prepared, so that rendering a clip delays
+ * none.
  */
 export const verdictsOf = (
   cases: ReadonlyArray<Case>,

@@ -1,8 +1,8 @@
-/** Clients that are wrong on purpose: a judge that lets them pass judges nothing. */
+/** Clients that are wrong on purpose: a judge that accepts them is useless. */
 import { writeFile } from "node:fs/promises"
 import type { Access, Client } from "./client.js"
 
-/** Says yes to everything, and does nothing. */
+/** Succeeds always, and sends nothing. */
 export const liar = (): Client => ({
   submit: async () => "video_1",
   watch: async (id, status) => {
@@ -14,7 +14,7 @@ export const liar = (): Client => ({
   isOpen: () => false
 })
 
-/** Fails whatever is asked of it, and asks for nothing. */
+/** Fails always, and sends nothing. */
 export const quitter = (): Client => {
   const fail = async (): Promise<never> => {
     throw new Error("no")
@@ -22,7 +22,7 @@ export const quitter = (): Client => {
   return { submit: fail, watch: fail, list: fail, download: fail, isOpen: () => true }
 }
 
-/** Asks for everything twice, and takes what comes first for good. */
+/** Sends every request twice, and returns the first response. */
 export const doubler =
   (open: (access: Access) => Client) =>
   (access: Access): Client => {

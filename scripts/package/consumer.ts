@@ -1,4 +1,4 @@
-/** A program of a user's, to be compiled against the tarball: what it has is typed, and wrong requests are not. */
+/** User program that is compiled against the tarball: correct requests compile, wrong ones do not. */
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import {
@@ -16,7 +16,7 @@ export const extended: Effect.Effect<VideoResource, ExtendVideoError, Videos> = 
   seconds: 8
 })
 
-// @ts-expect-error: a length that the protocol does not know.
+// @ts-expect-error: a length that is not in the protocol.
 export const wrong = extendVideo({ video: "video_1", prompt: "the light comes on", seconds: 5 })
 
 export const watched: Stream.Stream<VideoResource, WatchVideoError, Videos> = watchVideo("video_1")

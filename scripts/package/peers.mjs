@@ -1,4 +1,4 @@
-// Takes something of every optional peer: `node peers.mjs server video|thumbnail`, or `import SPECIFIER`.
+// Uses one export of each optional peer: `node peers.mjs server video|thumbnail`, or `import SPECIFIER`.
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { awaitVideo, createVideo, downloadVideo } from "effect-videos"

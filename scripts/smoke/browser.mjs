@@ -1,11 +1,11 @@
-// The job in a page of headless Chromium.
+// Runs the job in a page of headless Chromium.
 import { existsSync, readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { chromium } from "playwright-core"
 
 const executablePath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium"
 
-/** Why there is no browser here, or `undefined`. */
+/** Returns why the browser is missing, or `undefined`. */
 export const browserProblem = existsSync(executablePath)
   ? undefined
   : `there is no ${executablePath}, and CHROMIUM_PATH names no other`
@@ -13,7 +13,7 @@ export const browserProblem = existsSync(executablePath)
 const html =
   '<!doctype html><title>smoke</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>'
 
-/** Serves the page with its script, from a port of its own: to the server it is another origin. */
+/** Serves the page and its script from a separate port, and so from another origin than the server. */
 const servePage = (script) =>
   new Promise((resolve) => {
     const server = createServer(({ url }, response) => {

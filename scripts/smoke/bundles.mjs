@@ -1,4 +1,4 @@
-// Bundles of the package, as applications make them.
+// Bundles the package as applications do.
 import { writeFileSync } from "node:fs"
 import { isBuiltin } from "node:module"
 import { join } from "node:path"
@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib"
 import { build } from "esbuild"
 import { manifest } from "./project.mjs"
 
-/** Entry points that say that they need more than the two peers. All others are the core, those to come as well. */
+/** Entry points that need more than the two peers. All other entry points, also new ones, are the core. */
 const beyondCore = ["./package.json", "./RateLimiter", "./undici"]
 
 export const coreEntries = Object.keys(manifest.exports)
@@ -22,7 +22,7 @@ const options = {
   logLevel: "silent"
 }
 
-/** Everything that the core exports, for a browser; fails where any of it wants a module of Node. */
+/** Bundles all exports of the core for a browser; fails if one needs a Node module. */
 export const bundleCore = async (cwd) => {
   const entry = "everything.mjs"
   writeFileSync(join(cwd, entry), coreEntries.map((name, index) => `export * as _${index} from "${name}"\n`).join(""))
@@ -34,18 +34,18 @@ export const bundleCore = async (cwd) => {
     minify: true,
     write: false
   })
-  // A package may have said `"fs": false` to browsers; then the bundle is made, and fails when it runs.
+  // With `"fs": false` in the `browser` field of a package, the bundle succeeds and fails at run time.
   const disabled = Object.keys(metafile.inputs).filter((path) => path.startsWith("(disabled):"))
   const imports = [...Object.values(metafile.inputs), ...Object.values(metafile.outputs)].flatMap(({ imports }) =>
     imports.filter(({ external, path }) => external === true || isBuiltin(path)).map(({ path }) => path)
   )
-  if (disabled.length + imports.length > 0) throw new Error(`it wants ${[...disabled, ...imports].join(", ")}`)
+  if (disabled.length + imports.length > 0) throw new Error(`the core needs ${[...disabled, ...imports].join(", ")}`)
   const [{ contents }] = outputFiles
   const kilobytes = (bytes) => `${Math.round(bytes / 1000)} kB`
   return `${coreEntries.length} entry points whole, ${kilobytes(contents.length)}, ${kilobytes(gzipSync(contents).length)} gzipped`
 }
 
-/** One program for a browser, or for workerd, as a file beside it. */
+/** Bundles a program for a browser or for workerd into a file beside it. */
 export const bundleProgram = async (cwd, name, conditions = []) => {
   const outfile = join(cwd, `${name}.bundle.mjs`)
   await build({

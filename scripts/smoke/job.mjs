@@ -1,5 +1,5 @@
-// What every runtime does: create, watch, extend (by id and by upload), wait for both, download; and that an error has its
-// tag, a time-out ends a request, and WebCrypto verifies a webhook. Nothing but the package and its two peers.
+// Program for every runtime: creates, watches, extends (by id and by upload), awaits both and downloads. Checks the tag of an error,
+// the timeout of a request, and the verification of a webhook by WebCrypto. Uses only the package and its two peers.
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -50,7 +50,7 @@ const webhook = Effect.gen(function* () {
   yield* expect(_tag === "WebhookSignatureError", `a forged webhook is refused with ${_tag}`)
 })
 
-/** Needs `Videos`; gives a line about what it did. */
+/** Runs the program with `Videos`, and returns a summary in one line. */
 export const job = Effect.gen(function* () {
   const created = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
   const timeout = yield* Effect.flip(awaitVideo(created, { poll, timeout: "20 millis" }))

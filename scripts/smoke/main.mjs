@@ -1,4 +1,4 @@
-// Node, Bun and Deno: configured by the environment.
+// Program for Node, Bun and Deno; the environment configures it.
 import { Videos } from "effect-videos"
 import { runJobs } from "./run.mjs"
 

@@ -1,4 +1,4 @@
-// A browser: the job in a page, which is of another origin than the server.
+// Program for a browser: runs the job in a page of another origin than the server.
 import * as Redacted from "effect/Redacted"
 import { Videos } from "effect-videos"
 import { runJobs } from "./run.mjs"

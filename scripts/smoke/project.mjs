@@ -1,4 +1,4 @@
-// The packages as their users get them: packed, and installed in a project of its own.
+// Packs the packages and installs them in a separate project, as users do.
 import { spawn } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -8,10 +8,10 @@ import { fileURLToPath } from "node:url"
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 const read = (path) => JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"))
 
-/** The core's manifest. */
+/** Manifest of the core. */
 export const manifest = read(".")
 
-/** Every package of the workspace: its short name, folder and manifest. In the order in which they are built. */
+/** Packages of the workspace in build order: short name, folder and manifest. */
 export const packages = [
   { name: "core", folder: ".", manifest },
   { name: "server", folder: "packages/server", manifest: read("packages/server") },
@@ -20,20 +20,20 @@ export const packages = [
 
 const folder = mkdtempSync(join(tmpdir(), "effect-videos-package-"))
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
-// So that `exit` is heard when the terminal stops the script.
+// Makes the `exit` event fire when the terminal stops the script.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1))
 
-/** A folder that goes with the process. */
+/** Makes a folder that is deleted when the process exits. */
 export const makeFolder = (name) => {
   const path = join(folder, name)
   mkdirSync(path, { recursive: true })
   return path
 }
 
-/** Runs a program to its end, or for so many milliseconds. */
+/** Runs a program until it ends, or until a timeout in milliseconds. */
 export const run = (command, args, { cwd = root, env = {}, limit = 300_000 } = {}) =>
   new Promise((resolve) => {
-    // npm is a script that only a shell finds on Windows.
+    // On Windows, npm is a script that only a shell can run.
     const shell = process.platform === "win32" && !command.includes("\\")
     const child = spawn(command, args, {
       cwd,
@@ -57,14 +57,14 @@ export const run = (command, args, { cwd = root, env = {}, limit = 300_000 } = {
     )
   })
 
-/** As `run`; a program that fails is an error that says what it said. */
+/** Like `run`, but throws the output of a program that fails. */
 export const mustRun = async (command, args, options) => {
   const result = await run(command, args, options)
   if (!result.isOk) throw new Error(`${command} ${args.join(" ")} failed\n${result.stdout}${result.stderr}`.trim())
   return result
 }
 
-/** Builds the packages and gives the paths of their tarballs, by short name. */
+/** Builds the packages, and returns the paths of their tarballs by short name. */
 export const pack = async () => {
   const tarballs = {}
   for (const { name, folder } of packages) {
@@ -76,13 +76,13 @@ export const pack = async () => {
   return tarballs
 }
 
-/** `npm install` of these dependencies and nothing else, into a folder of their own. */
+/** Installs only these dependencies into a new folder. */
 export const install = (cwd, content) => {
   writeFileSync(join(cwd, "package.json"), JSON.stringify({ private: true, type: "module", ...content }, null, 2))
   return run("npm", ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"], { cwd })
 }
 
-/** A project that has these of the packages, the core's two peers, and these dependencies. */
+/** Makes a project with some of the packages, the two peers of the core, and other dependencies. */
 export const makeProject = async (name, tarballs, names = ["core"], dependencies = {}) => {
   const { "@effect/platform": platform, effect } = manifest.peerDependencies
   const own = packages.filter(({ name }) => names.includes(name))
@@ -99,5 +99,5 @@ export const makeProject = async (name, tarballs, names = ["core"], dependencies
   return cwd
 }
 
-/** The files of a folder beside this one, as files of the project. */
+/** Copies the files of a folder beside this one into the project. */
 export const copyInto = (cwd, name) => cpSync(join(root, "scripts", name), cwd, { recursive: true })

@@ -1,12 +1,12 @@
-// Runtimes out of the npm registry. They are large, and of use to nobody who does not run this: each is installed on
-// first use, into a folder that is kept with `node_modules`.
+// Runtimes from the npm registry. They are large and only this check needs them, so each is installed on first use into a folder
+// in `node_modules`.
 import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { install, root } from "./project.mjs"
 
 const cache = join(root, "node_modules/.cache/smoke")
 
-/** Pinned, so that what failed yesterday fails today. */
+/** Pinned versions, so that results are reproducible. */
 const versions = {
   "node-22": { name: "node", version: "22.23.3" },
   "node-24": { name: "node", version: "24.21.0" },
@@ -15,7 +15,7 @@ const versions = {
   miniflare: { name: "miniflare", version: "4.20260730.0" }
 }
 
-/** The folder that has the runtime, and its version; or why there is none. */
+/** Returns the folder and version of a runtime, or why it is missing. */
 export const installRuntime = async (id) => {
   const { name, version } = versions[id]
   const cwd = join(cache, id)
@@ -23,7 +23,7 @@ export const installRuntime = async (id) => {
   const isThere = existsSync(installed) && JSON.parse(readFileSync(installed, "utf8")).version === version
   if (!isThere) {
     mkdirSync(cwd, { recursive: true })
-    // Their install scripts only put the binary in its place.
+    // The install scripts only copy the binary.
     const { isOk, stderr } = await install(cwd, { dependencies: { [name]: version }, allowScripts: { [name]: true } })
     if (!isOk) return { version, problem: `npm cannot install it: ${stderr.trim().split("\n")[0]}` }
   }

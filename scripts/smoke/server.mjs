@@ -1,4 +1,4 @@
-// The embedded server out of the library, in the process that runs this: on a socket, with the job against it.
+// Runs the embedded server on a socket in this process, with the job against it.
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { VideosServer } from "@effect-videos/server"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-// workerd, with no compatibility flag: the job as the answer to a request.
+// Program for workerd without compatibility flags: a request runs the job, and the response is its summary.
 import * as Redacted from "effect/Redacted"
 import { Videos } from "effect-videos"
 import { runJobs } from "./run.mjs"

@@ -1,5 +1,5 @@
-// Runs a bundled worker in workerd and prints its answer. A program of its own, because miniflare wants a newer Node than
-// this repository does: `node workerd.mjs FOLDER_OF_MINIFLARE WORKER BINDINGS`.
+// Runs a bundled worker in workerd and prints its response. A separate program, because miniflare needs a newer Node than
+// this repository: `node workerd.mjs FOLDER_OF_MINIFLARE WORKER BINDINGS`.
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { pathToFileURL } from "node:url"
@@ -8,7 +8,7 @@ const [folder, worker, bindings] = process.argv.slice(2)
 const { resolve } = createRequire(`${folder}/package.json`)
 const { Miniflare } = await import(pathToFileURL(resolve("miniflare")).href)
 
-// `cf: false`: what is known of the place that a request comes from would be asked of another host.
+// `cf: false` prevents a request to another host for the location of the client.
 const miniflare = new Miniflare({
   modules: true,
   script: readFileSync(worker, "utf8"),

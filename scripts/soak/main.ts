@@ -1,7 +1,6 @@
 /**
- * A soak: for some minutes jobs are submitted and watched over a server that fails in every way that passes by itself, and
- * is restarted under way. At the end the jobs on the server are exactly those that callers were told of, nobody was lost,
- * and the heap is as large as it was.
+ * Soak test: for some minutes, callers submit and watch jobs on a server with all temporary faults and with restarts. At the end,
+ * the jobs on the server are exactly those that the calls returned, every watch has ended, and the heap has not grown.
  *
  *   npm run soak -- --minutes 3 --seed tide
  */
@@ -17,10 +16,10 @@ const minutes = Number(given.minutes ?? "3")
 const seed = given.seed ?? String(Date.now())
 if (!(minutes > 0)) throw new Error("--minutes must be a positive number")
 
-/** Callers that submit one job after the other, each. */
+/** Number of callers; each submits one job after the other. */
 const callers = 150
 
-/** What the heap may grow by from its first quarter to its last, in bytes: the books that are kept below, and some air. */
+/** Allowed growth of the heap from the first quarter to the last, in bytes: the records of this test, and a margin. */
 const growth = 8 * 1024 * 1024
 
 interface Listed {
@@ -28,11 +27,11 @@ interface Listed {
   readonly prompt: string
 }
 
-/** One submission, and what its caller was told. */
+/** One submission and its result. */
 interface Told {
   readonly prompt: string
   readonly id: string | null
-  /** Of an outcome that nobody could know: the jobs that may be it. */
+  /** Candidates of an unknown outcome. */
   readonly candidates: ReadonlyArray<string> | null
 }
 
@@ -57,7 +56,7 @@ const soak = (server: ChildProcess) =>
     let isOver = false
     const ids = yield* Queue.unbounded<string>()
 
-    // Some prompts are everybody's: whose job is whose must be told apart all the same.
+    // All callers share some prompts, so equal submissions have to find their own jobs.
     const promptOf = Effect.map(Random.nextIntBetween(0, 100), (dice) =>
       dice < 10 ? `a common prompt ${dice % 3}` : `prompt ${submitted}`
     )
@@ -78,7 +77,7 @@ const soak = (server: ChildProcess) =>
       return null
     })
 
-    /** Somebody who looks on for a while, and goes. */
+    /** Subscriber that watches for a while and leaves. */
     const look = (id: string) =>
       Effect.gen(function* () {
         consumers++
@@ -120,7 +119,7 @@ const soak = (server: ChildProcess) =>
         `${Math.round(((sample + 1) * 100) / 12)} %  ${submitted} submitted, ${ended.size} ended, ${jobs.length} watched, ${consumers} came and went, heap ${(heaps.at(-1) ?? 0) >> 20} MiB`
       )
     }
-    // Callers finish what they do: an interrupted submission would be told to nobody.
+    // Callers finish their submission: an interrupted one would have no caller for its job.
     isOver = true
     yield* Fiber.join(running)
     yield* Fiber.interrupt(restarts)
@@ -133,7 +132,7 @@ const soak = (server: ChildProcess) =>
 
 type Outcome = Effect.Effect.Success<ReturnType<typeof soak>>
 
-/** Everything that is not as promised. */
+/** Returns all broken promises. */
 const judge = ({ ended, heaps, left, listed, lost, told }: Outcome): ReadonlyArray<string> => {
   const wrong: Array<string> = lost.map((line) => `lost: ${line}`)
   const answered = told.flatMap(({ id, prompt }) => (id === null ? [] : [{ id, prompt }]))
@@ -193,7 +192,7 @@ const program = Effect.gen(function* () {
   return wrong.length === 0
 })
 
-// What the library warns of, a lost answer each time, is what a soak is full of.
+// Hides the warnings of the library: a soak test loses many responses.
 const quiet = Logger.withMinimumLogLevel(LogLevel.Error)
 
 Effect.runPromise(program.pipe(Effect.scoped, Effect.withRandom(Random.make(seed)), quiet)).then((isRight) => {

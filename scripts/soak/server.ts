@@ -1,6 +1,6 @@
 /**
- * The server of a soak, in a process of its own: the embedded one with faults, behind a door of raw sockets that is slammed
- * now and then, which is what a restart looks like from outside. Speaks with its parent by messages.
+ * Server of the soak test in a separate process: the embedded server with faults, behind a TCP proxy that sometimes closes all
+ * connections, as a restart does. Communicates with its parent by messages.
  */
 import * as net from "node:net"
 import { Fault, VideosServer } from "@effect-videos/server"
@@ -8,7 +8,7 @@ import { Effect, Runtime } from "effect"
 
 const seed = Number(process.argv[2])
 
-/** Everything that passes by itself, on every route; what is paid for gets the worst of it. */
+/** All temporary faults, on every route; submissions have the most. */
 const faults = [
   { on: ["create"], when: Fault.chance(0.05, seed + 1), fault: Fault.reset("after-commit") },
   { on: ["create"], when: Fault.chance(0.03, seed + 2), fault: Fault.status({ status: 502, committed: true }) },

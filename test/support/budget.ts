@@ -1,4 +1,4 @@
-/** Requests that do nothing but take their time, under a budget. */
+/** Requests that only take time, under a budget. */
 import { Clock, Duration, Effect, TestClock } from "effect"
 import type { RequestKind } from "effect-videos/transport"
 import { type Budget, type Outcome, withPermit } from "../../src/internal/rate/requestBudget.js"
@@ -10,7 +10,7 @@ export const tooMany = (retryAfter: Duration.DurationInput | null = null): Outco
   retryAfter: retryAfter === null ? null : Duration.decode(retryAfter)
 })
 
-/** What was woken runs on until it waits again. */
+/** Lets woken fibers run until they wait again. */
 export const settle = Effect.repeatN(Effect.yieldNow(), 50)
 
 export const adjust = (duration: Duration.DurationInput) => Effect.zipRight(TestClock.adjust(duration), settle)
@@ -20,7 +20,7 @@ export interface Started {
   readonly at: number
 }
 
-/** Requests under a budget, and when each was let go. */
+/** Runs requests under a budget, and records when each started. */
 export const requests = (budget: Budget) => {
   const started: Array<Started> = []
   const request = (
@@ -44,7 +44,7 @@ export const requests = (budget: Budget) => {
   return { started, request }
 }
 
-/** The test's clock, with a count of those who sleep by it: for what is tested, since `TestClock` itself finds no other. */
+/** Wraps the test clock and counts its sleepers. Only the tested code gets it, because `TestClock` does not find a wrapped clock. */
 export const countingClock = Effect.map(TestClock.testClock(), (clock) => {
   let sleeping = 0
   const counting: Clock.Clock = {
@@ -63,9 +63,9 @@ export const countingClock = Effect.map(TestClock.testClock(), (clock) => {
   return { clock: counting, sleeping: () => sleeping }
 })
 
-/** Holds so many permits until it is told to let go. */
+/** Holds permits until it is released. */
 export const hold = (budget: Budget, permits = 1) => Effect.replicateEffect(budget.acquire("read", "holder"), permits)
 
-/** A request that is refused. */
+/** A request that the server refuses. */
 export const refuse = (budget: Budget, outcome = tooMany()) =>
   Effect.andThen(budget.acquire("read", null), () => budget.release(outcome))

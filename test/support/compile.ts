@@ -1,4 +1,4 @@
-/** Type-checks programs that are nowhere on disk, as the repository's own `tsconfig.json` would. */
+/** Type-checks programs in memory, with the repository's `tsconfig.json`. */
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
 
@@ -9,7 +9,7 @@ export interface Problem {
   readonly message: string
 }
 
-/** What is wrong with the programs, given by path. */
+/** Returns the diagnostics of the programs. The keys of the argument are paths. */
 export const compile = (sources: ReadonlyMap<string, string>): ReadonlyArray<Problem> => {
   const config = ts.getParsedCommandLineOfConfigFile(
     `${root}tsconfig.json`,

@@ -1,4 +1,4 @@
-/** Films that FFmpeg makes, and their pictures one by one: what a join is measured by. */
+/** Test videos from FFmpeg, and functions that read their frames, to check joined clips. */
 import { execFile, spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { readFile } from "node:fs/promises"
@@ -7,13 +7,13 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { Effect } from "effect"
 
-/** Without it, the tests that need it are skipped, with a line that says so. */
+/** Whether FFmpeg is installed; otherwise its tests are skipped, and a line reports it. */
 export const hasFfmpeg = ["ffmpeg", "ffprobe"].every(
   (program) => spawnSync(program, ["-version"], { timeout: 60_000 }).status === 0
 )
 if (!hasFfmpeg) console.log("No film is joined: there is no FFmpeg on the PATH.")
 
-/** A folder that goes away with its scope. */
+/** Makes a folder that its scope removes. */
 export const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "films-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
@@ -22,20 +22,20 @@ export const folder = Effect.acquireRelease(
 const call = (program: string, args: ReadonlyArray<string>) =>
   Effect.promise(() => promisify(execFile)(program, [...args], { encoding: "buffer", maxBuffer: 2 ** 28 }))
 
-/** Runs FFmpeg; the last argument is the file that it writes. */
+/** Runs FFmpeg; the last argument is the output file. */
 export const ffmpeg = (...args: ReadonlyArray<string>) => call("ffmpeg", ["-nostdin", "-v", "error", "-y", ...args])
 
 const rate = 24
 
 export interface FilmOptions {
-  /** Of the sequence that all films are cut from, in which no two pictures are the same. */
+  /** First frame in the common sequence, whose frames are all different. */
   readonly from: number
   readonly count: number
   readonly size?: string
   readonly framesPerSecond?: number
-  /** Length of its sound in seconds. */
+  /** Length of the audio in seconds. */
   readonly sound?: number
-  /** More arguments, before the file's name. */
+  /** More arguments, before the name of the file. */
   readonly more?: ReadonlyArray<string>
 }
 
@@ -46,7 +46,7 @@ const sequence = (size: string, frames: number): ReadonlyArray<string> => [
   `testsrc2=s=${size}:r=${rate}:d=${frames / rate}`
 ]
 
-/** Writes a film, and gives its bytes. */
+/** Writes a video, and returns its bytes. */
 export const makeFilm = (path: string, options: FilmOptions) =>
   Effect.zipRight(
     ffmpeg(
@@ -66,7 +66,7 @@ export const makeFilm = (path: string, options: FilmOptions) =>
     Effect.promise(() => readFile(path))
   )
 
-/** A film without pictures. */
+/** Writes a file without a video track. */
 export const makeSound = (path: string) => ffmpeg("-f", "lavfi", "-i", "sine=d=1", path)
 
 const width = 80
@@ -79,14 +79,14 @@ const graysOf = (...input: ReadonlyArray<string>) =>
     )
   )
 
-/** How far two pictures are from each other: the mean difference of their pixels. */
+/** Returns the mean difference of the pixels of two pictures. */
 export const distance = (one: Uint8Array, other: Uint8Array): number =>
   one.reduce((sum, value, index) => sum + Math.abs(value - (other[index] ?? 0)), 0) / one.length
 
-/** A film's pictures, small and grey. */
+/** Returns the frames of a video, small and grey. */
 export const graysIn = (path: string) => graysOf("-i", path)
 
-/** Which picture of the sequence each picture of a film, or of a PNG, is. */
+/** Returns the index in the common sequence of each frame of a video or PNG. */
 export const picturesOf = (path: string, frames = 120) =>
   Effect.gen(function* () {
     const known = yield* graysOf(...sequence("160x90", frames))
@@ -112,14 +112,14 @@ export interface Probed {
   }>
 }
 
-/** What FFmpeg says of a file. */
+/** Returns FFmpeg's description of a file. */
 export const probed = (path: string) =>
   Effect.map(
     call("ffprobe", ["-v", "error", "-print_format", "json", "-show_streams", path]),
     ({ stdout }): Probed => JSON.parse(stdout.toString())
   )
 
-/** The mean colour of each picture's middle, as red, green and blue. */
+/** Returns the mean colour of the middle of each frame, as red, green and blue. */
 export const colorsIn = (path: string) =>
   Effect.map(ffmpeg("-i", path, "-vf", "crop=16:16,format=rgb24", "-f", "rawvideo", "-"), ({ stdout }) =>
     Array.from({ length: stdout.byteLength / 768 }, (_, index) => {
@@ -130,11 +130,11 @@ export const colorsIn = (path: string) =>
     })
   )
 
-/** The indices at which a row becomes true. */
+/** Returns the indices at which a sequence becomes true. */
 const onsets = (row: ReadonlyArray<boolean>) =>
   row.flatMap((is, index) => (is && row[index - 1] !== true ? [index] : []))
 
-/** When a film's pictures become white, in seconds, and when a tone begins in its sound. */
+/** Returns the seconds at which the frames become white, and at which a tone starts in the audio. */
 export const flashesAndBeeps = (path: string) =>
   Effect.gen(function* () {
     const colors = yield* colorsIn(path)
@@ -144,7 +144,7 @@ export const flashesAndBeeps = (path: string) =>
     const samples = Array.from({ length: sound.stdout.byteLength / 2 }, (_, index) =>
       sound.stdout.readInt16LE(2 * index)
     )
-    // Windows of 10 ms.
+    // 10 ms of audio.
     const loud = Array.from({ length: Math.floor(samples.length / 80) }, (_, index) =>
       samples.slice(80 * index, 80 * index + 80).some((sample) => Math.abs(sample) > 4000)
     )

@@ -1,4 +1,4 @@
-/** A `Videos` with any number of jobs that move by the `TestClock`: single looks and the list, each counted, and each able to fail. */
+/** A `Videos` with any number of jobs that follow the `TestClock`. Counts single reads and pages; each can fail. */
 import { Chunk, Clock, Effect, Stream } from "effect"
 import {
   type ListVideosError,
@@ -11,7 +11,7 @@ import {
 import { snapshot } from "./script.js"
 import { sharing } from "./sharing.js"
 
-/** One virtual job, in milliseconds of the clock. */
+/** One virtual job; times in milliseconds of the clock. */
 export interface Job {
   readonly id: string
   readonly createdAt: number
@@ -21,11 +21,11 @@ export interface Job {
 }
 
 export interface FleetOptions {
-  /** How the list departs from the truth. */
+  /** Changes the list that the server returns. */
   readonly list?: (page: VideoPage, now: number) => VideoPage
-  /** An error for this look or page, or `null`. The first argument is an id, or `null` for a page. */
+  /** Returns an error for a read, or `null`. The first argument is an id, or `null` for a page. */
   readonly fault?: (id: string | null, count: number, now: number) => RetrieveVideoError | null
-  /** How long an answer takes; the argument is an id, or `null` for a page. Default: 0. */
+  /** Returns the latency of a response; the argument is an id, or `null` for a page. Default: 0. */
   readonly latency?: number | ((id: string | null) => number)
 }
 
@@ -49,17 +49,17 @@ export const at = (job: Job, now: number): VideoResource => {
   return snapshot(status, { id: job.id, created_at: job.createdAt / 1000, ...fields })
 }
 
-/** When the job ends. */
+/** Returns the time at which the job ends. */
 export const endOf = ({ createdAt, queue, run }: Job): number => createdAt + queue + run
 
 export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) => {
   const byId = new Map(jobs.map((job) => [job.id, job]))
   const newestFirst = [...jobs].sort((a, b) => b.createdAt - a.createdAt)
-  /** The single looks, in order. */
+  /** Single reads, in order. */
   const looks: Array<{ readonly id: string; readonly at: number }> = []
-  /** The pages, by the job after which they began. */
+  /** Pages, as the cursors of their requests. */
   const pages: Array<{ readonly after: string | null; readonly at: number }> = []
-  /** Every snapshot that was answered, in order, of single looks and pages alike. */
+  /** All snapshots of reads and pages, in order. */
   const answered: Array<VideoResource> = []
   let inFlight = 0
   let most = 0
@@ -79,7 +79,7 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
     )
 
   const layer = sharing({
-    /** A submission is answered with the first job. */
+    /** A submission returns the first job. */
     extend: () => Effect.map(Clock.currentTimeMillis, (now) => at(jobs[0] as Job, now)),
     retrieve: (id) =>
       Effect.flatMap(Clock.currentTimeMillis, (asked) => {
@@ -121,14 +121,14 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
     looks,
     pages,
     answered,
-    /** Requests of both kinds. */
+    /** Number of reads and pages. */
     requests: () => looks.length + pages.length,
     inFlight: () => inFlight,
     most: () => most
   }
 }
 
-/** So many jobs, created one after another, a few milliseconds apart. */
+/** Makes jobs that are created a few milliseconds apart. */
 export const jobsOf = (count: number, fields: Partial<Job> = {}): ReadonlyArray<Job> =>
   Chunk.toReadonlyArray(
     Chunk.makeBy(count, (index) => ({

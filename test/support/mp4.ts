@@ -1,4 +1,4 @@
-/** Reads an MP4 with a parser that had no part in writing it. */
+/** Reads an MP4 with an independent parser. */
 import { createFile, MP4BoxBuffer } from "mp4box"
 
 export const parseMp4 = (bytes: Uint8Array) => {
@@ -12,7 +12,7 @@ export const parseMp4 = (bytes: Uint8Array) => {
   const samples = file.getTrackSamplesInfo(track.id).map((sample) => ({
     data: bytes.subarray(sample.offset, sample.offset + sample.size),
     key: sample.is_sync,
-    /** Seconds on the media's time line. */
+    /** Seconds on the time line of the media. */
     at: sample.cts / sample.timescale,
     duration: sample.duration
   }))

@@ -1,4 +1,4 @@
-/** A reader of `multipart/form-data` that had no part in writing it. */
+/** Independent parser of `multipart/form-data`. */
 import type { Recorded } from "./server.js"
 
 export interface Part {
@@ -32,7 +32,7 @@ const parsePart = (bytes: Buffer): Part => {
   }
 }
 
-/** The parts of a request's body, in order. */
+/** Returns the parts of a request body, in order. */
 export const parseMultipart = ({ body, headers }: Recorded): ReadonlyArray<Part> => {
   const boundary = /^multipart\/form-data; boundary=(\S+)$/.exec(headers["content-type"] ?? "")?.[1]
   if (boundary === undefined) throw new Error(`no multipart: ${headers["content-type"]}`)

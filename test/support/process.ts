@@ -1,4 +1,4 @@
-/** Programs of `test/support/programs`, each in a process of its own. */
+/** Runs programs of `test/support/programs` in separate processes. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
@@ -14,11 +14,11 @@ export interface Ended {
 
 export interface Running {
   readonly child: ChildProcess
-  /** Waits until it has ended. */
+  /** Waits until the process has ended. */
   readonly ended: Effect.Effect<Ended>
 }
 
-/** Starts a program; it ends with the scope, if not before. */
+/** Starts a program; the scope ends it. */
 export const start = (
   name: string,
   env: { readonly [name: string]: string },

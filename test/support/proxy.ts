@@ -1,4 +1,4 @@
-/** An HTTP proxy on a real socket: it forwards, and makes tunnels, to servers of this machine whatever their host is called. */
+/** HTTP proxy on a real socket. It forwards requests and opens tunnels to local servers, for any host name. */
 import * as http from "node:http"
 import * as net from "node:net"
 import { Effect, type Scope } from "effect"
@@ -6,17 +6,17 @@ import { Effect, type Scope } from "effect"
 export interface TestProxy {
   readonly origin: string
   readonly port: number
-  /** What it was asked for: `CONNECT host:443`, `GET http://host/path`. */
+  /** Request lines: `CONNECT host:443`, `GET http://host/path`. */
   readonly lines: ReadonlyArray<string>
   readonly headers: ReadonlyArray<http.IncomingHttpHeaders>
 }
 
 export interface ProxyBehaviour {
-  /** The port of this machine that a host stands for. Default: that of no server (502). */
+  /** Returns the local port for a host. Default: none (502). */
   readonly ports?: { readonly [host: string]: number }
-  /** Wanted credentials, as `user:password`. */
+  /** Required credentials, as `user:password`. */
   readonly credentials?: string
-  /** Its response instead of any server's. */
+  /** Response of the proxy instead of the server. */
   readonly refusal?: { readonly status: number; readonly body: string }
   /** Ends each connection without a response. */
   readonly hangsUp?: boolean

@@ -1,4 +1,4 @@
-/** Submissions against the embedded server in-process, by a clock that goes on where everything waits for it. */
+/** Runs submissions against the embedded server in-process; the clock advances when all fibers wait for it. */
 import { assert } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
 import { Chunk, Effect, Fiber, TestClock } from "effect"
@@ -15,22 +15,22 @@ import {
   type Videos
 } from "effect-videos"
 
-/** The event loop goes round once. */
+/** Waits for one turn of the event loop. */
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
-/** A form goes through the file system. */
+/** Waits for the file system, which a form uses. */
 const rest = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
 
-/** So many rounds without an end are taken for waiting: an exchange in-process takes far fewer. */
+/** If a call has not ended after this many turns, it waits for the clock: an in-process exchange needs far fewer. */
 const patience = 60
 
-/** Runs with the test's clock going to the next time that anything waits for, once nothing else happens. */
+/** Runs an effect; when nothing else happens, advances the test clock to the next sleep. */
 export const driven = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options?: { readonly withFiles?: boolean }
 ): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
-    // To servers, 1970 is no time at all.
+    // Servers treat the year 1970 as a missing time.
     yield* TestClock.adjust("1000 days")
     const fiber = yield* Effect.fork(effect)
     while (true) {
@@ -44,19 +44,19 @@ export const driven = <A, E, R>(
     }
   })
 
-/** What became of a call, in words: a job's id, or the error. */
+/** Returns the result of a call as text: the id of the job, or the error. */
 export const outcome = <E extends { readonly _tag: string }, R>(
   call: Effect.Effect<VideoResource, E, R>
 ): Effect.Effect<VideoResource | E, never, R> => Effect.merge(call)
 
 export type Submit = (options?: SubmitOptions) => Effect.Effect<VideoResource, ExtendVideoError, Videos>
 
-/** A finished clip of 4 seconds. */
+/** Makes a completed clip of 4 seconds. */
 export const source = createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
 
 const picture = VideoFile.fromBytes(new TextEncoder().encode("\x89PNG"), { name: "a.png", contentType: "image/png" })
 
-/** Every operation that makes a job; the source is there before. */
+/** All operations that make a job; the source exists before. */
 export const submissions: ReadonlyArray<{
   readonly name: string
   readonly on: "create" | "extend" | "edit" | "remix"
@@ -104,7 +104,7 @@ export const submissions: ReadonlyArray<{
   }
 ]
 
-/** What the server has had, and made. */
+/** Requests and jobs of the server. */
 export const facts = Effect.gen(function* () {
   const { faults, jobs } = yield* VideosServer
   const log = yield* faults.log
@@ -112,12 +112,12 @@ export const facts = Effect.gen(function* () {
     ids: (yield* jobs).map(({ id }): string => id),
     sent: log.filter(({ method }) => method === "POST").length,
     looks: log.filter(({ operation }) => operation === "list"),
-    /** In seconds since the first request. */
+    /** Seconds since the first request. */
     times: log.map(({ at }) => (at - (log[0]?.at ?? 0)) / 1000)
   }
 })
 
-/** Two submissions that are alike, at once: each is told one of the two jobs that there are then. */
+/** Runs two equal submissions concurrently: each returns one of the two jobs. */
 export const endAsTwo = Effect.gen(function* () {
   const call = createVideo({ prompt: "x" })
   const both = yield* Effect.all([call, call], { concurrency: 2 })

@@ -1,61 +1,61 @@
-/** A model of a server in memory, by the test's clock: it rewrites what it lists, and loses responses as it is told. */
+/** In-memory model of a server on the test clock. It rewrites the jobs on its list, and loses responses by a script. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Clock, type ConfigError, Duration, Effect, Fiber, Layer } from "effect"
 import { Videos, type VideosConfigOptions } from "effect-videos"
 import { answerBroken, quiet } from "./videos.js"
 
-/** A job on the server, and who has made it: the `Idempotency-Key` of a call, or `null` for another process. */
+/** Job on the server, with the `Idempotency-Key` of the call that made it, or `null` for another process. */
 export interface Made {
   readonly id: string
   readonly key: string | null
-  /** By the test's clock. */
+  /** Milliseconds of the test clock. */
   readonly at: number
-  /** What the list shows of it. */
+  /** The job as the list shows it. */
   fields: { readonly [name: string]: unknown }
-  /** For how long the list does not show it yet, and after how long no more. */
+  /** Milliseconds until the list shows the job, and until it stops showing it. */
   readonly lag: number
   removedAfter: number
-  /** Whether it can be read on its own where the list does not show it any more. */
+  /** Whether `GET` returns the job after the list has dropped it. */
   readonly isReadable: boolean
 }
 
-/** What happens to one POST. `lost`: no response, whether the job was made or not. */
+/** Result of one POST. `lost`: the client gets no response, whether a job was made or not. */
 export interface Fate {
   readonly makes: boolean
   readonly responds: boolean
-  /** After how many milliseconds the job is made; the response is lost or given `takes` milliseconds after the request. */
+  /** Milliseconds until the job is made. The response is sent or lost `takes` milliseconds after the request. */
   readonly after?: number
   readonly takes?: number
   readonly lag?: number
   readonly removedAfter?: number
   readonly isReadable?: boolean
-  /** What the job has beside the request. */
+  /** Fields of the job besides those of the request. */
   readonly made?: { readonly [name: string]: unknown }
-  /** What the list shows otherwise than the request and the response. */
+  /** Fields on the list that differ from the request and the response. */
   readonly listed?: { readonly [name: string]: unknown }
 }
 
 export interface ModelOptions {
-  /** The fate of each POST, in their order. */
+  /** Returns the result of the POST with this index. */
   readonly fate: (index: number, body: { readonly [name: string]: unknown }) => Fate
-  /** How far the server's clock is ahead, and what the `Date` of its responses is by. */
+  /** Milliseconds by which the server's clock, and the `Date` header, are ahead. */
   readonly skew?: number
   readonly date?: "same" | "right" | "none"
-  /** How many jobs a page has at most, whatever is asked. */
+  /** Maximum number of jobs on a page, for every `limit`. */
   readonly maxPage?: number
   readonly order?: "newest" | "oldest"
   readonly hasMore?: boolean
-  /** The id of each job, by their order. Default: `video_1`, `video_2` and so on. */
+  /** Ids of the jobs, in order. Default: `video_1`, `video_2` and so on. */
   readonly id?: (count: number) => string
 }
 
 export interface Model {
   readonly jobs: Array<Made>
-  /** The keys of all POSTs. */
+  /** Idempotency keys of all POSTs. */
   readonly posts: Array<string>
   readonly requests: Array<string>
-  /** Another process makes a job, so long ago. */
+  /** Adds a job of another process that was made in the past. */
   readonly elsewhere: (fields: { readonly [name: string]: unknown }, ago?: number) => Effect.Effect<Made>
   readonly layer: (options?: VideosConfigOptions) => Layer.Layer<Videos, ConfigError.ConfigError>
 }
@@ -127,7 +127,7 @@ export const makeModel = (options: ModelOptions): Model => {
           made.fields = { ...response, ...listed }
           return response
         })
-        // It is made though the client may be gone.
+        // The job is made even if the client has disconnected.
         if (makes && !responds) yield* Effect.forkDaemon(Effect.delay(make, after))
         if (!responds) return yield* Effect.delay(answerBroken(request, "ECONNRESET"), takes)
         return yield* Effect.flatMap(Effect.delay(make, after), answer)
@@ -163,7 +163,7 @@ export const makeModel = (options: ModelOptions): Model => {
   }
 }
 
-/** What servers make of a prompt. */
+/** Ways in which servers rewrite a prompt. */
 export const rewritings: { readonly [name: string]: (prompt: string) => string | null } = {
   "as sent": (prompt) => prompt,
   "truncated at 255 characters": (prompt) => prompt.slice(0, 255),
@@ -189,14 +189,14 @@ export const rewritings: { readonly [name: string]: (prompt: string) => string |
   dropped: () => null
 }
 
-/** So many rounds of the event loop without an end are taken for waiting. If a response takes more, time moves meanwhile, as it does. */
+/** If a call has not ended after this many turns of the event loop, it waits for the clock. */
 const patience = 6
 
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 /**
- * Runs on a clock of its own that goes to the next time that anything sleeps until, once nothing else happens. `TestClock`
- * does the same, and takes ten milliseconds for each sleep: too long for thousands.
+ * Runs an effect on its own clock, which advances to the next sleep when nothing else happens. `TestClock` can do the same, but
+ * takes ten milliseconds for each sleep: too long for thousands of sleeps.
  */
 export const inItsOwnTime = <A, E, R>(effect: Effect.Effect<A, E, R>, start: number): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {

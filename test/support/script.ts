@@ -1,9 +1,9 @@
-/** A `Videos` whose looks are scripted, for tests of time: no HTTP, no socket, only a `TestClock`. */
+/** A `Videos` with scripted polls, for tests of timing: no HTTP, no socket, only a `TestClock`. */
 import * as Headers from "@effect/platform/Headers"
 import { Clock, Effect, Layer, Schema } from "effect"
 import { type RetrieveVideoError, VideoResource, Videos } from "effect-videos"
 
-/** What one look finds. */
+/** Result of one poll. */
 export type Look =
   | { readonly video: VideoResource; readonly headers?: { readonly [name: string]: string } }
   | { readonly error: RetrieveVideoError }
@@ -11,7 +11,7 @@ export type Look =
 
 const decode = Schema.decodeUnknownSync(VideoResource)
 
-/** A snapshot of the job `video_1`. */
+/** Makes a snapshot of the job `video_1`. */
 export const snapshot = (status: string, fields: { readonly [name: string]: unknown } = {}): VideoResource =>
   decode({ id: "video_1", object: "video", status, ...fields })
 
@@ -19,11 +19,11 @@ export const seen = (status: string, fields: { readonly [name: string]: unknown 
   video: snapshot(status, fields)
 })
 
-/** A server whose looks go by a script; the last entry is what all further looks find. */
+/** Server whose polls follow a script; the last entry repeats. */
 export const makeScript = (...looks: ReadonlyArray<Look>) => {
-  /** When each look was taken, in milliseconds. */
+  /** Times of the polls, in milliseconds. */
   const times: Array<number> = []
-  /** How many looks were given up before they were answered. */
+  /** Number of polls that were aborted before their response. */
   let aborted = 0
   const layer = Layer.mock(Videos, {
     retrieve: (_id, options) =>

@@ -1,26 +1,26 @@
-/** Servers on a real socket: each test scripts what they answer; they keep what they were asked. */
+/** Servers on a real socket: each test scripts the responses, and the server records the requests. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { Deferred, Effect, type Scope } from "effect"
 
-/** One request as it came in. */
+/** One received request. */
 export interface Recorded {
   readonly method: string
-  /** Path and query as they were on the wire, percent-encoding included. */
+  /** Path and query on the wire, with percent-encoding. */
   readonly url: string
   readonly headers: http.IncomingHttpHeaders
-  /** Empty until the whole body is there. */
+  /** Empty until the body is complete. */
   body: Buffer
-  /** Whether the whole body came. */
+  /** Whether the body is complete. */
   complete: boolean
 }
 
-/** Answers one request; `index` counts from 0. */
+/** Responds to one request; `index` counts from 0. */
 export type Reply = (response: http.ServerResponse, request: Recorded, index: number) => void
 
 export interface TestServer {
   readonly origin: string
-  /** Up to and including `/v1`. */
+  /** Base URL up to and including `/v1`. */
   readonly baseUrl: string
   readonly requests: ReadonlyArray<Recorded>
 }
@@ -58,7 +58,7 @@ export const serve = (reply: Reply): Effect.Effect<TestServer, never, Scope.Scop
     return { origin, baseUrl: `${origin}/v1`, requests }
   })
 
-/** The headers that name a body's type and any others. */
+/** Response headers. */
 type Headers = { readonly [name: string]: string }
 
 export const text =
@@ -73,35 +73,35 @@ export const json = (status: number, body: unknown, headers: Headers = {}): Repl
 export const html = (status: number, body: string, headers: Headers = {}): Reply =>
   text(status, body, { "content-type": "text/html", ...headers })
 
-/** Sends the client somewhere else. */
+/** Redirects the client. */
 export const redirect = (status: number, location: string): Reply => text(status, "", { location })
 
-/** Breaks the connection after the request was read. */
+/** Closes the connection after the request was read. */
 export const reset: Reply = (response) => {
   response.socket?.resetAndDestroy()
 }
 
-/** Never answers. */
+/** Never sends a response. */
 export const hang: Reply = () => {}
 
-/** One answer after the other; the last one also for every request after it. */
+/** Sends the responses in order; the last one repeats. */
 export const inTurn =
   (...replies: ReadonlyArray<Reply>): Reply =>
   (response, request, index) =>
     (replies[Math.min(index, replies.length - 1)] ?? hang)(response, request, index)
 
-/** Answers by method and path, such as `GET /v1/videos/video_1`; anything else is an empty 404. */
+/** Responds by method and path, for example `GET /v1/videos/video_1`; any other request is an empty 404. */
 export const routes =
   (table: { readonly [route: string]: Reply }): Reply =>
   (response, request, index) =>
     (table[`${request.method} ${request.url}`] ?? text(404, ""))(response, request, index)
 
-/** A port of this machine that nobody listens on: it was free a moment ago. */
+/** Returns a local port without a listener: it was free a moment ago. */
 export const closedPort: Effect.Effect<number> = Effect.scoped(
   Effect.map(serve(hang), ({ origin }) => Number(new URL(origin).port))
 )
 
-/** A `Reply` that never answers, and what completes once the client has closed the connection. */
+/** A `Reply` without a response, and an effect that completes when the client has closed the connection. */
 export const hangUntilClosed: Effect.Effect<{
   readonly reply: Reply
   readonly arrived: Effect.Effect<void>

@@ -1,12 +1,12 @@
-/** A tracer that keeps everything that a real one would send away. */
+/** Tracer that records everything that a real one would export. */
 import { Cause, type Context, Exit, type Option, Tracer } from "effect"
 
 export interface Recording {
   readonly tracer: Tracer.Tracer
-  /** Every name, attribute, event and failure of every span, as text. */
+  /** Names, attributes, events and failures of all spans, as text. */
   readonly said: () => ReadonlyArray<string>
   readonly names: () => ReadonlyArray<string>
-  /** Whether every span has come to its end. */
+  /** Whether all spans have ended. */
   readonly ended: () => boolean
 }
 

@@ -1,4 +1,4 @@
-/** Clips, servers that send them well or badly, and directories to put them in. */
+/** Clips, servers that send them correctly or not, and directories for downloads. */
 import { createHash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { Effect } from "effect"
@@ -12,14 +12,14 @@ const make = (seed: number, length: number): Buffer => {
 
 export const clip = make(31, 300_000)
 
-/** Another version of the same job's clip. */
+/** Another version of the clip of the same job. */
 export const other = make(47, 250_000)
 
 type Headers = { readonly [name: string]: string }
 
 export const tagged: Headers = { etag: '"v1"' }
 
-/** The byte that a request wants to begin with; `null` where it wants everything. */
+/** Returns the first byte of the requested range; `null` without a range. */
 export const startOf = (range: string | undefined): number | null => {
   const from = /^bytes=(\d+)-$/.exec(range ?? "")?.[1]
   return from === undefined ? null : Number(from)
@@ -31,14 +31,14 @@ const begin = (length: number, status: number, headers: Headers): Headers => ({
   ...headers
 })
 
-/** All of it, whatever range was asked for. */
+/** Sends the complete file and ignores the range. */
 export const whole =
   (bytes: Uint8Array, headers: Headers = {}): Reply =>
   (response) => {
     response.writeHead(200, begin(bytes.byteLength, 200, headers)).end(bytes)
   }
 
-/** What was asked for, as RFC 9110 has it: 206, or 200 where `If-Range` names another version. */
+/** Sends the requested range by RFC 9110: 206, or 200 if `If-Range` names another version. */
 export const ranged =
   (bytes: Uint8Array, headers: Headers = tagged): Reply =>
   (response, request, index) => {
@@ -53,7 +53,7 @@ export const ranged =
       .end(bytes.subarray(start))
   }
 
-/** The same, but `length` bytes into it the connection breaks. */
+/** Sends the requested range, but closes the connection after `length` bytes. */
 export const cut =
   (bytes: Uint8Array, length: number, headers: Headers = tagged): Reply =>
   (response, request) => {
@@ -64,11 +64,11 @@ export const cut =
       start === 0 ? 200 : 206,
       start === 0 ? begin(bytes.byteLength, 200, headers) : { "content-type": "video/mp4", ...range, ...headers }
     )
-    // The rest is left out only once the client has had time to read what there is.
+    // Gives the client time to read the first bytes before the connection closes.
     response.write(bytes.subarray(start, end), () => setTimeout(() => response.socket?.destroy(), 250))
   }
 
-/** A directory of the test's own, and what is in it. */
+/** Makes a directory for the test, and returns functions that read it. */
 export const makeFolder = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const folder = yield* fs.makeTempDirectoryScoped()
@@ -79,7 +79,7 @@ export const makeFolder = Effect.gen(function* () {
   }
 })
 
-/** What a call that ended notes of its part. */
+/** Makes the record that an ended download saves with its partial file. */
 export const savedOf = (part: Uint8Array) => ({
   bytes: part.byteLength,
   end: createHash("sha256")
@@ -87,7 +87,7 @@ export const savedOf = (part: Uint8Array) => ({
     .digest("hex")
 })
 
-/** As if no range had been asked for. */
+/** Removes the range from a request. */
 export const unranged =
   (reply: Reply): Reply =>
   (response, request, index) => {
@@ -95,6 +95,6 @@ export const unranged =
     reply(response, { ...request, headers }, index)
   }
 
-/** The `reason` of an error; its tag if it has none. */
+/** Returns the `reason` of an error, or its tag if it has none. */
 export const reasonOf = (error: { readonly _tag: string }): string =>
   "reason" in error && typeof error.reason === "string" ? error.reason : error._tag

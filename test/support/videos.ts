@@ -1,4 +1,4 @@
-/** `Videos` against a test's server or a scripted `HttpClient`, and the bodies that servers answer with. */
+/** `Videos` for a test server or a scripted `HttpClient`, and response bodies. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -9,10 +9,10 @@ import { Clock, type ConfigError, Effect, Layer, Logger, Schedule } from "effect
 import { Videos, type VideosConfigOptions, VideosFetch } from "effect-videos"
 import * as VideosUndici from "effect-videos/undici"
 
-/** The transport of what does not depend on it: a test of how transports behave runs over each of `clients`. */
+/** Transport for tests that do not depend on it. A test of transports runs over each of `clients`. */
 export const anyClient = { client: "VideosFetch", layer: VideosFetch.layer } as const
 
-/** The clients that a Node program has to choose from: the platform's, and the short way over the same two. */
+/** HTTP clients for a Node program: those of `@effect/platform`, and the faster ones of this library. */
 export const clients: ReadonlyArray<{
   readonly client: string
   readonly layer: Layer.Layer<HttpClient.HttpClient>
@@ -23,10 +23,10 @@ export const clients: ReadonlyArray<{
   { client: "VideosUndici", layer: Layer.orDie(VideosUndici.layer()) }
 ]
 
-/** No words about what is adopted, sent again or given up: what is logged is not what most tests are about. */
+/** Removes log lines about adoption and retries, because most tests do not check the log. */
 export const quiet = Logger.remove(Logger.defaultLogger)
 
-/** Over a socket; nothing is retried, and no list is read, unless the test says so. */
+/** Provides `Videos` over a socket. Default: no retries, and no reads of the list. */
 export const videosOver = (
   server: { readonly baseUrl: string },
   options: VideosConfigOptions = {},
@@ -40,16 +40,16 @@ export const videosOver = (
     ...options
   }).pipe(Layer.provide(client), Layer.merge(quiet))
 
-/** Tries again this many times, at once. */
+/** Retries this many times, without a delay. */
 export const atOnce = (times: number): Schedule.Schedule<unknown> => Schedule.recurs(times)
 
-/** Tries of a call through a scripted client: when each was made, in milliseconds of the `Clock`. */
+/** Attempts of a call through a scripted client, with their times in milliseconds of the `Clock`. */
 export interface Tries {
   readonly at: ReadonlyArray<number>
   readonly headers: ReadonlyArray<{ readonly [name: string]: string }>
 }
 
-/** `Videos` over a client that answers from a script, with no socket: for tests that move the clock. */
+/** Provides `Videos` over a client with scripted responses and no socket, for tests that move the clock. */
 export const videosScripted = (
   answer: (
     index: number,
@@ -74,11 +74,11 @@ export const videosScripted = (
   }
 }
 
-/** A JSON answer for `videosScripted`. */
+/** Makes a JSON response for `videosScripted`. */
 export const answerJson = (status: number, body: unknown, headers: { readonly [name: string]: string } = {}) =>
   Effect.sync(() => new Response(JSON.stringify(body), { status, headers }))
 
-/** A connection that fails with this code, as Node's sockets say it. */
+/** Makes a connection error with a code, as Node's sockets do. */
 export const answerBroken = (request: HttpClientRequest.HttpClientRequest, code: string) =>
   Effect.fail(
     new HttpClientError.RequestError({
@@ -88,7 +88,7 @@ export const answerBroken = (request: HttpClientRequest.HttpClientRequest, code:
     })
   )
 
-/** A job as the protocol writes it. */
+/** Makes a job in the encoding of the protocol. */
 export const job = (fields: { readonly [name: string]: unknown } = {}): { readonly [name: string]: unknown } => ({
   id: "video_1",
   object: "video",

@@ -1,4 +1,4 @@
-/** Deliveries as a sender makes them. */
+/** Makes webhook deliveries as a sender does. */
 import { Effect, Redacted } from "effect"
 import { signWebhook } from "effect-videos/Webhook"
 
@@ -17,7 +17,7 @@ export const event = {
 
 export const body = JSON.stringify(event)
 
-/** The three headers of a delivery that is as it should be. */
+/** Makes the three headers of a valid delivery. */
 export const signed = (message: {
   readonly body?: string | Uint8Array
   readonly id?: string

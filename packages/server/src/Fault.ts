@@ -1,17 +1,18 @@
 /**
- * Faults on demand: what can go wrong between a program and a video server, as values. A fault is plain JSON, and so is the
- * rule that says which requests it befalls. The server takes rules as its option `faults`, through `server.faults` while it
- * runs, and over HTTP at `/_faults` where the option `faultControl` is on.
+ * Faults on demand: failures between a program and a video server, as values. Faults, and the rules that select their
+ * requests, are plain JSON. Set rules with the option `faults`, with `server.faults` while the server runs, or over HTTP at
+ * `/_faults` with the option `faultControl`.
  *
- * All faults work on the socket and in-process. In-process there is no wire: a reset is a `fetch` that rejects as undici's
- * does (`TypeError`, `cause.code` is `ECONNRESET`), a body that breaks is a stream that fails (`TypeError: terminated`), a
- * compressed body comes decoded, a redirect is not followed, and no header is too long. What takes time takes it by
- * the server's `Clock`.
+ * All faults work on a socket and in-process. Delays use the server's `Clock`. In-process, without a connection:
+ *
+ * - A reset rejects the `fetch` as undici does (`TypeError` with `cause.code` `ECONNRESET`).
+ * - A broken body is a stream that fails (`TypeError: terminated`).
+ * - A compressed body arrives decoded, a redirect is not followed, and no header is too long.
  *
  * @example
  * import { Fault, VideosServer } from "@effect-videos/server"
  *
- * // The second extension is made, and its answer is lost; a fifth of all looks are answered by a replica that lags.
+ * // The second extension makes a job, but its response is lost. A fifth of all reads return a stale response.
  * const server = VideosServer.layerTest({
  *   faults: [
  *     { on: ["extend"], when: Fault.nth(2), fault: Fault.reset("after-commit") },
@@ -35,7 +36,7 @@ const millis = (duration: Duration.DurationInput): number => Duration.toMillis(d
 // -----------------------------------------------------------------------------
 
 /**
- * Every request.
+ * Selects every request.
  *
  * @since 0.1.0
  * @category selection
@@ -43,7 +44,7 @@ const millis = (duration: Duration.DurationInput): number => Duration.toMillis(d
 export const always: model.When = { _tag: "Always" }
 
 /**
- * The nth request that the rule is about, counted from 1; or several.
+ * Selects the nth request that matches the rule, counted from 1, or several of them.
  *
  * @since 0.1.0
  * @category selection
@@ -51,7 +52,7 @@ export const always: model.When = { _tag: "Always" }
 export const nth = (n: number, ...more: ReadonlyArray<number>): model.When => ({ _tag: "Nth", n: [n, ...more] })
 
 /**
- * One request in n: the nth, the 2nth ...
+ * Selects every nth request: n, 2n, 3n ...
  *
  * @since 0.1.0
  * @category selection
@@ -59,7 +60,7 @@ export const nth = (n: number, ...more: ReadonlyArray<number>): model.When => ({
 export const every = (n: number): model.When => ({ _tag: "Every", n })
 
 /**
- * The first n requests.
+ * Selects the first n requests.
  *
  * @since 0.1.0
  * @category selection
@@ -67,7 +68,7 @@ export const every = (n: number): model.When => ({ _tag: "Every", n })
 export const first = (n: number): model.When => ({ _tag: "First", n })
 
 /**
- * Each request with a probability of 0 to 1. The draws follow from the seed: the nth request is always drawn the same.
+ * Selects each request with a probability from 0 to 1. The same seed always selects the same requests.
  *
  * @since 0.1.0
  * @category selection
@@ -75,11 +76,11 @@ export const first = (n: number): model.When => ({ _tag: "First", n })
 export const chance = (probability: number, seed: number): model.When => ({ _tag: "Chance", probability, seed })
 
 // -----------------------------------------------------------------------------
-// answers instead of the answer
+// another response, or none
 // -----------------------------------------------------------------------------
 
 /**
- * `retry-after-ms`, which the protocol's own clients read before `Retry-After`.
+ * Makes a `retry-after-ms` header, which the official clients prefer to `Retry-After`.
  *
  * @since 0.1.0
  * @category retry-after
@@ -90,7 +91,7 @@ export const retryAfterMillis = (delay: Duration.DurationInput): model.RetryAfte
 })
 
 /**
- * `Retry-After` as an HTTP-date, by the server's clock. It has whole seconds, rounded up.
+ * Makes a `Retry-After` header with an HTTP-date by the server's clock, rounded up to a second.
  *
  * @since 0.1.0
  * @category retry-after
@@ -101,7 +102,7 @@ export const retryAfterDate = (delay: Duration.DurationInput): model.RetryAfter 
 })
 
 /**
- * `Retry-After` as an HTTP-date that has passed.
+ * Makes a `Retry-After` header with an HTTP-date in the past.
  *
  * @since 0.1.0
  * @category retry-after
@@ -112,7 +113,7 @@ export const retryAfterPast = (ago: Duration.DurationInput): model.RetryAfter =>
 })
 
 /**
- * How an answer of `Fault.status` is made up.
+ * Options of `Fault.status`.
  *
  * @since 0.1.0
  * @category models
@@ -120,19 +121,19 @@ export const retryAfterPast = (ago: Duration.DurationInput): model.RetryAfter =>
 export interface StatusOptions {
   /** 200 to 599. */
   readonly status: number
-  /** A duration is `Retry-After` in seconds. Default: nothing is said. */
+  /** A duration makes a `Retry-After` in seconds. Default: no header. */
   readonly retryAfter?: Duration.DurationInput | model.RetryAfter | undefined
-  /** Default: the server's own error as JSON; for 524, which only a proxy says, HTML. */
+  /** Default: `json`, the error body of the server; for 524, which only a proxy sends, `html`. */
   readonly body?: "json" | "html" | "empty" | undefined
-  /** The error's code, such as `insufficient_quota`. Default: `rate_limit_exceeded` for 429, else none. */
+  /** Code of the error, for example `insufficient_quota`. Default: `rate_limit_exceeded` for 429, else none. */
   readonly code?: string | undefined
   readonly message?: string | undefined
-  /** Whether the request is carried out before it is answered so: a job is made, and nobody is told. Default: `false`. */
+  /** Whether the server runs the operation first, so a job exists although the response is an error. Default: `false`. */
   readonly committed?: boolean | undefined
 }
 
 /**
- * An HTTP status instead of the answer: 429, 500, 502, 503, 504, 524 ...
+ * Returns another HTTP status instead of the response: 429, 500, 502, 503, 504, 524 ...
  *
  * @since 0.1.0
  * @category constructors
@@ -156,7 +157,7 @@ const asRetryAfter = (given: Duration.DurationInput | model.RetryAfter): model.R
     : { form: "seconds", afterMillis: millis(given as Duration.DurationInput) }
 
 /**
- * A page for people, with status 200, as a captive portal or a proxy's sign-in has it. Nothing is carried out.
+ * Returns an HTML page with status 200, as a captive portal or the login page of a proxy does. The operation does not run.
  *
  * @since 0.1.0
  * @category constructors
@@ -164,8 +165,11 @@ const asRetryAfter = (given: Duration.DurationInput | model.RetryAfter): model.R
 export const html = (): model.Fault => status({ status: 200, body: "html" })
 
 /**
- * The connection is reset (RST): `before-headers`, with nothing done; `after-commit`, the request carried out and the answer
- * lost; or `mid-body`, after the headers and the first half of the body.
+ * Resets the connection (RST).
+ *
+ * - `before-headers`: the operation does not run.
+ * - `after-commit`: the operation runs, and its response is lost.
+ * - `mid-body`: after the headers and the first half of the body.
  *
  * @since 0.1.0
  * @category constructors
@@ -173,8 +177,8 @@ export const html = (): model.Fault => status({ status: 200, body: "html" })
 export const reset = (at: "before-headers" | "after-commit" | "mid-body"): model.Fault => ({ _tag: "Reset", at })
 
 /**
- * No answer, and the connection stays. With `committed` the request is carried out. In-process the `fetch` is pending until
- * its signal is aborted.
+ * Sends no response and keeps the connection open. With `committed` the operation runs. In-process the `fetch` stays
+ * pending until its signal aborts.
  *
  * @since 0.1.0
  * @category constructors
@@ -185,7 +189,7 @@ export const hang = (options?: { readonly committed?: boolean | undefined }): mo
 })
 
 /**
- * A redirect (default: 307) with nothing carried out. To an origin: the same path and query there. To any other URL: there.
+ * Redirects the request; the operation does not run. If `to` is an origin, the path and the query stay. Default status: 307.
  *
  * @since 0.1.0
  * @category constructors
@@ -197,11 +201,11 @@ export const redirect = (to: string, status: 301 | 302 | 303 | 307 | 308 = 307):
 })
 
 // -----------------------------------------------------------------------------
-// the answer, broken
+// a broken response
 // -----------------------------------------------------------------------------
 
 /**
- * The first half of the JSON, framed as if it were all.
+ * Sends the first half of the JSON body, with a matching `Content-Length`.
  *
  * @since 0.1.0
  * @category constructors
@@ -209,7 +213,7 @@ export const redirect = (to: string, status: 301 | 302 | 303 | 307 | 308 = 307):
 export const cutJson = (): model.Fault => ({ _tag: "CutJson" })
 
 /**
- * The body in small pieces, each after a wait. Default: one byte per second.
+ * Sends the body in small pieces with a delay before each. Default: one byte per second.
  *
  * @since 0.1.0
  * @category constructors
@@ -224,9 +228,11 @@ export const slow = (options?: {
 })
 
 /**
- * A `Content-Length` that is off by so many bytes. Above 0, the header says more than is sent, and the connection is closed
- * after the body. Below 0, it says less: a client takes so many, and finds the rest where the next answer should
- * begin (in-process, there is no rest).
+ * Sends a wrong `Content-Length`, by `off` bytes.
+ *
+ * - Above 0: the header promises more bytes than the body has, and the server closes the connection after the body.
+ * - Below 0: a client reads too few bytes, and finds the rest at the start of the next response (in-process there is no
+ *   rest).
  *
  * @since 0.1.0
  * @category constructors
@@ -234,7 +240,7 @@ export const slow = (options?: {
 export const contentLength = (off: number): model.Fault => ({ _tag: "ContentLength", off })
 
 /**
- * A download breaks in the middle, and the job's files have expired: whoever comes back for the rest is answered 404.
+ * Resets a download half way and lets the files of the job expire. A request for the rest returns 404.
  *
  * @since 0.1.0
  * @category constructors
@@ -242,13 +248,12 @@ export const contentLength = (off: number): model.Fault => ({ _tag: "ContentLeng
 export const expire = (): model.Fault => ({ _tag: "Expire" })
 
 // -----------------------------------------------------------------------------
-// the answer, untrue
+// a wrong response
 // -----------------------------------------------------------------------------
 
 /**
- * The answer of a replica that lags: jobs as they were so long ago, and 404 for (and no place in the list to) those that
- * were made since. On some requests of many (`every`, `chance`) a job's status and progress go backwards. A job that was
- * deleted is gone at once.
+ * Returns a stale response, as a replica does that lags by `by`. Newer jobs are 404 and not on the list. With `every` or
+ * `chance`, the status and progress of a job go backwards. A deleted job disappears at once.
  *
  * @since 0.1.0
  * @category constructors
@@ -256,7 +261,7 @@ export const expire = (): model.Fault => ({ _tag: "Expire" })
 export const stale = (by: Duration.DurationInput): model.Fault => ({ _tag: "Stale", byMillis: millis(by) })
 
 /**
- * The server's clock is fast (`ahead`) or slow (`behind`): the `Date` header, and the times in the job.
+ * Shifts the `Date` header and the times of the job, as a server does whose clock is fast (`ahead`) or slow (`behind`).
  *
  * @since 0.1.0
  * @category constructors
@@ -266,7 +271,7 @@ export const skew = (
 ): model.Fault => ({ _tag: "Skew", aheadMillis: "ahead" in by ? millis(by.ahead) : -millis(by.behind) })
 
 /**
- * Fields of the job, or of every job in a list, have these values instead.
+ * Replaces fields of the job, or of every job on a list.
  *
  * @since 0.1.0
  * @category constructors
@@ -274,7 +279,7 @@ export const skew = (
 export const fields = (values: { readonly [name: string]: Json }): model.Fault => ({ _tag: "Fields", fields: values })
 
 /**
- * A status that is not in the protocol.
+ * Replaces the status of the job with one outside the protocol.
  *
  * @since 0.1.0
  * @category constructors
@@ -282,7 +287,7 @@ export const fields = (values: { readonly [name: string]: Json }): model.Fault =
 export const unknownStatus = (status: string): model.Fault => fields({ status })
 
 /**
- * Numbers and dates that make no sense: negative, past the end of `Date`, past the end of integers.
+ * Replaces numbers and dates with invalid ones: negative, above the largest `Date`, above the largest safe integer.
  *
  * @since 0.1.0
  * @category constructors
@@ -291,7 +296,8 @@ export const absurd = (): model.Fault =>
   fields({ progress: -1e308, seconds: "-9007199254740993", size: "0x-1", created_at: 1e300, completed_at: -1 })
 
 /**
- * An id that leaves its path segment, where a client does not escape it, and its folder, where it names a file by it.
+ * Replaces the id with one that attacks path handling. If a client does not escape it, it leaves its URL segment; if a
+ * client names a file by it, it leaves the folder.
  *
  * @since 0.1.0
  * @category constructors
@@ -299,9 +305,11 @@ export const absurd = (): model.Fault =>
 export const pathTricks = (): model.Fault => fields({ id: "../../files/..%2f..\\secret?key=1#" })
 
 /**
- * A submission that happens twice. `job`: it is carried out twice, as by a proxy that tries again, and the caller is told
- * of the second job alone. `answer`: nothing is made, and the answer names the newest job that was there (where there is
- * one), as out of a cache.
+ * Duplicates a submission.
+ *
+ * - `job`: the submission runs twice, as with a proxy that retries. The response describes only the second job.
+ * - `answer`: the submission does not run. The response describes the newest existing job, as with a cache. Without any
+ *   job, the submission runs as usual.
  *
  * @since 0.1.0
  * @category constructors
@@ -309,8 +317,11 @@ export const pathTricks = (): model.Fault => fields({ id: "../../files/..%2f..\\
 export const duplicate = (of: "job" | "answer"): model.Fault => ({ _tag: "Duplicate", of })
 
 /**
- * A page of the list that is wrong. `doubled`: every job is on it twice. `empty`: none is, and there is more. `first`: it is
- * the first page whatever the cursor, and there is more, for ever.
+ * Returns a wrong page of the list.
+ *
+ * - `doubled`: contains every job twice.
+ * - `empty`: contains no job, and `has_more` is `true`.
+ * - `first`: is always the first page, for every cursor, and `has_more` is `true`.
  *
  * @since 0.1.0
  * @category constructors
@@ -318,11 +329,11 @@ export const duplicate = (of: "job" | "answer"): model.Fault => ({ _tag: "Duplic
 export const page = (is: "doubled" | "empty" | "first"): model.Fault => ({ _tag: "Page", is })
 
 // -----------------------------------------------------------------------------
-// hostile
+// a hostile response
 // -----------------------------------------------------------------------------
 
 /**
- * A list of so many jobs on one page, streamed. Default: a billion, some 70 GB.
+ * Streams a list with `items` jobs on one page. Default: a billion, about 70 GB.
  *
  * @since 0.1.0
  * @category constructors
@@ -330,7 +341,7 @@ export const page = (is: "doubled" | "empty" | "first"): model.Fault => ({ _tag:
 export const hugeList = (items = 1_000_000_000): model.Fault => ({ _tag: "HugeList", items })
 
 /**
- * The answer, and after it blanks (in a file: zeros) without end.
+ * Sends endless spaces after the body (zeros after a file).
  *
  * @since 0.1.0
  * @category constructors
@@ -338,8 +349,8 @@ export const hugeList = (items = 1_000_000_000): model.Fault => ({ _tag: "HugeLi
 export const endless = (): model.Fault => ({ _tag: "Endless" })
 
 /**
- * The answer, and after it so many bytes of blanks (in a file: zeros) that are nearly nothing in gzip. Default: 1 GiB,
- * which is 1 MiB on the wire.
+ * Sends a decompression bomb: after the body, `bytes` spaces (zeros after a file), compressed with gzip. Default: 1 GiB,
+ * which is 1 MiB compressed.
  *
  * @since 0.1.0
  * @category constructors
@@ -347,7 +358,7 @@ export const endless = (): model.Fault => ({ _tag: "Endless" })
 export const bomb = (bytes = 1024 ** 3): model.Fault => ({ _tag: "Bomb", bytes })
 
 /**
- * The answer with one more field, of arrays in arrays. Default: 100,000 deep.
+ * Adds a field with nested arrays to the JSON. Default: 100,000 levels.
  *
  * @since 0.1.0
  * @category constructors
@@ -355,7 +366,7 @@ export const bomb = (bytes = 1024 ** 3): model.Fault => ({ _tag: "Bomb", bytes }
 export const deepJson = (depth = 100_000): model.Fault => ({ _tag: "Deep", depth })
 
 /**
- * The answer with the keys `__proto__` and `constructor` in it, for whoever copies fields without looking.
+ * Adds the keys `__proto__` and `constructor` to the JSON, to attack a client that copies fields unchecked.
  *
  * @since 0.1.0
  * @category constructors
@@ -363,7 +374,7 @@ export const deepJson = (depth = 100_000): model.Fault => ({ _tag: "Deep", depth
 export const poison = (): model.Fault => ({ _tag: "Poison" })
 
 /**
- * The answer with one more header of so many bytes. Default: 1 MiB; Node's clients take 16 KiB in all.
+ * Adds a header of `bytes` bytes. Default: 1 MiB; Node's clients accept 16 KiB of headers in total.
  *
  * @since 0.1.0
  * @category constructors

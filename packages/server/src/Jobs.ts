@@ -1,17 +1,17 @@
 /**
- * The server's jobs. A job is a few facts; what it is at any moment follows from them and the time of the `Clock`, so that
- * ten thousand jobs cost no fiber, and a `TestClock` drives them.
+ * Jobs of the server. A job is a record of times; its state follows from these times and the `Clock`. So a job costs no
+ * fiber, and a `TestClock` drives all jobs.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { VideoFault } from "effect-videos/Schema"
+import type { ClipFiles } from "./clipFiles.js"
 import { type Refusal, refuse, type UploadedFile } from "./protocol.js"
 import { drawn, extended, type Recipe, redrawn, uploaded } from "./recipe.js"
-import type { Studio } from "./studio.js"
 
 /**
- * What a job was asked for, as `outcome` sees it.
+ * Request of a job, as `outcome` receives it.
  *
  * @since 0.1.0
  * @category models
@@ -20,47 +20,47 @@ export interface JobRequest {
   readonly operation: "create" | "extend" | "remix" | "edit"
   readonly prompt: string
   readonly model: string
-  /** Length of what is to be made: of an extension's new segment, else of the clip. */
+  /** Seconds to make: of the new segment for an extension, else of the clip. */
   readonly seconds: number
 }
 
 /**
- * How the server's jobs behave.
+ * Options of the server's jobs.
  *
  * @since 0.1.0
  * @category models
  */
 export interface JobOptions {
-  /** How long a job waits before it runs. Default: 500 milliseconds. */
+  /** How long a job is `queued`. Default: 500 milliseconds. */
   readonly queueTime?: Duration.DurationInput | undefined
-  /** How long a job runs. Default: 3 seconds. */
+  /** How long a job is `in_progress`. Default: 3 seconds. */
   readonly runTime?: Duration.DurationInput | undefined
-  /** Why a job is to fail at the end of its run, or `null` to let it succeed. Default: all succeed. */
+  /** Returns the error with which the job fails at its end, or `null` to let it complete. Default: all jobs complete. */
   readonly outcome?: ((request: JobRequest) => VideoFault | null) | undefined
   /**
-   * How long after its end a job's files can be had; `expires_at` says so from then on. Afterwards `/content` answers
-   * 404, and the job can be looked at, but nothing can be made from it. Default: for as long as the server runs.
+   * How long a completed job keeps its files; a completed job has `expires_at`. After that `/content` returns 404. The job
+   * stays readable, but it cannot be extended, edited or remixed. Default: until the server stops.
    */
   readonly expiresAfter?: Duration.DurationInput | undefined
 }
 
 /** @internal */
 export interface Job {
-  /** What the answer to the submission says. */
+  /** Id in the response to the submission. */
   readonly id: string
-  /** What the answers to looks say: the same, but for servers that change it. */
-  readonly lookId: string
+  /** Id in the responses of `GET /videos/{id}`: equal to `id`, except for dialects that change it. */
+  readonly retrieveId: string
   readonly operation: JobRequest["operation"]
   readonly model: string
   readonly prompt: string
-  /** As it was asked for; `null` where it was not. */
+  /** The size of the request; `null` if it named none. */
   readonly size: string | null
   readonly remixedFrom: string | null
   readonly recipe: Recipe
   readonly createdAt: number
   readonly startsAt: number
   readonly endsAt: number
-  /** When the files go away. */
+  /** When the server deletes the files, in Unix milliseconds; `null` if never. */
   readonly expiresAt: number | null
   readonly fault: VideoFault | null
 }
@@ -71,7 +71,7 @@ export interface JobState {
   readonly progress: number
 }
 
-/** What a job is at a moment. */
+/** Returns the state of a job at a time in Unix milliseconds. */
 export const stateOf = (job: Job, now: number): JobState => {
   if (now < job.startsAt) return { phase: "queued", progress: 0 }
   if (now < job.endsAt) {
@@ -81,32 +81,32 @@ export const stateOf = (job: Job, now: number): JobState => {
   return job.fault === null ? { phase: "completed", progress: 100 } : { phase: "failed", progress: 99 }
 }
 
-/** Whether the files of a completed job are gone. */
+/** Whether the files of the job have expired. */
 export const isExpired = (job: Job, now: number): boolean => job.expiresAt !== null && now >= job.expiresAt
 
 /** @internal */
 export const noSuchVideo = (id: string): Refusal =>
   refuse(404, `No video with the id '${id}'.`, { param: "video_id", code: "video_not_found" })
 
-/** Names of a job: for the answer to its submission, and for those to looks. */
+/** Ids of a job: in the response to its submission, and in the responses of `GET /videos/{id}`. */
 export interface JobIds {
   readonly id: string
-  readonly lookId: string
+  readonly retrieveId: string
 }
 
 /** @internal */
 export interface JobsConfig extends JobOptions {
   readonly newIds: () => JobIds
-  /** Whether a job that has not ended can be deleted, which cancels it. */
+  /** Whether `remove` cancels a job that has not ended. Otherwise it refuses. */
   readonly cancels: boolean
-  /** Told of every job as it is made, with a way to learn whether it is still there. */
-  readonly onCreated: (job: Job, isThere: Effect.Effect<boolean>) => Effect.Effect<void>
+  /** Runs for each new job. `exists` returns whether the job still exists. */
+  readonly onCreated: (job: Job, exists: Effect.Effect<boolean>) => Effect.Effect<void>
 }
 
-/** A submission that starts from a film. */
+/** A submission that starts from a video. */
 export interface DerivedRequest {
   readonly prompt: string
-  /** A job by its id, or a file. */
+  /** The id of a job, or an uploaded file. */
   readonly source: string | UploadedFile
 }
 
@@ -118,7 +118,7 @@ export interface Jobs {
       readonly height: number
       readonly size: string | null
       readonly label: string | undefined
-      /** Path of the picture that it begins with. */
+      /** Path of the picture that becomes the first frame. */
       readonly picture: string | undefined
     }
   ) => Effect.Effect<Job>
@@ -126,23 +126,23 @@ export interface Jobs {
   readonly remix: (request: { readonly prompt: string; readonly source: string }) => Effect.Effect<Job, Refusal>
   readonly edit: (request: DerivedRequest) => Effect.Effect<Job, Refusal>
   readonly get: (id: string) => Effect.Effect<Job, Refusal>
-  /** Removes the job and its files, and gives it back. */
+  /** Deletes the job and its files, and returns the job. */
   readonly remove: (id: string) => Effect.Effect<Job, Refusal>
-  /** The files of the job, if it is there, are gone from now on. */
+  /** Lets the files of the job expire now. Does nothing for an unknown id. */
   readonly expire: (id: string) => Effect.Effect<void>
-  /** In the order in which they were made. */
+  /** Oldest first. */
   readonly all: Effect.Effect<ReadonlyArray<Job>>
 }
 
 const defaultModel = "sora-2"
 
-/** What a derived clip says it comes from: as much of an id as finds room. */
-const nameOf = (id: string): string => (id.length > 20 ? `${id.slice(0, 16)}...` : id)
+/** Shortens an id for the label of a derived clip. */
+const shortId = (id: string): string => (id.length > 20 ? `${id.slice(0, 16)}...` : id)
 
 /** @internal */
-export const makeJobs = (config: JobsConfig, studio: Studio): Jobs => {
+export const makeJobs = (config: JobsConfig, clipFiles: ClipFiles): Jobs => {
   const jobs = new Map<string, Job>()
-  const otherIds = new Map<string, string>()
+  const idsByRetrieveId = new Map<string, string>()
   const queueTime = Duration.toMillis(config.queueTime ?? "500 millis")
   const runTime = Duration.toMillis(config.runTime ?? "3 seconds")
   const keepTime = config.expiresAfter === undefined ? null : Duration.toMillis(config.expiresAfter)
@@ -168,21 +168,21 @@ export const makeJobs = (config: JobsConfig, studio: Studio): Jobs => {
         expiresAt: fault === null && keepTime !== null && Number.isFinite(keepTime) ? endsAt + keepTime : null,
         fault
       }
-      studio.retain(job.recipe)
+      clipFiles.retain(job.recipe)
       jobs.set(job.id, job)
-      if (ids.lookId !== ids.id) otherIds.set(ids.lookId, ids.id)
-      const isThere = Effect.sync(() => jobs.has(job.id))
-      return Effect.as(config.onCreated(job, isThere), job)
+      if (ids.retrieveId !== ids.id) idsByRetrieveId.set(ids.retrieveId, ids.id)
+      const exists = Effect.sync(() => jobs.has(job.id))
+      return Effect.as(config.onCreated(job, exists), job)
     })
 
   const get = (id: string): Effect.Effect<Job, Refusal> =>
     Effect.suspend(() => {
-      const job = jobs.get(otherIds.get(id) ?? id)
+      const job = jobs.get(idsByRetrieveId.get(id) ?? id)
       return job === undefined ? Effect.fail(noSuchVideo(id)) : Effect.succeed(job)
     })
 
-  /** A job that something can be made from. */
-  const completed = (id: string, verb: string): Effect.Effect<Job, Refusal> =>
+  /** Returns a job that can be a source. Refuses a job that has not completed or whose files have expired. */
+  const getSource = (id: string, verb: string): Effect.Effect<Job, Refusal> =>
     Effect.flatMap(Effect.zip(get(id), Clock.currentTimeMillis), ([job, now]) => {
       const { phase } = stateOf(job, now)
       if (phase !== "completed") {
@@ -209,25 +209,25 @@ export const makeJobs = (config: JobsConfig, studio: Studio): Jobs => {
       Effect.gen(function* () {
         const { model, recipe } =
           typeof source === "string"
-            ? yield* completed(source, "extended")
-            : { model: defaultModel, recipe: yield* studio.keep(source) }
+            ? yield* getSource(source, "extended")
+            : { model: defaultModel, recipe: yield* clipFiles.storeVideo(source) }
         return yield* add({ operation: "extend", model, prompt, recipe: extended(recipe, prompt, seconds) }, seconds)
       }),
     remix: ({ prompt, source }) =>
       Effect.gen(function* () {
-        const { id, model, recipe: original } = yield* completed(source, "remixed")
-        const recipe = redrawn(original, prompt, `remix of ${nameOf(id)}`)
+        const { id, model, recipe: original } = yield* getSource(source, "remixed")
+        const recipe = redrawn(original, prompt, `remix of ${shortId(id)}`)
         return yield* add({ operation: "remix", model, prompt, recipe, remixedFrom: id }, recipe.seconds)
       }),
     edit: ({ prompt, source }) =>
       Effect.gen(function* () {
         if (typeof source === "string") {
-          const { id, model, recipe: original } = yield* completed(source, "edited")
-          const recipe = redrawn(original, prompt, `edit of ${nameOf(id)}`)
+          const { id, model, recipe: original } = yield* getSource(source, "edited")
+          const recipe = redrawn(original, prompt, `edit of ${shortId(id)}`)
           return yield* add({ operation: "edit", model, prompt, recipe }, recipe.seconds)
         }
-        // Drawn all over again, so that the file need not be kept.
-        const original = uploaded(source.path, yield* studio.examine(source))
+        // An edit redraws all frames, so the uploaded file is not stored.
+        const original = uploaded(source.path, yield* clipFiles.inspect(source))
         const recipe = redrawn(original, prompt, "edit of an uploaded clip")
         return yield* add({ operation: "edit", model: defaultModel, prompt, recipe }, recipe.seconds)
       }),
@@ -242,15 +242,15 @@ export const makeJobs = (config: JobsConfig, studio: Studio): Jobs => {
             code: "video_not_finished"
           })
         }
-        // Of two requests at once, one finds it gone.
+        // A concurrent request can delete the job first; then `get` fails with 404.
         if (!jobs.delete(job.id)) return yield* get(id)
-        otherIds.delete(job.lookId)
-        yield* studio.release(job.recipe)
+        idsByRetrieveId.delete(job.retrieveId)
+        yield* clipFiles.release(job.recipe)
         return job
       }).pipe(Effect.uninterruptible),
     expire: (id) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        const job = jobs.get(otherIds.get(id) ?? id)
+        const job = jobs.get(idsByRetrieveId.get(id) ?? id)
         if (job !== undefined) jobs.set(job.id, { ...job, expiresAt: now })
       }),
     all: Effect.sync(() => [...jobs.values()])

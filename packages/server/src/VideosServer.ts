@@ -1,4 +1,4 @@
-/** The embedded server as a service: on a socket, or in-process as a `fetch`. */
+/** Embedded server as a service: on a socket, or in-process as a `fetch`. */
 import { createServer, type Server } from "node:http"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as FileSystem from "@effect/platform/FileSystem"
@@ -23,12 +23,13 @@ import type { VideosConfigOptions } from "effect-videos/Http"
 import type { PresetName } from "effect-videos/Presets"
 import { VideoResource } from "effect-videos/Schema"
 import { Videos } from "effect-videos/Videos"
-import { accentOf } from "./accents.js"
 import { makeCharacters } from "./characters.js"
+import { makeClipFiles } from "./clipFiles.js"
 import { withCors } from "./cors.js"
-import { makeChanges, tellingFaults, tellingJobs } from "./events.js"
+import { dialectOf } from "./dialects.js"
+import { makeChanges, notifyingFaults, notifyingJobs } from "./events.js"
 import { faultControl, isControl } from "./faults/control.js"
-import { faulty } from "./faults/inject.js"
+import { makeFaultyApp } from "./faults/inject.js"
 import type { Rule } from "./faults/model.js"
 import { type FaultsService, makeFaults } from "./faults/rules.js"
 import { inProcess, onSocket, Wire } from "./faults/wire.js"
@@ -37,65 +38,66 @@ import { type JobOptions, makeJobs } from "./Jobs.js"
 import { keyCheck } from "./keys.js"
 import { isPage, pageApp } from "./page/page.js"
 import { protocolVideo } from "./shapes.js"
-import { makeStudio } from "./studio.js"
-import { makeAnnounce, type WebhookOptions } from "./webhooks.js"
+import { makeJobNotifier, type WebhookOptions } from "./webhooks.js"
 
 /**
- * How a server behaves, wherever it is.
+ * Options of a server, on a socket or in-process.
  *
  * @since 0.1.0
  * @category models
  */
 export interface InProcessOptions extends JobOptions {
-  /** Which server to answer like. Default: `openai`, the protocol itself. */
+  /** Server to imitate. Default: `openai`, the protocol itself. */
   readonly preset?: Exclude<PresetName, "dynamo"> | undefined
   /**
-   * The keys that let a request pass, as `Authorization: Bearer` (`azure`: or as `api-key`; `litellm`: or as
-   * `x-litellm-api-key`); others are refused with 401. Default: no key is needed. An empty list lets nobody pass.
+   * Accepted API keys. A request sends one as `Authorization: Bearer` (`azure`: or as `api-key`; `litellm`: or as
+   * `x-litellm-api-key`); without one, the server returns 401. An empty list refuses every request. Default: no key is
+   * needed.
    */
   readonly apiKeys?: ReadonlyArray<string | Redacted.Redacted> | undefined
   /**
-   * Where to push an event, `video.completed` or `video.failed`, when a job ends; none for a job that was deleted before.
-   * An effect is asked at every event, so that the receiver may be started after the server. Default: no events.
+   * Receiver of an event, `video.completed` or `video.failed`, when a job ends. A job that was deleted before its end sends
+   * none. An effect runs for every event, so the receiver can start after the server. Default: no events.
    */
   readonly webhook?: WebhookOptions | Effect.Effect<WebhookOptions> | undefined
   /**
-   * What goes wrong from the start, as the module `Fault` has it; `VideosServerService.faults` changes it. A rule that makes
-   * no sense is a defect. Default: nothing.
+   * Fault rules at the start; see the module `Fault`. `VideosServerService.faults` changes them. An invalid rule is a
+   * defect. Default: no rules.
    */
   readonly faults?: ReadonlyArray<Rule> | undefined
   /**
-   * Serves the rules at `/_faults`, outside `/v1`: `GET` answers `{ rules, log }`, `PUT` with `{ rules }` sets them, `DELETE`
-   * clears them. Wants a key where there are keys. Whoever reaches it can break the server: default `false`.
+   * Serves the rules at `/_faults`, outside `/v1`: `GET` returns `{ rules, log }`, `PUT` with `{ rules }` sets them, `DELETE`
+   * clears them. Needs a key if `apiKeys` is set. Every client that reaches this path can break the server. Default:
+   * `false`.
    */
   readonly faultControl?: boolean | undefined
   /**
-   * Serves a live page for people at the root, `/`: the newest jobs and their videos, the last requests, and switches for
-   * faults; so it serves `/_faults` too. It can be seen without a key, and shows nothing until it is given one where there
-   * are keys. Pages of other origins cannot read it, whatever `cors` says. Default: `false`.
+   * Serves a live page at `/`: the newest jobs and their videos, the last requests, and switches for faults. This also
+   * enables `/_faults`. The page itself needs no key; if `apiKeys` is set, it shows data only after the user enters a key.
+   * Pages of other origins cannot read it, regardless of `cors`. Default: `false`.
    */
   readonly page?: boolean | undefined
   /**
-   * What an `Idempotency-Key` does. `ignore` (default): nothing, as the protocol promises nothing. `honour`: the same key with
-   * the same request answers the job that it made before, with `Idempotent-Replayed: true`; with another request it is
-   * refused with 409, `idempotency_key_reused`.
+   * Effect of an `Idempotency-Key`. `ignore` (default): none, because the protocol promises none. `honour`: the same key with
+   * the same request returns the first job, with `Idempotent-Replayed: true`. The same key with another request fails with
+   * 409, `idempotency_key_reused`.
    */
   readonly idempotency?: "honour" | "ignore" | undefined
   /**
-   * Which pages may call the server from other origins, with any headers: those of these origins, such as
-   * `http://localhost:5173`, all (`true`, default), or none (`false`). Cookies are never asked for.
+   * Origins whose pages can call the server, with any headers: a list such as `["http://localhost:5173"]`, all origins
+   * (`true`, default), or none (`false`). The server uses no cookies.
    */
   readonly cors?: boolean | ReadonlyArray<string> | undefined
 }
 
 /**
- * How a server behaves, and where it listens.
+ * Options of a server on a socket: its behaviour, and the address on which it listens.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ServerOptions extends InProcessOptions {
-  /** Default: 0, a free one that the system chooses. */
+  /** Default: 0, a free port that the system chooses. */
   readonly port?: number | undefined
   /** Default: `127.0.0.1`. */
   readonly host?: string | undefined
@@ -108,40 +110,41 @@ export interface ServerOptions extends InProcessOptions {
  * @category models
  */
 export interface VideosServerService {
-  /** Up to and including `/v1` (`azure`: `/openai/v1`). */
+  /** URL up to and including `/v1` (`azure`: `/openai/v1`). */
   readonly baseUrl: string
-  /** The accent that it speaks with. */
+  /** Server that it imitates. */
   readonly preset: Exclude<PresetName, "dynamo">
-  /** The server without a socket: for an `HttpClient` layer, or any client that takes a `fetch`. */
+  /** Calls the server without a socket: for an `HttpClient` layer, or for a client that accepts a `fetch`. */
   readonly fetch: typeof globalThis.fetch
   /**
-   * Every job that the server has made and nobody deleted, oldest first, as the protocol has them whatever the preset: what
-   * a test of "paid once" counts.
+   * All jobs that exist, oldest first, encoded as the protocol does for every preset. A test can count them to prove that a
+   * job was paid once.
    */
   readonly jobs: Effect.Effect<ReadonlyArray<VideoResource>>
-  /** What goes wrong, and what has: `Fault` has the values. */
+  /** Rules and log of faults; the module `Fault` makes the values. */
   readonly faults: FaultsService
 }
 
 /**
- * A server that speaks the Videos protocol, with no key, no GPU and no network: all ten operations, validation with the
- * protocol's error bodies, jobs that move by Effect's `Clock` (so that `TestClock` drives them), and content that plays:
- * H.264 in MP4 of exactly the promised length.
+ * Embedded server of the Videos protocol that needs no key, no GPU and no network. It serves all ten operations and returns
+ * the error bodies of the protocol. Jobs follow Effect's `Clock`, so a `TestClock` drives them. Videos are H.264 in MP4 of
+ * exactly the promised length.
  *
- * - Derived clips are derived: an extension's file is its source's pictures followed by new ones; a remix or an edit has
- *   its source's size, length and motion in other colours, and says in a corner what it comes from. (An uploaded film is
- *   not decoded: it is copied where it is extended, and has a drawn stand-in elsewhere.)
- * - Content: `variant=thumbnail` is a PNG of the middle frame, `variant=spritesheet` a PNG of small frames, ten to a row.
- *   Single ranges, `ETag`, `If-Range`, `If-None-Match` and `HEAD` work. Files are made when first asked for.
- * - Lists go by cursor, newest first; a cursor that names no job is refused with 400. A job that has not ended cannot be
- *   deleted (409). An `input_reference` is validated and named in the clip's corner, and a PNG is its first
- *   frame; no URL is fetched.
- * - `preset` makes it answer as another server does, where that one departs from the protocol.
- * - A job costs no fiber, unless `webhook` is set: then each waits for its end in one.
- * - `faults` makes it fail as servers and networks do: the module `Fault` says how. `jobs` is the truth throughout.
- * - `page` adds a page for people at `/` that shows all this while it happens.
+ * - Derived clips: an extension is the frames of its source, then new ones. A remix or an edit has the size, length and
+ *   motion of its source in other colours, and a label that names the source. The server does not decode an uploaded
+ *   video: an extension copies its frames, and a remix or an edit replaces them with drawn ones.
+ * - Content: `variant=thumbnail` is a PNG of the middle frame, `variant=spritesheet` a PNG of small frames, ten per row.
+ *   Supports single ranges, `ETag`, `If-Range`, `If-None-Match` and `HEAD`. The first request for a file renders it.
+ * - Lists use cursors, newest first; a cursor that names no job returns 400. `DELETE` of a job that has not ended returns
+ *   409.
+ * - The server validates an `input_reference` and writes its name into the corner of the clip. An uploaded PNG becomes the
+ *   first frame. The server fetches no URL.
+ * - `preset` imitates another server that departs from the protocol.
+ * - A job costs no fiber. With `webhook`, each job costs one until it ends.
+ * - `faults` imitates failures of servers and networks; see the module `Fault`. `jobs` always returns the true state.
+ * - `page` adds a live page at `/`.
  *
- * Not served: servers' own routes outside the protocol, and bodies of `application/x-www-form-urlencoded`.
+ * Not supported: routes outside the protocol, and bodies of type `application/x-www-form-urlencoded`.
  *
  * @example
  * import { Effect } from "effect"
@@ -156,7 +159,7 @@ export interface VideosServerService {
  * @category services
  */
 export class VideosServer extends Context.Tag("effect-videos/VideosServer")<VideosServer, VideosServerService>() {
-  /** Listens on a socket for as long as the layer lives. Fails with `ServeError` if it cannot. */
+  /** Listens on a socket until the layer is released. Fails with `ServeError` if it cannot listen. */
   static readonly layer = (options: ServerOptions = {}): Layer.Layer<VideosServer, ServeError> =>
     Layer.scoped(
       VideosServer,
@@ -170,19 +173,19 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
         const { app, service } = yield* makeServer(options, `http://${authority}`)
         const wired = Effect.provideServiceEffect(app, Wire, onSocket)
         yield* Effect.provideService(HttpServer.serveEffect(wired), HttpServer.HttpServer, httpServer)
-        yield* Effect.addFinalizer(() => closed(server))
+        yield* Effect.addFinalizer(() => closeServer(server))
         return VideosServer.of(service)
       }).pipe(Effect.provide(platformServices))
     )
 
-  /** No socket: requests reach the server through `fetch` alone, so that a `TestClock` needs no real time to pass. */
+  /** Runs the server without a socket: requests go through `fetch`, so tests with a `TestClock` need no real time. */
   static readonly layerInProcess = (options: InProcessOptions = {}): Layer.Layer<VideosServer> =>
     Layer.scoped(
       VideosServer,
       Effect.map(makeServer(options, inProcessOrigin), ({ service }) => service).pipe(Effect.provide(platformServices))
     )
 
-  /** An `HttpClient` that reaches the server in-process, whatever the URL's host. */
+  /** Provides an `HttpClient` that calls the server in-process, for every host in the URL. */
   static readonly layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, VideosServer> = Layer.suspend(() =>
     FetchHttpClient.layer.pipe(
       Layer.provide(
@@ -195,15 +198,15 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
   )
 
   /**
-   * `Videos` against this server and with its preset, over whatever `HttpClient` there is. With no key: one is for
-   * `Videos.layer`.
+   * Provides `Videos` for this server and its preset, over the `HttpClient` of the context. Sends no key; use
+   * `Videos.layer` to send one.
    */
   static readonly layerVideos: Layer.Layer<Videos, ConfigError.ConfigError, VideosServer | HttpClient.HttpClient> =
     Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl, preset }) => Videos.layer({ baseUrl, preset })))
 
   /**
-   * Everything that a test of a program needs: the server in-process, and `Videos` against it, with the first of the keys
-   * where there are any, and configured as the test says.
+   * Provides the server in-process and `Videos` for it, as a test of a program needs. `Videos` sends the first of `apiKeys`;
+   * `videos` overrides its configuration.
    */
   static readonly layerTest = (
     options?: InProcessOptions,
@@ -217,34 +220,36 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
 }
 
 /**
- * Stops listening, and then ends every connection: a client's idle ones would hold the stop up until they time out, and so
- * would one that is made in between.
+ * Stops listening, then closes all connections. An idle connection would otherwise delay the stop until its timeout.
  */
-const closed = (server: Server): Effect.Effect<void> =>
+const closeServer = (server: Server): Effect.Effect<void> =>
   Effect.async((resume) => {
     server.close(() => resume(Effect.void))
     server.closeAllConnections()
   })
 
-/** Where an in-process server is said to be; `.invalid` never resolves (RFC 2606), so no request can leave by mistake. */
+/** Origin of an in-process server. `.invalid` never resolves (RFC 2606), so no request reaches the network by mistake. */
 const inProcessOrigin = "http://videos.invalid"
 
 const platformServices = Layer.merge(NodeFileSystem.layer, NodePath.layer)
 
 const makeServer = (options: InProcessOptions, origin: string) =>
   Effect.gen(function* () {
-    const accent = accentOf(options.preset)
-    const baseUrl = `${origin}${accent.bases[0]}`
-    const studio = yield* makeStudio
-    const onCreated = yield* makeAnnounce(options.webhook)
-    const { cancels, newIds } = accent
+    const dialect = dialectOf(options.preset)
+    const baseUrl = `${origin}${dialect.bases[0]}`
+    const clipFiles = yield* makeClipFiles
+    const onCreated = yield* makeJobNotifier(options.webhook)
+    const { cancels, newIds } = dialect
     const changes = yield* makeChanges
-    const jobs = tellingJobs(makeJobs({ ...options, cancels, newIds, onCreated }, studio), changes)
+    const jobs = notifyingJobs(makeJobs({ ...options, cancels, newIds, onCreated }, clipFiles), changes)
     const { apiKeys } = options
-    const once = makeIdempotency(options.idempotency ?? "ignore")
-    const faults = tellingFaults(yield* makeFaults(options.faults), changes)
-    const protocol = faulty({ accent, jobs, characters: makeCharacters(), studio, once, apiKeys, baseUrl }, faults)
-    const authorize = keyCheck(apiKeys, accent.keyHeaders)
+    const submitOnce = makeIdempotency(options.idempotency ?? "ignore")
+    const faults = notifyingFaults(yield* makeFaults(options.faults), changes)
+    const protocol = makeFaultyApp(
+      { dialect, jobs, characters: makeCharacters(), clipFiles, submitOnce, apiKeys, baseUrl },
+      faults
+    )
+    const authorize = keyCheck(apiKeys, dialect.keyHeaders)
     const control = faultControl(faults, authorize)
     const hasPage = options.page === true
     const hasControl = hasPage || options.faultControl === true
@@ -255,13 +260,13 @@ const makeServer = (options: InProcessOptions, origin: string) =>
     )
     const server = {
       preset: options.preset ?? "openai",
-      basePath: accent.bases[0],
-      operations: [...accent.serves],
-      forms: accent.bodies("create") === "form"
+      basePath: dialect.bases[0],
+      operations: [...dialect.serves],
+      forms: dialect.bodies("create") === "form"
     }
-    const page = pageApp({ server, jobs, faults, changes, studio, authorize })
+    const page = pageApp({ server, jobs, faults, changes, clipFiles, authorize })
     const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => (hasPage && isPage(url) ? page : open))
-    // The handler runs with this runtime, its `Clock` included.
+    // The handler runs with this runtime, and so with its `Clock`.
     const runtime = yield* Effect.runtime<FileSystem.FileSystem | Path.Path | Scope.Scope>()
     const handlerOf = HttpApp.toWebHandlerRuntime(runtime)
     const decode = Schema.decodeUnknown(VideoResource)

@@ -1,4 +1,4 @@
-/** The fields of a request's body, from JSON or from a form. */
+/** Decodes the fields of a request body, from JSON or from a form. */
 import { Readable } from "node:stream"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -11,15 +11,19 @@ import * as Stream from "effect/Stream"
 import { type Fields, type Refusal, refuse, UploadedFile } from "./protocol.js"
 
 /**
- * Which bodies are taken: JSON and forms; forms alone, anything else being read as an empty form; JSON alone; or both,
- * text that is no JSON being read as an empty object.
+ * Which request bodies the server accepts.
+ *
+ * - `any`: JSON and forms.
+ * - `form`: forms; any other body counts as an empty form.
+ * - `json`: JSON.
+ * - `lenient`: JSON and forms; text that is not JSON counts as an empty object.
  */
 export type BodyRule = "any" | "form" | "json" | "lenient"
 
 const badBody = (message: string) => refuse(400, message, { code: "invalid_body" })
 
-/** Of several values with one name, the first. A `null` prototype: a field may have any name. */
-const readForm = (form: Multipart.Persisted): Fields =>
+/** Keeps the first value of each name. The prototype is `null` because a field can have any name. */
+const fieldsOf = (form: Multipart.Persisted): Fields =>
   Object.assign(
     Object.create(null),
     Object.fromEntries(
@@ -33,17 +37,16 @@ const readForm = (form: Multipart.Persisted): Fields =>
     )
   )
 
-/** Whether a request's body is a form. */
 export const isForm = (request: HttpServerRequest.HttpServerRequest): boolean =>
   (request.headers["content-type"] ?? "").toLowerCase().startsWith("multipart/form-data")
 
-/** How the form's parts are divided; `null` where that is not said. */
+/** Returns the boundary between the parts of the form, or `null` if `Content-Type` names none. */
 const boundaryOf = (request: HttpServerRequest.HttpServerRequest): string | null => {
   const [, quoted, plain] = /;\s*boundary=(?:"([^"]+)"|([^\s;"]+))/i.exec(request.headers["content-type"] ?? "") ?? []
   return quoted ?? plain ?? null
 }
 
-/** The body as it comes. On a socket it is left open where it is not read to its end: else nobody could be answered. */
+/** Streams the body. An unread rest does not destroy the socket, because the server still has to send a response. */
 const bytesOf = (request: HttpServerRequest.HttpServerRequest): Stream.Stream<Uint8Array, unknown> =>
   request.source instanceof Readable
     ? Stream.fromAsyncIterable<Uint8Array, unknown>(
@@ -53,16 +56,16 @@ const bytesOf = (request: HttpServerRequest.HttpServerRequest): Stream.Stream<Ui
     : request.stream
 
 /**
- * The form's parts, its files on disk. A form that ends before its last boundary gets one: the platform's parser, which
- * waits for it, would never come to an end, or go round for ever in a file. Then it is refused all the same.
+ * Parses the form and writes its files to disk. If the body ends before the last boundary, this function appends one and
+ * then refuses the form: without the boundary, the parser of the platform never ends, or loops for ever inside a file.
  */
-const persisted = (request: HttpServerRequest.HttpServerRequest) =>
+const parseForm = (request: HttpServerRequest.HttpServerRequest) =>
   Effect.suspend(() => {
     const unreadable = (why: string) => badBody(`The form could not be read: ${why}.`)
     const boundary = boundaryOf(request)
     if (boundary === null) return Effect.fail(unreadable("its Content-Type names no boundary"))
     const last = Buffer.from(`\r\n--${boundary}--`)
-    // The first boundary may be the last, with nothing before it.
+    // The last boundary can be the first bytes of the body; a line break before it makes the match uniform.
     let tail = Buffer.from("\r\n")
     let isClosed = false
     const closing = Stream.suspend(() => (isClosed ? Stream.empty : Stream.make(Buffer.concat([last, lineBreak]))))
@@ -80,7 +83,7 @@ const persisted = (request: HttpServerRequest.HttpServerRequest) =>
     )
     return Effect.matchCauseEffect(Multipart.toPersisted(parts), {
       onFailure: (cause): Effect.Effect<never, Refusal> => {
-        // Cut inside a part's headers, the parser throws at what follows them.
+        // If the body ends inside the headers of a part, the parser throws a defect.
         if (!isClosed && !Cause.isInterrupted(cause)) return Effect.fail(unreadable(unfinished))
         return Effect.mapError(Effect.failCause(cause), ({ reason }) => unreadable(reason))
       },
@@ -88,16 +91,16 @@ const persisted = (request: HttpServerRequest.HttpServerRequest) =>
     })
   })
 
-type Form = ReturnType<typeof persisted>
+type Form = ReturnType<typeof parseForm>
 
 const forms = new WeakMap<object, Form>()
 
-/** A form is read once, as the platform reads it: a submission that is carried out twice has one body. */
+/** Parses a form once per request: `Fault.duplicate` runs a submission twice, but the body can be read only once. */
 const formOf = (request: HttpServerRequest.HttpServerRequest): Form =>
   Effect.suspend(() => {
     const read = forms.get(request)
     if (read !== undefined) return read
-    return Effect.flatMap(Effect.cached(persisted(request)), (once) => {
+    return Effect.flatMap(Effect.cached(parseForm(request)), (once) => {
       forms.set(request, once)
       return once
     })
@@ -118,7 +121,7 @@ export const readBody = (
     const type = (request.headers["content-type"] ?? "").toLowerCase()
     if (isForm(request)) {
       if (rule === "json") return Effect.fail(badBody("Expected a body of type 'application/json'."))
-      return Effect.map(formOf(request), readForm)
+      return Effect.map(formOf(request), fieldsOf)
     }
     if (rule === "form") return Effect.succeed({})
     if (!type.startsWith("application/json")) {

@@ -1,4 +1,4 @@
-/** Characters: names that were given to uploaded films. Nothing is learnt from the film; it only has to be one. */
+/** Characters: names for uploaded videos. The server checks that the upload is a video and uses nothing else of it. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type Refusal, refuse } from "./protocol.js"

@@ -1,18 +1,18 @@
-/** `GET /videos/{id}/content`: the film of a job, or a still picture of it, or why there is none. */
+/** Serves `GET /videos/{id}/content`: the video of a job, its thumbnail or its spritesheet. */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { Accent } from "./accents.js"
+import { type ClipFiles, type Variant, variants } from "./clipFiles.js"
+import type { Dialect } from "./dialects.js"
 import { serveFile } from "./files.js"
 import { isExpired, type Job, stateOf } from "./Jobs.js"
 import { type Refusal, refuse } from "./protocol.js"
-import { type Studio, type Variant, variants } from "./studio.js"
 
 const isVariant = (name: string): name is Variant => Object.hasOwn(variants, name)
 
-const readVariant = (rule: Accent["variant"], given: string | null): Effect.Effect<Variant, Refusal> => {
+const readVariant = (rule: Dialect["variant"], given: string | null): Effect.Effect<Variant, Refusal> => {
   if (given === null || rule === "ignored") return Effect.succeed("video")
   if (rule === "number") {
     return given === "0"
@@ -29,11 +29,8 @@ const readVariant = (rule: Accent["variant"], given: string | null): Effect.Effe
       )
 }
 
-/**
- * What is not there is 404: OpenAI's own answer to an early request is one, and an expired file is answered alike, with
- * another code.
- */
-const available = (job: Job, studio: Studio): Effect.Effect<void, Refusal> =>
+/** Refuses with 404, as OpenAI does, if the job has not completed or its files have expired. */
+const checkAvailable = (job: Job, clipFiles: ClipFiles): Effect.Effect<void, Refusal> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const { phase } = stateOf(job, now)
     if (phase === "failed") {
@@ -45,7 +42,7 @@ const available = (job: Job, studio: Studio): Effect.Effect<void, Refusal> =>
     }
     return isExpired(job, now)
       ? Effect.zipRight(
-          studio.clear(job.recipe),
+          clipFiles.deleteFiles(job.recipe),
           Effect.fail(refuse(404, `The files of video '${job.id}' have expired.`, { code: "video_expired", phase }))
         )
       : Effect.void
@@ -55,21 +52,21 @@ const available = (job: Job, studio: Studio): Effect.Effect<void, Refusal> =>
 export const serveContent = (
   job: Job,
   query: URLSearchParams,
-  accent: Accent,
-  studio: Studio
+  dialect: Dialect,
+  clipFiles: ClipFiles
 ): Effect.Effect<
   HttpServerResponse.HttpServerResponse,
   Refusal,
   FileSystem.FileSystem | HttpServerRequest.HttpServerRequest
 > =>
   Effect.gen(function* () {
-    const variant = yield* readVariant(accent.variant, query.get("variant"))
-    yield* available(job, studio)
-    const path = yield* studio.file(job.recipe, variant)
+    const variant = yield* readVariant(dialect.variant, query.get("variant"))
+    yield* checkAvailable(job, clipFiles)
+    const path = yield* clipFiles.file(job.recipe, variant)
     const { contentType, suffix } = variants[variant]
-    const { contentHeaders: headers, ranges } = accent
-    // An id may have characters that no file name can.
+    const { contentHeaders: headers, ranges } = dialect
+    // An id can contain characters that a file name must not contain.
     const filename = `${job.id.replace(/[^\w.-]/g, "_")}${suffix}`
-    // Equal recipes make equal files, so that the recipe names the bytes.
+    // Equal recipes make equal files, so the key of the recipe is an entity tag.
     return yield* serveFile({ path, contentType, filename, tag: `${job.recipe.key}-${variant}`, ranges, headers })
   })

@@ -1,10 +1,10 @@
-/** CORS: which pages of other origins may call the server, and what they may read of its answers. */
+/** CORS: which pages of other origins can call the server, and which response headers they can read. */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
 
-/** What clients of the protocol read of an answer, beside what every page may. */
+/** Response headers that clients of the protocol read, besides those that CORS always exposes. */
 const exposedHeaders = [
   "accept-ranges",
   "content-disposition",
@@ -21,7 +21,7 @@ const exposedHeaders = [
   "x-should-retry"
 ]
 
-/** A preflight is answered before a key is asked for: browsers send none with it. Any header may be sent. */
+/** Adds CORS headers. A preflight needs no API key, because browsers send none with it. All request headers are allowed. */
 export const withCors = (
   origins: boolean | ReadonlyArray<string>
 ): (<E, R>(app: HttpApp.Default<E, R>) => HttpApp.Default<E, R>) => {
@@ -35,7 +35,7 @@ export const withCors = (
   return (app) => {
     const allowed = cors(app)
     return Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method }) =>
-      // Any other `OPTIONS` is a request like others.
+      // An `OPTIONS` request without this header is not a preflight.
       method === "OPTIONS" && headers["access-control-request-method"] === undefined ? app : allowed
     )
   }

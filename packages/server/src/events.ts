@@ -1,6 +1,6 @@
 /**
- * `/_events`: what happens in the server, as server-sent events, for the live page. Each connection compares what there is
- * with what it has told, so that it costs nothing while nobody listens, and a slow reader gets fewer events, not a queue.
+ * Server-sent events of `/_events` for the live page. Each connection compares the current state with the state that it
+ * sent last. So the events cost nothing without a reader, and a slow reader gets fewer events, not a queue.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -14,64 +14,64 @@ import type { Job, Jobs } from "./Jobs.js"
 import type { Frames } from "./page/frames.js"
 import { viewsOf } from "./page/views.js"
 
-/** Word that something has changed, and not what. */
+/** Signals that the state has changed; a signal does not say what changed. */
 export interface Changes {
-  readonly tell: Effect.Effect<void>
-  /** Has one element, however often something has changed since the last was taken. */
-  readonly listen: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
+  readonly notify: Effect.Effect<void>
+  /** Subscribes to the signals. Several signals between two reads become one element. */
+  readonly subscribe: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
 }
 
 /** @internal */
 export const makeChanges: Effect.Effect<Changes> = Effect.map(PubSub.sliding<void>(1), (hub) => ({
-  tell: Effect.asVoid(PubSub.publish(hub, undefined)),
-  listen: PubSub.subscribe(hub)
+  notify: Effect.asVoid(PubSub.publish(hub, undefined)),
+  subscribe: PubSub.subscribe(hub)
 }))
 
-/** The jobs, whose changes are told. What the clock changes is not: whoever shows it has to look. */
-export const tellingJobs = (jobs: Jobs, { tell }: Changes): Jobs => ({
+/** Wraps `Jobs`: each write notifies the subscribers. Progress by time notifies no one; the event stream polls for it. */
+export const notifyingJobs = (jobs: Jobs, { notify }: Changes): Jobs => ({
   ...jobs,
-  create: (request) => Effect.ensuring(jobs.create(request), tell),
-  extend: (request) => Effect.ensuring(jobs.extend(request), tell),
-  remix: (request) => Effect.ensuring(jobs.remix(request), tell),
-  edit: (request) => Effect.ensuring(jobs.edit(request), tell),
-  remove: (id) => Effect.ensuring(jobs.remove(id), tell),
-  expire: (id) => Effect.ensuring(jobs.expire(id), tell)
+  create: (request) => Effect.ensuring(jobs.create(request), notify),
+  extend: (request) => Effect.ensuring(jobs.extend(request), notify),
+  remix: (request) => Effect.ensuring(jobs.remix(request), notify),
+  edit: (request) => Effect.ensuring(jobs.edit(request), notify),
+  remove: (id) => Effect.ensuring(jobs.remove(id), notify),
+  expire: (id) => Effect.ensuring(jobs.expire(id), notify)
 })
 
-/** The faults, whose changes and requests are told, with a count for each rule. */
+/** Faults with a count of the injections of each rule. */
 export interface CountedFaults extends Faults {
   readonly injected: (rule: Rule) => number
 }
 
-/** @internal */
-export const tellingFaults = (faults: Faults, { tell }: Changes): CountedFaults => {
-  // Rules that are set are copies, so that a fault is one rule's alone.
+/** Wraps `Faults`: each change of the rules and each request notifies the subscribers. */
+export const notifyingFaults = (faults: Faults, { notify }: Changes): CountedFaults => {
+  // `Faults` copies its rules, so each fault object belongs to one rule and can be the key of its count.
   const counts = new WeakMap<Fault, number>()
   const injected = (fault: Fault): number => counts.get(fault) ?? 0
   return {
     rules: faults.rules,
     log: faults.log,
-    set: (rules) => Effect.ensuring(faults.set(rules), tell),
-    add: (...rules) => Effect.ensuring(faults.add(...rules), tell),
-    clear: Effect.ensuring(faults.clear, tell),
+    set: (rules) => Effect.ensuring(faults.set(rules), notify),
+    add: (...rules) => Effect.ensuring(faults.add(...rules), notify),
+    clear: Effect.ensuring(faults.clear, notify),
     next: (request) =>
       Effect.map(faults.next(request), (fault) => {
         if (fault !== null) counts.set(fault, injected(fault) + 1)
         return fault
-      }).pipe(Effect.ensuring(tell)),
+      }).pipe(Effect.ensuring(notify)),
     injected: ({ fault }) => injected(fault)
   }
 }
 
-/** How many of the newest are told. */
+/** How many of the newest jobs and requests an event contains. */
 const shownJobs = 100
 const shownRequests = 40
 
-/** How often a job that has not ended is looked at. */
-const pulseMillis = 250
-/** The least time between two events, so that many changes make few. */
-const gatherMillis = 100
-/** The longest silence; proxies cut connections that are silent for longer than about a minute. */
+/** Interval at which a connection checks jobs that have not ended. */
+const pollMillis = 250
+/** Shortest time between two events, so that many changes make few events. */
+const minEventGapMillis = 100
+/** Longest time without an event; proxies close connections that are silent for about a minute. */
 const heartbeatMillis = 15_000
 
 /** @internal */
@@ -82,26 +82,26 @@ export interface EventParts {
   readonly changes: Changes
 }
 
-/** Milliseconds of the clock that nobody sets. */
+/** Milliseconds of the monotonic clock. */
 const currentMonotonicMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / BigInt(1_000_000)))
 
-/** All there is, and then whatever is new, for as long as somebody reads. */
+/** Streams the current state, and then every change until the reader closes the connection. */
 export const eventStream = (parts: EventParts): Stream.Stream<Uint8Array> =>
   Stream.unwrapScoped(
-    Effect.map(parts.changes.listen, (changed) => {
-      const look = makeLook(parts)
+    Effect.map(parts.changes.subscribe, (changed) => {
+      const nextFrames = makeStateDiff(parts)
       const next = Effect.gen(function* () {
         const heartbeatAt = (yield* currentMonotonicMillis) + heartbeatMillis
         while (true) {
           const now = yield* Clock.currentTimeMillis
-          const { again, text } = yield* look(now)
+          const { nextCheckIn, text } = yield* nextFrames(now)
           if (text !== "") return text
           const left = heartbeatAt - (yield* currentMonotonicMillis)
           if (left <= 0) return ": still here\n\n"
-          yield* Effect.timeoutOption(Queue.take(changed), Math.min(again, left))
+          yield* Effect.timeoutOption(Queue.take(changed), Math.min(nextCheckIn, left))
         }
       })
-      const later = Stream.repeatEffect(Effect.zipRight(Effect.sleep(gatherMillis), next))
+      const later = Stream.repeatEffect(Effect.zipRight(Effect.sleep(minEventGapMillis), next))
       return Stream.concat(Stream.fromEffect(next), later)
     })
   ).pipe(Stream.encodeText)
@@ -111,45 +111,47 @@ export const eventStream = (parts: EventParts): Stream.Stream<Uint8Array> =>
 const frame = <Name extends keyof Frames>(name: Name, data: Frames[Name]): string =>
   `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
 
-/** When time alone may have changed what is shown of a job, in milliseconds from now. */
-const againIn = ({ endsAt, expiresAt }: Job, now: number): number =>
-  now < endsAt ? pulseMillis : expiresAt !== null && now < expiresAt ? expiresAt - now : Infinity
+/** Returns the milliseconds until time alone can change the view of a job. */
+const nextChangeIn = ({ endsAt, expiresAt }: Job, now: number): number =>
+  now < endsAt ? pollMillis : expiresAt !== null && now < expiresAt ? expiresAt - now : Infinity
 
-/** One connection's look at the server: what is new since its last, as text, and when to look again at the latest. */
-const makeLook = ({ faults, jobs, server }: EventParts) => {
-  let toldServer = false
-  let toldRules = ""
-  let toldTotal = -1
-  let toldJobs = new Map<string, string>()
+/**
+ * Makes a function that returns the changes since its last call as event text, and the milliseconds until the next check.
+ */
+const makeStateDiff = ({ faults, jobs, server }: EventParts) => {
+  let isServerSent = false
+  let sentRules = ""
+  let sentTotal = -1
+  let sentJobs = new Map<string, string>()
   let lastEntry: LogEntry | undefined
 
-  return (now: number): Effect.Effect<{ readonly text: string; readonly again: number }> =>
+  return (now: number): Effect.Effect<{ readonly text: string; readonly nextCheckIn: number }> =>
     Effect.map(Effect.all([jobs.all, faults.rules, faults.log]), ([all, rules, log]) => {
       const frames: Array<string> = []
-      if (!toldServer) frames.push(frame("server", server))
+      if (!isServerSent) frames.push(frame("server", server))
 
       const views = viewsOf(all, shownJobs, now)
       const written = new Map(views.map((view) => [view.id, JSON.stringify(view)]))
-      const changed = views.filter(({ id }) => toldJobs.get(id) !== written.get(id))
-      const gone = [...toldJobs.keys()].filter((id) => !written.has(id))
-      if (changed.length > 0 || gone.length > 0 || all.length !== toldTotal) {
+      const changed = views.filter(({ id }) => sentJobs.get(id) !== written.get(id))
+      const gone = [...sentJobs.keys()].filter((id) => !written.has(id))
+      if (changed.length > 0 || gone.length > 0 || all.length !== sentTotal) {
         frames.push(frame("jobs", { total: all.length, changed, gone }))
       }
 
       const ruleViews = rules.map((rule) => ({ rule, injected: faults.injected(rule) }))
       const writtenRules = JSON.stringify(ruleViews)
-      if (writtenRules !== toldRules) frames.push(frame("faults", ruleViews))
+      if (writtenRules !== sentRules) frames.push(frame("faults", ruleViews))
 
-      // An entry that is no longer in the log is before all that are.
+      // If the log has dropped the last sent entry, all its entries are newer: `lastIndexOf` returns -1.
       const entries = log.slice(lastEntry === undefined ? 0 : log.lastIndexOf(lastEntry) + 1).slice(-shownRequests)
-      if (entries.length > 0 || !toldServer) frames.push(frame("requests", entries))
+      if (entries.length > 0 || !isServerSent) frames.push(frame("requests", entries))
 
-      toldServer = true
-      toldJobs = written
-      toldTotal = all.length
-      toldRules = writtenRules
+      isServerSent = true
+      sentJobs = written
+      sentTotal = all.length
+      sentRules = writtenRules
       lastEntry = log.at(-1)
-      const again = Math.min(...all.slice(-shownJobs).map((job) => againIn(job, now)))
-      return { text: frames.join(""), again }
+      const nextCheckIn = Math.min(...all.slice(-shownJobs).map((job) => nextChangeIn(job, now)))
+      return { text: frames.join(""), nextCheckIn }
     })
 }

@@ -1,4 +1,4 @@
-/** A file as an answer: conditional requests and single ranges (RFC 9110, sections 13 and 14), streamed from the disk. */
+/** Serves a file from disk, with conditional requests and single ranges (RFC 9110, sections 13 and 14). */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -10,14 +10,14 @@ export interface ServedFile {
   readonly path: string
   readonly contentType: string
   readonly filename: string
-  /** Names these very bytes, without quotes. */
+  /** Entity tag of the bytes, without quotes. */
   readonly tag: string
-  /** Whether a part of the file can be asked for. */
+  /** Whether the server accepts `Range`. */
   readonly ranges: boolean
   readonly headers?: { readonly [name: string]: string } | undefined
 }
 
-/** Which bytes a `Range` asks for, both ends included. */
+/** Bytes that a `Range` header requests, both ends included. */
 export type ByteRange =
   | { readonly _tag: "Whole" }
   | { readonly _tag: "Part"; readonly first: number; readonly last: number }
@@ -26,7 +26,7 @@ export type ByteRange =
 const whole: ByteRange = { _tag: "Whole" }
 const unsatisfiable: ByteRange = { _tag: "Unsatisfiable" }
 
-/** `bytes=a-b`, `bytes=a-` or `bytes=-n`. Several ranges, another unit and what makes no sense are ignored. */
+/** Parses `bytes=a-b`, `bytes=a-` or `bytes=-n`. Several ranges, other units and invalid ranges return the whole file. */
 export const byteRange = (header: string | undefined, size: number): ByteRange => {
   const match = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header ?? "")
   const [, from = "", to = ""] = match ?? []
@@ -41,7 +41,7 @@ export const byteRange = (header: string | undefined, size: number): ByteRange =
   return first >= size ? unsatisfiable : { _tag: "Part", first, last }
 }
 
-/** Whether a list of entity tags has this one; weak ones compare by their text alone. */
+/** Whether a list of entity tags contains the tag, by weak comparison. */
 const includesTag = (header: string | undefined, etag: string): boolean =>
   header !== undefined &&
   (header.trim() === "*" || (header.match(/(?:W\/)?"[^"]*"/g) ?? []).some((tag) => tag.replace(/^W\//, "") === etag))
@@ -58,14 +58,15 @@ export const serveFile = (
 > =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const { headers: asked, method } = yield* HttpServerRequest.HttpServerRequest
+    const { headers: requestHeaders, method } = yield* HttpServerRequest.HttpServerRequest
     const size = Number((yield* Effect.orDie(fs.stat(file.path))).size)
     const etag = `"${file.tag}"`
     const headers = { etag, ...(file.ranges ? { "accept-ranges": "bytes" } : {}), ...file.headers }
-    if (includesTag(asked["if-none-match"], etag)) return HttpServerResponse.empty({ status: 304, headers })
-    // A date cannot match, as no `last-modified` is ever said; a weak tag must not (RFC 9110, 13.1.5).
-    const fresh = asked["if-range"] === undefined || asked["if-range"].trim() === etag
-    const range = file.ranges && method === "GET" && fresh ? byteRange(asked.range, size) : whole
+    if (includesTag(requestHeaders["if-none-match"], etag)) return HttpServerResponse.empty({ status: 304, headers })
+    // A date cannot match, because the server sends no `last-modified`. A weak tag must not match (RFC 9110, 13.1.5).
+    const ifRange = requestHeaders["if-range"]
+    const isFresh = ifRange === undefined || ifRange.trim() === etag
+    const range = file.ranges && method === "GET" && isFresh ? byteRange(requestHeaders.range, size) : whole
     if (range._tag === "Unsatisfiable") {
       return yield* refuse(416, `The range is not within the ${size} bytes of the file.`, {
         code: "range_not_satisfiable",

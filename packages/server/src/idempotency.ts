@@ -1,4 +1,4 @@
-/** `Idempotency-Key`, for servers that honour it: a submission that comes again is answered with the job it made. */
+/** `Idempotency-Key`: a server that honours it returns the first job for a repeated submission. */
 import { createHash } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -7,14 +7,14 @@ import * as Stream from "effect/Stream"
 import type { Job } from "./Jobs.js"
 import { type Fields, type Refusal, refuse, UploadedFile } from "./protocol.js"
 
-/** A job, and whether it was there before. */
+/** A job, and whether an earlier submission made it. */
 export interface Submitted {
   readonly job: Job
   readonly replayed: boolean
 }
 
 /** @internal */
-export type Once = <R>(
+export type SubmitOnce = <R>(
   path: string,
   fields: Fields,
   make: Effect.Effect<Job, Refusal, R>
@@ -22,7 +22,7 @@ export type Once = <R>(
 
 const fresh = (job: Job): Submitted => ({ job, replayed: false })
 
-/** What was asked for, whatever its boundaries, its spaces and its order of fields are. */
+/** Hashes the content of a submission. Form boundaries, white space in JSON and the order of fields do not matter. */
 const fingerprintOf = (path: string, fields: Fields): Effect.Effect<string, never, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const hash = createHash("sha256").update(path)
@@ -37,31 +37,31 @@ const fingerprintOf = (path: string, fields: Fields): Effect.Effect<string, neve
     return hash.digest("hex")
   })
 
-interface Kept {
-  /** Of two requests with one key, the second waits for what the first comes to. */
+interface KeyRecord {
+  /** Makes a second request with the same key wait for the result of the first. */
   readonly permit: Effect.Semaphore
   made: { readonly fingerprint: string; readonly job: Job } | null
 }
 
-/** Keys are kept for as long as the server runs. A submission that is refused makes nothing, and leaves its key free. */
-export const makeIdempotency = (rule: "honour" | "ignore"): Once => {
+/** Makes the check of idempotency keys. The server keeps keys until it stops. A refused submission does not use up its key. */
+export const makeIdempotency = (rule: "honour" | "ignore"): SubmitOnce => {
   if (rule === "ignore") return (_path, _fields, make) => Effect.map(make, fresh)
-  const keys = new Map<string, Kept>()
+  const keys = new Map<string, KeyRecord>()
   return (path, fields, make) =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => {
       const key = headers["idempotency-key"]
       if (key === undefined || key === "") return Effect.map(make, fresh)
-      const kept = keys.get(key) ?? { permit: Effect.unsafeMakeSemaphore(1), made: null }
-      keys.set(key, kept)
+      const record = keys.get(key) ?? { permit: Effect.unsafeMakeSemaphore(1), made: null }
+      keys.set(key, record)
       return Effect.flatMap(fingerprintOf(path, fields), (fingerprint) =>
-        kept.permit.withPermits(1)(
+        record.permit.withPermits(1)(
           Effect.suspend(() => {
-            const { made } = kept
+            const { made } = record
             if (made === null) {
-              // Nothing may come between a job and its key: a client that goes away now will ask again.
+              // Uninterruptible, so that no job exists without its key: a client that disconnects now will retry.
               return Effect.uninterruptible(
                 Effect.map(make, (job) => {
-                  kept.made = { fingerprint, job }
+                  record.made = { fingerprint, job }
                   return fresh(job)
                 })
               )
@@ -71,7 +71,7 @@ export const makeIdempotency = (rule: "honour" | "ignore"): Once => {
               : Effect.fail(
                   refuse(409, "This Idempotency-Key was used for another request.", {
                     code: "idempotency_key_reused",
-                    // The protocol's own clients try again after a 409.
+                    // The official clients retry after a 409 without this header.
                     headers: { "x-should-retry": "false" }
                   })
                 )

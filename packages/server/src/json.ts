@@ -1,6 +1,6 @@
-/** What JSON is made of, for reading request bodies. */
+/** Types of JSON values in request bodies. */
 
-/** Any JSON value. Defined here, as the declarations of this package name it. */
+/** Any JSON value. */
 export type Json = string | number | boolean | null | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
 export type JsonObject = { readonly [key: string]: unknown }

@@ -1,4 +1,4 @@
-/** API keys: whether a request has one of those that the server knows. */
+/** Checks the API key of a request. */
 import { createHash, timingSafeEqual } from "node:crypto"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
@@ -6,12 +6,12 @@ import type * as Redacted from "effect/Redacted"
 import { type Refusal, refuse } from "./protocol.js"
 import { revealed } from "./secret.js"
 
-// Hashes have one length, so that the time of a comparison tells nothing of a key, its length included.
+// All hashes have the same length, so the time of a comparison reveals neither a key nor its length.
 const hash = (key: string): Buffer => createHash("sha256").update(key).digest()
 
 /**
- * Lets a request pass that has a key, as `Authorization: Bearer` or alone in one of the other headers. With no keys,
- * all pass.
+ * Makes a check that refuses a request without a known key with 401. The key is in `Authorization: Bearer`, or alone in one
+ * of the other headers. If `keys` is `undefined`, every request passes.
  */
 export const keyCheck = (
   keys: ReadonlyArray<string | Redacted.Redacted> | undefined,

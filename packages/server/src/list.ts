@@ -1,21 +1,26 @@
-/** `GET /videos`: pages by cursor. */
+/** Pages of `GET /videos`, by cursor. */
 import * as Effect from "effect/Effect"
 import type { Job } from "./Jobs.js"
 import { type Refusal, refuse } from "./protocol.js"
 
-/** How many jobs a page may have, and what a cursor that names no job gives. */
+/** Limits of a page, and the response to a cursor that names no job. */
 export interface ListRule {
-  readonly least: number
-  readonly most: number
-  /** Where no `limit` is given. */
-  readonly usual: number
+  readonly minLimit: number
+  readonly maxLimit: number
+  readonly defaultLimit: number
   readonly unknownAfter: "refused" | "empty"
-  /** Of a `limit` or an `order` that cannot be read. */
+  /** HTTP status for an invalid `limit` or `order`. */
   readonly status: number
 }
 
-/** The protocol's. A job that is not there, or no longer, is refused as a cursor with 400. */
-export const protocolList: ListRule = { least: 0, most: 100, usual: 20, unknownAfter: "refused", status: 400 }
+/** Limits of the protocol. A cursor that names no existing job is refused with 400. */
+export const protocolList: ListRule = {
+  minLimit: 0,
+  maxLimit: 100,
+  defaultLimit: 20,
+  unknownAfter: "refused",
+  status: 400
+}
 
 /** @internal */
 export interface Page {
@@ -23,7 +28,7 @@ export interface Page {
   readonly hasMore: boolean
 }
 
-/** The page that a query asks for: newest first unless `order=asc`; jobs of one millisecond as they were made. */
+/** Returns the page for a query. Newest first unless `order=asc`; jobs of the same millisecond keep their creation order. */
 export const pageOf = (
   all: ReadonlyArray<Job>,
   query: URLSearchParams,
@@ -31,13 +36,13 @@ export const pageOf = (
 ): Effect.Effect<Page, Refusal> => {
   const refused = (param: string, message: string, code: string) => refuse(rule.status, message, { param, code })
   const given = query.get("limit")
-  const limit = given === null ? rule.usual : /^-?\d{1,9}$/.test(given) ? Number(given) : Number.NaN
+  const limit = given === null ? rule.defaultLimit : /^-?\d{1,9}$/.test(given) ? Number(given) : Number.NaN
   if (Number.isNaN(limit)) {
     return Effect.fail(refused("limit", "Invalid type for 'limit': expected an integer.", "invalid_type"))
   }
-  if (given !== null && (limit < rule.least || limit > rule.most)) {
-    const bounds = `${rule.least}${rule.most === Infinity ? " or more" : ` to ${rule.most}`}`
-    const code = limit < rule.least ? "integer_below_min_value" : "integer_above_max_value"
+  if (given !== null && (limit < rule.minLimit || limit > rule.maxLimit)) {
+    const bounds = `${rule.minLimit}${rule.maxLimit === Infinity ? " or more" : ` to ${rule.maxLimit}`}`
+    const code = limit < rule.minLimit ? "integer_below_min_value" : "integer_above_max_value"
     return Effect.fail(refused("limit", `Invalid 'limit': expected an integer of ${bounds}.`, code))
   }
   const order = query.get("order") ?? "desc"
@@ -47,7 +52,7 @@ export const pageOf = (
   }
   const ordered = order === "asc" ? all : [...all].reverse()
   const after = query.get("after")
-  const at = after === null ? -1 : ordered.findIndex(({ id, lookId }) => id === after || lookId === after)
+  const at = after === null ? -1 : ordered.findIndex(({ id, retrieveId }) => id === after || retrieveId === after)
   if (after !== null && at === -1) {
     return rule.unknownAfter === "empty"
       ? Effect.succeed({ jobs: [], hasMore: false })

@@ -1,4 +1,4 @@
-/** The protocol's ten operations, and which of them a request asks for. */
+/** The ten operations of the protocol, and how the server finds the operation of a request. */
 
 /**
  * The protocol's operations, as the server names them.
@@ -20,7 +20,7 @@ export type Operation =
 
 const idSegment = Symbol("id")
 
-// Fixed paths before those with an id in the same place.
+// A fixed path comes before a path with an id in the same segment: the first match wins.
 const table: ReadonlyArray<readonly [Operation, "GET" | "POST" | "DELETE", ReadonlyArray<string | typeof idSegment>]> =
   [
     ["create", "POST", []],
@@ -38,13 +38,13 @@ const table: ReadonlyArray<readonly [Operation, "GET" | "POST" | "DELETE", Reado
 /** @internal */
 export const operations: ReadonlyArray<Operation> = table.map(([operation]) => operation)
 
-/** What a request asks for: an operation, perhaps of one video or character; or a path that is served with other methods. */
-export type Asked =
+/** Target of a request: an operation with its id, if any; a path that allows only other methods; or an unknown path. */
+export type RequestTarget =
   | { readonly _tag: "Operation"; readonly operation: Operation; readonly id: string }
   | { readonly _tag: "OtherMethods"; readonly methods: ReadonlyArray<string> }
   | { readonly _tag: "Nothing" }
 
-const decoded = (segment: string): string => {
+const decodeSegment = (segment: string): string => {
   try {
     return decodeURIComponent(segment)
   } catch {
@@ -53,15 +53,15 @@ const decoded = (segment: string): string => {
 }
 
 /**
- * Finds the operation, among those that are served, for a method and a path below one of the bases. `HEAD` is `GET`
- * without its body. An id is one segment, percent-encoded where it must be.
+ * Finds the served operation for a method and a path below one of the base paths. `HEAD` counts as `GET`. An id is one
+ * percent-encoded segment.
  */
 export const operationOf = (
   served: ReadonlySet<Operation>,
   bases: ReadonlyArray<string>,
   method: string,
   url: string
-): Asked => {
+): RequestTarget => {
   const path = url.replace(/[?#].*$/s, "")
   const base = bases.find((start) => path === `${start}/videos` || path.startsWith(`${start}/videos/`))
   if (base === undefined) return { _tag: "Nothing" }
@@ -72,12 +72,12 @@ export const operationOf = (
       template.length === segments.length &&
       template.every((part, index) => (part === idSegment ? segments[index] !== "" : part === segments[index]))
   )
-  const wanted = method === "HEAD" ? "GET" : method
-  const match = found.find(([, verb]) => verb === wanted)
+  const wantedMethod = method === "HEAD" ? "GET" : method
+  const match = found.find(([, verb]) => verb === wantedMethod)
   if (match === undefined) {
     return found.length === 0 ? { _tag: "Nothing" } : { _tag: "OtherMethods", methods: found.map(([, verb]) => verb) }
   }
   const [operation, , template] = match
   const at = template.indexOf(idSegment)
-  return { _tag: "Operation", operation, id: at === -1 ? "" : decoded(segments[at] ?? "") }
+  return { _tag: "Operation", operation, id: at === -1 ? "" : decodeSegment(segments[at] ?? "") }
 }

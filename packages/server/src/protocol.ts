@@ -1,15 +1,15 @@
-/** The server's side of the wire: the fields of requests, read strictly, and why one is refused. */
+/** Reads and validates the fields of requests, and defines the errors of the server. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { isObject } from "./json.js"
 
-/** An answer that says no, in the words of the protocol; an accent may say it in others. */
+/** Error response of the protocol. A dialect can change its status, message and code. */
 export class Refusal extends Data.TaggedError("Refusal")<{
   readonly status: number
   readonly message: string
   readonly param?: string | undefined
   readonly code?: string | undefined
-  /** What the job is, where that is why. */
+  /** Phase of the job, if the phase is the reason. */
   readonly phase?: string | undefined
   readonly headers?: { readonly [name: string]: string } | undefined
 }> {}
@@ -26,10 +26,10 @@ export const refuse = (
   }
 ): Refusal => new Refusal({ status, message, ...details })
 
-/** A request body, whether it came as JSON or as a form; files are paths of what was uploaded. */
+/** Fields of a request body, from JSON or from a form. A file is an `UploadedFile`. */
 export type Fields = { readonly [name: string]: unknown }
 
-/** An uploaded file, on disk for as long as the request lasts. */
+/** Uploaded file; it stays on disk until the request ends. */
 export class UploadedFile {
   readonly path: string
   readonly name: string
@@ -68,7 +68,7 @@ const invalid = (param: string, message: string, code: string) => Effect.fail(re
 const missing = (param: string) =>
   Effect.fail(refuse(400, `Missing required parameter: '${param}'.`, { param, code: "missing_required_parameter" }))
 
-/** The protocol's `maxLength`, in code points. */
+/** `maxLength` of the protocol, in code points. */
 const maxPromptLength = 32_000
 
 /** @internal */
@@ -86,28 +86,30 @@ export const readPrompt = (fields: Fields): Effect.Effect<string, Refusal> =>
     )
   })
 
-/** The published enum stops at 12, its text at 20; this server takes what the text says. */
-const lengths = ["4", "8", "12", "16", "20"]
+/** The published enum ends at 12 and its description at 20; this server follows the description. */
+const protocolSeconds = ["4", "8", "12", "16", "20"]
 
-/** Where a server takes any length, this one still has to draw it. */
-const mostSeconds = 120
+/** Longest clip of a dialect that accepts any length: this server has to draw it. */
+const maxSeconds = 120
 
-/** Which lengths and sizes are taken: the protocol's, or any that a clip can be drawn for. */
-export type Leeway = "protocol" | "any"
+/** Accepted lengths and sizes: those of the protocol, or all that the server can draw. */
+export type Limits = "protocol" | "any"
 
-/** In seconds. A number is taken for its digits where any length is. */
-export const readSeconds = (fields: Fields, leeway: Leeway): Effect.Effect<number | null, Refusal> => {
+/** Reads the length in seconds. With the limits `any`, a JSON number counts as its digits. */
+export const readSeconds = (fields: Fields, limits: Limits): Effect.Effect<number | null, Refusal> => {
   const { seconds } = fields
-  const digits = leeway === "any" && typeof seconds === "number" ? { seconds: String(seconds) } : fields
+  const digits = limits === "any" && typeof seconds === "number" ? { seconds: String(seconds) } : fields
   return Effect.flatMap(text(digits, "seconds"), (given) => {
     if (given === null) return Effect.succeed(null)
-    if (leeway === "protocol" ? lengths.includes(given) : /^[1-9]\d*$/.test(given) && Number(given) <= mostSeconds) {
+    if (
+      limits === "protocol" ? protocolSeconds.includes(given) : /^[1-9]\d*$/.test(given) && Number(given) <= maxSeconds
+    ) {
       return Effect.succeed(Number(given))
     }
     const supported =
-      leeway === "protocol"
+      limits === "protocol"
         ? "Supported values are: '4', '8', '12', '16', and '20'."
-        : `Supported are whole numbers from 1 to ${mostSeconds}.`
+        : `Supported are whole numbers from 1 to ${maxSeconds}.`
     return invalid("seconds", `Invalid value for 'seconds'. ${supported}`, "invalid_value")
   })
 }
@@ -122,7 +124,7 @@ export const required =
 export interface Size {
   readonly width: number
   readonly height: number
-  /** As it was asked for. */
+  /** The size of the request; `null` if it names none. */
   readonly size: string | null
 }
 
@@ -131,17 +133,17 @@ const isSide = (side: number): boolean => side >= 16 && side <= 4096 && side % 2
 const nearestSide = (side: number): number => Math.min(4096, Math.max(16, Math.ceil(side / 2) * 2))
 
 /**
- * Width and height in pixels. Any even size is taken, not the protocol's four alone: small clips make quick tests. Where
- * a server takes any size at all, the clip has the nearest that can be drawn.
+ * Reads width and height in pixels. The server accepts every even size, not only the four of the protocol, because small
+ * clips make tests fast. With the limits `any`, it rounds to the nearest size that it can draw.
  */
-export const readSize = (fields: Fields, leeway: Leeway): Effect.Effect<Size, Refusal> =>
+export const readSize = (fields: Fields, limits: Limits): Effect.Effect<Size, Refusal> =>
   Effect.flatMap(text(fields, "size"), (given) => {
     const size = given === "" ? null : given
     const match = /^(\d{1,5})x(\d{1,5})$/.exec(size ?? "720x1280")
     const width = Number(match?.[1])
     const height = Number(match?.[2])
     if (isSide(width) && isSide(height)) return Effect.succeed({ width, height, size })
-    return leeway === "any" && match !== null
+    return limits === "any" && match !== null
       ? Effect.succeed({ width: nearestSide(width), height: nearestSide(height), size })
       : invalid(
           "size",
@@ -150,13 +152,13 @@ export const readSize = (fields: Fields, leeway: Leeway): Effect.Effect<Size, Re
         )
   })
 
-/** The model's name; `null` where none is given. */
+/** Reads the name of the model; `null` if the request names none. */
 export const readModel = (fields: Fields): Effect.Effect<string | null, Refusal> =>
   Effect.map(text(fields, "model"), (model) => (model === "" ? null : model))
 
 /**
- * A field that is an object: as such in JSON, and in a form as `name[key]` fields or as one field of JSON text. Anything
- * else is given back as it is.
+ * Reads a field that is an object in JSON. A form sends it as `name[key]` fields, or as one field of JSON text. Returns any
+ * other value unchanged.
  */
 export const objectField = (fields: Fields, name: string): unknown => {
   const value = fields[name]
@@ -175,7 +177,7 @@ export const objectField = (fields: Fields, name: string): unknown => {
   return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }
 
-/** What an extension or an edit starts from: a job by its id, or an uploaded file. */
+/** Reads the source of an extension or an edit: the id of a job, or an uploaded file. */
 export const readSource = (fields: Fields): Effect.Effect<string | UploadedFile, Refusal> => {
   const video = objectField(fields, "video")
   if (video === undefined || video === null) return missing("video")
@@ -185,15 +187,15 @@ export const readSource = (fields: Fields): Effect.Effect<string | UploadedFile,
     : invalid("video", "Invalid type for 'video': expected a reference with an 'id', or a file.", "invalid_type")
 }
 
-/** The film that a character is made from. */
-export const readFilm = ({ video }: Fields): Effect.Effect<UploadedFile, Refusal> =>
+/** Reads the uploaded video of a character. */
+export const readVideoFile = ({ video }: Fields): Effect.Effect<UploadedFile, Refusal> =>
   video instanceof UploadedFile
     ? Effect.succeed(video)
     : video === undefined
       ? missing("video")
       : invalid("video", "Invalid type for 'video': expected a file.", "invalid_type")
 
-/** The protocol's `maxLength`, in code points. */
+/** `maxLength` of the protocol, in code points. */
 const maxNameLength = 80
 
 /** @internal */

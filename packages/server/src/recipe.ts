@@ -1,6 +1,6 @@
 /**
- * How a clip is made, down to the prompt or the upload that it started from. A recipe holds all that is needed to make the
- * clip again, so that a job's descendants do not need the job, nor its file: only an uploaded file must be kept.
+ * Recipes: how to make a clip, back to its first prompt or upload. A recipe can make the clip again, so derived clips need
+ * neither the source job nor its file. Only an uploaded file has to stay on disk.
  */
 
 import type { Scene } from "./media/frames.js"
@@ -10,19 +10,19 @@ import { randomId } from "./randomId.js"
 
 /** @internal */
 export interface Recipe {
-  /** Names the clip's files, and goes into its colours. */
+  /** Name of the files of the clip, and seed of its colours. */
   readonly key: string
-  /** As seen on the screen. */
+  /** Pixels on the screen. */
   readonly width: number
   readonly height: number
-  /** Of the whole clip. */
+  /** Length of the clip, with its sources. */
   readonly seconds: number
   readonly made:
     | {
         readonly _tag: "Drawn"
         readonly prompt: string
         readonly label: string | undefined
-        /** Path of the picture that it begins with. */
+        /** Path of the picture that becomes the first frame. */
         readonly picture: string | undefined
       }
     | { readonly _tag: "Uploaded"; readonly path: string; readonly codec: string }
@@ -30,7 +30,7 @@ export interface Recipe {
     | { readonly _tag: "Redrawn"; readonly source: Recipe; readonly prompt: string; readonly label: string }
 }
 
-/** A clip from a prompt; the label is a few words for its corner. */
+/** Makes the recipe of a clip from a prompt. The label appears in the corner. */
 export const drawn = (clip: {
   readonly width: number
   readonly height: number
@@ -43,7 +43,7 @@ export const drawn = (clip: {
   return { key: randomId(), width, height, seconds, made: { _tag: "Drawn", prompt, label, picture } }
 }
 
-/** A file that somebody sent, kept at the path for as long as a clip that goes on from it may be asked for. */
+/** Makes the recipe of an uploaded file, which stays at the path until no job needs it. */
 export const uploaded = (path: string, { durationSeconds, height, videoCodec, width }: ClipFacts): Recipe => ({
   key: randomId(),
   width,
@@ -52,7 +52,7 @@ export const uploaded = (path: string, { durationSeconds, height, videoCodec, wi
   made: { _tag: "Uploaded", path, codec: videoCodec }
 })
 
-/** The source's pictures, and a new segment after them. */
+/** Makes the recipe of an extension: the frames of the source, then a new segment. */
 export const extended = (source: Recipe, prompt: string, seconds: number): Recipe => ({
   key: randomId(),
   width: source.width,
@@ -61,7 +61,7 @@ export const extended = (source: Recipe, prompt: string, seconds: number): Recip
   made: { _tag: "Extended", source, prompt, seconds }
 })
 
-/** As many pictures as the source has, moving alike, in other colours, with another prompt and a label on them. */
+/** Makes the recipe of a remix or an edit: length and motion of the source, with other colours, prompt and label. */
 export const redrawn = (source: Recipe, prompt: string, label: string): Recipe => ({
   key: randomId(),
   width: encodable(source.width),
@@ -70,12 +70,12 @@ export const redrawn = (source: Recipe, prompt: string, label: string): Recipe =
   made: { _tag: "Redrawn", source, prompt, label }
 })
 
-/** The pictures of a clip as they are drawn; those of an upload cannot be decoded, and have a stand-in. */
+/** Returns the shots of a clip. The server cannot decode an upload, so drawn frames replace its own. */
 export const reelOf = (recipe: Recipe): Reel => {
   const { key: id, made, seconds: totalSeconds } = recipe
-  const whole = { width: encodable(recipe.width), height: encodable(recipe.height), fps: DEFAULT_FPS, totalSeconds }
-  const shot = (scene: Omit<Scene, keyof typeof whole>, seconds: number): Shot => ({
-    scene: { ...whole, ...scene },
+  const clip = { width: encodable(recipe.width), height: encodable(recipe.height), fps: DEFAULT_FPS, totalSeconds }
+  const shot = (scene: Omit<Scene, keyof typeof clip>, seconds: number): Shot => ({
+    scene: { ...clip, ...scene },
     frames: Math.max(1, Math.round(seconds * DEFAULT_FPS))
   })
   switch (made._tag) {
@@ -107,7 +107,7 @@ export const reelOf = (recipe: Recipe): Reel => {
   }
 }
 
-/** The uploaded film or picture that is needed to make the clip; `null` where all of it is drawn. */
+/** Returns the path of the upload that the recipe needs: a video or a picture. `null` if the server draws all frames. */
 export const uploadOf = ({ made }: Recipe): string | null => {
   switch (made._tag) {
     case "Uploaded":

@@ -1,6 +1,6 @@
 /**
- * The `input_reference` of a submission: an image that guides it. It is validated, and named in the corner of the clip; a PNG
- * is what the clip begins with. No URL is fetched, and no file looked up.
+ * Reads the `input_reference` of a submission: an image that guides it. The server validates it and writes its name into the
+ * corner of the clip; an uploaded PNG becomes the first frame. The server fetches no URL and resolves no file id.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -24,7 +24,7 @@ const isImage = (start: Uint8Array): boolean => {
   )
 }
 
-/** By its content type, and where that says nothing (clients that stream a file send none) by its first bytes. */
+/** Checks the content type. If it names no type, checks the first bytes: clients that stream a file send no type. */
 const checkFile = (file: UploadedFile): Effect.Effect<string, Refusal, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const [type = ""] = file.contentType.toLowerCase().split(";")
@@ -48,16 +48,19 @@ const checkUrl = (url: unknown): Effect.Effect<string, Refusal> =>
     : invalid(`Invalid '${param}.image_url': expected an http(s) URL or a data URL of an image.`, "invalid_value")
 
 /**
- * How a server takes an image: as the protocol says; as a file alone in this field, and as JSON text in `image_reference`
- * (anything else in this field is dropped); or as a file or a text (path, URL or data URL), but not as an object.
+ * How a server accepts a reference image.
+ *
+ * - `protocol`: as a file, or as an object with `image_url` or `file_id`.
+ * - `file`: as a file in this field, or as JSON text in `image_reference`. The server ignores other values of this field.
+ * - `text`: as a file, or as a string (path, URL or data URL), but not as an object.
  */
 export type ReferenceRule = "protocol" | "file" | "text"
 
-/** An image that came along. */
+/** Reference image of a submission. */
 export interface Reference {
-  /** A few words about it for the clip's corner; nothing where there is no image. */
+  /** Label for the corner of the clip; `undefined` without an image. */
   readonly label: string | undefined
-  /** The image itself, where it is a file. */
+  /** The image, if the request uploads it as a file. */
   readonly file: UploadedFile | undefined
 }
 
@@ -68,11 +71,14 @@ export const readReference = (
 ): Effect.Effect<Reference, Refusal, FileSystem.FileSystem> => {
   const value = fields[param]
   const file = value instanceof UploadedFile ? value : undefined
-  return Effect.map(file === undefined ? named(fields, rule) : checkFile(file), (label) => ({ label, file }))
+  return Effect.map(file === undefined ? readNamedReference(fields, rule) : checkFile(file), (label) => ({
+    label,
+    file
+  }))
 }
 
-/** An image that is named, and not here. */
-const named = (fields: Fields, rule: ReferenceRule): Effect.Effect<string | undefined, Refusal> => {
+/** Reads a reference by URL, file id or text, and returns its label. */
+const readNamedReference = (fields: Fields, rule: ReferenceRule): Effect.Effect<string | undefined, Refusal> => {
   if (rule === "file") return readObject(objectField(fields, "image_reference"))
   if (rule === "text") {
     const text = fields[param]

@@ -1,4 +1,4 @@
-/** A secret as a program gives it: plain or wrapped. */
+/** Reads a secret that is a plain string or `Redacted`. */
 import * as Redacted from "effect/Redacted"
 
 export const revealed = (secret: string | Redacted.Redacted): string =>

@@ -1,34 +1,33 @@
-/** The bodies that the servers answer with: a job as each of them writes it, and its refusals. */
+/** Response bodies of each kind of server: a job as the server encodes it, and its error bodies. */
 import { type Job, type JobState, stateOf } from "./Jobs.js"
 import { DEFAULT_FPS } from "./media/Media.js"
 import type { Operation } from "./operations.js"
 import type { Refusal } from "./protocol.js"
 
-/** What an answer about a job is for: the request that made it, a look at it, a list, or its deletion. */
-export type Occasion = "submission" | "look" | "list" | "deletion"
+/** Kind of request whose response describes a job. */
+export type RequestKind = "submission" | "retrieve" | "list" | "deletion"
 
 /** @internal */
 export interface View {
   readonly now: number
-  readonly occasion: Occasion
-  /** Of the server, up to and including `/v1`. */
+  readonly requestKind: RequestKind
+  /** Base URL of the server, up to and including `/v1`. */
   readonly baseUrl: string
 }
 
-/** A JSON body. */
 export type Body = { readonly [name: string]: unknown }
 
 const unix = (millis: number): number => Math.floor(millis / 1000)
 
 const sizeOf = ({ recipe }: Job): string => `${recipe.width}x${recipe.height}`
 
-// A file's length may be any; milliseconds are finer than any frame.
+// An uploaded file can have any length; rounding to milliseconds is finer than one frame.
 const lengthOf = ({ recipe }: Job): number => Math.round(recipe.seconds * 1000) / 1000
 
 const expiryOf = (job: Job, { phase }: JobState): number | null =>
   phase === "completed" && job.expiresAt !== null ? unix(job.expiresAt) : null
 
-/** The protocol's `VideoResource`. */
+/** Encodes a job as the `VideoResource` of the protocol. */
 export const protocolVideo = (job: Job, { now }: Pick<View, "now">): Body => {
   const state = stateOf(job, now)
   return {
@@ -48,7 +47,7 @@ export const protocolVideo = (job: Job, { now }: Pick<View, "now">): Body => {
   }
 }
 
-/** The HTTP status of a job's fault, where its code is one; else 500. */
+/** Returns the code of a job's fault if it is an HTTP error status, else 500. */
 export const faultStatus = ({ fault }: Job): number => {
   const code = Number(fault?.code)
   return Number.isInteger(code) && code >= 400 && code <= 599 ? code : 500
@@ -77,7 +76,7 @@ export const vllmVideo = (job: Job, view: View): Body => {
   }
 }
 
-/** Never `in_progress`; no prompt; a fault without a code. */
+/** Encodes a job as SGLang does: without `in_progress`, without a prompt, and with a fault that has no code. */
 export const sglangVideo = (job: Job, view: View): Body => {
   const state = stateOf(job, view.now)
   const done = state.phase === "completed"
@@ -85,7 +84,7 @@ export const sglangVideo = (job: Job, view: View): Body => {
     id: job.id,
     object: "video",
     model: job.model,
-    status: view.occasion === "deletion" ? "deleted" : state.phase === "in_progress" ? "queued" : state.phase,
+    status: view.requestKind === "deletion" ? "deleted" : state.phase === "in_progress" ? "queued" : state.phase,
     progress: done ? 100 : 0,
     created_at: unix(job.createdAt),
     completed_at: done ? unix(job.endsAt) : null,
@@ -102,12 +101,12 @@ export const sglangVideo = (job: Job, view: View): Body => {
   }
 }
 
-/** As through the adapters that know the least: a look tells little more than the status, and another id. */
+/** Encodes a job as LiteLLM's poorest adapters do: `GET` returns little more than the status, and a different id. */
 export const litellmVideo = (job: Job, view: View): Body => {
   const { phase } = stateOf(job, view.now)
-  const submitted = view.occasion === "submission"
+  const submitted = view.requestKind === "submission"
   return {
-    id: view.occasion === "look" ? job.lookId : job.id,
+    id: view.requestKind === "retrieve" ? job.retrieveId : job.id,
     object: "video",
     status: phase === "in_progress" ? "processing" : phase,
     created_at: submitted ? unix(job.createdAt) : 0,
@@ -123,19 +122,19 @@ export const litellmVideo = (job: Job, view: View): Body => {
   }
 }
 
-/** What is empty is absent; `completed_at` is when the task changed last, also while it runs. */
+/** Encodes a job as new-api does: empty fields are absent, and `completed_at` is the last change, even of a running job. */
 export const newApiVideo = (job: Job, view: View): Body => {
   const { now } = view
   const state = stateOf(job, now)
-  // A task is NOT_START, for which the server has no word, right after it was submitted.
-  const unsettled = now < (job.createdAt + job.startsAt) / 2
+  // new-api maps its internal status NOT_START to `unknown`; a task has that status right after its submission.
+  const isNotStarted = now < (job.createdAt + job.startsAt) / 2
   const url = `${view.baseUrl}/videos/${encodeURIComponent(job.id)}/content`
   return {
     id: job.id,
     task_id: job.id,
     object: "video",
     model: job.model,
-    status: unsettled ? "unknown" : state.phase,
+    status: isNotStarted ? "unknown" : state.phase,
     progress: state.phase === "failed" ? 100 : state.progress,
     created_at: unix(job.createdAt),
     ...(state.phase === "queued" ? {} : { completed_at: unix(Math.min(now, job.endsAt)) }),
@@ -147,12 +146,12 @@ export const newApiVideo = (job: Job, view: View): Body => {
 }
 
 // -----------------------------------------------------------------------------
-// refusals
+// error bodies
 // -----------------------------------------------------------------------------
 
-/** What was refused. */
+/** The request that the server refused. */
 export interface Refused {
-  /** `null` for a request that asks for nothing that is served. */
+  /** `null` if the request matched no served operation. */
   readonly operation: Operation | null
   /** Whether the body was a form. */
   readonly form: boolean
@@ -160,16 +159,16 @@ export interface Refused {
 
 const typeOf = (status: number): string => (status >= 500 ? "server_error" : "invalid_request_error")
 
-/** The protocol's envelope. */
+/** Encodes an error as the protocol does. */
 export const protocolError = ({ code, message, param, status }: Refusal): Body => ({
   error: { message, type: typeOf(status), param: param ?? null, code: code ?? null }
 })
 
-/** FastAPI's, which all servers built on it fall back to. */
+/** Encodes an error as FastAPI does by default. */
 export const detailError = ({ message }: Refusal): Body => ({ detail: message })
 
-/** What Starlette's router says, whatever the application's own errors look like. */
-export const starlette =
+/** Uses the router errors of Starlette for an unknown path or method, and `otherwise` for all other errors. */
+export const withStarletteErrors =
   (otherwise: (refusal: Refusal, refused: Refused) => Body) =>
   (refusal: Refusal, refused: Refused): Body =>
     refusal.code === "unknown_url"
@@ -197,10 +196,10 @@ export const vllmError = ({ code, message, status }: Refusal): Body =>
 export const sglangError = (refusal: Refusal, { form, operation }: Refused): Body => {
   const { code, message, param, status } = refusal
   if (status === 422) {
-    const place = operation === "list" ? "query" : "body"
-    return { detail: [{ loc: [place, param ?? ""], msg: message, type: code ?? "value_error" }] }
+    const location = operation === "list" ? "query" : "body"
+    return { detail: [{ loc: [location, param ?? ""], msg: message, type: code ?? "value_error" }] }
   }
-  // What goes wrong in the branch that reads JSON is caught there once more.
+  // SGLang wraps the errors of its JSON branch a second time.
   return operation === "create" && !form && status === 400
     ? { detail: `Invalid request body: 400: ${message}` }
     : { detail: message }

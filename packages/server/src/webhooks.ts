@@ -1,6 +1,6 @@
 /**
- * Push events: when a job ends, its end is told to an address, signed as Standard Webhooks are. The only thing in this
- * server that has a timer per job.
+ * Webhooks: when a job ends, the server sends an event that is signed by Standard Webhooks. Only webhooks need a timer for
+ * each job.
  */
 import { createHmac } from "node:crypto"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
@@ -20,39 +20,38 @@ import { randomId } from "./randomId.js"
 import { revealed } from "./secret.js"
 
 /**
- * Why an event did not arrive.
+ * The receiver did not accept an event.
  *
  * @since 0.1.0
  * @category errors
  */
 export class DeliveryError extends Data.TaggedError("DeliveryError")<{
-  /** The HTTP status that was not 2xx (redirects are not followed); `null` where there was no answer in 30 seconds. */
+  /** HTTP status outside 2xx (the server follows no redirect); `null` without a response within 30 seconds. */
   readonly status: number | null
 }> {}
 
 /**
- * Where the events of a server go.
+ * Receiver of the server's events.
  *
  * @since 0.1.0
  * @category models
  */
 export interface WebhookOptions {
-  /** `http` or `https`. */
+  /** An `http` or `https` URL. */
   readonly url: string
-  /** `whsec_` and base64, or any other text, which is taken as UTF-8. */
+  /** `whsec_` and base64, or any other text, whose UTF-8 bytes are the key. */
   readonly secret: string | Redacted.Redacted
   /**
-   * When to try again after an answer that is not 2xx, or none. The message keeps its `webhook-id`; time and signature
-   * are new on every try. Default: `deliverySchedule`. Tries end with the schedule, or with the server.
+   * Schedule of retries after a status outside 2xx, or without a response. Each retry has the same `webhook-id`, and a new
+   * timestamp and signature. Retries end with the schedule, or when the server stops. Default: `deliverySchedule`.
    */
   readonly retry?: Schedule.Schedule<unknown, DeliveryError> | undefined
-  /** What sends the events. Default: `fetch`, which follows no redirect. */
+  /** Client that sends the events. Default: `fetch`, which follows no redirect. */
   readonly client?: HttpClient.HttpClient | undefined
 }
 
 /**
- * Eight more tries, after about 1, 2, 4 ... 128 seconds, each wait 20 % longer or shorter by chance: a little over four
- * minutes in all.
+ * Eight retries, after about 1, 2, 4 ... 128 seconds, with 20 % jitter: a little over four minutes in total.
  *
  * @since 0.1.0
  * @category constructors
@@ -62,28 +61,28 @@ export const deliverySchedule: Schedule.Schedule<unknown> = Schedule.exponential
   Schedule.intersect(Schedule.recurs(8))
 )
 
-/** Told of a job as it is made; `isThere` says whether it was deleted meanwhile. */
-export type Announce = (job: Job, isThere: Effect.Effect<boolean>) => Effect.Effect<void>
+/** Sends the event of a new job when the job ends, unless `exists` returns `false` by then. */
+export type JobNotifier = (job: Job, exists: Effect.Effect<boolean>) => Effect.Effect<void>
 
-/** Fibers that wait for the ends of jobs live in the scope. */
-export const makeAnnounce = (
+/** Makes a notifier whose fibers wait for the ends of jobs until the scope closes. */
+export const makeJobNotifier = (
   webhook: WebhookOptions | Effect.Effect<WebhookOptions> | undefined
-): Effect.Effect<Announce, never, Scope.Scope> => {
+): Effect.Effect<JobNotifier, never, Scope.Scope> => {
   if (webhook === undefined) return Effect.succeed(() => Effect.void)
   return Effect.gen(function* () {
     const scope = yield* Effect.scope
     const options = Effect.isEffect(webhook) ? webhook : yield* Effect.as(check(webhook), Effect.succeed(webhook))
     const fetchClient = yield* defaultClient
-    // Many jobs may end in one moment.
+    // Limits the concurrent requests when many jobs end at the same time.
     const permits = yield* Effect.makeSemaphore(32)
-    return (job, isThere) =>
+    return (job, exists) =>
       Effect.gen(function* () {
         yield* Effect.sleep(job.endsAt - (yield* Clock.currentTimeMillis))
-        if (!(yield* isThere)) return
+        if (!(yield* exists)) return
         const current = yield* Effect.tap(options, check)
         yield* deliver(job, current, current.client ?? fetchClient, permits)
       }).pipe(
-        Effect.tapErrorCause((cause) => Effect.logError(`the event about video ${job.id} was not sent`, cause)),
+        Effect.tapErrorCause((cause) => Effect.logError(`webhook: the event of video ${job.id} was not sent`, cause)),
         Effect.interruptible,
         Effect.forkIn(scope),
         Effect.asVoid
@@ -93,27 +92,26 @@ export const makeAnnounce = (
 
 // internal
 
-const patience = "30 seconds"
+const deliveryTimeout = "30 seconds"
 
 const defaultClient: Effect.Effect<HttpClient.HttpClient> = Effect.provide(
   HttpClient.HttpClient,
   FetchHttpClient.layer.pipe(Layer.provide(Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" })))
 )
 
-/** A mistake of the program's, said before the first event where it can be, and without the secret. */
+/** Dies if the secret or the URL is invalid. The message never contains the secret. */
 const check = ({ secret, url }: WebhookOptions): Effect.Effect<void> => {
   const problem = checkWebhookSecret(revealed(secret))
-  if (problem !== null) return Effect.dieMessage(`the webhook's secret ${problem}`)
+  if (problem !== null) return Effect.dieMessage(`webhook: the secret ${problem}`)
   return URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
     ? Effect.void
-    : Effect.dieMessage("the webhook's url must be an http(s) URL")
+    : Effect.dieMessage("webhook: the url must be an http(s) URL")
 }
 
 /**
- * By Node's own HMAC, which is done at once: a promise of WebCrypto's would let a test clock run past the moment that is
- * signed.
+ * Signs a text with Node's synchronous HMAC. A promise of WebCrypto would let a test clock pass the timestamp that is signed.
  */
-const signed = (secret: string | Redacted.Redacted, text: string): string => {
+const sign = (secret: string | Redacted.Redacted, text: string): string => {
   const value = revealed(secret)
   const key = value.startsWith("whsec_") ? Buffer.from(value.slice("whsec_".length), "base64") : value
   return `v1,${createHmac("sha256", key).update(text).digest("base64")}`
@@ -135,7 +133,7 @@ const deliver = (
   })
   const attempt = Effect.gen(function* () {
     const timestamp = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-    const signature = signed(secret, `${id}.${timestamp}.${body}`)
+    const signature = sign(secret, `${id}.${timestamp}.${body}`)
     const { status, stream } = yield* client
       .execute(
         HttpClientRequest.post(url).pipe(
@@ -148,17 +146,17 @@ const deliver = (
         )
       )
       .pipe(Effect.mapError(() => new DeliveryError({ status: null })))
-    // What the receiver says does not matter; its connection is given back.
+    // Reads the body only to release the connection.
     yield* Effect.ignore(Stream.runDrain(Stream.take(stream, 1)))
     if (status < 200 || status > 299) return yield* new DeliveryError({ status })
-  }).pipe(Effect.timeoutFail({ duration: patience, onTimeout: () => new DeliveryError({ status: null }) }))
+  }).pipe(Effect.timeoutFail({ duration: deliveryTimeout, onTimeout: () => new DeliveryError({ status: null }) }))
   return permits
     .withPermits(1)(attempt)
     .pipe(
       Effect.retry(retry),
       Effect.catchAll(({ status }) =>
         Effect.logWarning(
-          `the event about video ${job.id} was not delivered: ${status === null ? "no answer" : `HTTP ${status}`}`
+          `webhook: the event of video ${job.id} was not delivered (${status === null ? "no response" : `HTTP ${status}`})`
         )
       )
     )

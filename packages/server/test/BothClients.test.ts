@@ -35,14 +35,14 @@ const collect = <E, R>(stream: Stream.Stream<VideoResource, E, R>) =>
 const bytesOf = <E, R>(stream: Stream.Stream<Uint8Array, E, R>) =>
   Effect.map(Stream.runCollect(stream), (chunks) => Buffer.concat(Chunk.toReadonlyArray(chunks)))
 
-describe("this library and the official client, on one server", () => {
-  it.live("each see the jobs that the other makes, through every operation", () =>
+describe("this library and the official client, with one server", () => {
+  it.live("each see the jobs of the other, through every operation", () =>
     Effect.gen(function* () {
       const { baseUrl, jobs } = yield* VideosServer
       const client = new OpenAI({ apiKey: "none", baseURL: baseUrl, maxRetries: 0 })
       const call = <A>(run: () => Promise<A>) => Effect.promise(run)
       const decode = Schema.decodeUnknown(VideoResource)
-      /** The same job, as either of them sees it. */
+      /** Asserts that both clients return the same job. */
       const agree = (ours: VideoResource) =>
         Effect.gen(function* () {
           const theirs = yield* decode(yield* call(() => client.videos.retrieve(ours.id)))
@@ -117,11 +117,11 @@ describe("this library and the official client, on one server", () => {
   )
 })
 
-/** Dynamo keeps no jobs: the embedded server does not answer like it. */
+/** Dynamo has no jobs, so the embedded server does not imitate it. */
 const served = (Object.keys(presets) as ReadonlyArray<PresetName>).filter((preset) => preset !== "dynamo")
 
-describe("this library, with the preset that fits, against each accent", () => {
-  it.live.each(served)("%s: creates, follows, downloads, and is refused what is not served", (preset) =>
+describe("this library, with the matching preset, against each dialect", () => {
+  it.live.each(served)("%s: creates, watches and downloads; an unsupported operation fails", (preset) =>
     Effect.gen(function* () {
       const { operations } = presets[preset]
       const created = yield* createVideo({ ...clip, model: "m" })
@@ -135,7 +135,7 @@ describe("this library, with the preset that fits, against each accent", () => {
       }
       const extended = yield* Effect.either(extendVideo({ video: done, prompt: "on", seconds: 4 }))
       assert.strictEqual(extended._tag, operations.includes("extendVideo") ? "Right" : "Left")
-      // Without the preset, the server's own answer says the same.
+      // Without the preset, the response of the server has the same meaning.
       const bare = Videos.layer({ baseUrl: (yield* VideosServer).baseUrl }).pipe(Layer.provide(FetchHttpClient.layer))
       const asked = yield* Effect.either(
         Effect.provide(extendVideo({ video: created, prompt: "on", seconds: 4 }), bare)
@@ -148,7 +148,7 @@ describe("this library, with the preset that fits, against each accent", () => {
     }).pipe(Effect.provide(onSocket({ ...instant, preset })))
   )
 
-  it.live.each(served)("%s: reads a failed job as the job's end", (preset) =>
+  it.live.each(served)("%s: decodes a failed job as ended", (preset) =>
     Effect.gen(function* () {
       const created = yield* createVideo({ ...clip, model: "m" })
       const error = yield* Effect.flip(awaitVideo(created))

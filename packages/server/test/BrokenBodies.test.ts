@@ -1,4 +1,4 @@
-/** Requests whose bodies break off, or are framed wrongly: each is answered, and none keeps a connection or the server busy. */
+/** Requests with truncated or wrongly framed bodies: each gets a response, and none blocks a connection or the server. */
 import { connect } from "node:net"
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
@@ -8,14 +8,14 @@ import { instant, send } from "./support.js"
 
 addEqualityTesters()
 
-/** What comes back for these very bytes, until the server ends the connection or has answered. */
+/** Sends raw bytes, and returns the received text when the response is complete or the connection ends. */
 const exchange = (text: string, ends: "halfway" | "never" = "never") =>
   Effect.flatMap(VideosServer, ({ baseUrl }) => {
     const { hostname, port } = new URL(baseUrl)
     return Effect.async<string>((resume) => {
       const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true })
       let received = ""
-      const isAnswered = () => {
+      const isComplete = () => {
         const final = received.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, "")
         const [head = "", body] = final.split("\r\n\r\n")
         const length = /content-length: (\d+)/i.exec(head)?.[1]
@@ -29,7 +29,7 @@ const exchange = (text: string, ends: "halfway" | "never" = "never") =>
       }
       socket.on("data", (data) => {
         received += data.toString("latin1")
-        if (isAnswered()) end()
+        if (isComplete()) end()
       })
       socket.on("end", end)
       socket.on("error", end)
@@ -52,48 +52,48 @@ const form = "multipart/form-data; boundary=x"
 const field = `--x\r\ncontent-disposition: form-data; name="prompt"\r\n\r\na lighthouse`
 const file = `--x\r\ncontent-disposition: form-data; name="input_reference"; filename="a.png"\r\ncontent-type: image/png\r\n\r\nPNG`
 
-/** The whole body comes, and is none. */
+/** Requests whose complete body is invalid. */
 const broken: ReadonlyArray<readonly [string, string]> = [
-  ["a form that breaks off inside a part's headers", withLength(form, "--x\r\ncontent-dispo")],
+  ["a form that ends inside the headers of a part", withLength(form, "--x\r\ncontent-dispo")],
   [
-    "a form that breaks off after a part's headers",
+    "a form that ends after the headers of a part",
     withLength(form, '--x\r\ncontent-disposition: form-data; name="a"\r\n')
   ],
-  ["a form that breaks off inside a field", withLength(form, field)],
-  ["a form that breaks off inside a file", withLength(form, file)],
-  ["a form that breaks off inside its last boundary", withLength(form, `${field}\r\n--x-`)],
-  ["a form that breaks off after its first boundary", withLength(form, "--x")],
-  ["a form of no bytes", withLength(form, "")],
-  ["a form of another boundary", withLength("multipart/form-data; boundary=y", `${field}\r\n--x--\r\n`)],
-  ["a form that names no boundary", withLength("multipart/form-data", `${field}\r\n--x--\r\n`)],
+  ["a form that ends inside a field", withLength(form, field)],
+  ["a form that ends inside a file", withLength(form, file)],
+  ["a form that ends inside its last boundary", withLength(form, `${field}\r\n--x-`)],
+  ["a form that ends after its first boundary", withLength(form, "--x")],
+  ["an empty form", withLength(form, "")],
+  ["a form with another boundary", withLength("multipart/form-data; boundary=y", `${field}\r\n--x--\r\n`)],
+  ["a form without a boundary", withLength("multipart/form-data", `${field}\r\n--x--\r\n`)],
   ["a form whose part has no name", withLength(form, "--x\r\ncontent-type: text/plain\r\n\r\na\r\n--x--\r\n")],
-  ["a form with a header without end", withLength(form, `--x\r\ncontent-disposition: ${"x".repeat(100_000)}`)],
+  ["a form with an endless header", withLength(form, `--x\r\ncontent-disposition: ${"x".repeat(100_000)}`)],
   [
-    "a form in chunks that breaks off in a part's headers",
+    "a chunked form that ends inside the headers of a part",
     request([`content-type: ${form}`, "transfer-encoding: chunked"], `${chunked("--x\r\ncontent-", "dispo")}0\r\n\r\n`)
   ],
-  ["JSON that breaks off", withLength("application/json", '{"prompt":"a light')],
-  ["JSON of no bytes", withLength("application/json", "")],
+  ["truncated JSON", withLength("application/json", '{"prompt":"a light')],
+  ["empty JSON", withLength("application/json", "")],
   [
-    "JSON in chunks that breaks off",
+    "truncated JSON in chunks",
     request(["content-type: application/json", "transfer-encoding: chunked"], `${chunked('{"prompt":', '"a')}0\r\n\r\n`)
   ],
   [
-    "JSON that waits to be asked for",
+    "truncated JSON with Expect: 100-continue",
     request(["content-type: application/json", "content-length: 9", "expect: 100-continue"], '{"prompt"')
   ]
 ]
 
-/** Less comes than was said, and then nothing: only the end of the connection tells. */
+/** Requests whose body is shorter than declared; the server notices it only at the end of the connection. */
 const unfinished: ReadonlyArray<readonly [string, string]> = [
   ["a form", withLength(form, field, 5000)],
-  ["a form, in a part's headers", withLength(form, "--x\r\ncontent-dispo", 5000)],
+  ["a form, inside the headers of a part", withLength(form, "--x\r\ncontent-dispo", 5000)],
   ["JSON", withLength("application/json", '{"prompt":"a', 5000)],
   ["JSON in chunks", request(["content-type: application/json", "transfer-encoding: chunked"], chunked('{"prompt":'))],
   ["a form in chunks", request([`content-type: ${form}`, "transfer-encoding: chunked"], chunked(field))],
   ["a chunk", request(["content-type: application/json", "transfer-encoding: chunked"], 'ff\r\n{"prompt"')],
   [
-    "a body that is to be asked for",
+    "a body with Expect: 100-continue",
     request(["content-type: application/json", "content-length: 99", "expect: 100-continue"], "")
   ]
 ]
@@ -102,8 +102,8 @@ const fine = withLength("application/json", '{"prompt":"a lighthouse","size":"64
 
 const server = VideosServer.layer(instant)
 
-describe("a request whose body is", () => {
-  it.live.each(broken)("%s is answered 400, and the server goes on", ([, text]) =>
+describe("a request with", () => {
+  it.live.each(broken)("%s returns 400, and the server continues", ([, text]) =>
     Effect.gen(function* () {
       const received = yield* Effect.timeout(exchange(text), "10 seconds")
       const { body, head } = partsOf(received.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ""))
@@ -115,9 +115,9 @@ describe("a request whose body is", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.live("longer than was said is answered 400, and the server goes on", () =>
+  it.live("a body longer than its Content-Length returns 400, and the server continues", () =>
     Effect.gen(function* () {
-      // What is too much begins a request of its own, which Node may refuse before it lets anybody answer the first.
+      // Node reads the extra bytes as a second request, which it can refuse before the server responds to the first.
       const received = yield* exchange(withLength("application/json", '{"prompt":"a lighthouse"}', 9))
       assert.match(received, /^HTTP\/1\.1 400 /)
       assert.match(yield* exchange(fine), /^HTTP\/1\.1 200 /)
@@ -126,7 +126,7 @@ describe("a request whose body is", () => {
   )
 
   it.live.each(broken.filter(([, text]) => text.includes("multipart") && !text.includes("chunked")))(
-    "%s is answered 400 in-process too",
+    "%s returns 400 in-process too",
     ([, text]) =>
       Effect.gen(function* () {
         const [head = "", ...rest] = text.split("\r\n\r\n")
@@ -138,7 +138,7 @@ describe("a request whose body is", () => {
       }).pipe(Effect.provide(VideosServer.layerInProcess(instant)))
   )
 
-  it.live.each(unfinished)("%s that ends with its connection makes nothing, and the server goes on", ([, text]) =>
+  it.live.each(unfinished)("%s whose connection ends early makes no job, and the server continues", ([, text]) =>
     Effect.gen(function* () {
       const received = yield* Effect.timeout(exchange(text, "halfway"), "10 seconds")
       assert.notMatch(received, /^HTTP\/1\.1 2/)

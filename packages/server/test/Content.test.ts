@@ -36,24 +36,22 @@ describe("a still picture", () => {
     ["64x48", "4", 640, 48],
     ["64x48", "20", 640, 240],
     ["720x1280", "8", 900, 320]
-  ] as const)(
-    "of all the clip of %s and %s s is a sheet of ten small ones to a row",
-    ([size, seconds, width, height]) =>
-      Effect.gen(function* () {
-        const sheet = yield* picture(yield* make({ size, seconds }), "spritesheet")
-        assert.deepStrictEqual([sheet.width, sheet.height], [width, height])
-        // The clip moves, and so do its small pictures.
-        const [first, last] = [0, 9].map((tile) => {
-          const left = (tile * width) / 10
-          return Array.from({ length: height }, (_, row) =>
-            [...sheet.data.subarray((row * width + left) * 3, (row * width + left + width / 10) * 3)].join()
-          ).join()
-        })
-        assert.notStrictEqual(first, last)
-      }).pipe(Effect.provide(server))
+  ] as const)("spritesheet of a %s clip of %s s has ten tiles per row", ([size, seconds, width, height]) =>
+    Effect.gen(function* () {
+      const sheet = yield* picture(yield* make({ size, seconds }), "spritesheet")
+      assert.deepStrictEqual([sheet.width, sheet.height], [width, height])
+      // The clip moves, so its tiles differ.
+      const [first, last] = [0, 9].map((tile) => {
+        const left = (tile * width) / 10
+        return Array.from({ length: height }, (_, row) =>
+          [...sheet.data.subarray((row * width + left) * 3, (row * width + left + width / 10) * 3)].join()
+        ).join()
+      })
+      assert.notStrictEqual(first, last)
+    }).pipe(Effect.provide(server))
   )
 
-  it.effect("of an upload's clip is a stand-in, and then what was drawn", () =>
+  it.effect("of an extended upload shows replacement frames, then the drawn ones", () =>
     Effect.gen(function* () {
       const source = yield* make()
       const { bytes } = yield* contentOf(source)
@@ -64,13 +62,13 @@ describe("a still picture", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("of a kind that nobody knows is refused", () =>
+  it.effect("of an unknown variant is refused", () =>
     Effect.gen(function* () {
       const id = yield* make()
       for (const variant of ["poster", "", "constructor"]) {
-        const answer = yield* send(`/videos/${id}/content?variant=${variant}`)
-        assert.strictEqual(answer.status, 400)
-        assert.deepInclude(errorOf(answer), { param: "variant", code: "invalid_value" })
+        const response = yield* send(`/videos/${id}/content?variant=${variant}`)
+        assert.strictEqual(response.status, 400)
+        assert.deepInclude(errorOf(response), { param: "variant", code: "invalid_value" })
       }
       assert.strictEqual(parseMp4((yield* send(`/videos/${id}/content?variant=video`)).bytes).movieSeconds, 4)
     }).pipe(Effect.provide(server))
@@ -85,7 +83,7 @@ describe("a range", () => {
     ["bytes=1-999999999", 1, undefined],
     ["bytes=-999999999", 0, undefined],
     ["bytes=5-5", 5, 6]
-  ] as const)("%s is that part of the file", ([range, from, to]) =>
+  ] as const)("%s returns that part of the file", ([range, from, to]) =>
     Effect.gen(function* () {
       const id = yield* make()
       const { bytes } = yield* contentOf(id)
@@ -99,44 +97,44 @@ describe("a range", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("past the end is 416, and says how long the file is", () =>
+  it.effect("past the end returns 416 with the length of the file", () =>
     Effect.gen(function* () {
       const id = yield* make()
       const { bytes } = yield* contentOf(id)
       for (const range of [`bytes=${bytes.length}-`, "bytes=-0"]) {
-        const answer = yield* contentOf(id, { range })
-        assert.strictEqual(answer.status, 416)
-        assert.strictEqual(answer.headers.get("content-range"), `bytes */${bytes.length}`)
+        const response = yield* contentOf(id, { range })
+        assert.strictEqual(response.status, 416)
+        assert.strictEqual(response.headers.get("content-range"), `bytes */${bytes.length}`)
       }
     }).pipe(Effect.provide(server))
   )
 
   it.effect.each(["bytes=0-1,4-5", "lines=0-1", "bytes=9-3", "bytes=-", "bytes=a-b"])(
-    "%s is ignored, and the whole file comes",
+    "%s is ignored, and the response is the complete file",
     (range) =>
       Effect.gen(function* () {
         const id = yield* make()
         const { bytes } = yield* contentOf(id)
-        const answer = yield* contentOf(id, { range })
-        assert.deepStrictEqual([answer.status, answer.bytes.length], [200, bytes.length])
-        assert.isNull(answer.headers.get("content-range"))
+        const response = yield* contentOf(id, { range })
+        assert.deepStrictEqual([response.status, response.bytes.length], [200, bytes.length])
+        assert.isNull(response.headers.get("content-range"))
       }).pipe(Effect.provide(server))
   )
 
-  it("of an empty file cannot be had", () => {
+  it("of an empty file is unsatisfiable", () => {
     assert.strictEqual(byteRange("bytes=0-", 0)._tag, "Unsatisfiable")
     assert.strictEqual(byteRange("bytes=-1", 0)._tag, "Unsatisfiable")
     assert.strictEqual(byteRange(undefined, 0)._tag, "Whole")
   })
 
-  it.effect("counts only while the file is the one that the client has begun", () =>
+  it.effect("applies only if the file is unchanged (If-Range)", () =>
     Effect.gen(function* () {
       const id = yield* make()
       const { headers } = yield* contentOf(id)
       const etag = headers.get("etag") ?? ""
       assert.match(etag, /^"[^"]+"$/)
       const status = (ifRange: string) =>
-        Effect.map(contentOf(id, { range: "bytes=0-1", "if-range": ifRange }), (answer) => answer.status)
+        Effect.map(contentOf(id, { range: "bytes=0-1", "if-range": ifRange }), (response) => response.status)
       assert.strictEqual(yield* status(etag), 206)
       assert.strictEqual(yield* status(`W/${etag}`), 200)
       assert.strictEqual(yield* status('"another"'), 200)
@@ -146,13 +144,13 @@ describe("a range", () => {
 })
 
 describe("a download", () => {
-  it.effect("that the client has already is 304", () =>
+  it.effect("returns 304 if the client has the file", () =>
     Effect.gen(function* () {
       const id = yield* make()
       const etag = (yield* contentOf(id)).headers.get("etag") ?? ""
       for (const tags of [etag, `"another", W/${etag}`, "*"]) {
-        const answer = yield* contentOf(id, { "if-none-match": tags, range: "bytes=0-1" })
-        assert.deepStrictEqual([answer.status, answer.bytes.length, answer.headers.get("etag")], [304, 0, etag])
+        const response = yield* contentOf(id, { "if-none-match": tags, range: "bytes=0-1" })
+        assert.deepStrictEqual([response.status, response.bytes.length, response.headers.get("etag")], [304, 0, etag])
       }
       assert.strictEqual((yield* contentOf(id, { "if-none-match": '"another"' })).status, 200)
       const thumbnail = yield* send(`/videos/${id}/content?variant=thumbnail`, { headers: { "if-none-match": etag } })
@@ -160,7 +158,7 @@ describe("a download", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("can be asked for its headers alone", () =>
+  it.effect("supports HEAD", () =>
     Effect.gen(function* () {
       const id = yield* make()
       const { bytes, headers } = yield* contentOf(id)
@@ -192,21 +190,21 @@ describe("a download", () => {
     }).pipe(Effect.provide(VideosServer.layer(instant)))
   )
 
-  it.effect("that the client gives up is not made to its end, and holds up no other", () =>
+  it.effect("that the client aborts stops the render and delays no other", () =>
     Effect.gen(function* () {
       const long = yield* make({ seconds: "20", size: "1792x1024" })
       const { baseUrl, fetch } = yield* VideosServer
       const controller = new AbortController()
       void fetch(`${baseUrl}/videos/${long}/content`, { signal: controller.signal })
       const fiber = yield* Effect.fork(contentOf(yield* make()))
-      // The first is being made by now: the event loop turns once for each of its pictures.
+      // The first render is running: the event loop turns once for each of its frames.
       yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve))).pipe(Effect.repeatN(9))
       controller.abort()
       assert.strictEqual((yield* Fiber.join(fiber)).status, 200)
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("of a job that is deleted meanwhile is 404, and leaves no file", () =>
+  it.effect("of a job that is deleted meanwhile returns 404 and leaves no file", () =>
     Effect.gen(function* () {
       const id = yield* make()
       const [download, deletion] = yield* Effect.all([contentOf(id), remove(`/videos/${id}`)], {
@@ -220,7 +218,7 @@ describe("a download", () => {
 describe("files that expire", () => {
   const expiring = { expiresAfter: "1 hour" } as const
 
-  it.effect("are announced once the job has completed, and not before", () =>
+  it.effect("appear in expires_at when the job has completed, not before", () =>
     Effect.gen(function* () {
       const id = yield* make()
       assert.isNull((yield* send(`/videos/${id}`)).json.expires_at)
@@ -229,7 +227,7 @@ describe("files that expire", () => {
     }).pipe(Effect.provide(VideosServer.layerInProcess(expiring)))
   )
 
-  it.effect("are gone at that moment, while the job can be looked at, listed and deleted", () =>
+  it.effect("are deleted at that time; the job can still be read, listed and deleted", () =>
     Effect.gen(function* () {
       const id = yield* make()
       yield* TestClock.adjust("3603499 millis")
@@ -244,7 +242,7 @@ describe("files that expire", () => {
     }).pipe(Effect.provide(VideosServer.layerInProcess(expiring)))
   )
 
-  it.effect("are told from files that were never there", () =>
+  it.effect("fail with VideoExpiredError", () =>
     Effect.gen(function* () {
       const id = yield* make()
       yield* TestClock.adjust("2 hours")
@@ -253,7 +251,7 @@ describe("files that expire", () => {
     }).pipe(Effect.provide(VideosServer.layerTest(expiring)))
   )
 
-  it.effect("stay for ever without the option, and a job that failed has none", () =>
+  it.effect("have no expiry for a failed job", () =>
     Effect.gen(function* () {
       const id = yield* make()
       yield* TestClock.adjust("10000 days")

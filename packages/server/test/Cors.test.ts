@@ -1,4 +1,4 @@
-/** Pages of other origins: what a browser asks before it lets them, and what it lets them read. */
+/** CORS: preflight requests, and the responses that pages of other origins can read. */
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Redacted } from "effect"
@@ -16,7 +16,7 @@ const preflight = (headers: { readonly [name: string]: string } = asked) =>
   send("/videos", { method: "OPTIONS", headers })
 
 describe("a page of another origin", () => {
-  it.effect("may send what the protocol wants, without a key for the preflight", () =>
+  it.effect("can send the headers of the protocol; the preflight needs no key", () =>
     Effect.gen(function* () {
       const { headers, status } = yield* preflight()
       assert.strictEqual(status, 204)
@@ -29,7 +29,7 @@ describe("a page of another origin", () => {
     }).pipe(Effect.provide(VideosServer.layerInProcess({ apiKeys: [Redacted.make("sk-test")] })))
   )
 
-  it.effect("may read answers and errors, and the headers that tell when to come back", () =>
+  it.effect("can read responses, errors and the retry headers", () =>
     Effect.gen(function* () {
       for (const path of ["/videos", "/videos/video_0", "/elsewhere"]) {
         const { headers } = yield* send(path, { headers: { origin: page } })
@@ -43,18 +43,18 @@ describe("a page of another origin", () => {
     }).pipe(Effect.provide(VideosServer.layerInProcess()))
   )
 
-  it.effect("is let in by name, where origins are named", () =>
+  it.effect("is allowed if the option lists its origin", () =>
     Effect.gen(function* () {
       const allowed = yield* preflight()
       assert.strictEqual(allowed.headers.get("access-control-allow-origin"), page)
       const other = yield* preflight({ ...asked, origin: "https://elsewhere.invalid" })
       assert.isNull(other.headers.get("access-control-allow-origin"))
-      const answer = yield* send("/videos", { headers: { origin: "https://elsewhere.invalid" } })
-      assert.isNull(answer.headers.get("access-control-allow-origin"))
+      const response = yield* send("/videos", { headers: { origin: "https://elsewhere.invalid" } })
+      assert.isNull(response.headers.get("access-control-allow-origin"))
     }).pipe(Effect.provide(VideosServer.layerInProcess({ cors: [page] })))
   )
 
-  it.effect.each([false, []])("is not let in with %j", (cors) =>
+  it.effect.each([false, []])("is refused with the option %j", (cors) =>
     Effect.gen(function* () {
       const { headers, status } = yield* preflight()
       assert.strictEqual(status, 404)
@@ -62,21 +62,21 @@ describe("a page of another origin", () => {
     }).pipe(Effect.provide(VideosServer.layerInProcess({ cors })))
   )
 
-  it.live("is let in on a socket too", () =>
+  it.live("is allowed on a socket too", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
       yield* Effect.promise(async () => {
         const before = await fetch(`${baseUrl}/videos`, { method: "OPTIONS", headers: asked })
         assert.deepStrictEqual([before.status, before.headers.get("access-control-allow-origin")], [204, "*"])
-        const answer = await fetch(`${baseUrl}/videos`, { headers: { origin: page } })
-        assert.deepStrictEqual([answer.status, answer.headers.get("access-control-allow-origin")], [200, "*"])
+        const response = await fetch(`${baseUrl}/videos`, { headers: { origin: page } })
+        assert.deepStrictEqual([response.status, response.headers.get("access-control-allow-origin")], [200, "*"])
       })
     }).pipe(Effect.provide(VideosServer.layer(instant)))
   )
 })
 
-describe("an OPTIONS that is no preflight", () => {
-  it.effect("is a request like others", () =>
+describe("an OPTIONS request without preflight headers", () => {
+  it.effect("is handled like other requests", () =>
     Effect.gen(function* () {
       const { headers, status } = yield* send("/videos", { method: "OPTIONS" })
       assert.deepStrictEqual([status, headers.get("allow")], [405, "POST, GET"])

@@ -14,7 +14,7 @@ interface Message {
   readonly body: string
 }
 
-/** A receiver that answers with the statuses in turn, 0 being no answer at all, the last one for ever. */
+/** Receiver that returns the statuses in order and repeats the last one; 0 means no response. */
 const receiver = (...statuses: ReadonlyArray<number>) => {
   const messages: Array<Message> = []
   const client = HttpClient.make((request) =>
@@ -37,7 +37,7 @@ const onlyOf = (messages: ReadonlyArray<Message>): Message => {
   return message
 }
 
-/** The event, if its signature is right. The package has the real time only, so that the check of it is ours. */
+/** Verifies the signature and returns the event. The package uses real time only, so this checks the time itself. */
 const verified = ({ body, headers }: Message): unknown => {
   const id = headers["webhook-id"] ?? ""
   const when = new Date(Number(headers["webhook-timestamp"]) * 1000)
@@ -49,7 +49,7 @@ const server = (options: WebhookOptions, more: Parameters<typeof VideosServer.la
   VideosServer.layerInProcess({ ...more, webhook: options })
 
 describe("an event", () => {
-  it.effect("is sent when the job completes, signed, and not before", () => {
+  it.effect("is sent and signed when the job completes, not before", () => {
     const { messages, options } = receiver(200)
     return Effect.gen(function* () {
       const id = yield* make()
@@ -72,7 +72,7 @@ describe("an event", () => {
     }).pipe(Effect.provide(server(options)))
   })
 
-  it.effect("says that the job failed", () => {
+  it.effect("reports a failed job", () => {
     const { messages, options } = receiver(204)
     return Effect.gen(function* () {
       const id = yield* make()
@@ -81,7 +81,7 @@ describe("an event", () => {
     }).pipe(Effect.provide(server(options, { outcome: () => ({ code: "c", message: "m" }) })))
   })
 
-  it.effect("is one for each job", () => {
+  it.effect("is sent once for each job", () => {
     const { messages, options } = receiver(200)
     return Effect.gen(function* () {
       const ids = [yield* make(), yield* make(), yield* make()]
@@ -102,8 +102,8 @@ describe("an event", () => {
   })
 })
 
-describe("an event that does not arrive", () => {
-  it.effect("is sent again as the same message, with a new time and signature, until it does", () => {
+describe("an undelivered event", () => {
+  it.effect("is retried with the same id, and a new time and signature, until it is delivered", () => {
     const { messages, options } = receiver(500, 0, 302, 200)
     return Effect.gen(function* () {
       yield* make()
@@ -121,7 +121,7 @@ describe("an event that does not arrive", () => {
     }).pipe(Effect.provide(server(options)))
   })
 
-  it.effect("is given up after nine tries, and this is logged without the address and the secret", () => {
+  it.effect("is dropped after nine attempts, and the log has neither URL nor secret", () => {
     const { messages, options } = receiver(503)
     const lines: Array<string> = []
     const logger = Logger.make(({ message }) => void lines.push(String(message)))
@@ -129,11 +129,11 @@ describe("an event that does not arrive", () => {
       const id = yield* make()
       yield* TestClock.adjust("1 day")
       assert.strictEqual(messages.length, 9)
-      assert.deepStrictEqual(lines, [`the event about video ${id} was not delivered: HTTP 503`])
+      assert.deepStrictEqual(lines, [`webhook: the event of video ${id} was not delivered (HTTP 503)`])
     }).pipe(Effect.provide(Layer.provideMerge(server(options), Logger.replace(Logger.defaultLogger, logger))))
   })
 
-  it.effect("is tried as the schedule says", () => {
+  it.effect("is retried by the schedule", () => {
     const { messages, options } = receiver(500)
     const retry = Schedule.intersect(Schedule.spaced("1 minute"), Schedule.recurs(2))
     return Effect.gen(function* () {
@@ -163,7 +163,7 @@ describe("an event that does not arrive", () => {
 })
 
 describe("a receiver", () => {
-  it.live("that listens on a socket gets what the package for such messages accepts", () =>
+  it.live("on a socket gets messages that the standardwebhooks package accepts", () =>
     Effect.gen(function* () {
       const received = yield* Deferred.make<unknown>()
       const http = yield* Effect.acquireRelease(
@@ -190,7 +190,7 @@ describe("a receiver", () => {
         const port = typeof address === "object" ? address?.port : undefined
         return { url: `http://127.0.0.1:${port}/hook`, secret: Redacted.make(secret) }
       })
-      // The receiver is started after the server: its address is asked for when there is an event.
+      // The receiver starts after the server: the effect returns its URL at each event.
       const context = yield* Layer.build(VideosServer.layer({ ...instant, webhook }))
       yield* Effect.async<void>((resume) => void http.listen(0, "127.0.0.1", () => resume(Effect.void)))
       const id = yield* Effect.provide(make(), context)
@@ -199,19 +199,16 @@ describe("a receiver", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect(
-    "with an impossible address or secret is a mistake that the server's start tells, without the secret",
-    () => {
-      const { options } = receiver(200)
-      return Effect.gen(function* () {
-        for (const wrong of [{ url: "ftp://a.example" }, { url: "nowhere" }, { secret: Redacted.make("whsec_%%%") }]) {
-          const exit = yield* Effect.exit(Effect.scoped(Layer.build(server({ ...options, ...wrong }))))
-          assert(Exit.isFailure(exit))
-          assert.include(String(exit.cause), "the webhook's")
-          assert.notInclude(String(exit.cause), "%%%")
-        }
-        assert.strictEqual((yield* send("/videos")).status, 200)
-      }).pipe(Effect.provide(server(options)))
-    }
-  )
+  it.effect("with an invalid URL or secret stops the start of the server, and the error hides the secret", () => {
+    const { options } = receiver(200)
+    return Effect.gen(function* () {
+      for (const wrong of [{ url: "ftp://a.example" }, { url: "nowhere" }, { secret: Redacted.make("whsec_%%%") }]) {
+        const exit = yield* Effect.exit(Effect.scoped(Layer.build(server({ ...options, ...wrong }))))
+        assert(Exit.isFailure(exit))
+        assert.include(String(exit.cause), "webhook: the ")
+        assert.notInclude(String(exit.cause), "%%%")
+      }
+      assert.strictEqual((yield* send("/videos")).status, 200)
+    }).pipe(Effect.provide(server(options)))
+  })
 })

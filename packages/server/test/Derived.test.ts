@@ -16,7 +16,7 @@ const upload = (name: string, type = "video/mp4") =>
   Effect.promise(async () => new File([await fs.readFile(fixture(name))], name, { type }))
 
 describe("a remix", () => {
-  it.effect("has its source's size, length and number of pictures, and other pictures", () =>
+  it.effect("has the size, length and frame count of its source, and other frames", () =>
     Effect.gen(function* () {
       const source = yield* make({ model: "sora-2-pro" })
       const { json } = yield* post(`/videos/${source}/remix`, { prompt: "in a storm" })
@@ -36,7 +36,7 @@ describe("a remix", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it("moves as its source does, shot by shot, under its own prompt and colours and a mark of where it is from", () => {
+  it("moves like its source, with its own prompt, colours and source label", () => {
     const source = extended(drawn({ width: 320, height: 240, seconds: 4, prompt: "a boat" }), "it sinks", 8)
     const remix = redrawn(source, "a whale", "remix of video_1")
     const [before, after] = [reelOf(source), reelOf(remix)]
@@ -53,7 +53,7 @@ describe("a remix", () => {
     )
   })
 
-  it.effect("of an extension is as long as the whole", () =>
+  it.effect("of an extension has its total length", () =>
     Effect.gen(function* () {
       const source = yield* make()
       const longer = idOf(yield* post("/videos/extensions", { video: { id: source }, prompt: "on", seconds: "4" }))
@@ -63,7 +63,7 @@ describe("a remix", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("is refused without a prompt, of what is not completed, and of what is not there", () =>
+  it.effect("is refused without a prompt, for a running job, and for an unknown job", () =>
     Effect.gen(function* () {
       const source = yield* make()
       const early = yield* post(`/videos/${source}/remix`, { prompt: "in a storm" })
@@ -94,7 +94,7 @@ describe("an edit", () => {
     ["x264-bframes-aac.mp4", "64x64", "1"],
     ["odd-444-2997.mp4", "66x50", "1"],
     ["hevc.mp4", "64x64", "1"]
-  ] as const)("of the file %s is drawn at its length and size", ([name, size, seconds]) =>
+  ] as const)("of the file %s has its length and size", ([name, size, seconds]) =>
     Effect.gen(function* () {
       const edit = yield* postForm("/videos/edits", { video: yield* upload(name), prompt: "at noon" })
       assert.deepInclude(edit.json, { size, seconds })
@@ -103,7 +103,7 @@ describe("an edit", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("is refused for what is no film, and for nothing at all", () =>
+  it.effect("is refused for a file that is not a video, and without a source", () =>
     Effect.gen(function* () {
       const noFilm = new File(["not a film"], "clip.mp4", { type: "video/mp4" })
       const refused = yield* postForm("/videos/edits", { video: noFilm, prompt: "at noon" })
@@ -113,7 +113,7 @@ describe("an edit", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("can be extended after its file's upload is gone", () =>
+  it.effect("of an upload can be extended after the upload is deleted", () =>
     Effect.gen(function* () {
       const video = yield* upload("x264-bframes-aac.mp4")
       const edit = idOf(yield* postForm("/videos/edits", { video, prompt: "at noon" }))
@@ -124,7 +124,7 @@ describe("an edit", () => {
 })
 
 describe("a character", () => {
-  it.effect("is made from a film and a name, and found again", () =>
+  it.effect("is made from a video and a name, and can be read", () =>
     Effect.gen(function* () {
       const video = yield* upload("x264-bframes-aac.mp4")
       const made = yield* postForm("/videos/characters", { video, name: "Mossy" })
@@ -135,7 +135,7 @@ describe("a character", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("is refused without a film, with what is none, and with a name that is too short or too long", () =>
+  it.effect("is refused without a video, with another file, and with a name that is too short or too long", () =>
     Effect.gen(function* () {
       const video = yield* upload("x264-bframes-aac.mp4")
       const refusals = [
@@ -150,9 +150,9 @@ describe("a character", () => {
         [yield* postForm("/videos/characters", { video, name: "" }), "name", "empty_string"],
         [yield* postForm("/videos/characters", { video, name: "🐈".repeat(81) }), "name", "string_above_max_length"]
       ] as const
-      for (const [answer, param, code] of refusals) {
-        assert.strictEqual(answer.status, 400)
-        assert.deepInclude(errorOf(answer), { param, code })
+      for (const [response, param, code] of refusals) {
+        assert.strictEqual(response.status, 400)
+        assert.deepInclude(errorOf(response), { param, code })
       }
       assert.strictEqual((yield* postForm("/videos/characters", { video, name: "🐈".repeat(80) })).status, 200)
       const missing = yield* send("/videos/characters/char_0")
@@ -166,9 +166,9 @@ describe("an input reference", () => {
   const image = (type: string, bytes: Uint8Array = png) => new File([Uint8Array.from(bytes)], "cat.png", { type })
   const fields = { prompt: "a cat", size: "320x240" }
 
-  it.effect("is taken as a file, as an address and as the id of a file", () =>
+  it.effect("can be a file, a URL or a file id", () =>
     Effect.gen(function* () {
-      const answers = [
+      const responses = [
         yield* postForm("/videos", { ...fields, input_reference: image("image/png") }),
         yield* postForm("/videos", { ...fields, input_reference: image("image/webp; q=1", new Uint8Array(3)) }),
         yield* postForm("/videos", { ...fields, input_reference: image("application/octet-stream") }),
@@ -176,16 +176,16 @@ describe("an input reference", () => {
         yield* post("/videos", { ...fields, input_reference: { image_url: "https://example.com/cat.png" } }),
         yield* post("/videos", { ...fields, input_reference: { image_url: "data:image/png;base64,AAAA" } })
       ]
-      for (const { json, status } of answers) assert.deepStrictEqual([status, json.object], [200, "video"])
+      for (const { json, status } of responses) assert.deepStrictEqual([status, json.object], [200, "video"])
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("shows in the corner of the clip", () =>
+  it.effect("is named in the corner of the clip", () =>
     Effect.gen(function* () {
-      const corner = (answer: Parameters<typeof idOf>[0]) =>
-        Effect.map(send(`/videos/${idOf(answer)}/content?variant=thumbnail`), ({ bytes }) => {
+      const corner = (response: Parameters<typeof idOf>[0]) =>
+        Effect.map(send(`/videos/${idOf(response)}/content?variant=thumbnail`), ({ bytes }) => {
           const { data, width } = decode(bytes)
-          // The sign stands on grey, and the picture has a colour there.
+          // The label has a grey background; without a label, the picture has a colour there.
           const at = (12 * width + 12) * 3
           return [...data.subarray(at, at + 3)]
         })
@@ -198,7 +198,7 @@ describe("an input reference", () => {
     }).pipe(Effect.provide(server))
   )
 
-  /** The left half red, the right one blue. */
+  /** PNG with a red left half and a blue right half. */
   const flag = (width: number, height: number, channels: 3 | 4 = 3) => {
     const data = new Uint8Array(width * height * channels).fill(255)
     for (let pixel = 0; pixel < width * height; pixel++) {
@@ -207,7 +207,7 @@ describe("an input reference", () => {
     return encode({ width, height, data, channels, depth: 8 })
   }
 
-  /** Two pixels of the first small frame of a clip, and of the last. */
+  /** Returns two pixels of the first and of the last tile of the spritesheet. */
   const sides = (id: string) =>
     Effect.map(send(`/videos/${id}/content?variant=spritesheet`), ({ bytes }) => {
       const { data, height, width } = decode(bytes)
@@ -230,14 +230,14 @@ describe("an input reference", () => {
     ["of the clip's size", flag(320, 240)],
     ["of another shape", flag(90, 40)],
     ["with an alpha channel", flag(640, 480, 4)]
-  ] as const)("that is a PNG is what the clip begins with: %s", ([, bytes]) =>
+  ] as const)("as a PNG is the first frame of the clip: %s", ([, bytes]) =>
     Effect.gen(function* () {
       const id = idOf(yield* postForm("/videos", { ...fields, input_reference: image("image/png", bytes) }))
       const { first, last } = yield* sides(id)
       isFlag(first)
       assert.notDeepEqual(last, first)
 
-      // What was made from it can be made when it is gone.
+      // A derived clip can be rendered after the source is deleted.
       const longer = idOf(yield* post("/videos/extensions", { video: { id }, prompt: "on", seconds: "4" }))
       assert.strictEqual((yield* remove(`/videos/${id}`)).status, 200)
       assert.strictEqual((yield* film(longer)).movieSeconds, 8)
@@ -245,7 +245,7 @@ describe("an input reference", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("is refused where it is no image, or not exactly one", () =>
+  it.effect("is refused if it is not exactly one image", () =>
     Effect.gen(function* () {
       const refusals = [
         [yield* postForm("/videos", { ...fields, input_reference: image("text/plain") }), "invalid_file"],
@@ -266,9 +266,9 @@ describe("an input reference", () => {
         [yield* post("/videos", { ...fields, input_reference: { image_url: "data:text/plain,x" } }), "invalid_value"],
         [yield* post("/videos", { ...fields, input_reference: { file_id: 7 } }), "invalid_type"]
       ] as const
-      for (const [answer, code] of refusals) {
-        assert.strictEqual(answer.status, 400)
-        assert.deepInclude(errorOf(answer), { param: "input_reference", code })
+      for (const [response, code] of refusals) {
+        assert.strictEqual(response.status, 400)
+        assert.deepInclude(errorOf(response), { param: "input_reference", code })
       }
     }).pipe(Effect.provide(server))
   )

@@ -1,4 +1,4 @@
-/** Which requests have a fault, and what each fault answers. */
+/** Rules select requests; each fault changes the response. */
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, type FaultsService, VideosServer } from "@effect-videos/server"
 import { DateTime, Effect, Exit, Fiber, Layer, Schema, TestClock } from "effect"
@@ -16,13 +16,13 @@ const only = (fault: Fault.Fault, when: Fault.When = Fault.always) => rules(({ s
 const statuses = (count: number, path = "/videos") =>
   Effect.all(Array.from({ length: count }, () => Effect.map(send(path), ({ status }) => status)))
 
-/** Which of so many lists are answered 503, counted from 1. */
+/** Requests `count` lists, and returns the numbers of those with status 503, counted from 1. */
 const broken = (count: number) =>
   Effect.map(statuses(count), (all) => all.flatMap((status, index) => (status === 503 ? [index + 1] : [])))
 
 const busy = Fault.status({ status: 503 })
 
-describe("a fault befalls", () => {
+describe("a rule selects", () => {
   it.effect.each([
     ["every request", Fault.always, [1, 2, 3, 4, 5, 6]],
     ["the nth", Fault.nth(2), [2]],
@@ -38,7 +38,7 @@ describe("a fault befalls", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("the same requests by chance, as often as the seed is the same", () =>
+  it.effect("the same requests by chance for the same seed", () =>
     Effect.gen(function* () {
       const runs = (seed: number) => Effect.zipRight(only(busy, Fault.chance(0.3, seed)), broken(60))
       const first = yield* runs(7)
@@ -48,7 +48,7 @@ describe("a fault befalls", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("no more requests than `times` says, and no other operation", () =>
+  it.effect("at most `times` requests, and no other operation", () =>
     Effect.gen(function* () {
       yield* rules(({ set }) => set([{ on: ["list"], times: 2, fault: busy }]))
       assert.strictEqual((yield* post("/videos", { prompt: "x" })).status, 200)
@@ -56,7 +56,7 @@ describe("a fault befalls", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("the request by the first of the rules; each of them counts it", () =>
+  it.effect("a request by its first match; all matching rules count it", () =>
     Effect.gen(function* () {
       const server = yield* VideosServer
       const teapot = Fault.status({ status: 418 })
@@ -70,7 +70,7 @@ describe("a fault befalls", () => {
 })
 
 describe("the rules of a running server", () => {
-  it.effect("come with the layer, are set, added to and cleared; counts begin anew with `set` alone", () =>
+  it.effect("come from the layer and can be set, added and cleared; only `set` resets the counts", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       const rule: Fault.Rule = { when: Fault.nth(2), fault: busy }
@@ -86,14 +86,11 @@ describe("the rules of a running server", () => {
     }).pipe(Effect.provide(inProcess({ when: Fault.nth(2), fault: busy })))
   )
 
-  it.effect("that make no sense are a defect that says why, and change nothing", () =>
+  it.effect("are refused with a defect if one is invalid, and nothing changes", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       for (const [rule, why] of [
-        [
-          { on: ["create"], fault: Fault.stale("1 second") },
-          /Stale is a fault of retrieve, list, content, not of create/
-        ],
+        [{ on: ["create"], fault: Fault.stale("1 second") }, /Stale applies to retrieve, list, content, not to create/],
         [{ when: Fault.nth(0), fault: busy }, /positive/],
         [{ when: Fault.chance(1.5, 1), fault: busy }, /between 0 and 1/],
         [{ fault: Fault.redirect("elsewhere") }, /an absolute URL/]
@@ -108,7 +105,7 @@ describe("the rules of a running server", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("and the requests are logged, with the fault that each had", () =>
+  it.effect("log each request with its fault", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       yield* TestClock.adjust("5 seconds")
@@ -125,7 +122,7 @@ describe("the rules of a running server", () => {
   )
 
   it.effect(
-    "and the log has the last thousand",
+    "log the last thousand requests",
     () =>
       Effect.gen(function* () {
         const { faults } = yield* VideosServer
@@ -138,7 +135,7 @@ describe("the rules of a running server", () => {
     30_000
   )
 
-  it("are JSON, in and out", () => {
+  it("encode to JSON and decode from it", () => {
     const faults = [
       Fault.status({ status: 429, retryAfter: Fault.retryAfterPast("1 hour"), code: "insufficient_quota" }),
       Fault.html(),
@@ -168,7 +165,7 @@ describe("the rules of a running server", () => {
     const text = JSON.stringify(Schema.encodeSync(all)(made))
     assert.deepStrictEqual(Schema.decodeUnknownSync(all)(JSON.parse(text)), made)
     assert.deepStrictEqual(JSON.parse(JSON.stringify(made)), made)
-    // Each kind there is.
+    // The list contains every kind of fault.
     assert.strictEqual(new Set(faults.map(({ _tag }) => _tag)).size, Fault.Fault.members.length)
   })
 })
@@ -181,7 +178,7 @@ describe("a status", () => {
     ["a date", Fault.retryAfterDate("2 seconds"), { "retry-after": "Thu, 01 Jan 1970 01:00:02 GMT" }],
     ["a date that has passed", Fault.retryAfterPast("1 hour"), { "retry-after": "Thu, 01 Jan 1970 00:00:00 GMT" }],
     ["nothing", undefined, {}]
-  ] as const)("says when to come back: %s", ([, retryAfter, expected]) =>
+  ] as const)("has a retry header: %s", ([, retryAfter, expected]) =>
     Effect.gen(function* () {
       yield* TestClock.adjust("1 hour")
       yield* only(Fault.status({ status: 429, retryAfter }))
@@ -196,16 +193,16 @@ describe("a status", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect.each([500, 502, 503, 504])("%s is an error of the server's, in its words", (status) =>
+  it.effect.each([500, 502, 503, 504])("%s has the error body of the server", (status) =>
     Effect.gen(function* () {
       yield* only(Fault.status({ status }))
-      const answer = yield* send("/videos")
-      assert.strictEqual(answer.status, status)
-      assert.deepInclude(errorOf(answer), { type: "server_error" })
+      const response = yield* send("/videos")
+      assert.strictEqual(response.status, status)
+      assert.deepInclude(errorOf(response), { type: "server_error" })
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("is in the words of the preset", () =>
+  it.effect("has the error body of the preset", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* send("/videos")).json, { detail: "busy" })
     }).pipe(
@@ -218,16 +215,16 @@ describe("a status", () => {
     )
   )
 
-  it.effect("524 is a proxy's page; so is a 200 that is none of the server's; a body may be empty", () =>
+  it.effect("524 and Fault.html are HTML pages; a body can be empty", () =>
     Effect.gen(function* () {
       for (const [fault, status] of [
         [Fault.status({ status: 524 }), 524],
         [Fault.html(), 200]
       ] as const) {
         yield* only(fault)
-        const { bytes, ...answer } = yield* send("/videos")
-        assert.strictEqual(answer.status, status)
-        assert.match(answer.headers.get("content-type") ?? "", /^text\/html/)
+        const { bytes, ...response } = yield* send("/videos")
+        assert.strictEqual(response.status, status)
+        assert.match(response.headers.get("content-type") ?? "", /^text\/html/)
         assert.match(new TextDecoder().decode(bytes), /^<!DOCTYPE html>/)
       }
       yield* only(Fault.status({ status: 502, body: "empty" }))
@@ -235,7 +232,7 @@ describe("a status", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("that is committed has done what it was asked", () =>
+  it.effect("with `committed` runs the operation", () =>
     Effect.gen(function* () {
       yield* only(Fault.status({ status: 500, committed: true }))
       assert.strictEqual((yield* post("/videos", { prompt: "x" })).status, 500)
@@ -247,22 +244,22 @@ describe("a status", () => {
 describe("a stale replica", () => {
   const moving = VideosServer.layerInProcess({ queueTime: "2 seconds", runTime: "4 seconds" })
 
-  it.effect("does not know a new job, and lets status and progress go backwards", () =>
+  it.effect("does not know a new job; status and progress go backwards", () =>
     Effect.gen(function* () {
       yield* only(Fault.stale("3 seconds"), Fault.every(2))
       const id = yield* make()
-      const look = send(`/videos/${id}`)
-      const said = Effect.map(Effect.zip(look, look), (both) =>
+      const poll = send(`/videos/${id}`)
+      const twoPolls = Effect.map(Effect.zip(poll, poll), (both) =>
         both.map(({ json, status }) => (status === 200 ? [json.status, json.progress] : status))
       )
-      assert.deepStrictEqual(yield* said, [["queued", 0], 404])
+      assert.deepStrictEqual(yield* twoPolls, [["queued", 0], 404])
       yield* TestClock.adjust("4 seconds")
-      assert.deepStrictEqual(yield* said, [
+      assert.deepStrictEqual(yield* twoPolls, [
         ["in_progress", 50],
         ["queued", 0]
       ])
       yield* TestClock.adjust("2 seconds")
-      assert.deepStrictEqual(yield* said, [
+      assert.deepStrictEqual(yield* twoPolls, [
         ["completed", 100],
         ["in_progress", 25]
       ])
@@ -271,7 +268,7 @@ describe("a stale replica", () => {
     }).pipe(Effect.provide(moving))
   )
 
-  it.effect("has a list that lags", () =>
+  it.effect("has a stale list", () =>
     Effect.gen(function* () {
       const early = yield* make()
       yield* TestClock.adjust("3 seconds")
@@ -282,7 +279,7 @@ describe("a stale replica", () => {
     }).pipe(Effect.provide(moving))
   )
 
-  it.effect("makes no job in the past", () =>
+  it.effect("does not affect the times of a new job", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("1 hour")
       yield* only(Fault.stale("30 minutes"))
@@ -293,11 +290,11 @@ describe("a stale replica", () => {
   )
 })
 
-describe("a clock that is wrong", () => {
+describe("a wrong clock", () => {
   it.effect.each([
     [{ ahead: "1 hour" }, "Thu, 01 Jan 1970 03:00:00 GMT", 3 * 3600],
     [{ behind: "1 hour" }, "Thu, 01 Jan 1970 01:00:00 GMT", 3600]
-  ] as const)("is in the header and in the job: %j", ([by, date, seconds]) =>
+  ] as const)("shows in the header and in the job: %j", ([by, date, seconds]) =>
     Effect.gen(function* () {
       yield* TestClock.adjust("2 hours")
       yield* only(Fault.skew(by))
@@ -310,8 +307,8 @@ describe("a clock that is wrong", () => {
   )
 })
 
-describe("an answer that is not true", () => {
-  it.effect("has a status that nobody knows, in a look and in a list", () =>
+describe("a wrong response", () => {
+  it.effect("has an unknown status, for one job and on a list", () =>
     Effect.gen(function* () {
       const id = yield* make()
       yield* only(Fault.unknownStatus("dreaming"))
@@ -321,7 +318,7 @@ describe("an answer that is not true", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("has numbers and ids that no server should have", () =>
+  it.effect("has invalid numbers and ids", () =>
     Effect.gen(function* () {
       const id = yield* make()
       yield* only(Fault.absurd())
@@ -331,21 +328,21 @@ describe("an answer that is not true", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("comes of a submission that happened twice, or not at all", () =>
+  it.effect("describes a duplicate job, or the newest job without making one", () =>
     Effect.gen(function* () {
       const { jobs } = yield* VideosServer
       const ids = Effect.map(jobs, (all) => all.map(({ id }): string => id))
       yield* only(Fault.duplicate("job"))
-      const told = yield* make()
+      const duplicate = yield* make()
       assert.lengthOf(yield* ids, 2)
-      assert.strictEqual((yield* ids)[1], told)
+      assert.strictEqual((yield* ids)[1], duplicate)
       yield* only(Fault.duplicate("answer"))
-      assert.strictEqual(yield* make({ prompt: "another" }), told)
+      assert.strictEqual(yield* make({ prompt: "another" }), duplicate)
       assert.lengthOf(yield* ids, 2)
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("is a page with every job twice, with none and more to come, or the first one for ever", () =>
+  it.effect("is a page with every job twice, without jobs, or always the first", () =>
     Effect.gen(function* () {
       const first = yield* make()
       const second = yield* make()
@@ -361,7 +358,7 @@ describe("an answer that is not true", () => {
 })
 
 describe("in-process", () => {
-  it.effect("no answer is a `fetch` that is pending until it is aborted", () =>
+  it.effect("a hanging `fetch` is pending until it is aborted", () =>
     Effect.gen(function* () {
       const { baseUrl, fetch, jobs } = yield* VideosServer
       yield* only(Fault.hang({ committed: true }))
@@ -391,7 +388,7 @@ describe("in-process", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("one byte per second goes by the test's clock", () =>
+  it.effect("a slow body follows the test clock", () =>
     Effect.gen(function* () {
       const { baseUrl, fetch } = yield* VideosServer
       yield* only(Fault.slow())
@@ -434,7 +431,7 @@ describe("/_faults", () => {
     }).pipe(Effect.provide(controlled))
   )
 
-  it.effect("refuses what is no rule, by name, and changes nothing", () =>
+  it.effect("refuses an invalid rule, names the field, and changes nothing", () =>
     Effect.gen(function* () {
       yield* put({ rules: [{ fault: busy }] })
       for (const body of [
@@ -444,9 +441,9 @@ describe("/_faults", () => {
         {},
         "x"
       ]) {
-        const answer = yield* put(body)
-        assert.deepStrictEqual([answer.status, errorOf(answer).param], [400, "rules"])
-        assert.isNotEmpty(errorOf(answer).message)
+        const response = yield* put(body)
+        assert.deepStrictEqual([response.status, errorOf(response).param], [400, "rules"])
+        assert.isNotEmpty(errorOf(response).message)
       }
       assert.strictEqual((yield* at({ method: "PUT", body: "{" })).status, 400)
       assert.strictEqual((yield* at({ method: "POST", body: "{}" })).status, 405)
@@ -454,7 +451,7 @@ describe("/_faults", () => {
     }).pipe(Effect.provide(controlled))
   )
 
-  it.effect("is not there unless it was asked for", () =>
+  it.effect("is 404 by default", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* at()).status, 404)
       assert.strictEqual((yield* put({ rules: [{ fault: busy }] })).status, 404)
@@ -463,8 +460,8 @@ describe("/_faults", () => {
   )
 })
 
-describe("a download that breaks", () => {
-  it.effect("in-process gives its first half, and fails", () =>
+describe("a broken download", () => {
+  it.effect("in-process emits its first half and fails", () =>
     Effect.gen(function* () {
       const { baseUrl, fetch } = yield* VideosServer
       const id = yield* make()

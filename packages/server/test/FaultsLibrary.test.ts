@@ -1,4 +1,4 @@
-/** Faults against this library's own client: what the caller is told, beside what the server has made. */
+/** Faults against this library's client: the result of the call, and the jobs that the server made. */
 import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
@@ -8,8 +8,8 @@ import { instant } from "./support.js"
 
 const once = Schedule.recurs(0)
 
-/** On a socket, and a client that tries nothing again. */
-const untried = Layer.unwrapEffect(
+/** Server on a socket, and a client without retries. */
+const withoutRetries = Layer.unwrapEffect(
   Effect.map(VideosServer, ({ baseUrl }) => Videos.layer({ baseUrl, submitRetry: once, readRetry: once }))
 ).pipe(Layer.provide(FetchHttpClient.layer), Layer.provideMerge(VideosServer.layer(instant)))
 
@@ -27,14 +27,14 @@ describe("a submission", () => {
     [Fault.status({ status: 500, committed: true }), "SubmissionUncertainError", 1],
     [Fault.status({ status: 504, committed: true }), "SubmissionUncertainError", 1],
     [Fault.redirect("http://127.0.0.1:9"), "RedirectError", 0]
-  ] as const)("%j fails with %s, and %i jobs are there", ([fault, tag, made]) =>
+  ] as const)("%j fails with %s, and %i jobs exist", ([fault, tag, made]) =>
     Effect.gen(function* () {
       const { faults, jobs } = yield* VideosServer
       yield* faults.set([{ on: ["create"], fault }])
-      const told = yield* Effect.either(createVideo(small, { onUnknownOutcome: "fail" }))
-      assert.deepStrictEqual(Either.isLeft(told) ? told.left._tag : told.right.status, tag)
+      const result = yield* Effect.either(createVideo(small, { onUnknownOutcome: "fail" }))
+      assert.deepStrictEqual(Either.isLeft(result) ? result.left._tag : result.right.status, tag)
       assert.lengthOf(yield* jobs, made)
-    }).pipe(Effect.provide(untried))
+    }).pipe(Effect.provide(withoutRetries))
   )
 
   it.live.each([
@@ -43,7 +43,7 @@ describe("a submission", () => {
     ["keys of the prototype", Fault.poison()],
     ["an unknown status", Fault.unknownStatus("dreaming")],
     ["a wrong clock", Fault.skew({ ahead: "1 hour" })]
-  ] as const)("with %s in its answer still names its job", ([, fault]) =>
+  ] as const)("with %s in its response returns its job", ([, fault]) =>
     Effect.gen(function* () {
       const { faults, jobs } = yield* VideosServer
       yield* faults.set([{ on: ["create"], fault }])
@@ -53,12 +53,12 @@ describe("a submission", () => {
         [id]
       )
       assert.notProperty({}, "polluted")
-    }).pipe(Effect.provide(untried))
+    }).pipe(Effect.provide(withoutRetries))
   )
 })
 
 describe("the rules over HTTP", () => {
-  it.live("are set from elsewhere, with a key where there are keys", () =>
+  it.live("can be set by another process, with a key if the server has keys", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
       const put = (headers: { readonly [name: string]: string }) =>
@@ -79,7 +79,7 @@ describe("the rules over HTTP", () => {
 })
 
 describe("a list", () => {
-  it.live("whose third page is for people fails there", () =>
+  it.live("fails at an HTML page", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       yield* Effect.repeatN(createVideo(small), 4)
@@ -91,6 +91,6 @@ describe("a list", () => {
       )
       assert.strictEqual(error._tag, "ResponseDecodeError")
       assert.deepStrictEqual(seen, [1, 1])
-    }).pipe(Effect.provide(untried))
+    }).pipe(Effect.provide(withoutRetries))
   )
 })

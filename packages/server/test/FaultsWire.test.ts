@@ -1,4 +1,4 @@
-/** What faults do on the wire, over real sockets. */
+/** Faults on the wire, over real sockets. */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
@@ -19,7 +19,7 @@ const create = Effect.flatMap(VideosServer, ({ baseUrl }) =>
 const get = (path: string, headers: { readonly [name: string]: string } = {}) =>
   Effect.flatMap(VideosServer, ({ baseUrl }) => rawRequest(`${baseUrl}${path}`, { headers }))
 
-/** Over `fetch`: the answer, or the error with its cause's code. */
+/** Sends a request with `fetch`. Returns the response, or the error with the code of its cause. */
 const fetched = (path: string, init?: RequestInit) =>
   Effect.flatMap(VideosServer, ({ baseUrl }) => Effect.promise(() => fetch(`${baseUrl}${path}`, init)))
 
@@ -32,7 +32,7 @@ const made = Effect.map(Effect.flatMap(posted(), jsonOf), ({ id }): string => id
 
 const jobIds = Effect.flatMap(VideosServer, ({ jobs }) => Effect.map(jobs, (all) => all.map(({ id }): string => id)))
 
-/** The code of what a `fetch`, or the reading of its body, fails with. */
+/** Returns the error code of a failed `fetch`, or of a failed read of its body. */
 const failure = (promise: () => Promise<unknown>) =>
   Effect.promise(() =>
     promise().then(
@@ -42,11 +42,11 @@ const failure = (promise: () => Promise<unknown>) =>
     )
   )
 
-/** libuv makes an end of a reset that comes together with the last of the data. */
+/** libuv reports a reset as `end` if it arrives together with the last bytes. */
 const brokenOff = ["ECONNRESET", "end"]
 
 describe("a reset", () => {
-  it.scopedLive("before the headers is a connection without an answer, and nothing was done", () =>
+  it.scopedLive("before the headers sends no response, and the operation does not run", () =>
     Effect.gen(function* () {
       const exchange = yield* create
       assert.strictEqual(yield* exchange.ended, "ECONNRESET")
@@ -55,7 +55,7 @@ describe("a reset", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.reset("before-headers") })))
   )
 
-  it.scopedLive("after the commit is the same to the caller, and the job is there", () =>
+  it.scopedLive("after the commit sends no response, and the job exists", () =>
     Effect.gen(function* () {
       const exchange = yield* create
       assert.strictEqual(yield* exchange.ended, "ECONNRESET")
@@ -64,7 +64,7 @@ describe("a reset", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.reset("after-commit") })))
   )
 
-  it.scopedLive("in the middle of a JSON body comes after its first half", () =>
+  it.scopedLive("in a JSON body comes after its first half", () =>
     Effect.gen(function* () {
       const exchange = yield* create
       assert.include(brokenOff, yield* exchange.ended)
@@ -75,7 +75,7 @@ describe("a reset", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.reset("mid-body") })))
   )
 
-  it.scopedLive("in the middle of a download too; the next goes on where that one ended", () =>
+  it.scopedLive("in a download comes after its first half; the next request resumes it", () =>
     Effect.gen(function* () {
       const path = `/videos/${yield* made}/content`
       const exchange = yield* get(path)
@@ -88,7 +88,7 @@ describe("a reset", () => {
     }).pipe(Effect.provide(onSocket({ on: ["content"], when: Fault.nth(1), fault: Fault.reset("mid-body") })))
   )
 
-  it.scopedLive("is to `fetch` what it is in-process", () =>
+  it.scopedLive("has the same error over `fetch` and in-process", () =>
     Effect.gen(function* () {
       const server = yield* VideosServer
       for (const request of [fetch, server.fetch]) {
@@ -108,16 +108,16 @@ describe("a reset", () => {
   )
 })
 
-/** The event loop goes round once. */
+/** Waits for one turn of the event loop. */
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
-describe("no answer", () => {
+describe("a hanging request", () => {
   for (const committed of [false, true]) {
-    it.scopedLive(`comes ${committed ? "to a job that was made" : "and no job"}, and other requests are served`, () =>
+    it.scopedLive(`${committed ? "makes a job" : "makes no job"}, and the server serves other requests`, () =>
       Effect.gen(function* () {
         const exchange = yield* create
         const { faults } = yield* VideosServer
-        // The second is answered on another connection, so that the first has had its time.
+        // The second request uses another connection, so this waits until the server has received the first.
         yield* Effect.repeat(Effect.zipRight(turn, faults.log), { until: (log) => log.length > 0 })
         const other = yield* made
         assert.deepStrictEqual((yield* jobIds).length, committed ? 2 : 1)
@@ -129,7 +129,7 @@ describe("no answer", () => {
 })
 
 describe("one byte per second", () => {
-  it.scoped("is what the server's clock says", () =>
+  it.scoped("follows the clock of the server", () =>
     Effect.gen(function* () {
       const exchange = yield* get("/videos")
       const { body, head } = partsOf(yield* exchange.until((received) => received.includes("\r\n\r\n")))
@@ -147,7 +147,7 @@ describe("one byte per second", () => {
 })
 
 describe("a Content-Length", () => {
-  it.scopedLive("that is too long is followed by the end of the connection", () =>
+  it.scopedLive("that is too large ends with the connection", () =>
     Effect.gen(function* () {
       const exchange = yield* get("/videos")
       assert.strictEqual(yield* exchange.ended, "end")
@@ -157,7 +157,7 @@ describe("a Content-Length", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.contentLength(7) })))
   )
 
-  it.scopedLive("that is too short is followed by the whole body", () =>
+  it.scopedLive("that is too small is followed by the complete body", () =>
     Effect.gen(function* () {
       const exchange = yield* get("/videos", { connection: "close" })
       assert.strictEqual(yield* exchange.ended, "end")
@@ -167,7 +167,7 @@ describe("a Content-Length", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.contentLength(-7) })))
   )
 
-  it.scopedLive("that is too short cuts the body for `fetch`, on the socket and in-process", () =>
+  it.scopedLive("that is too small truncates the body for `fetch`, on a socket and in-process", () =>
     Effect.gen(function* () {
       const server = yield* VideosServer
       for (const request of [fetch, server.fetch]) {
@@ -180,8 +180,8 @@ describe("a Content-Length", () => {
   )
 })
 
-describe("JSON that was cut", () => {
-  it.scopedLive("is framed as if it were whole", () =>
+describe("truncated JSON", () => {
+  it.scopedLive("has a matching Content-Length", () =>
     Effect.gen(function* () {
       const exchange = yield* get("/videos", { connection: "close" })
       assert.strictEqual(yield* exchange.ended, "end")
@@ -195,7 +195,7 @@ describe("JSON that was cut", () => {
 })
 
 describe("files that expire", () => {
-  it.scopedLive("during a download break it, and are not there for whoever comes back", () =>
+  it.scopedLive("during a download break it, and a request for the rest returns 404", () =>
     Effect.gen(function* () {
       const id = yield* made
       const exchange = yield* get(`/videos/${id}/content`)
@@ -211,7 +211,7 @@ describe("files that expire", () => {
 })
 
 describe("a redirect", () => {
-  it.scopedLive("to an origin keeps the path; to a URL it does not", () =>
+  it.scopedLive("keeps the path for an origin, not for a URL with a path", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       const location = (path: string) =>
@@ -224,16 +224,16 @@ describe("a redirect", () => {
   )
 })
 
-describe("a submission that happens twice", () => {
-  it.scopedLive("does so as a form too, on the socket and in-process", () =>
+describe("a duplicate submission", () => {
+  it.scopedLive("works as a form too, on a socket and in-process", () =>
     Effect.gen(function* () {
       const server = yield* VideosServer
       for (const [index, request] of [fetch, server.fetch].entries()) {
         const body = new FormData()
         body.append("prompt", "a lighthouse at dusk")
         body.append("input_reference", new File(["\x89PNG"], "a.png", { type: "image/png" }))
-        const answer = yield* Effect.promise(() => request(`${server.baseUrl}/videos`, { method: "POST", body }))
-        const { id } = yield* jsonOf(answer)
+        const response = yield* Effect.promise(() => request(`${server.baseUrl}/videos`, { method: "POST", body }))
+        const { id } = yield* jsonOf(response)
         assert.lengthOf(yield* jobIds, 4 * index + 2)
         assert.strictEqual((yield* jobIds).at(-1), id)
 
@@ -251,7 +251,7 @@ describe("a submission that happens twice", () => {
   )
 })
 
-describe("hostile answers", () => {
+describe("hostile responses", () => {
   it.scopedLive("without end stop with their reader, in-process", () =>
     Effect.gen(function* () {
       const { baseUrl, fetch, faults } = yield* VideosServer
@@ -277,7 +277,7 @@ describe("hostile answers", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.endless() })))
   )
 
-  it.scopedLive("have a billion jobs, which nobody holds in memory", () =>
+  it.scopedLive("stream a billion jobs in constant memory", () =>
     Effect.gen(function* () {
       const exchange = yield* get("/videos")
       const received = yield* exchange.until((all) => all.length > 3_000_000)
@@ -285,7 +285,7 @@ describe("hostile answers", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.hugeList() })))
   )
 
-  it.scopedLive("have as many jobs as they were told to", () =>
+  it.scopedLive("have as many jobs as the fault requests", () =>
     Effect.gen(function* () {
       const { data } = yield* Effect.flatMap(fetched("/videos"), jsonOf)
       assert.lengthOf(data, 2501)
@@ -293,7 +293,7 @@ describe("hostile answers", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.hugeList(2501) })))
   )
 
-  it.scopedLive("are small on the wire and large when unpacked", () =>
+  it.scopedLive("are small on the wire and large after decompression", () =>
     Effect.gen(function* () {
       const size = 20 * 1024 * 1024 + 5
       yield* Effect.flatMap(VideosServer, ({ faults }) => faults.set([{ fault: Fault.bomb(size) }]))
@@ -312,7 +312,7 @@ describe("hostile answers", () => {
     }).pipe(Effect.provide(onSocket()))
   )
 
-  it.scopedLive("have more headers than Node's clients take", () =>
+  it.scopedLive("have more headers than Node's clients accept", () =>
     Effect.gen(function* () {
       const exchange = yield* get("/videos", { connection: "close" })
       yield* exchange.ended
@@ -322,7 +322,7 @@ describe("hostile answers", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.hugeHeaders() })))
   )
 
-  it.scopedLive("have keys that reach for the prototype, and arrays in arrays", () =>
+  it.scopedLive("have keys of the prototype, and nested arrays", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       yield* faults.set([{ fault: Fault.poison() }])

@@ -1,4 +1,4 @@
-/** `Idempotency-Key`: ignored, as the protocol promises nothing, or honoured. */
+/** `Idempotency-Key`: ignored by default, because the protocol promises nothing, or honoured. */
 import { readFile } from "node:fs/promises"
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
@@ -19,8 +19,8 @@ const clip = { prompt: "a lighthouse at dusk", size: "64x64" }
 
 const count = Effect.flatMap(VideosServer, ({ jobs }) => Effect.map(jobs, (all) => all.length))
 
-describe("a key that comes again", () => {
-  it.effect("means nothing by default", () =>
+describe("a repeated key", () => {
+  it.effect("has no effect by default", () =>
     Effect.gen(function* () {
       const first = yield* keyed("k", clip)
       const second = yield* keyed("k", clip)
@@ -30,7 +30,7 @@ describe("a key that comes again", () => {
     }).pipe(Effect.provide(server()))
   )
 
-  it.effect("with the same request answers the same job, where it is honoured", () =>
+  it.effect("with the same request returns the same job if keys are honoured", () =>
     Effect.gen(function* () {
       const first = yield* keyed("k", clip)
       const second = yield* keyed("k", { size: clip.size, prompt: clip.prompt })
@@ -42,7 +42,7 @@ describe("a key that comes again", () => {
     }).pipe(Effect.provide(server("honour")))
   )
 
-  it.effect("at the same time answers the same job too", () =>
+  it.effect("at the same time returns the same job too", () =>
     Effect.gen(function* () {
       const all = yield* Effect.all(
         Array.from({ length: 5 }, () => keyed("k", clip)),
@@ -53,22 +53,22 @@ describe("a key that comes again", () => {
     }).pipe(Effect.provide(server("honour")))
   )
 
-  it.effect("with another request is refused with 409, and not to be tried again", () =>
+  it.effect("with another request returns 409 and `x-should-retry: false`", () =>
     Effect.gen(function* () {
       const source = yield* make()
       yield* keyed("k", clip)
-      for (const answer of [
+      for (const response of [
         yield* keyed("k", { ...clip, prompt: "another" }),
         yield* keyed("k", { prompt: clip.prompt }, `/videos/${source}/remix`)
       ]) {
-        assert.deepStrictEqual([answer.status, errorOf(answer).code], [409, "idempotency_key_reused"])
-        assert.strictEqual(answer.headers.get("x-should-retry"), "false")
+        assert.deepStrictEqual([response.status, errorOf(response).code], [409, "idempotency_key_reused"])
+        assert.strictEqual(response.headers.get("x-should-retry"), "false")
       }
       assert.strictEqual(yield* count, 2)
     }).pipe(Effect.provide(server("honour")))
   )
 
-  it.effect("is free after a submission that was refused", () =>
+  it.effect("is unused after a refused submission", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* keyed("k", { prompt: "" })).status, 400)
       assert.strictEqual((yield* keyed("k", clip)).status, 200)
@@ -76,7 +76,7 @@ describe("a key that comes again", () => {
     }).pipe(Effect.provide(server("honour")))
   )
 
-  it.effect("knows a form by its fields and its file, not by its boundary", () =>
+  it.effect("compares a form by its fields and its file, not by its boundary", () =>
     Effect.gen(function* () {
       const bytes = yield* Effect.promise(() => readFile(fixture("fragmented.mp4")))
       const upload = (prompt: string, name: string) => {
@@ -94,7 +94,7 @@ describe("a key that comes again", () => {
     }).pipe(Effect.provide(server("honour")))
   )
 
-  it.effect("finds the job whose answer was lost", () =>
+  it.effect("returns the job whose response was lost", () =>
     Effect.gen(function* () {
       const { baseUrl, fetch, jobs } = yield* VideosServer
       const init = {

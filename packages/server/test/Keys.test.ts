@@ -19,19 +19,19 @@ describe("API keys", () => {
     [{ "api-key": "sk-first" }, 401],
     [{ authorization: "Bearer sk-first" }, 200],
     [{ authorization: "bearer  sk-second " }, 200]
-  ] as const)("with the headers %j the answer is %i", ([headers, status]) =>
+  ] as const)("with the headers %j the status is %i", ([headers, status]) =>
     Effect.gen(function* () {
-      const answer = yield* withHeaders(headers)
-      assert.strictEqual(answer.status, status)
+      const response = yield* withHeaders(headers)
+      assert.strictEqual(response.status, status)
       if (status === 401) {
-        assert.deepInclude(errorOf(answer), { type: "invalid_request_error", param: null, code: "invalid_api_key" })
-        assert.strictEqual(answer.headers.get("www-authenticate"), "Bearer")
-        assert.notInclude(new TextDecoder().decode(answer.bytes), "sk-")
+        assert.deepInclude(errorOf(response), { type: "invalid_request_error", param: null, code: "invalid_api_key" })
+        assert.strictEqual(response.headers.get("www-authenticate"), "Bearer")
+        assert.notInclude(new TextDecoder().decode(response.bytes), "sk-")
       }
     }).pipe(Effect.provide(VideosServer.layerInProcess({ apiKeys })))
   )
 
-  it.effect("may be in another header where the server has one", () =>
+  it.effect("can be in the other header of the preset", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* withHeaders({ "api-key": "sk-second" })).status, 200)
       assert.strictEqual((yield* withHeaders({ authorization: "Bearer sk-second" })).status, 200)
@@ -39,13 +39,13 @@ describe("API keys", () => {
     }).pipe(Effect.provide(VideosServer.layerInProcess({ apiKeys, preset: "azure" })))
   )
 
-  it.effect("guard every path, and an empty list lets nobody pass", () =>
+  it.effect("guard every path, and an empty list refuses every request", () =>
     Effect.gen(function* () {
       for (const path of ["/videos", "/videos/video_0", "/nothing"]) assert.strictEqual((yield* send(path)).status, 401)
     }).pipe(Effect.provide(VideosServer.layerInProcess({ apiKeys: [] })))
   )
 
-  it.effect("are given to the client that comes with the server in tests, and shown to nobody", () =>
+  it.effect("are sent by the client of layerTest, and appear in no output", () =>
     Effect.gen(function* () {
       const job = yield* createVideo({ prompt: "a boat", seconds: 4, size: "64x64" })
       assert.strictEqual((yield* retrieveVideo(job.id)).status, "completed")

@@ -27,7 +27,7 @@ describe("a list", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("has the newest job first, or the oldest, each as a look would show it", () =>
+  it.effect("has the newest or the oldest job first, each encoded as by GET", () =>
     Effect.gen(function* () {
       const ids = yield* five
       const newest = yield* send("/videos")
@@ -43,7 +43,7 @@ describe("a list", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect.each(["asc", "desc"])("is walked by its cursor, without gaps or repeats, in order %s", (order) =>
+  it.effect.each(["asc", "desc"])("pages by cursor without gaps or repeats, in order %s", (order) =>
     Effect.gen(function* () {
       const ids = yield* five
       const seen: Array<unknown> = []
@@ -61,7 +61,7 @@ describe("a list", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("keeps the order of making for jobs of one moment, and takes new ones in at the front", () =>
+  it.effect("keeps the creation order of jobs of one millisecond, and puts new jobs first", () =>
     Effect.gen(function* () {
       const [first, second] = [yield* make(), yield* make()]
       const page = yield* send("/videos?limit=1")
@@ -71,7 +71,7 @@ describe("a list", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("has twenty jobs to a page unless told otherwise, and a page of none says whether there are any", () =>
+  it.effect("has twenty jobs per page by default, and an empty page has a correct has_more", () =>
     Effect.gen(function* () {
       for (let count = 0; count < 21; count++) yield* make()
       const page = yield* send("/videos")
@@ -92,15 +92,15 @@ describe("a list", () => {
   ] as const)("refuses %s", ([query, param, code]) =>
     Effect.gen(function* () {
       yield* make()
-      const answer = yield* send(`/videos?${query}`)
-      assert.strictEqual(answer.status, 400)
-      assert.deepInclude(errorOf(answer), { type: "invalid_request_error", param, code })
+      const response = yield* send(`/videos?${query}`)
+      assert.strictEqual(response.status, 400)
+      assert.deepInclude(errorOf(response), { type: "invalid_request_error", param, code })
     }).pipe(Effect.provide(server))
   )
 })
 
 describe("a deletion", () => {
-  it.effect("is refused while the job runs, and done once it has ended", () =>
+  it.effect("is refused while the job runs, and works after its end", () =>
     Effect.gen(function* () {
       const id = yield* make()
       for (const phase of ["queued", "in_progress"]) {
@@ -114,19 +114,19 @@ describe("a deletion", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("takes away a job that failed", () =>
+  it.effect("removes a failed job", () =>
     Effect.gen(function* () {
       const id = yield* make()
       assert.strictEqual((yield* remove(`/videos/${id}`)).status, 200)
     }).pipe(Effect.provide(VideosServer.layerInProcess({ ...instant, outcome: () => ({ code: "c", message: "m" }) })))
   )
 
-  it.effect("leaves nothing: every way to the job is 404, and it is in no list", () =>
+  it.effect("leaves nothing: every route of the job returns 404, and no list contains it", () =>
     Effect.gen(function* () {
       const id = yield* make()
       const other = yield* make()
       yield* remove(`/videos/${id}`)
-      const answers = [
+      const responses = [
         yield* send(`/videos/${id}`),
         yield* send(`/videos/${id}/content`),
         yield* send(`/videos/${id}/content?variant=thumbnail`),
@@ -135,16 +135,16 @@ describe("a deletion", () => {
         yield* post("/videos/edits", { video: { id }, prompt: "again" }),
         yield* post("/videos/extensions", { video: { id }, prompt: "again", seconds: "4" })
       ]
-      for (const answer of answers) {
-        assert.strictEqual(answer.status, 404)
-        assert.strictEqual(errorOf(answer).code, "video_not_found")
+      for (const response of responses) {
+        assert.strictEqual(response.status, 404)
+        assert.strictEqual(errorOf(response).code, "video_not_found")
       }
       assert.deepStrictEqual(idsOf(yield* send("/videos")), [other])
       assert.strictEqual((yield* (yield* VideosServer).jobs).length, 1)
     }).pipe(Effect.provide(quick))
   )
 
-  it.effect("takes the job's files with it, and keeps what its descendants need", () =>
+  it.effect("removes the files of the job, and keeps what derived jobs need", () =>
     Effect.gen(function* () {
       const files = Effect.promise(async () => {
         const all = await readdir(tmpdir(), { recursive: true })
@@ -163,7 +163,7 @@ describe("a deletion", () => {
       assert.strictEqual(stitched.movieSeconds, 8)
       assert.deepStrictEqual(stitched.samples[95]?.data, parseMp4(copy).samples[95]?.data)
       assert.strictEqual(parseMp4((yield* send(`/videos/${remix}/content`)).bytes).movieSeconds, 4)
-      // The source was made once more for its extension, and is gone again.
+      // The extension rendered the source again, and deleted it after use.
       assert.strictEqual(yield* files, 2)
     }).pipe(Effect.provide(inOwnFolder(quick)))
   )

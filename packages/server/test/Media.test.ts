@@ -24,7 +24,7 @@ const rain = { seconds: 0.5, prompt: "and then it rains", id: "video_2" }
 const parse = (path: string) => Effect.promise(async () => parseMp4(await fs.readFile(path)))
 
 describe("glyphs", () => {
-  it("draws every printable ASCII character in its own way", () => {
+  it("has a different picture for every printable ASCII character", () => {
     const drawn = new Set<string>()
     for (let code = 0x20; code <= 0x7e; code++) {
       const glyph = glyphOf(code)
@@ -36,7 +36,7 @@ describe("glyphs", () => {
     assert.strictEqual(drawn.size, 95)
   })
 
-  it("spells what has an ASCII spelling and boxes the code point of what has none", () => {
+  it("spells a character in ASCII, or shows its code point in a box", () => {
     assert.strictEqual(spellable("Ünïcödé — “Straße”\n\tœuvre\u200d"), 'Unicode - "Strasse" oeuvre')
     assert.deepStrictEqual(glyphsOf("é"), glyphsOf("e"))
     const box = glyphOf(0x1f408)
@@ -48,7 +48,7 @@ describe("glyphs", () => {
 })
 
 describe("frames", () => {
-  it("moves on every frame, at any even size, and is the same for the same scene", () => {
+  it("move at any even size, and are equal for equal scenes", () => {
     for (const [width, height] of [
       [16, 16],
       [64, 64],
@@ -67,7 +67,7 @@ describe("frames", () => {
     }
   })
 
-  it("takes any prompt", () => {
+  it("accept any prompt", () => {
     for (const prompt of ["", " ", "x".repeat(5000), "雨の中の猫 🐈‍⬛", "\u0000\ud800"]) {
       makePainter({ ...small, prompt, fps: 24, startSecond: 0, totalSeconds: 0.5 }).paint(3)
     }
@@ -75,7 +75,7 @@ describe("frames", () => {
 })
 
 describe("avc", () => {
-  it.live("gives a second stream free numbers, and none where it is known already", () =>
+  it.live("gives a second stream unused numbers, unless its sets exist already", () =>
     Effect.gen(function* () {
       const scene = { ...small, fps: 24, startSecond: 0, totalSeconds: 1 }
       const clip = yield* encodeClip({ scene, frames: 3 })
@@ -101,7 +101,7 @@ describe("avc", () => {
 })
 
 describe("renderClip", () => {
-  it.scopedLive("makes an H.264 MP4 of exactly the promised length that can be played while it loads", () =>
+  it.scopedLive("makes an H.264 MP4 of the exact length that plays while it loads", () =>
     Effect.gen(function* () {
       const path = yield* folder
       const progress: Array<number> = []
@@ -138,7 +138,7 @@ describe("renderClip", () => {
     })
   )
 
-  it.scopedLive("writes equal bytes for equal specifications, also side by side", () =>
+  it.scopedLive("writes equal bytes for equal specifications, also concurrently", () =>
     Effect.gen(function* () {
       const path = yield* folder
       yield* renderClip(small, path("a.mp4"))
@@ -152,7 +152,7 @@ describe("renderClip", () => {
     })
   )
 
-  it.scopedLive("leaves the process's error handling alone", () =>
+  it.scopedLive("does not change the error handling of the process", () =>
     Effect.gen(function* () {
       const path = yield* folder
       const events = ["uncaughtException", "unhandledRejection"] as const
@@ -165,11 +165,11 @@ describe("renderClip", () => {
     })
   )
 
-  it.scoped("runs under a test clock that stands still", () =>
+  it.scoped("runs under a stopped test clock", () =>
     Effect.flatMap(folder, (path) => renderClip({ ...small, seconds: 0.25 }, path("a.mp4")))
   )
 
-  it.scopedLive("stops when interrupted and leaves nothing behind", () =>
+  it.scopedLive("stops when interrupted and leaves no file", () =>
     Effect.gen(function* () {
       const path = yield* folder
       const started = yield* Effect.makeLatch()
@@ -181,7 +181,7 @@ describe("renderClip", () => {
     })
   )
 
-  it.scopedLive("says what is wrong with a size, a length and a path", () =>
+  it.scopedLive("explains a wrong size, length or path", () =>
     Effect.gen(function* () {
       const path = yield* folder
       for (const wrong of [
@@ -202,7 +202,7 @@ describe("renderClip", () => {
 })
 
 describe("extendClip", () => {
-  it.scopedLive("copies the pictures of its own clip and adds the new ones, again and again", () =>
+  it.scopedLive("copies the frames of its own clips and adds new ones, repeatedly", () =>
     Effect.gen(function* () {
       const path = yield* folder
       yield* renderClip(small, path("1.mp4"))
@@ -210,7 +210,7 @@ describe("extendClip", () => {
       assert.strictEqual(facts.durationSeconds, 3)
       assert.strictEqual(facts.sourceSeconds, 1)
       assert.strictEqual(facts.sourcePictures, "copied")
-      // The source and the result may be one file.
+      // The source and the result can be the same file.
       yield* extendClip(path("2.mp4"), rain, path("2.mp4"))
       const [first, last] = [yield* parse(path("1.mp4")), yield* parse(path("2.mp4"))]
       assert.strictEqual(last.samples.length, 24 + 48 + 12)
@@ -232,7 +232,7 @@ describe("extendClip", () => {
     { name: "rotated-cropped.mp4", frames: 24, seconds: 1, size: [50, 98], hasAudio: false }
   ]
   for (const upload of uploads) {
-    it.scopedLive(`copies the pictures of an upload bit for bit: ${upload.name}`, () =>
+    it.scopedLive(`copies the frames of an upload bit for bit: ${upload.name}`, () =>
       Effect.gen(function* () {
         const path = yield* folder
         const before = yield* inspect(fixture(upload.name))
@@ -252,7 +252,7 @@ describe("extendClip", () => {
           long.samples.slice(0, upload.frames).map((sample) => sample.data),
           source.samples.map((sample) => sample.data)
         )
-        // The order on the screen is kept, B-frames included, and the new segment starts where the source ends.
+        // The display order stays, B-frames included, and the new segment starts at the end of the source.
         const start = Math.min(...source.samples.map((sample) => sample.at))
         long.samples.forEach((sample, index) => {
           const expected = (source.samples[index]?.at ?? upload.seconds + (index - upload.frames) / 24 + start) - start
@@ -265,7 +265,7 @@ describe("extendClip", () => {
   }
 
   for (const name of ["hevc.mp4", "mpeg4.mp4"]) {
-    it.scopedLive(`lets drawn pictures stand in for another codec: ${name}`, () =>
+    it.scopedLive(`replaces the frames of another codec by drawn ones: ${name}`, () =>
       Effect.gen(function* () {
         const path = yield* folder
         assert.notStrictEqual((yield* inspect(fixture(name))).videoCodec, "avc")
@@ -279,7 +279,7 @@ describe("extendClip", () => {
 })
 
 describe("inspect", () => {
-  it.scopedLive("refuses what is not a whole MP4 with pictures", () =>
+  it.scopedLive("refuses a file that is not a complete MP4 with pictures", () =>
     Effect.gen(function* () {
       const path = yield* folder
       yield* renderClip(small, path("clip.mp4"))

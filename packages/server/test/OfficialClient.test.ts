@@ -9,7 +9,7 @@ import { fixture, instant } from "./support.js"
 
 const apiKeys = [Redacted.make("sk-official")]
 
-/** Every method of the official client, in a program of its own. */
+/** Every method of the official client. */
 const drive = (run: (client: OpenAI) => Promise<void>) =>
   Effect.flatMap(VideosServer, ({ baseUrl }) =>
     Effect.promise(() => run(new OpenAI({ apiKey: "sk-official", baseURL: baseUrl, maxRetries: 0 })))
@@ -26,7 +26,7 @@ const failed = async (promise: Promise<unknown>): Promise<unknown> => {
   return assert.fail("it did not fail")
 }
 
-// The types close `size` over what one vendor takes.
+// The types allow only the sizes of one vendor.
 const small = { prompt: "a lighthouse", seconds: "4" } as const
 
 describe("the official client", () => {
@@ -74,7 +74,7 @@ describe("the official client", () => {
     })
   )
 
-  it.live("walks a list of several pages, and deletes what is in it", () =>
+  it.live("pages through a list and deletes its jobs", () =>
     drive(async (client) => {
       const ids: Array<string> = []
       for (let count = 0; count < 5; count++) ids.push((await client.videos.create(small)).id)
@@ -89,7 +89,7 @@ describe("the official client", () => {
     })
   )
 
-  it.live("creates a character and finds it", () =>
+  it.live("creates and reads a character", () =>
     drive(async (client) => {
       const video = createReadStream(fixture("x264-bframes-aac.mp4"))
       const made = await client.videos.createCharacter({ name: "Mossy", video })
@@ -99,7 +99,7 @@ describe("the official client", () => {
     })
   )
 
-  it.live("tells refusals by their kinds", () =>
+  it.live("distinguishes errors by class", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
       yield* Effect.promise(async () => {
@@ -118,7 +118,7 @@ describe("the official client", () => {
     }).pipe(Effect.provide(VideosServer.layer({ apiKeys })))
   )
 
-  it.live("for Azure reaches the paths of Azure with its own header", () =>
+  it.live("for Azure uses the paths and the header of Azure", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
       assert.match(baseUrl, /\/openai\/v1$/)

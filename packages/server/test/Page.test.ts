@@ -1,4 +1,4 @@
-/** The live page's routes and its events; what it looks like is PageBrowser's. */
+/** Routes and events of the live page; PageBrowser.test.ts tests its appearance. */
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
@@ -11,22 +11,22 @@ const page = (options: InProcessOptions = {}) => VideosServer.layerInProcess({ p
 
 const originOf = Effect.map(VideosServer, ({ baseUrl }) => new URL(baseUrl).origin)
 
-/** A request to a path of the origin, without a socket. */
+/** Sends a request to a path of the origin, without a socket. */
 const ask = (path: string, init?: RequestInit) => Effect.flatMap(originOf, (origin) => send(origin + path, init))
 
-interface Told {
-  /** All text until now. */
+interface EventReader {
+  /** Returns all text received so far. */
   readonly text: () => string
   readonly frames: <Name extends keyof Frames>(name: Name) => ReadonlyArray<Frames[Name]>
-  /** Reads on until this is so. */
+  /** Reads until the predicate is true. */
   readonly until: (isEnough: () => boolean) => Effect.Effect<void>
-  /** Reads to the end: whether it was orderly. */
+  /** Reads to the end, and returns whether the stream ended without an error. */
   readonly ended: Effect.Effect<boolean>
   readonly leave: Effect.Effect<void>
 }
 
-/** What a page is told, as it would read it. */
-const listen = (fetch: typeof globalThis.fetch, origin: string, init: RequestInit = {}): Effect.Effect<Told> =>
+/** Reads the events as the page does. */
+const listen = (fetch: typeof globalThis.fetch, origin: string, init: RequestInit = {}): Effect.Effect<EventReader> =>
   Effect.promise(async () => {
     const connection = new AbortController()
     const response = await fetch(`${origin}/_events`, { ...init, signal: connection.signal })
@@ -67,22 +67,22 @@ const listen = (fetch: typeof globalThis.fetch, origin: string, init: RequestIni
 const events = (init?: RequestInit) =>
   Effect.flatMap(VideosServer, ({ baseUrl, fetch }) => listen(fetch, new URL(baseUrl).origin, init))
 
-/** The last that was told of each job. */
-const jobsIn = ({ frames }: Told): ReadonlyArray<JobView> => [
+/** Returns the last view of each job. */
+const jobsIn = ({ frames }: EventReader): ReadonlyArray<JobView> => [
   ...new Map(frames("jobs").flatMap(({ changed }) => changed.map((view) => [view.id, view] as const))).values()
 ]
 
-const phasesIn = (told: Told) =>
-  told.frames("jobs").flatMap(({ changed }) => changed.map(({ phase, progress }) => `${phase} ${progress}`))
+const phasesIn = (reader: EventReader) =>
+  reader.frames("jobs").flatMap(({ changed }) => changed.map(({ phase, progress }) => `${phase} ${progress}`))
 
-/** The event loop goes round once. */
+/** Waits for one turn of the event loop. */
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
-/** Reads on while the clock of the server goes on. */
-const untilLater = (told: Told, isEnough: () => boolean) =>
+/** Reads while the clock of the server advances. */
+const untilLater = (reader: EventReader, isEnough: () => boolean) =>
   Effect.gen(function* () {
-    const reading = yield* Effect.fork(told.until(isEnough))
-    // The reader waits for real promises, which a test clock does not drive.
+    const reading = yield* Effect.fork(reader.until(isEnough))
+    // The reader waits for real promises, which the test clock does not drive.
     while (!isEnough()) {
       yield* TestClock.adjust("100 millis")
       yield* turn
@@ -91,7 +91,7 @@ const untilLater = (told: Told, isEnough: () => boolean) =>
   })
 
 describe("the page", { timeout: 60_000 }, () => {
-  it.live("is at the root of a socket, and takes all it needs from there", () =>
+  it.live("is at the root, and loads everything from its origin", () =>
     Effect.gen(function* () {
       const origin = yield* originOf
       yield* Effect.promise(async () => {
@@ -102,7 +102,7 @@ describe("the page", { timeout: 60_000 }, () => {
         assert.match(policy, /^default-src 'self';/)
         assert.notMatch(policy, /unsafe|https?:|\*|data:/)
         const html = await response.text()
-        // A policy would refuse these without a word.
+        // A content security policy would block these silently.
         assert.notMatch(html, /\son\w+=|\sstyle=|<style|<script(?![^>]*\ssrc=)|javascript:/i)
         const addresses = [...html.matchAll(/\s(?:src|href)="([^"#][^"]*)"/g)].map(([, address = ""]) => address)
         assert.deepStrictEqual(addresses.sort(), ["/_page/icon.svg", "/_page/script.js", "/_page/style.css"])
@@ -116,7 +116,7 @@ describe("the page", { timeout: 60_000 }, () => {
     }).pipe(Effect.provide(VideosServer.layer({ page: true })))
   )
 
-  it.live("is made of what its source says", () =>
+  it.live("matches its source files", () =>
     Effect.promise(
       () =>
         new Promise<void>((resolve, reject) => {
@@ -128,13 +128,13 @@ describe("the page", { timeout: 60_000 }, () => {
     )
   )
 
-  it.effect.each(["/", "/_events", "/_page/script.js", "/_faults"])("is not there unless it is asked for: %s", (path) =>
+  it.effect.each(["/", "/_events", "/_page/script.js", "/_faults"])("is 404 by default: %s", (path) =>
     Effect.map(ask(path), ({ status }) => assert.strictEqual(status, 404)).pipe(
       Effect.provide(VideosServer.layerInProcess())
     )
   )
 
-  it.effect("has no more than it has, for reading alone", () =>
+  it.effect("has only its own paths, and only GET and HEAD", () =>
     Effect.gen(function* () {
       for (const path of ["/_page/", "/_page/constructor", "/_page/videos/x/spritesheet", "/_page/videos/%zz/video"]) {
         assert.strictEqual((yield* ask(path)).status, 404, path)
@@ -148,7 +148,7 @@ describe("the page", { timeout: 60_000 }, () => {
     }).pipe(Effect.provide(page()))
   )
 
-  it.effect("is for its own origin alone", () =>
+  it.effect("cannot be read by other origins", () =>
     Effect.gen(function* () {
       const init = { headers: { origin: "https://elsewhere.invalid" } }
       const { headers } = yield* ask("/", init)
@@ -158,7 +158,7 @@ describe("the page", { timeout: 60_000 }, () => {
     }).pipe(Effect.provide(page()))
   )
 
-  it.effect("shows files whatever the preset makes of ids, variants and ranges, without a fault or a trace", () =>
+  it.effect("serves files for every preset, without faults or log entries", () =>
     Effect.gen(function* () {
       const id = yield* make()
       assert.match(id, /[+/=]/)
@@ -173,7 +173,7 @@ describe("the page", { timeout: 60_000 }, () => {
     }).pipe(Effect.provide(page({ ...instant, preset: "litellm" })))
   )
 
-  it.effect("shows nothing without a key, where there are keys", () =>
+  it.effect("shows no data without a key if the server has keys", () =>
     Effect.gen(function* () {
       const bearer = { headers: { authorization: "Bearer sk-page" } }
       const id = idOf(
@@ -193,28 +193,28 @@ describe("the page", { timeout: 60_000 }, () => {
         assert.notInclude(new TextDecoder().decode(bytes), "sk-page")
       }
       assert.strictEqual((yield* ask(`/_page/videos/${id}/thumbnail`, bearer)).status, 200)
-      const told = yield* events(bearer)
-      yield* told.until(() => jobsIn(told).length > 0)
-      assert.strictEqual(jobsIn(told)[0]?.id, id)
-      yield* told.leave
+      const reader = yield* events(bearer)
+      yield* reader.until(() => jobsIn(reader).length > 0)
+      assert.strictEqual(jobsIn(reader)[0]?.id, id)
+      yield* reader.leave
     }).pipe(Effect.provide(page({ ...instant, apiKeys: [Redacted.make("sk-page")] })))
   )
 })
 
 describe("the events", { timeout: 60_000 }, () => {
-  it.effect("begin with all there is, and tell of a job as the clock moves it", () =>
+  it.effect("begin with the current state, and follow a job as the clock advances", () =>
     Effect.gen(function* () {
-      const told = yield* events()
-      yield* told.until(() => told.frames("requests").length > 0)
-      assert.deepStrictEqual(told.frames("jobs"), [{ total: 0, changed: [], gone: [] }])
-      assert.deepStrictEqual([told.frames("faults"), told.frames("requests")], [[[]], [[]]])
-      const [server] = told.frames("server")
+      const reader = yield* events()
+      yield* reader.until(() => reader.frames("requests").length > 0)
+      assert.deepStrictEqual(reader.frames("jobs"), [{ total: 0, changed: [], gone: [] }])
+      assert.deepStrictEqual([reader.frames("faults"), reader.frames("requests")], [[[]], [[]]])
+      const [server] = reader.frames("server")
       assert.deepInclude(server, { preset: "openai", basePath: "/v1", forms: false })
       assert.includeMembers([...(server?.operations ?? [])], ["create", "extend"])
 
       const id = yield* make({ prompt: "first\nsecond", size: "64x48" })
-      yield* untilLater(told, () => jobsIn(told).length > 0)
-      const { progress: _, ...view } = jobsIn(told)[0] ?? ({} as JobView)
+      yield* untilLater(reader, () => jobsIn(reader).length > 0)
+      const { progress: _, ...view } = jobsIn(reader)[0] ?? ({} as JobView)
       assert.deepStrictEqual(view, {
         id,
         operation: "create",
@@ -228,8 +228,8 @@ describe("the events", { timeout: 60_000 }, () => {
         source: null,
         descendants: []
       })
-      yield* untilLater(told, () => jobsIn(told)[0]?.phase === "completed")
-      const phases = phasesIn(told)
+      yield* untilLater(reader, () => jobsIn(reader)[0]?.phase === "completed")
+      const phases = phasesIn(reader)
       assert.strictEqual(phases[0], "queued 0")
       assert.strictEqual(phases.at(-1), "completed 100")
       const running = phases.flatMap((phase) => (phase.startsWith("in_progress") ? [Number(phase.slice(12))] : []))
@@ -238,74 +238,74 @@ describe("the events", { timeout: 60_000 }, () => {
         running,
         [...running].sort((a, b) => a - b)
       )
-      yield* told.leave
+      yield* reader.leave
     }).pipe(Effect.provide(page({ queueTime: "1 second", runTime: "4 seconds" })))
   )
 
-  it.effect("say nothing that has been said, but for a sign of life", () =>
+  it.effect("repeat nothing, except a heartbeat", () =>
     Effect.gen(function* () {
       yield* make()
-      const told = yield* events()
-      yield* told.until(() => told.frames("requests").length > 0)
-      const before = told.text()
-      yield* untilLater(told, () => told.text() !== before)
-      assert.strictEqual(told.text().slice(before.length), ": still here\n\n")
-      yield* told.leave
+      const reader = yield* events()
+      yield* reader.until(() => reader.frames("requests").length > 0)
+      const before = reader.text()
+      yield* untilLater(reader, () => reader.text() !== before)
+      assert.strictEqual(reader.text().slice(before.length), ": still here\n\n")
+      yield* reader.leave
     }).pipe(Effect.provide(page(instant)))
   )
 
-  it.effect("tell at once of what is done to the server", () =>
+  it.effect("report each change of the server at once", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
-      const told = yield* events()
-      yield* told.until(() => told.frames("requests").length > 0)
-      const rules = () => told.frames("faults").at(-1)?.length ?? 0
-      const requests = () => told.frames("requests").flat().length
-      const soon = <A>(change: Effect.Effect<A, never, VideosServer>, isTold: () => boolean) =>
+      const reader = yield* events()
+      yield* reader.until(() => reader.frames("requests").length > 0)
+      const rules = () => reader.frames("faults").at(-1)?.length ?? 0
+      const requests = () => reader.frames("requests").flat().length
+      const soon = <A>(change: Effect.Effect<A, never, VideosServer>, isReported: () => boolean) =>
         Effect.gen(function* () {
-          // Nothing is left to be told of what was done before.
+          // All earlier changes are reported.
           yield* TestClock.adjust("300 millis")
           yield* turn
           const before = yield* Clock.currentTimeMillis
           const value = yield* change
-          yield* untilLater(told, isTold)
+          yield* untilLater(reader, isReported)
           assert.isAtMost((yield* Clock.currentTimeMillis) - before, 300)
           return value
         })
       yield* soon(faults.set([{ fault: Fault.hang(), times: 0 }]), () => rules() === 1)
       yield* soon(faults.add({ on: ["list"], fault: Fault.status({ status: 500 }) }), () => rules() === 2)
-      yield* soon(send("/videos"), () => requests() === 1 && told.frames("faults").at(-1)?.[1]?.injected === 1)
+      yield* soon(send("/videos"), () => requests() === 1 && reader.frames("faults").at(-1)?.[1]?.injected === 1)
       yield* soon(faults.clear, () => rules() === 0)
-      const id = yield* soon(make(), () => jobsIn(told).length === 1)
-      yield* soon(remove(`/videos/${id}`), () => told.frames("jobs").at(-1)?.total === 0)
-      assert.deepStrictEqual(told.frames("jobs").at(-1)?.gone, [id])
-      yield* told.leave
+      const id = yield* soon(make(), () => jobsIn(reader).length === 1)
+      yield* soon(remove(`/videos/${id}`), () => reader.frames("jobs").at(-1)?.total === 0)
+      assert.deepStrictEqual(reader.frames("jobs").at(-1)?.gone, [id])
+      yield* reader.leave
     }).pipe(Effect.provide(page(instant)))
   )
 
-  it.effect("tell much that happens at once in few words", () =>
+  it.effect("combine many changes into few events", () =>
     Effect.gen(function* () {
-      const told = yield* events()
-      yield* told.until(() => told.frames("requests").length > 0)
+      const reader = yield* events()
+      yield* reader.until(() => reader.frames("requests").length > 0)
       for (let made = 0; made < 30; made++) yield* Effect.zipRight(send("/videos"), turn)
-      yield* untilLater(told, () => told.frames("requests").flat().length === 30)
-      // That there are none, the first, and the rest.
-      assert.isAtMost(told.frames("requests").length, 3)
-      yield* told.leave
+      yield* untilLater(reader, () => reader.frames("requests").flat().length === 30)
+      // The empty state, the first request, and the rest.
+      assert.isAtMost(reader.frames("requests").length, 3)
+      yield* reader.leave
     }).pipe(Effect.provide(page(instant)))
   )
 
-  it.effect("tell of files when they expire, and not with the next sign of life", () =>
+  it.effect("report expired files at once, not with the next heartbeat", () =>
     Effect.gen(function* () {
       yield* make()
-      const told = yield* events()
-      yield* untilLater(told, () => jobsIn(told)[0]?.phase === "expired")
+      const reader = yield* events()
+      yield* untilLater(reader, () => jobsIn(reader)[0]?.phase === "expired")
       assert.isAtMost(yield* Clock.currentTimeMillis, 5500)
-      yield* told.leave
+      yield* reader.leave
     }).pipe(Effect.provide(page({ ...instant, expiresAfter: "5 seconds" })))
   )
 
-  it.effect("tell what comes from what, also where the source is a file, or is gone", () =>
+  it.effect("link derived jobs to their source, also if it is a file or deleted", () =>
     Effect.gen(function* () {
       const root = yield* make()
       const { bytes } = yield* send(`/videos/${root}/content`)
@@ -313,10 +313,10 @@ describe("the events", { timeout: 60_000 }, () => {
       const remixed = idOf(yield* post(`/videos/${extended}/remix`, { prompt: "at night" }))
       const video = new File([Uint8Array.from(bytes)], "clip.mp4", { type: "video/mp4" })
       const uploaded = idOf(yield* postForm("/videos/extensions", { video, prompt: "on", seconds: "4" }))
-      const told = yield* events()
-      yield* told.until(() => jobsIn(told).length === 4)
+      const reader = yield* events()
+      yield* reader.until(() => jobsIn(reader).length === 4)
       const ties = () =>
-        Object.fromEntries(jobsIn(told).map(({ descendants, id, source }) => [id, [source, descendants]]))
+        Object.fromEntries(jobsIn(reader).map(({ descendants, id, source }) => [id, [source, descendants]]))
       assert.deepStrictEqual(ties(), {
         [root]: [null, [extended]],
         [extended]: [{ _tag: "Job", id: root }, [remixed]],
@@ -324,31 +324,31 @@ describe("the events", { timeout: 60_000 }, () => {
         [uploaded]: [{ _tag: "Upload" }, []]
       })
       yield* remove(`/videos/${root}`)
-      yield* untilLater(told, () => told.frames("jobs").some(({ gone }) => gone.includes(root)))
+      yield* untilLater(reader, () => reader.frames("jobs").some(({ gone }) => gone.includes(root)))
       assert.deepStrictEqual(ties()[extended], [{ _tag: "Deleted" }, [remixed]])
-      assert.strictEqual(told.frames("jobs").at(-1)?.total, 3)
-      yield* told.leave
+      assert.strictEqual(reader.frames("jobs").at(-1)?.total, 3)
+      yield* reader.leave
     }).pipe(Effect.provide(page(instant)))
   )
 
-  it.effect("are of the newest jobs, and of prompts what can be read", () =>
+  it.effect("contain the newest jobs, with shortened prompts", () =>
     Effect.gen(function* () {
       const long = "word ".repeat(6000)
       for (let made = 0; made < 120; made++) yield* make({ prompt: made === 119 ? long : `job ${made}` })
-      const told = yield* events()
-      yield* told.until(() => told.frames("requests").length > 0)
-      const [first] = told.frames("jobs")
+      const reader = yield* events()
+      yield* reader.until(() => reader.frames("requests").length > 0)
+      const [first] = reader.frames("jobs")
       assert.deepStrictEqual([first?.total, first?.changed.length, first?.changed[0]?.prompt], [120, 100, "job 20"])
       assert.isBelow(first?.changed.at(-1)?.prompt.length ?? Infinity, 500)
-      yield* told.leave
+      yield* reader.leave
     }).pipe(Effect.provide(page(instant)))
   )
 
-  it.live("tell of rules that are set, of what they did, and of the requests", () =>
+  it.live("contain the rules, their injections and the requests", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
       const origin = yield* originOf
-      const told = yield* listen(fetch, origin)
+      const reader = yield* listen(fetch, origin)
       const rule: Fault.Rule = { on: ["list"], fault: Fault.status({ status: 500 }), times: 1 }
       const set = yield* Effect.promise(() =>
         fetch(`${origin}/_faults`, {
@@ -358,15 +358,15 @@ describe("the events", { timeout: 60_000 }, () => {
         })
       )
       assert.strictEqual(set.status, 200)
-      yield* told.until(() => told.frames("faults").at(-1)?.length === 1)
-      assert.deepStrictEqual(told.frames("faults").at(-1), [{ rule, injected: 0 }])
+      yield* reader.until(() => reader.frames("faults").at(-1)?.length === 1)
+      assert.deepStrictEqual(reader.frames("faults").at(-1), [{ rule, injected: 0 }])
       const [bad, good] = yield* Effect.promise(async () => [
         await fetch(`${baseUrl}/videos`),
         await fetch(`${baseUrl}/videos`)
       ])
       assert.deepStrictEqual([bad?.status, good?.status], [500, 200])
-      const requests = () => told.frames("requests").flat()
-      yield* told.until(() => requests().length === 2 && told.frames("faults").at(-1)?.[0]?.injected === 1)
+      const requests = () => reader.frames("requests").flat()
+      yield* reader.until(() => requests().length === 2 && reader.frames("faults").at(-1)?.[0]?.injected === 1)
       assert.deepStrictEqual(
         requests().map(({ fault, operation, path }) => [operation, path, fault?._tag ?? null]),
         [
@@ -374,11 +374,11 @@ describe("the events", { timeout: 60_000 }, () => {
           ["list", "/v1/videos", null]
         ]
       )
-      yield* told.leave
+      yield* reader.leave
     }).pipe(Effect.provide(VideosServer.layer({ page: true })))
   )
 
-  it.live("leave nothing running when the page is closed", () =>
+  it.live("leave no fiber running when the page is closed", () =>
     Effect.gen(function* () {
       const supervisor = yield* Supervisor.track
       const server = VideosServer.layer({ page: true }).pipe(Layer.provide(Supervisor.addSupervisor(supervisor)))
@@ -387,7 +387,7 @@ describe("the events", { timeout: 60_000 }, () => {
         const running = Effect.map(supervisor.value, (fibers) => fibers.length)
         const before = yield* running
         const pages = yield* Effect.all(Array.from({ length: 5 }, () => listen(fetch, origin)))
-        yield* Effect.forEach(pages, (told) => told.until(() => told.frames("requests").length > 0))
+        yield* Effect.forEach(pages, (reader) => reader.until(() => reader.frames("requests").length > 0))
         assert.isAtLeast((yield* running) - before, 5)
         yield* Effect.forEach(pages, ({ leave }) => leave)
         yield* Effect.repeat(Effect.delay(running, "20 millis"), { until: (count) => count === before })
@@ -399,12 +399,12 @@ describe("the events", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const context = yield* Layer.buildWithScope(VideosServer.layer({ page: true }), scope)
-      const told = yield* Effect.provide(
+      const reader = yield* Effect.provide(
         Effect.flatMap(originOf, (origin) => listen(fetch, origin)),
         context
       )
-      yield* told.until(() => told.frames("requests").length > 0)
-      const ended = yield* Effect.fork(told.ended)
+      yield* reader.until(() => reader.frames("requests").length > 0)
+      const ended = yield* Effect.fork(reader.ended)
       yield* Scope.close(scope, Exit.void)
       yield* Fiber.join(ended)
     })

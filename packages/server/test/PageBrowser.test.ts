@@ -13,11 +13,11 @@ const open = (options?: BrowserContextOptions) =>
     return yield* visit(yield* browser, new URL(baseUrl).origin, options)
   })
 
-/** Of four seconds. */
+/** Clip of four seconds. */
 const small = { size: "320x180" } as const
 const quick = { queueTime: 0, runTime: 0 } as const
 
-/** The server on a socket with its page, and the library against it. */
+/** Server on a socket with its page, and the library as its client. */
 const served = (options: InProcessOptions = {}) =>
   VideosServer.layerVideos.pipe(
     Layer.provideMerge(VideosServer.layer({ page: true, ...options })),
@@ -25,7 +25,7 @@ const served = (options: InProcessOptions = {}) =>
   )
 
 describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () => {
-  it.scopedLive("shows a job that the library submits: it appears, moves, ends and plays", () =>
+  it.scopedLive("shows a job of the library: it appears, progresses, ends and plays", () =>
     Effect.gen(function* () {
       const { complaints, page } = yield* open()
       yield* does(() => page.getByText("No jobs yet.").waitFor())
@@ -54,7 +54,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     }).pipe(Effect.provide(served({ queueTime: "200 millis", runTime: "4 seconds" })))
   )
 
-  it.scopedLive("makes a job and an extension of it, by the keyboard alone, and links the two", () =>
+  it.scopedLive("makes a job and its extension with the keyboard only, and links them", () =>
     Effect.gen(function* () {
       const { complaints, page } = yield* open()
       yield* does(async () => {
@@ -96,7 +96,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     ["vllm-omni", false],
     ["sglang", false],
     ["new-api", false]
-  ] as const)("submits as %s wants it", ([preset, extends_]) =>
+  ] as const)("submits in the dialect %s", ([preset, extends_]) =>
     Effect.gen(function* () {
       const { page } = yield* open()
       yield* does(async () => {
@@ -113,14 +113,14 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
         await card.getByLabel("What happens next").fill("the light comes on")
         await card.getByRole("button", { name: "Extend", exact: true }).click()
         await cardOf(page, "the light comes on").getByText("12 s · 320x180").waitFor()
-        // To the link and back, whatever characters the ids have.
+        // The links work for all characters in ids.
         await cardOf(page, "the light comes on").getByRole("link", { name: "a lighthouse" }).click()
         await page.waitForFunction(() => document.activeElement?.textContent?.includes("Source of"))
       })
     }).pipe(Effect.provide(served({ ...quick, preset })))
   )
 
-  it.scopedLive("switches a fault on, for one request, and shows what it did", () =>
+  it.scopedLive("enables a fault for one request, and shows its effect", () =>
     Effect.gen(function* () {
       const { page } = yield* open()
       const { faults, jobs } = yield* VideosServer
@@ -143,7 +143,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
       })
       assert.lengthOf(yield* jobs, 1)
 
-      // What a program sets is seen here too, and is not lost when a switch is used.
+      // The page shows rules that a program sets, and a switch does not remove them.
       const elsewhere: Fault.Rule = { on: ["list"], when: Fault.nth(2), fault: Fault.bomb() }
       yield* faults.set([elsewhere, { fault: Fault.hang(), times: 3 }])
       yield* does(async () => {
@@ -158,7 +158,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     }).pipe(Effect.provide(served(quick)))
   )
 
-  it.scopedLive("fits a phone, whatever the prompts are", () =>
+  it.scopedLive("fits a phone, with any prompts", () =>
     Effect.gen(function* () {
       yield* createVideo({ prompt: "w".repeat(300), ...small })
       const { page } = yield* open({ viewport: { width: 320, height: 640 }, isMobile: true, hasTouch: true })
@@ -169,7 +169,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
         const width = () => page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth])
         const [content, screen] = await width()
         assert.deepStrictEqual([content, screen], [320, 320])
-        // All that is to be touched is large enough for a finger.
+        // All controls are large enough for a finger.
         const heights = await page
           .locator("button:visible, select:visible, input:not([type=checkbox]):visible, #faults label")
           .evaluateAll((elements) => elements.map((element) => element.getBoundingClientRect().height))
@@ -184,10 +184,10 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     }).pipe(Effect.provide(served(quick)))
   )
 
-  it.scopedLive("is dark in the dark, still for those who want it so, and can be read in both", () =>
+  it.scopedLive("supports dark mode and reduced motion, and is readable in both modes", () =>
     Effect.gen(function* () {
       yield* createVideo({ prompt: "a lighthouse", ...small })
-      const look = (options: BrowserContextOptions) =>
+      const render = (options: BrowserContextOptions) =>
         Effect.flatMap(open(options), ({ page }) =>
           does(async () => {
             await page.locator(".card").waitFor()
@@ -226,8 +226,8 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
             })
           })
         )
-      const light = yield* look({ colorScheme: "light", reducedMotion: "no-preference" })
-      const dark = yield* look({ colorScheme: "dark", reducedMotion: "reduce" })
+      const light = yield* render({ colorScheme: "light", reducedMotion: "no-preference" })
+      const dark = yield* render({ colorScheme: "dark", reducedMotion: "reduce" })
       assert.isAbove(light.ground, 0.8)
       assert.isBelow(dark.ground, 0.05)
       assert.deepStrictEqual([light.moves, light.scrolls], ["0.12s", "smooth"])
@@ -238,7 +238,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     }).pipe(Effect.provide(served(quick)))
   )
 
-  it.scopedLive("has a name for everything that can be used, and says what happens", () =>
+  it.scopedLive("names every control, and announces changes", () =>
     Effect.gen(function* () {
       const { page } = yield* open()
       yield* does(() => page.getByText("No jobs yet.").waitFor())
@@ -262,7 +262,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     }).pipe(Effect.provide(served(quick)))
   )
 
-  it.scopedLive("asks for the key where there are keys, keeps it to itself, and plays with it", () =>
+  it.scopedLive("asks for the key if the server has keys, hides it, and plays with it", () =>
     Effect.gen(function* () {
       const { baseUrl, fetch } = yield* VideosServer
       yield* does(() =>
@@ -306,7 +306,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     }).pipe(Effect.provide(served({ ...quick, apiKeys: [Redacted.make("sk-page")] })))
   )
 
-  it.scopedLive("says that the server is gone, and goes on with the next one", () =>
+  it.scopedLive("reports a stopped server, and continues with the next one", () =>
     Effect.gen(function* () {
       const opened = yield* browser
       const start = (port: number) =>

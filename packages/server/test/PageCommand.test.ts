@@ -1,4 +1,4 @@
-/** The live page in a real browser while the command, a process of its own, works with the server that serves it. */
+/** The live page in a real browser while the command, as a separate process, uses the server. */
 import { assert, describe, it } from "@effect/vitest"
 import { type ServerOptions, VideosServer } from "@effect-videos/server"
 import { Effect } from "effect"
@@ -14,7 +14,7 @@ const withPage = <A, E, R>(options: ServerOptions, use: (baseUrl: string) => Eff
 
 describe.skipIf(!hasBrowser)("the page and the command", { timeout: patience }, () => {
   it.scopedLive(
-    "of `effect-videos serve` shows the job that `effect-videos create` makes: it appears, moves and plays",
+    "of `effect-videos serve` shows a job of `effect-videos create`: it appears, progresses and plays",
     () =>
       Effect.gen(function* () {
         const server = yield* command(["serve", "--port", "0", "--queue-time", "200ms", "--run-time", "4s"], {})
@@ -41,7 +41,7 @@ describe.skipIf(!hasBrowser)("the page and the command", { timeout: patience }, 
         const running = seen.filter((state) => state.startsWith("in_progress"))
         assert.isAtLeast(new Set(running.map((state) => state.split(" ")[1])).size, 3, seen.join("\n"))
 
-        // Its pictures move: `play` waits for the time of the video to go on.
+        // `play` waits until the time of the video advances.
         const film = yield* does(() => play(page, prompt))
         assert.deepInclude(film, { size: "320x180", duration: 4 })
         assert.isAtLeast(film.readyState, 2)
@@ -50,7 +50,7 @@ describe.skipIf(!hasBrowser)("the page and the command", { timeout: patience }, 
       })
   )
 
-  it.scopedLive("shows what `effect-videos extend` derives, from what, and that `delete` takes a job away", () =>
+  it.scopedLive("shows the source of a job of `effect-videos extend`, and removes a job after `delete`", () =>
     withPage({ queueTime: 0, runTime: 0 }, (baseUrl) =>
       Effect.gen(function* () {
         const env = { OPENAI_BASE_URL: baseUrl }

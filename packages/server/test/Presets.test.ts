@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
 import { Effect, Redacted, TestClock } from "effect"
 import type { PresetName as AnyPresetName } from "effect-videos"
-import { type Answer, idOf, idsOf, instant, type Json, post, postForm, remove, segment, send } from "./support.js"
+import { idOf, idsOf, instant, type Json, post, postForm, remove, segment, send, type TestResponse } from "./support.js"
 
 type Options = Parameters<typeof VideosServer.layerInProcess>[0]
 
@@ -10,12 +10,12 @@ type PresetName = Exclude<AnyPresetName, "dynamo">
 
 const as = (preset: PresetName, options: Options = {}) => VideosServer.layerInProcess({ ...options, preset })
 
-/** A body that every one of the servers takes. */
+/** Request body that all servers accept. */
 const fields = { prompt: "a boat", model: "wan", size: "64x64", seconds: "4" }
 
 const create = postForm("/videos", fields)
 
-const look = (id: string) => send(`/videos/${segment(id)}`)
+const retrieve = (id: string) => send(`/videos/${segment(id)}`)
 
 const contentOf = (id: string, query = "") => send(`/videos/${segment(id)}/content${query}`)
 
@@ -33,11 +33,11 @@ describe("every server", () => {
     "new-api": /^task_[\da-f]{32}$/
   }
 
-  it.effect.each([...all])("%s serves a clip from prompt to file, under ids of its own form", (preset) =>
+  it.effect.each([...all])("%s serves a clip from prompt to file, with its own form of ids", (preset) =>
     Effect.gen(function* () {
       const id = idOf(yield* create)
       assert.match(id, ids[preset])
-      const { json, status } = yield* look(id)
+      const { json, status } = yield* retrieve(id)
       assert.deepInclude(json, { object: "video", status: "completed" })
       assert.strictEqual(status, 200)
       const content = yield* contentOf(id)
@@ -57,20 +57,20 @@ describe("every server", () => {
     "new-api": ["unknown", "queued", "in_progress", "completed"]
   }
 
-  it.effect.each([...all])("%s has its own words for what a job is", (preset) =>
+  it.effect.each([...all])("%s has its own status names", (preset) =>
     Effect.gen(function* () {
       const made = yield* create
       const seen = [made.json.status]
       for (const wait of ["300 millis", "1 second", "1 minute"] as const) {
         yield* TestClock.adjust(wait)
-        seen.push((yield* look(idOf(made))).json.status)
+        seen.push((yield* retrieve(idOf(made))).json.status)
       }
       assert.deepStrictEqual<ReadonlyArray<unknown>>(seen, words[preset])
     }).pipe(Effect.provide(as(preset)))
   )
 })
 
-describe("what a server does not serve", () => {
+describe("an unsupported operation", () => {
   const invalidUrl = (route: string, rest: Json) => ({ error: { message: `Invalid URL (${route})`, ...rest } })
   const openai = { type: "invalid_request_error", param: null, code: "unknown_url" }
   const newApi = { type: "invalid_request_error", param: "", code: "" }
@@ -95,19 +95,21 @@ describe("what a server does not serve", () => {
     ["new-api", "DELETE", "/videos/v", 404, invalidUrl("DELETE /v1/videos/v", newApi)]
   ])("%s: %s %s is %i", ([preset, method, path, status, body]) =>
     Effect.gen(function* () {
-      const answer = yield* send(path, { method })
-      assert.strictEqual(answer.status, status)
-      assert.deepStrictEqual(answer.json, body)
-      assert.strictEqual(answer.headers.has("allow"), status === 405)
+      const response = yield* send(path, { method })
+      assert.strictEqual(response.status, status)
+      assert.deepStrictEqual(response.json, body)
+      assert.strictEqual(response.headers.has("allow"), status === 405)
     }).pipe(Effect.provide(as(preset)))
   )
 })
 
-describe("why not", () => {
+describe("errors", () => {
   const key = { apiKeys: [Redacted.make("sk-1")] }
   const missing = "/videos/video_0"
 
-  it.effect.each<readonly [PresetName, string, Options, Effect.Effect<Answer, never, VideosServer>, number, Json]>([
+  it.effect.each<
+    readonly [PresetName, string, Options, Effect.Effect<TestResponse, never, VideosServer>, number, Json]
+  >([
     [
       "litellm",
       "an unknown job",
@@ -234,11 +236,11 @@ describe("why not", () => {
         }
       }
     ]
-  ])("%s says of %s in its own way", ([preset, , options, request, status, body]) =>
+  ])("%s has its own error for %s", ([preset, , options, request, status, body]) =>
     Effect.gen(function* () {
-      const answer = yield* request
-      assert.deepStrictEqual(answer.json, body)
-      assert.strictEqual(answer.status, status)
+      const response = yield* request
+      assert.deepStrictEqual(response.json, body)
+      assert.strictEqual(response.status, status)
     }).pipe(Effect.provide(as(preset, options)))
   )
 
@@ -248,14 +250,14 @@ describe("why not", () => {
     ["vllm-omni", 404, "Generation is still in-progress", 422],
     ["sglang", 404, "Generation is still in-progress", 404],
     ["new-api", 400, "Task is not completed yet, current status: IN_PROGRESS", 400]
-  ])("%s: content of a job that runs is %i (%s), and of one that failed %i", ([preset, early, words, late]) =>
+  ])("%s: content of a running job is %i (%s), of a failed job %i", ([preset, early, words, late]) =>
     Effect.gen(function* () {
       const id = idOf(yield* create)
       yield* TestClock.adjust("1 second")
       const running = yield* contentOf(id)
       assert.strictEqual(running.status, early)
       assert.include(new TextDecoder().decode(running.bytes), words)
-      // The bug that a client must see through: an error that is called a film.
+      // A bug that a client must detect: an error with the content type of a video.
       const type = preset === "litellm" ? "video/mp4" : "application/json"
       assert.strictEqual(running.headers.get("content-type"), type)
       yield* TestClock.adjust("1 minute")
@@ -264,7 +266,7 @@ describe("why not", () => {
   )
 })
 
-describe("a job that failed", () => {
+describe("a failed job", () => {
   it.effect.each<readonly [PresetName, string, number, unknown]>([
     ["openai", "oom", 200, { code: "oom", message: "m" }],
     ["litellm", "oom", 200, { code: "oom", message: "m" }],
@@ -272,12 +274,12 @@ describe("a job that failed", () => {
     ["vllm-omni", "400", 400, { code: 400, message: "m" }],
     ["sglang", "oom", 200, { message: "m" }],
     ["new-api", "oom", 200, { code: "oom", message: "m" }]
-  ])("is shown by %s (code %s) with HTTP %i", ([preset, code, status, error]) =>
+  ])("of %s (code %s) has HTTP status %i", ([preset, code, status, error]) =>
     Effect.gen(function* () {
       const id = idOf(yield* create)
-      const answer = yield* look(id)
-      assert.strictEqual(answer.status, status)
-      assert.deepInclude(answer.json, { object: "video", status: "failed", error })
+      const response = yield* retrieve(id)
+      assert.strictEqual(response.status, status)
+      assert.deepInclude(response.json, { object: "video", status: "failed", error })
     }).pipe(Effect.provide(as(preset, { ...instant, outcome: () => ({ code, message: "m" }) })))
   )
 })
@@ -291,32 +293,30 @@ describe("a list and a deletion", () => {
       assert.deepStrictEqual(idsOf(list), [second, first])
       const deleted = yield* remove(`/videos/${first}`)
       assert.deepInclude(deleted.json, { id: first, object: "video", status: "deleted" })
-      assert.strictEqual((yield* look(first)).status, 404)
+      assert.strictEqual((yield* retrieve(first)).status, 404)
     }).pipe(Effect.provide(as("sglang")))
   )
 
-  it.effect(
-    "vLLM-Omni shows a failed job in a list as any other, has no page after what is not there, and cancels",
-    () =>
-      Effect.gen(function* () {
-        const id = idOf(yield* create)
-        assert.deepStrictEqual(idsOf(yield* send("/videos?limit=1000")), [id])
-        const none = yield* send("/videos?after=video_0")
-        assert.deepStrictEqual(none.json, { object: "list", data: [], first_id: null, last_id: null, has_more: false })
-        const deleted = yield* remove(`/videos/${id}`)
-        assert.deepStrictEqual(deleted.json, { id, object: "video.deleted", deleted: true })
-        assert.strictEqual((yield* look(id)).status, 404)
-      }).pipe(Effect.provide(as("vllm-omni")))
+  it.effect("vLLM-Omni lists failed jobs, returns an empty page for an unknown cursor, and cancels", () =>
+    Effect.gen(function* () {
+      const id = idOf(yield* create)
+      assert.deepStrictEqual(idsOf(yield* send("/videos?limit=1000")), [id])
+      const none = yield* send("/videos?after=video_0")
+      assert.deepStrictEqual(none.json, { object: "list", data: [], first_id: null, last_id: null, has_more: false })
+      const deleted = yield* remove(`/videos/${id}`)
+      assert.deepStrictEqual(deleted.json, { id, object: "video.deleted", deleted: true })
+      assert.strictEqual((yield* retrieve(id)).status, 404)
+    }).pipe(Effect.provide(as("vllm-omni")))
   )
 })
 
 describe("fields", () => {
-  it.effect("of LiteLLM's looks are mostly empty, and have another id, which leads to the job as well", () =>
+  it.effect("of LiteLLM are mostly empty in GET, with a second id that also finds the job", () =>
     Effect.gen(function* () {
       const made = yield* create
       assert.deepInclude(made.json, { model: "wan", seconds: "4", size: "64x64", usage: { duration_seconds: 4 } })
       assert.notProperty(made.json, "prompt")
-      const seen = yield* look(idOf(made))
+      const seen = yield* retrieve(idOf(made))
       assert.deepInclude(seen.json, {
         model: null,
         seconds: null,
@@ -326,13 +326,13 @@ describe("fields", () => {
         usage: {}
       })
       assert.notStrictEqual(idOf(seen), idOf(made))
-      assert.deepStrictEqual((yield* look(idOf(seen))).json, seen.json)
+      assert.deepStrictEqual((yield* retrieve(idOf(seen))).json, seen.json)
       const bare = yield* send(`http://videos.invalid/videos/${segment(idOf(made))}`)
       assert.deepStrictEqual(bare.json, seen.json)
     }).pipe(Effect.provide(as("litellm")))
   )
 
-  it.effect("of vLLM-Omni tell about the run, and have no size that was not asked for", () =>
+  it.effect("of vLLM-Omni describe the run, and contain a size only if the request had one", () =>
     Effect.gen(function* () {
       const { json } = yield* postForm("/videos", { prompt: "a boat", seconds: "7" })
       assert.deepInclude(json, {
@@ -354,7 +354,7 @@ describe("fields", () => {
     }).pipe(Effect.provide(as("vllm-omni", instant)))
   )
 
-  it.effect("of SGLang have no prompt; numbers are taken for seconds, and a variant is a number", () =>
+  it.effect("of SGLang have no prompt; seconds can be a number, and a variant is a number", () =>
     Effect.gen(function* () {
       const made = yield* post("/videos", { prompt: "a boat", seconds: 5, input_reference: "/tmp/cat.png" })
       assert.deepInclude(made.json, { seconds: "5", size: "", quality: "standard", progress: 100, model: "sora-2" })
@@ -366,7 +366,7 @@ describe("fields", () => {
     }).pipe(Effect.provide(as("sglang", instant)))
   )
 
-  it.effect("of new-api are absent where they are empty, and completed_at is there while the job runs", () =>
+  it.effect("of new-api are absent if empty, and completed_at exists while the job runs", () =>
     Effect.gen(function* () {
       const made = yield* post("/videos", { prompt: "a boat", model: "wan" })
       const id = idOf(made)
@@ -380,9 +380,9 @@ describe("fields", () => {
         created_at: 0
       })
       yield* TestClock.adjust("2 seconds")
-      assert.deepInclude((yield* look(id)).json, { status: "in_progress", completed_at: 2, progress: 50 })
+      assert.deepInclude((yield* retrieve(id)).json, { status: "in_progress", completed_at: 2, progress: 50 })
       yield* TestClock.adjust("1 minute")
-      const { json } = yield* look(id)
+      const { json } = yield* retrieve(id)
       assert.deepInclude(json, { completed_at: 3, metadata: { url: `http://videos.invalid/v1/videos/${id}/content` } })
       const remix = yield* post(`/videos/${id}/remix`, { prompt: "again" })
       assert.deepInclude(remix.json, { remixed_from_video_id: id, model: "wan" })

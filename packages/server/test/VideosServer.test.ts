@@ -25,17 +25,17 @@ const small = { prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" } as c
 const bytesOf = (id: string) =>
   Effect.map(Stream.runCollect(downloadVideo(id)), (chunks) => Buffer.concat(Chunk.toReadonlyArray(chunks)))
 
-/** A finished clip: made, and the clock moved past its end. */
+/** Makes a clip and moves the clock past its end. */
 const finished = Effect.tap(createVideo(small), () => TestClock.adjust("10 seconds"))
 
 const inProcess = VideosServer.layerTest()
 
-/** The server on a socket, and `Videos` over it. */
+/** Server on a socket, and `Videos` for it. */
 const onSocket = (options?: Parameters<typeof VideosServer.layer>[0], client = FetchHttpClient.layer) =>
   VideosServer.layerVideos.pipe(Layer.provide(client), Layer.provideMerge(VideosServer.layer(options)))
 
-describe("jobs move by the clock", () => {
-  it.effect("from queued over in_progress to completed", () =>
+describe("jobs follow the clock", () => {
+  it.effect("from queued to in_progress to completed", () =>
     Effect.gen(function* () {
       const job = yield* createVideo(small)
       assert.deepStrictEqual([job.status, job.progress, job.seconds, job.size], ["queued", 0, 4, "64x64"])
@@ -50,7 +50,7 @@ describe("jobs move by the clock", () => {
     }).pipe(Effect.provide(inProcess))
   )
 
-  it.effect("as long as the options say", () =>
+  it.effect("with the durations of the options", () =>
     Effect.gen(function* () {
       const job = yield* createVideo(small)
       yield* TestClock.adjust("119 seconds")
@@ -60,7 +60,7 @@ describe("jobs move by the clock", () => {
     }).pipe(Effect.provide(VideosServer.layerTest({ queueTime: "1 minute", runTime: "1 minute" })))
   )
 
-  it.effect("to the failure that the test chose", () =>
+  it.effect("to the failure that `outcome` returns", () =>
     Effect.gen(function* () {
       const job = yield* createVideo(small)
       const fiber = yield* Effect.fork(Effect.flip(awaitVideo(job)))
@@ -96,7 +96,7 @@ describe("extending a clip", () => {
     }).pipe(Effect.provide(inProcess))
   )
 
-  it.effect("gives a file of the stitched length, the source's frames first", () =>
+  it.effect("makes a file of the total length, with the source's frames first", () =>
     Effect.gen(function* () {
       const source = yield* finished
       const longer = yield* extendVideo({ video: source, prompt: "the light comes on", seconds: 4 })
@@ -124,7 +124,7 @@ describe("extending a clip", () => {
     }).pipe(Effect.provide(inProcess))
   )
 
-  it.effect.each(["x264-bframes-aac.mp4", "fragmented.mp4"])("takes the uploaded file %s for a source", (name) =>
+  it.effect.each(["x264-bframes-aac.mp4", "fragmented.mp4"])("accepts the uploaded file %s as a source", (name) =>
     Effect.gen(function* () {
       const upload = parseMp4(yield* Effect.promise(() => fs.readFile(fixture(name))))
       const video = yield* VideoFile.fromPath(fixture(name))
@@ -137,7 +137,7 @@ describe("extending a clip", () => {
     }).pipe(Effect.provide(Layer.merge(inProcess, NodeContext.layer)))
   )
 
-  it.effect("refuses an upload that is no MP4", () =>
+  it.effect("refuses an upload that is not MP4", () =>
     Effect.gen(function* () {
       const video = VideoFile.fromBytes(new TextEncoder().encode("not a video at all"), { name: "clip.mp4" })
       const error = yield* Effect.flip(extendVideo({ video, prompt: "and then", seconds: 4 }))
@@ -148,7 +148,7 @@ describe("extending a clip", () => {
   )
 })
 
-describe("refuses what the protocol does not allow", () => {
+describe("the server refuses", () => {
   const post = (path: string, body: unknown, type = "application/json") =>
     Effect.flatMap(VideosServer, ({ baseUrl, fetch }) =>
       Effect.promise(async () => {
@@ -179,7 +179,7 @@ describe("refuses what the protocol does not allow", () => {
       "missing_required_parameter"
     ],
     [
-      "an extension of nothing",
+      "an extension without a source",
       "/videos/extensions",
       { prompt: "x", seconds: "4" },
       400,
@@ -187,22 +187,22 @@ describe("refuses what the protocol does not allow", () => {
       "missing_required_parameter"
     ],
     [
-      "a source that is a text",
+      "a source that is a string",
       "/videos/extensions",
       { prompt: "x", seconds: "4", video: "v" },
       400,
       "video",
       "invalid_type"
     ],
-    ["a body that is no JSON", "/videos", "{", 400, null, "invalid_body"],
+    ["a body that is not JSON", "/videos", "{", 400, null, "invalid_body"],
     ["a body that is an array", "/videos", [], 400, null, "invalid_body"],
     ["an unknown path", "/videos/v/frames", {}, 404, null, "unknown_url"]
   ] as const)("%s", ([, path, body, status, param, code]) =>
     Effect.gen(function* () {
-      const answer = yield* post(path, body)
-      assert.strictEqual(answer.status, status)
-      assert.deepInclude(answer.body.error, { type: "invalid_request_error", param, code })
-      assert.isNotEmpty(answer.body.error.message)
+      const response = yield* post(path, body)
+      assert.strictEqual(response.status, status)
+      assert.deepInclude(response.body.error, { type: "invalid_request_error", param, code })
+      assert.isNotEmpty(response.body.error.message)
     }).pipe(Effect.provide(inProcess))
   )
 
@@ -218,7 +218,7 @@ describe("on a socket", () => {
     ["fetch", FetchHttpClient.layer],
     ["undici", NodeHttpClient.layerUndici]
   ] as const) {
-    it.live(`serves the whole way from prompt to file over ${name}`, () =>
+    it.live(`serves a clip from prompt to file over ${name}`, () =>
       Effect.gen(function* () {
         const video = yield* Effect.flatMap(createVideo(small), (job) => awaitVideo(job))
         const statuses = yield* extendAndWatch({ video, prompt: "on", seconds: 4 }).pipe(
@@ -236,7 +236,7 @@ describe("on a socket", () => {
     )
   }
 
-  it.live("listens on the port it is given, and says so when it cannot", () =>
+  it.live("listens on the given port, and fails if the port is in use", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
       const port = Number(new URL(baseUrl).port)
@@ -245,7 +245,7 @@ describe("on a socket", () => {
     }).pipe(Effect.provide(VideosServer.layer()))
   )
 
-  it.live("stops with its layer, and its files go with it", () =>
+  it.live("stops with its layer, and deletes its files", () =>
     Effect.gen(function* () {
       const folders = Effect.promise(async () =>
         (await fs.readdir(tmpdir())).filter((name) => name.startsWith("effect-videos-"))
@@ -274,7 +274,7 @@ describe("the official client", () => {
         (path) => Effect.promise(() => fs.rm(path, { recursive: true }))
       )
       yield* Effect.promise(async () => {
-        // The types close `size` and `seconds` over what one vendor takes.
+        // The types allow only the `size` and `seconds` of one vendor.
         const clip = await client.videos.create({ prompt: "a lighthouse", seconds: "4" })
         assert.strictEqual(clip.status, "completed")
         const longer = await client.videos.extend({ video: { id: clip.id }, prompt: "on", seconds: "4" })

@@ -4,12 +4,12 @@ import { Effect } from "effect"
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core"
 
 const executablePath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium"
-/** Without one, the tests of it are skipped, with a line that says so. */
+/** Whether a browser is installed; otherwise its tests are skipped, and a line reports it. */
 export const hasBrowser = existsSync(executablePath)
 if (!hasBrowser)
-  console.log(`The page is not tried in a browser: there is no ${executablePath}, and CHROMIUM_PATH names no other.`)
+  console.log(`Skipping the browser tests: ${executablePath} does not exist. Set CHROMIUM_PATH to a Chromium.`)
 
-/** For a machine that has other things to do. No test needs it. */
+/** Generous limit for a busy machine. */
 export const patience = 120_000
 
 export const does = <A>(action: () => Promise<A>): Effect.Effect<A> => Effect.promise(action)
@@ -27,7 +27,7 @@ export const browser = Effect.acquireRelease(
 
 export interface Visit {
   readonly page: Page
-  /** What the page complained of, or asked of other hosts. */
+  /** Errors of the page, and its requests to other hosts. */
   readonly complaints: ReadonlyArray<string>
 }
 
@@ -52,7 +52,7 @@ export const visit = (opened: Browser, origin: string, options: BrowserContextOp
 export const cardOf = (page: Page, prompt: string): Locator =>
   page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: prompt, exact: true }) })
 
-/** Plays the video of a card; what the element says once its pictures move. */
+/** Plays the video of a card, and returns the state of the element once the video plays. */
 export const play = async (page: Page, prompt: string) => {
   await cardOf(page, prompt)
     .getByRole("button", { name: `Play ${prompt}` })
@@ -72,7 +72,7 @@ export const play = async (page: Page, prompt: string) => {
   }))
 }
 
-/** From now on, every state that the first card is in, however fast it goes: phase, value of the bar, words. */
+/** Records every state of the first card from now on, however short: phase, value of the bar, text. */
 export const recordStates = (page: Page): Effect.Effect<Effect.Effect<ReadonlyArray<string>>> =>
   Effect.as(
     does(() =>

@@ -1,17 +1,17 @@
-/** A client that knows nothing of HTTP: what it received, byte for byte, and how the connection ended. */
+/** Raw TCP client: records the received bytes and how the connection ended. */
 import { connect } from "node:net"
 import { Effect, type Scope } from "effect"
 
 export interface RawExchange {
-  /** All that was received until now, as Latin-1. */
+  /** Returns all bytes received so far, as Latin-1. */
   readonly received: () => string
-  /** Waits until what was received is like this. */
+  /** Waits until the received text satisfies the predicate. */
   readonly until: (isEnough: (received: string) => boolean) => Effect.Effect<string>
-  /** Waits for the end of the connection: `end` for FIN, else the error's code. */
+  /** Waits for the end of the connection. Returns `end` for a FIN, else the code of the error. */
   readonly ended: Effect.Effect<string>
 }
 
-/** Sends one request over a new connection, which is closed with the scope. */
+/** Sends one request over a new connection; the scope closes the connection. */
 export const rawRequest = (
   url: string,
   init: {
@@ -52,15 +52,15 @@ export const rawRequest = (
     socket.write(`${lines.join("\r\n")}\r\n\r\n${body}`)
     const wait = <A>(read: () => A | null) =>
       Effect.async<A>((resume) => {
-        const look = () => {
+        const check = () => {
           const value = read()
           if (value === null) return
-          waiting.delete(look)
+          waiting.delete(check)
           resume(Effect.succeed(value))
         }
-        waiting.add(look)
-        look()
-        return Effect.sync(() => waiting.delete(look))
+        waiting.add(check)
+        check()
+        return Effect.sync(() => waiting.delete(check))
       })
     return {
       received: () => received,
@@ -69,7 +69,7 @@ export const rawRequest = (
     }
   })
 
-/** The header section and the body of what was received. */
+/** Splits the received text into the header section and the body. */
 export const partsOf = (received: string): { readonly head: string; readonly body: string } => {
   const at = received.indexOf("\r\n\r\n")
   return at === -1

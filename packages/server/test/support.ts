@@ -1,4 +1,4 @@
-/** What the tests of the embedded server share: plain requests to it, without the library's own client. */
+/** Helpers for the tests of the embedded server: plain requests without the library's client. */
 import * as fs from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -8,16 +8,16 @@ import { Effect, Layer } from "effect"
 
 export const fixture = (name: string) => fileURLToPath(new URL(`../../../test/fixtures/media/${name}`, import.meta.url))
 
-/** No time passes in these jobs. */
+/** Options that complete every job at once. */
 export const instant = { queueTime: 0, runTime: 0 } as const
 
 export type Json = { readonly [name: string]: unknown }
 
-export interface Answer {
+export interface TestResponse {
   readonly status: number
   readonly headers: Headers
   readonly bytes: Uint8Array
-  /** The body, where it is a JSON object; else an empty one. */
+  /** The body if it is a JSON object, else an empty object. */
   readonly json: Json
 }
 
@@ -30,8 +30,8 @@ const objectOf = (text: string): Json => {
   }
 }
 
-/** A request to the server without a socket. */
-export const send = (path: string, init?: RequestInit): Effect.Effect<Answer, never, VideosServer> =>
+/** Sends a request to the server without a socket. */
+export const send = (path: string, init?: RequestInit): Effect.Effect<TestResponse, never, VideosServer> =>
   Effect.flatMap(VideosServer, ({ baseUrl, fetch }) =>
     Effect.promise(async () => {
       const response = await fetch(path.startsWith("http") ? path : `${baseUrl}${path}`, init)
@@ -58,23 +58,23 @@ const textOf = (json: Json, name: string): string => {
   return value
 }
 
-export const idOf = ({ json }: Answer): string => textOf(json, "id")
+export const idOf = ({ json }: TestResponse): string => textOf(json, "id")
 
-/** A small clip is asked for; its id. */
+/** Creates a small clip and returns its id. */
 export const make = (fields: Json = {}): Effect.Effect<string, never, VideosServer> =>
   Effect.map(post("/videos", { prompt: "a lighthouse at dusk", size: "64x64", ...fields }), idOf)
 
-/** The protocol's error body. */
-export const errorOf = ({ json }: Answer): Json => (typeof json.error === "object" ? (json.error as Json) : {})
+/** Returns the error of a response in the format of the protocol. */
+export const errorOf = ({ json }: TestResponse): Json => (typeof json.error === "object" ? (json.error as Json) : {})
 
-/** The ids in a list. */
-export const idsOf = ({ json }: Answer): ReadonlyArray<unknown> =>
+/** Returns the ids on a list. */
+export const idsOf = ({ json }: TestResponse): ReadonlyArray<unknown> =>
   Array.isArray(json.data) ? json.data.map((item: Json) => item.id) : []
 
-/** A path segment. */
+/** Encodes a path segment. */
 export const segment = encodeURIComponent
 
-/** The layer with a folder for temporary files that no other test has: `tmpdir()` says which. */
+/** Gives the layer its own folder for temporary files; `tmpdir()` returns it. */
 export const inOwnFolder = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
   Layer.unwrapScoped(
     Effect.acquireRelease(

@@ -1,4 +1,4 @@
-/** A call that fails with nobody to catch it: what Node prints of it is all that there is. */
+/** A call whose failure is not caught: Node prints it. */
 import { Effect, Redacted, Stream } from "effect"
 import { downloadVideo, retrieveVideo } from "effect-videos"
 import { clients, videosOver } from "../videos.js"

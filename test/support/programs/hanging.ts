@@ -1,4 +1,4 @@
-/** Calls to a server that never answers. SIGINT interrupts them; nothing here ends the process. */
+/** Calls to a server that sends no response. SIGINT interrupts them; the program does not end itself. */
 import { Effect, Fiber, Stream } from "effect"
 import {
   awaitVideo,
@@ -27,7 +27,7 @@ const calls: ReadonlyArray<Effect.Effect<unknown, unknown, Videos>> = [
   extendVideo({ video: file, prompt: "x", seconds: 4 }),
   Stream.runDrain(downloadVideo("video_1")),
   Stream.runDrain(listVideos()),
-  // A watch tries again for as long as it is let.
+  // A watch retries without a limit.
   ...(TIMEOUT === undefined ? [awaitVideo("video_1")] : [])
 ]
 

@@ -1,4 +1,4 @@
-/** Asks a server that means harm, with the limits as they are or as high as they go, and prints what comes of each call. */
+/** Calls a hostile server, with default or maximum limits, and prints the result of each call. */
 import { Console, Effect, identity, Schedule, Stream } from "effect"
 import { listVideos, retrieveVideo, type Videos } from "effect-videos"
 import { clients, videosOver } from "../videos.js"
@@ -24,7 +24,7 @@ const calls: { readonly [name: string]: Effect.Effect<void, never, Videos> } = {
 
 const highest = { jsonBytes: 256 * 1024 ** 2, errorBytes: 256 * 1024 ** 2, jsonDepth: 1000 }
 
-/** What the process has held at most, on the heap and beside it, in MiB. */
+/** Peak memory of the process in MiB, on and off the heap. */
 const peak = Effect.suspend(() => Console.log(Math.round(process.resourceUsage().maxRSS / 1024)))
 
 Effect.runFork(

@@ -1,4 +1,4 @@
-/** Answers whose bodies are cut, slowed down, or made longer than anybody wants. */
+/** Changes response bodies: truncates them, slows them down, or makes them huge. */
 import { gzipSync } from "node:zlib"
 import * as Headers from "@effect/platform/Headers"
 import * as HttpBody from "@effect/platform/HttpBody"
@@ -11,13 +11,13 @@ import type { WireService } from "./wire.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 
-/** An answer's bytes, as this server makes bodies. */
+/** Bytes of a response body. */
 interface Bytes {
   readonly stream: Stream.Stream<Uint8Array, unknown>
   readonly length: number
 }
 
-/** `null` where there is no body. */
+/** Returns the bytes of the body, or `null` if the response has no body. */
 const bytesOf = ({ body }: Response): Bytes | null =>
   body._tag === "Uint8Array"
     ? { stream: Stream.make(body.body), length: body.body.length }
@@ -25,7 +25,7 @@ const bytesOf = ({ body }: Response): Bytes | null =>
       ? { stream: body.stream, length: body.contentLength }
       : null
 
-/** Another body under the same headers, but for its length; `null` where that is not said. */
+/** Replaces the body and its `Content-Length`; with the length `null`, removes the header. */
 const withBytes = (
   { headers, status }: Response,
   stream: Stream.Stream<Uint8Array, unknown>,
@@ -38,7 +38,7 @@ const withBytes = (
     contentType: headers["content-type"]
   })
 
-/** The text of a JSON answer; `null` where it is none. */
+/** Returns the text of a JSON response, or `null` for other responses. */
 export const jsonOf = ({ body, headers }: Response): string | null =>
   body._tag === "Uint8Array" && (headers["content-type"] ?? "").startsWith("application/json")
     ? new TextDecoder().decode(body.body)
@@ -48,7 +48,7 @@ export const jsonOf = ({ body, headers }: Response): string | null =>
 export const withJson = (response: Response, text: string): Response =>
   HttpServerResponse.setBody(response, HttpBody.text(text, "application/json"))
 
-const firstBytes =
+const takeBytes =
   (count: number) =>
   <E>(stream: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E> =>
     count <= 0
@@ -62,34 +62,36 @@ const firstBytes =
           Stream.map(({ chunk }) => chunk)
         )
 
-/** The headers, half of the body, and a reset; an answer without a body is lost whole. `before` happens before the reset. */
-export const brokenOff = (
+/**
+ * Sends the headers and half of the body, runs `before`, and resets the connection. Without a body, it only resets.
+ */
+export const resetMidBody = (
   response: Response,
   wire: WireService,
   before: Effect.Effect<void> = Effect.void
 ): Effect.Effect<Response> => {
   const bytes = bytesOf(response)
-  if (bytes === null || bytes.length === 0) return Effect.zipRight(before, wire.lose)
+  if (bytes === null || bytes.length === 0) return Effect.zipRight(before, wire.reset)
   return Effect.succeed(
     withBytes(
       response,
-      firstBytes(Math.floor(bytes.length / 2))(bytes.stream).pipe(
+      takeBytes(Math.floor(bytes.length / 2))(bytes.stream).pipe(
         Stream.concat(Stream.drain(Stream.fromEffect(before))),
-        Stream.concat(wire.cut("reset"))
+        Stream.concat(wire.endBody("reset"))
       ),
       bytes.length
     )
   )
 }
 
-/** The first half of a JSON body as if it were the whole. */
-export const cutJson = (response: Response): Response => {
+/** Keeps the first half of a JSON body, with a matching `Content-Length`. */
+export const truncateJson = (response: Response): Response => {
   const text = jsonOf(response)
   return text === null ? response : withJson(response, text.slice(0, Math.floor(text.length / 2)))
 }
 
 /** @internal */
-export const slowed = (response: Response, bytes: number, everyMillis: number): Response => {
+export const slowDown = (response: Response, bytes: number, everyMillis: number): Response => {
   const body = bytesOf(response)
   if (body === null) return response
   const pieces = Stream.mapConcat(body.stream, (chunk) =>
@@ -97,29 +99,29 @@ export const slowed = (response: Response, bytes: number, everyMillis: number): 
       chunk.subarray(index * bytes, (index + 1) * bytes)
     )
   )
-  // Each piece by itself: a stream's chunk would be sent at once.
+  // `tap` sends each piece by itself; a chunk of the stream would be sent at once.
   const spaced = Stream.tap(pieces, () => Effect.sleep(Duration.millis(everyMillis)))
-  // Node keeps the headers back until something is written, be it nothing.
+  // Node sends the headers with the first write, even an empty one.
   return withBytes(response, Stream.concat(Stream.make(new Uint8Array(0)), spaced), body.length)
 }
 
 /** @internal */
-export const misframed = (response: Response, off: number, wire: WireService): Response => {
+export const withWrongLength = (response: Response, off: number, wire: WireService): Response => {
   const bytes = bytesOf(response)
   if (bytes === null) return response
   const length = Math.max(0, bytes.length + off)
-  if (off > 0) return withBytes(response, Stream.concat(bytes.stream, wire.cut("close")), length)
-  return withBytes(response, wire.raw ? bytes.stream : firstBytes(length)(bytes.stream), length)
+  if (off > 0) return withBytes(response, Stream.concat(bytes.stream, wire.endBody("close")), length)
+  return withBytes(response, wire.raw ? bytes.stream : takeBytes(length)(bytes.stream), length)
 }
 
 const fillerBytes = 64 * 1024
 
-/** What a JSON parser, or a player, skips. */
+/** Filler that a JSON parser or a video player skips: spaces or zeros. */
 const fillerOf = (response: Response): Uint8Array =>
   new Uint8Array(fillerBytes).fill(jsonOf(response) === null ? 0 : " ".charCodeAt(0))
 
 /** @internal */
-export const endless = (response: Response): Response => {
+export const appendEndless = (response: Response): Response => {
   const bytes = bytesOf(response)
   if (bytes === null) return response
   return withBytes(response, Stream.concat(bytes.stream, Stream.forever(Stream.make(fillerOf(response)))), null)
@@ -127,35 +129,35 @@ export const endless = (response: Response): Response => {
 
 const mebibyte = 1024 * 1024
 
-/** A gzip file may have many members (RFC 1952, 2.2): one is made, and sent as often as it takes. */
-export const bomb = (response: Response, count: number, wire: WireService): Response => {
+/** Compresses one member and sends it many times: a gzip file can have many members (RFC 1952, 2.2). */
+export const appendBomb = (response: Response, count: number, wire: WireService): Response => {
   const bytes = bytesOf(response)
   if (bytes === null) return response
-  const whole = Math.floor(count / mebibyte)
+  const repeats = Math.floor(count / mebibyte)
   const filler = new Uint8Array(mebibyte).fill(jsonOf(response) === null ? 0 : " ".charCodeAt(0))
-  // A client without a wire has what `fetch` would have made of it.
-  const packed = (chunk: Uint8Array): Uint8Array => (wire.raw ? gzipSync(chunk) : chunk)
-  const member = packed(filler)
-  const stream = Stream.map(bytes.stream, packed).pipe(
-    Stream.concat(Stream.take(Stream.forever(Stream.make(member)), whole)),
-    Stream.concat(Stream.make(packed(filler.subarray(0, count % mebibyte))))
+  // An in-process client receives the decoded body, as from `fetch`.
+  const compress = (chunk: Uint8Array): Uint8Array => (wire.raw ? gzipSync(chunk) : chunk)
+  const member = compress(filler)
+  const stream = Stream.map(bytes.stream, compress).pipe(
+    Stream.concat(Stream.take(Stream.forever(Stream.make(member)), repeats)),
+    Stream.concat(Stream.make(compress(filler.subarray(0, count % mebibyte))))
   )
   return HttpServerResponse.setHeader(withBytes(response, stream, null), "content-encoding", "gzip")
 }
 
 const encoder = new TextEncoder()
 
-/** How many jobs are written at a time. */
-const batch = 1000
+/** Jobs per chunk of the body. */
+const batchSize = 1000
 
-/** A page of jobs that nobody has made. */
-export const hugeList = (response: Response, items: number): Response => {
+/** Replaces a list with `items` generated jobs on one page. */
+export const replaceWithHugeList = (response: Response, items: number): Response => {
   if (response.status !== 200) return response
   const job = (index: number) =>
     `${index === 0 ? "" : ","}{"id":"video_${index}","object":"video","status":"queued","created_at":0}`
   const jobs = Stream.unfold(0, (from) => {
     if (from >= items) return Option.none()
-    const until = Math.min(items, from + batch)
+    const until = Math.min(items, from + batchSize)
     return Option.some([Array.from({ length: until - from }, (_, index) => job(from + index)).join(""), until] as const)
   })
   const text = Stream.make('{"object":"list","data":[').pipe(

@@ -1,4 +1,4 @@
-/** `/_faults`: the rules over HTTP, for a page or a test that runs elsewhere. */
+/** Reads and sets the rules over HTTP at `/_faults`, for the live page or a test in another process. */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -15,17 +15,17 @@ const State = Schema.Struct({ rules: Rules, log: Schema.Array(LogEntry) })
 
 const decodeRules = Schema.decodeUnknown(Schema.Struct({ rules: Rules }), { onExcessProperty: "error" })
 
-/** Below no base path of any preset. */
+/** Path outside the base paths of all presets. */
 const controlPath = "/_faults"
 
-/** Whether a request is for the rules and not for the protocol. */
+/** Whether a request is for `/_faults`, not for the protocol. */
 export const isControl = (url: string): boolean => url.replace(/[?#].*$/s, "") === controlPath
 
 /** @internal */
 export const faultControl = (faults: Faults, authorize: ReturnType<typeof keyCheck>): HttpApp.Default =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
     authorize(request).pipe(
-      Effect.zipRight(change(faults, request)),
+      Effect.zipRight(changeRules(faults, request)),
       Effect.zipRight(Effect.zipWith(faults.rules, faults.log, (rules, log) => ({ rules, log }))),
       Effect.flatMap((state) => Effect.orDie(Schema.encode(State)(state))),
       Effect.map((state) => HttpServerResponse.unsafeJson(state)),
@@ -40,7 +40,7 @@ export const faultControl = (faults: Faults, authorize: ReturnType<typeof keyChe
     )
   )
 
-const change = (faults: Faults, request: HttpServerRequest.HttpServerRequest): Effect.Effect<void, Refusal> => {
+const changeRules = (faults: Faults, request: HttpServerRequest.HttpServerRequest): Effect.Effect<void, Refusal> => {
   switch (request.method) {
     case "GET":
     case "HEAD":

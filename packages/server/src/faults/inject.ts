@@ -1,4 +1,4 @@
-/** The application with faults: each request is asked for, and answered, as the rules have it. */
+/** Wraps the application of the server: the rules select a fault for each request. */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -10,35 +10,35 @@ import type * as Scope from "effect/Scope"
 import { isForm } from "../body.js"
 import { operationOf } from "../operations.js"
 import { type AppParts, makeApp } from "../routes.js"
-import * as answers from "./answers.js"
 import * as bodies from "./bodies.js"
 import type { Fault } from "./model.js"
-import { asOfNow, behind } from "./replica.js"
+import { jobsAsOfNow, withClockBehind } from "./replica.js"
+import * as responses from "./responses.js"
 import type { Faults } from "./rules.js"
 import { Wire, type WireService } from "./wire.js"
 
 type App<R = never> = HttpApp.Default<never, FileSystem.FileSystem | Path.Path | Scope.Scope | R>
 
 /** @internal */
-export const faulty = (parts: AppParts, faults: Faults): App<Wire> => {
-  const { accent } = parts
+export const makeFaultyApp = (parts: AppParts, faults: Faults): App<Wire> => {
+  const { dialect } = parts
   const app = makeApp(parts)
-  const replica = makeApp({ ...parts, jobs: asOfNow(parts.jobs) })
+  const replica = makeApp({ ...parts, jobs: jobsAsOfNow(parts.jobs) })
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const { method, url } = request
-    const asked = operationOf(accent.serves, accent.bases, method, url)
-    const operation = asked._tag === "Operation" ? asked.operation : null
-    const id = asked._tag === "Operation" ? asked.id : ""
+    const target = operationOf(dialect.serves, dialect.bases, method, url)
+    const operation = target._tag === "Operation" ? target.operation : null
+    const id = target._tag === "Operation" ? target.id : ""
     return Effect.flatMap(faults.next({ operation, method, path: url }), (fault) =>
-      fault === null ? app : injected({ fault, operation, id, request, parts, app, replica })
+      fault === null ? app : applyFault({ fault, operation, id, request, parts, app, replica })
     )
   })
 }
 
-interface Occasion {
+interface FaultContext {
   readonly fault: Fault
   readonly operation: Parameters<Faults["next"]>[0]["operation"]
-  /** Of the video that the request is about. */
+  /** Id of the video in the path. */
   readonly id: string
   readonly request: HttpServerRequest.HttpServerRequest
   readonly parts: AppParts
@@ -46,79 +46,82 @@ interface Occasion {
   readonly replica: App
 }
 
-const injected = (occasion: Occasion): App<Wire> =>
+const applyFault = (context: FaultContext): App<Wire> =>
   Effect.flatMap(Wire, (wire) =>
-    answer(occasion, wire).pipe(
-      // The platform runs an application so that nothing stops it; a client that gives up ends its wait here.
+    respondWithFault(context, wire).pipe(
+      // The platform runs applications uninterruptibly; this lets a disconnected client interrupt its request.
       Effect.interruptible,
-      Effect.onInterrupt(() => wire.abandoned)
+      Effect.onInterrupt(() => wire.onClientAbort)
     )
   )
 
-const answer = ({ app, fault, id, operation, parts, replica, request }: Occasion, wire: WireService): App => {
-  const { accent, jobs } = parts
+const respondWithFault = (context: FaultContext, wire: WireService): App => {
+  const { app, fault, id, operation, parts, replica, request } = context
+  const { dialect, jobs } = parts
   switch (fault._tag) {
     case "Status": {
-      const said = Effect.map(Clock.currentTimeMillis, (now) =>
-        answers.statusAnswer(fault, accent, { operation, form: isForm(request) }, now)
+      const response = Effect.map(Clock.currentTimeMillis, (now) =>
+        responses.statusResponse(fault, dialect, { operation, form: isForm(request) }, now)
       )
-      return fault.committed ? Effect.zipRight(app, said) : said
+      return fault.committed ? Effect.zipRight(app, response) : response
     }
     case "Reset":
       return fault.at === "before-headers"
-        ? wire.lose
-        : Effect.flatMap(app, (response) => (fault.at === "mid-body" ? bodies.brokenOff(response, wire) : wire.lose))
+        ? wire.reset
+        : Effect.flatMap(app, (response) =>
+            fault.at === "mid-body" ? bodies.resetMidBody(response, wire) : wire.reset
+          )
     case "Hang":
       return fault.committed ? Effect.zipRight(app, Effect.never) : Effect.never
     case "Redirect":
-      return Effect.succeed(answers.redirectAnswer(fault, request.url))
+      return Effect.succeed(responses.redirectResponse(fault, request.url))
     case "CutJson":
-      return Effect.map(app, bodies.cutJson)
+      return Effect.map(app, bodies.truncateJson)
     case "Slow":
-      return Effect.map(app, (response) => bodies.slowed(response, fault.bytes, fault.everyMillis))
+      return Effect.map(app, (response) => bodies.slowDown(response, fault.bytes, fault.everyMillis))
     case "ContentLength":
-      return Effect.map(app, (response) => bodies.misframed(response, fault.off, wire))
+      return Effect.map(app, (response) => bodies.withWrongLength(response, fault.off, wire))
     case "Stale":
-      return behind(fault.byMillis)(replica)
+      return withClockBehind(fault.byMillis)(replica)
     case "Skew":
       return Effect.zipWith(app, Clock.currentTimeMillis, (response, now) =>
-        answers.skewed(response, fault.aheadMillis, now)
+        responses.shiftTimes(response, fault.aheadMillis, now)
       )
     case "Fields":
-      return Effect.map(app, (response) => answers.withFields(response, fault.fields))
+      return Effect.map(app, (response) => responses.replaceFields(response, fault.fields))
     case "Duplicate":
-      return fault.of === "job" ? Effect.zipRight(app, app) : newest(parts, app)
+      return fault.of === "job" ? Effect.zipRight(app, app) : respondWithNewestJob(parts, app)
     case "Page":
       return Effect.map(
         fault.is === "first"
           ? Effect.provideService(app, HttpServerRequest.HttpServerRequest, withoutCursor(request))
           : app,
-        (response) => answers.pageOf(response, fault.is)
+        (response) => responses.changePage(response, fault.is)
       )
     case "HugeList":
-      return Effect.map(app, (response) => bodies.hugeList(response, fault.items))
+      return Effect.map(app, (response) => bodies.replaceWithHugeList(response, fault.items))
     case "Expire":
-      return Effect.flatMap(app, (response) => bodies.brokenOff(response, wire, jobs.expire(id)))
+      return Effect.flatMap(app, (response) => bodies.resetMidBody(response, wire, jobs.expire(id)))
     case "Endless":
-      return Effect.map(app, bodies.endless)
+      return Effect.map(app, bodies.appendEndless)
     case "Bomb":
-      return Effect.map(app, (response) => bodies.bomb(response, fault.bytes, wire))
+      return Effect.map(app, (response) => bodies.appendBomb(response, fault.bytes, wire))
     case "Deep":
-      return Effect.map(app, (response) => answers.deepened(response, fault.depth))
+      return Effect.map(app, (response) => responses.addNestedArrays(response, fault.depth))
     case "Poison":
-      return Effect.map(app, answers.poisoned)
+      return Effect.map(app, responses.addPrototypeKeys)
     case "Headers":
       return Effect.map(app, HttpServerResponse.setHeader("x-padding", "x".repeat(fault.bytes)))
   }
 }
 
-/** The answer to another submission: the newest there is. */
-const newest = ({ accent, baseUrl, jobs }: AppParts, app: App): App =>
+/** Describes the newest job instead of making one. Without any job, runs the application. */
+const respondWithNewestJob = ({ dialect, baseUrl, jobs }: AppParts, app: App): App =>
   Effect.flatMap(Effect.zip(jobs.all, Clock.currentTimeMillis), ([all, now]) => {
     const job = all.at(-1)
     return job === undefined
       ? app
-      : Effect.succeed(HttpServerResponse.unsafeJson(accent.video(job, { now, occasion: "submission", baseUrl })))
+      : Effect.succeed(HttpServerResponse.unsafeJson(dialect.video(job, { now, requestKind: "submission", baseUrl })))
   })
 
 const withoutCursor = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest => {

@@ -1,6 +1,6 @@
 /**
- * Faults and rules as data. What is held is what is written: every value is plain JSON, with its units in its names, so that
- * it can be saved, sent and shown as it is. Constructors are in `Fault.ts`.
+ * Schemas of faults and rules. Every value is plain JSON with its units in the field names, so that a program can save, send
+ * and show it unchanged. The constructors are in `Fault.ts`.
  */
 import * as Schema from "effect/Schema"
 import { type Json, maxUnixMillis } from "../json.js"
@@ -8,7 +8,7 @@ import { type Operation, operations } from "../operations.js"
 
 const Count = Schema.Int.pipe(Schema.greaterThanOrEqualTo(0))
 const Positive = Schema.Int.pipe(Schema.positive())
-/** Either sign: what is negative is behind. Within the dates that there are. */
+/** Milliseconds ahead, or behind if negative; limited to the range of `Date`. */
 const Offset = Schema.Finite.pipe(Schema.between(-maxUnixMillis, maxUnixMillis))
 const Delay = Schema.Finite.pipe(Schema.between(0, maxUnixMillis))
 
@@ -24,14 +24,14 @@ const JsonValue: Schema.Schema<Json> = Schema.suspend(() =>
 ).annotations({ identifier: "Json" })
 
 /**
- * How an answer says when to come back: `Retry-After` in seconds, `retry-after-ms`, or `Retry-After` as an HTTP-date.
+ * Header that says when to retry: `Retry-After` in seconds, `retry-after-ms`, or `Retry-After` as an HTTP-date.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const RetryAfter = Schema.Struct({
   form: Schema.Literal("seconds", "millis", "date"),
-  /** From now; negative is in the past. */
+  /** Milliseconds from now; negative is in the past. */
   afterMillis: Offset
 }).annotations({ identifier: "RetryAfter" })
 
@@ -45,7 +45,7 @@ export interface RetryAfter extends Schema.Schema.Type<typeof RetryAfter> {}
 export const Status = Schema.TaggedStruct("Status", {
   status: Schema.Int.pipe(Schema.between(200, 599)),
   body: Schema.Literal("json", "html", "empty"),
-  /** Whether the request is carried out before it is answered so. */
+  /** Whether the server runs the operation before it sends this response. */
   committed: Schema.Boolean,
   code: Schema.optional(Schema.String),
   message: Schema.optional(Schema.String),
@@ -74,7 +74,7 @@ export const Slow = Schema.TaggedStruct("Slow", { bytes: Positive, everyMillis: 
 
 /** @internal */
 export const ContentLength = Schema.TaggedStruct("ContentLength", {
-  /** By how many bytes the header says more (or, negative, less) than is sent. */
+  /** Bytes that the header adds to the true length; negative subtracts. */
   off: Schema.Int.pipe(Schema.filter((off) => off !== 0 || "not 0"))
 })
 
@@ -117,7 +117,7 @@ export const Poison = Schema.TaggedStruct("Poison", {})
 export const Headers = Schema.TaggedStruct("Headers", { bytes: Positive })
 
 /**
- * What goes wrong with one request.
+ * Fault of one request.
  *
  * @since 0.1.0
  * @category schemas
@@ -151,7 +151,7 @@ export const Fault = Schema.Union(
 export type Fault = typeof Fault.Type
 
 /**
- * Which of the requests that a rule is about have the fault. Requests are counted by rule, from 1.
+ * Condition that selects among the requests that match a rule. Each rule counts its requests from 1.
  *
  * @since 0.1.0
  * @category schemas
@@ -174,8 +174,8 @@ const submissions: ReadonlyArray<Operation> = ["create", "extend", "edit", "remi
 const jobs: ReadonlyArray<Operation> = [...submissions, "retrieve", "list"]
 const texts: ReadonlyArray<Operation> = operations.filter((operation) => operation !== "content")
 
-/** What a fault can be about, where that is not everything: nothing lags when a job is made. */
-const subjects: { readonly [tag in Fault["_tag"]]?: ReadonlyArray<Operation> } = {
+/** Operations of faults that do not apply to all operations; for example, a submission cannot be stale. */
+const operationsByFault: { readonly [tag in Fault["_tag"]]?: ReadonlyArray<Operation> } = {
   CutJson: texts,
   Deep: texts,
   Poison: texts,
@@ -187,8 +187,8 @@ const subjects: { readonly [tag in Fault["_tag"]]?: ReadonlyArray<Operation> } =
   Expire: ["content"]
 }
 
-/** The operations that a fault can befall. */
-export const subjectsOf = (fault: Fault): ReadonlyArray<Operation> => subjects[fault._tag] ?? operations
+/** Returns the operations to which a fault applies. */
+export const operationsOf = (fault: Fault): ReadonlyArray<Operation> => operationsByFault[fault._tag] ?? operations
 
 const OperationName = Schema.Literal(
   "create",
@@ -204,25 +204,25 @@ const OperationName = Schema.Literal(
 )
 
 /**
- * A fault, and the requests that it befalls.
+ * A fault, and the requests that it applies to.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const Rule = Schema.Struct({
-  /** Left out: every operation that the fault can befall. */
+  /** Operations. Default: every operation to which the fault applies. */
   on: Schema.optional(Schema.NonEmptyArray(OperationName)),
-  /** Left out: always. */
+  /** Condition. Default: always. */
   when: Schema.optional(When),
-  /** At most so many times in all. Left out: no limit. */
+  /** Largest number of injections. Default: no limit. */
   times: Schema.optional(Count),
   fault: Fault
 })
   .pipe(
     Schema.filter(({ fault, on }) => {
-      const subject = subjectsOf(fault)
-      const other = on?.filter((operation) => !subject.includes(operation)) ?? []
-      return other.length === 0 || `${fault._tag} is a fault of ${subject.join(", ")}, not of ${other.join(", ")}`
+      const allowed = operationsOf(fault)
+      const wrong = on?.filter((operation) => !allowed.includes(operation)) ?? []
+      return wrong.length === 0 || `${fault._tag} applies to ${allowed.join(", ")}, not to ${wrong.join(", ")}`
     })
   )
   .annotations({ identifier: "Rule" })
@@ -234,7 +234,7 @@ export const Rule = Schema.Struct({
 export interface Rule extends Schema.Schema.Type<typeof Rule> {}
 
 /**
- * A request that the server had, and what was done to it.
+ * A request that the server received, and its fault.
  *
  * @since 0.1.0
  * @category schemas
@@ -242,12 +242,12 @@ export interface Rule extends Schema.Schema.Type<typeof Rule> {}
 export const LogEntry = Schema.Struct({
   /** Unix milliseconds, by the server's `Clock`. */
   at: Schema.Number,
-  /** `null` for a path that is not served. */
+  /** `null` if the request matched no served operation. */
   operation: Schema.NullOr(OperationName),
   method: Schema.String,
-  /** With its query. */
+  /** Path with its query. */
   path: Schema.String,
-  /** `null` where the request was answered as it should be. */
+  /** `null` if the request had no fault. */
   fault: Schema.NullOr(Fault)
 }).annotations({ identifier: "LogEntry" })
 

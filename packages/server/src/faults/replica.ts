@@ -1,10 +1,10 @@
-/** The server as it was some time ago: what a replica that lags still answers. */
+/** Imitates a lagging replica: the state of the server some time ago. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type Jobs, noSuchVideo } from "../Jobs.js"
 
-/** Runs with a clock that is behind. Nothing sleeps longer or shorter by it. */
-export const behind =
+/** Runs an effect with a clock that is behind. Sleeps keep their length. */
+export const withClockBehind =
   (millis: number) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Clock.clockWith((clock) =>
@@ -18,8 +18,8 @@ export const behind =
       })
     )
 
-/** The jobs that had been made by the time of the `Clock`. */
-export const asOfNow = (jobs: Jobs): Jobs => ({
+/** Hides the jobs that were made after the time of the `Clock`. */
+export const jobsAsOfNow = (jobs: Jobs): Jobs => ({
   ...jobs,
   get: (id) =>
     Effect.flatMap(Effect.zip(jobs.get(id), Clock.currentTimeMillis), ([job, now]) =>

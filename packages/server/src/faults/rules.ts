@@ -1,39 +1,39 @@
-/** Which requests have which fault: the rules of a server, their counts, and what came of them. */
+/** Rules of a server: they select a fault for each request, count requests, and log them. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Utils from "effect/Utils"
 import type { Operation } from "../operations.js"
-import { type Fault, type LogEntry, Rule, subjectsOf, type When } from "./model.js"
+import { type Fault, type LogEntry, operationsOf, Rule, type When } from "./model.js"
 
 /**
- * The faults of a running server.
+ * Faults of a running server.
  *
- * Of several rules that have a fault for one request, the first one wins; all of them count the request.
+ * If several rules select a fault for one request, the first rule wins. All rules that match count the request.
  *
  * @since 0.1.0
  * @category models
  */
 export interface FaultsService {
-  /** The rules in force, in order. */
+  /** Current rules, in order. */
   readonly rules: Effect.Effect<ReadonlyArray<Rule>>
-  /** These rules and no others; counts begin anew. Dies of a rule that makes no sense, before anything is changed. */
+  /** Replaces all rules and resets the counts. Dies if a rule is invalid; then nothing changes. */
   readonly set: (rules: ReadonlyArray<Rule>) => Effect.Effect<void>
-  /** These rules too, after the others, whose counts go on. */
+  /** Appends rules; the counts of the other rules stay. Dies if a rule is invalid; then nothing changes. */
   readonly add: (...rules: ReadonlyArray<Rule>) => Effect.Effect<void>
-  /** No rules. What was logged stays. */
+  /** Removes all rules; the log stays. */
   readonly clear: Effect.Effect<void>
   /**
-   * The last 1000 requests, oldest first, and the fault that each had. Preflights, `/_faults` and the live page's own
-   * requests are not in it.
+   * The last 1000 requests with their faults, oldest first. Excludes preflights, `/_faults` and the requests of the live
+   * page.
    */
   readonly log: Effect.Effect<ReadonlyArray<LogEntry>>
 }
 
 /** @internal */
 export interface Faults extends FaultsService {
-  /** Counts and logs a request, and says what goes wrong with it. */
+  /** Counts and logs a request, and returns its fault. */
   readonly next: (request: {
     readonly operation: Operation | null
     readonly method: string
@@ -46,25 +46,24 @@ export const Rules = Schema.Array(Rule)
 
 const validate = Schema.validate(Rules, { onExcessProperty: "error" })
 
-/** A mistake of the program's. */
-const checked = (rules: ReadonlyArray<Rule>): Effect.Effect<ReadonlyArray<Rule>> =>
+/** Validates rules; dies if one is invalid, because that is a mistake in the program. */
+const validateRules = (rules: ReadonlyArray<Rule>): Effect.Effect<ReadonlyArray<Rule>> =>
   Effect.catchAll(validate(rules), (error) =>
-    Effect.dieMessage(`the rules of the server's faults: ${ParseResult.TreeFormatter.formatErrorSync(error)}`)
+    Effect.dieMessage(`faults: a rule is invalid: ${ParseResult.TreeFormatter.formatErrorSync(error)}`)
   )
 
 const maxLog = 1000
 
-interface Counted {
+interface CountedRule {
   readonly rule: Rule
-  /** Whether the rule is about requests for the operation. */
-  readonly isAbout: (operation: Operation) => boolean
-  /** Whether the nth of them is one that it picks. */
-  readonly picks: (n: number) => boolean
+  readonly matches: (operation: Operation) => boolean
+  /** Whether the rule selects its nth matching request. */
+  readonly selects: (n: number) => boolean
   seen: number
   injected: number
 }
 
-const picking = (when: When | undefined): ((n: number) => boolean) => {
+const selectorOf = (when: When | undefined): ((n: number) => boolean) => {
   switch (when?._tag) {
     case undefined:
     case "Always":
@@ -76,45 +75,53 @@ const picking = (when: When | undefined): ((n: number) => boolean) => {
     case "First":
       return (n) => n <= when.n
     case "Chance": {
-      // One draw for each request that is counted, so that the nth is the nth draw.
+      // One draw for each counted request, so the nth request always has the nth draw.
       const random = new Utils.PCGRandom(when.seed)
       return () => random.number() < when.probability
     }
   }
 }
 
-const counted = (rule: Rule): Counted => {
-  const subjects = new Set<Operation>(rule.on ?? subjectsOf(rule.fault))
-  return { rule, isAbout: (operation) => subjects.has(operation), picks: picking(rule.when), seen: 0, injected: 0 }
+const withCounts = (rule: Rule): CountedRule => {
+  const operations = new Set<Operation>(rule.on ?? operationsOf(rule.fault))
+  return {
+    rule,
+    matches: (operation) => operations.has(operation),
+    selects: selectorOf(rule.when),
+    seen: 0,
+    injected: 0
+  }
 }
 
 /** @internal */
 export const makeFaults = (initial: ReadonlyArray<Rule> = []): Effect.Effect<Faults> =>
-  Effect.map(checked(initial), (first) => {
-    let current: ReadonlyArray<Counted> = first.map(counted)
+  Effect.map(validateRules(initial), (first) => {
+    let current: ReadonlyArray<CountedRule> = first.map(withCounts)
     const entries: Array<LogEntry> = []
 
-    const pick = (operation: Operation): Fault | null => {
-      let picked: Counted | undefined
-      for (const each of current) {
-        if (!each.isAbout(operation)) continue
-        each.seen++
-        if (each.picks(each.seen) && each.injected < (each.rule.times ?? Infinity)) picked ??= each
+    const selectFault = (operation: Operation): Fault | null => {
+      let selected: CountedRule | undefined
+      for (const candidate of current) {
+        if (!candidate.matches(operation)) continue
+        candidate.seen++
+        if (candidate.selects(candidate.seen) && candidate.injected < (candidate.rule.times ?? Infinity)) {
+          selected ??= candidate
+        }
       }
-      if (picked === undefined) return null
-      picked.injected++
-      return picked.rule.fault
+      if (selected === undefined) return null
+      selected.injected++
+      return selected.rule.fault
     }
 
     return {
       rules: Effect.sync(() => current.map(({ rule }) => rule)),
       set: (rules) =>
-        Effect.map(checked(rules), (valid) => {
-          current = valid.map(counted)
+        Effect.map(validateRules(rules), (valid) => {
+          current = valid.map(withCounts)
         }),
       add: (...rules) =>
-        Effect.map(checked(rules), (valid) => {
-          current = [...current, ...valid.map(counted)]
+        Effect.map(validateRules(rules), (valid) => {
+          current = [...current, ...valid.map(withCounts)]
         }),
       clear: Effect.sync(() => {
         current = []
@@ -122,7 +129,7 @@ export const makeFaults = (initial: ReadonlyArray<Rule> = []): Effect.Effect<Fau
       log: Effect.sync(() => [...entries]),
       next: ({ method, operation, path }) =>
         Effect.map(Clock.currentTimeMillis, (at) => {
-          const fault = operation === null ? null : pick(operation)
+          const fault = operation === null ? null : selectFault(operation)
           entries.push({ at, operation, method, path, fault })
           if (entries.length > maxLog) entries.shift()
           return fault

@@ -1,12 +1,11 @@
 /**
- * The video files of the embedded server: real H.264 in MP4, drawn and encoded without a GPU or a system package.
+ * Makes and inspects video files: H.264 in MP4, drawn and encoded without a GPU or a system package.
  *
- * Paths in, paths out. Every function writes to a temporary name first, so a file that exists is complete. The two
- * packages that do the work, `h264-mp4-encoder` and `mediabunny`, are optional and loaded with the first clip; so is
- * `fast-png`, with the first still picture.
+ * All functions work on paths. Each writes to a temporary name first, so an existing file is complete. The packages
+ * `h264-mp4-encoder` and `mediabunny` load with the first clip, and `fast-png` with the first still picture.
  *
- * Work is done in the caller's thread, one frame per turn of the event loop and per clip. How many clips are made at
- * once is for the caller to limit.
+ * The work runs in the thread of the caller, one frame per clip and turn of the event loop. The caller limits how many clips
+ * it makes at the same time.
  *
  * @example
  * import * as Effect from "effect/Effect"
@@ -35,7 +34,7 @@ export { renderSpritesheet, renderThumbnail } from "./still.js"
 export { DEFAULT_FPS, encodable, type SegmentSpec, type SourcePictures } from "./stitch.js"
 
 /**
- * A clip to make from nothing.
+ * Specification of a clip without a source.
  *
  * @since 0.1.0
  * @category models
@@ -48,22 +47,22 @@ export interface ClipSpec extends SegmentSpec {
 }
 
 /**
- * What a file holds.
+ * Properties of a video file.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ClipFacts {
-  /** Seconds from the first picture to the end of the last; sound that goes on longer does not count. */
+  /** Seconds from the first picture to the end of the last. Longer audio does not count. */
   readonly durationSeconds: number
-  /** Pixels as seen on the screen: after rotation, before any stretching of pixels that are not square. */
+  /** Pixels on the screen: after rotation, before the correction of non-square pixels. */
   readonly width: number
   readonly height: number
   /** Frames per second, on average. */
   readonly fps: number
   /** Pictures in the video track. */
   readonly frames: number
-  /** Size of the file. */
+  /** Size of the file in bytes. */
   readonly bytes: number
   /** `avc` (H.264), `hevc`, `vp9`, `av1` and so on; the MP4 name, such as `mp4v`, for a codec without one. */
   readonly videoCodec: string
@@ -71,27 +70,26 @@ export interface ClipFacts {
 }
 
 /**
- * What a file that was extended holds.
+ * Properties of an extended video file.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ExtensionFacts extends ClipFacts {
-  /** `replaced`: the source is not H.264, and drawn pictures labelled "uploaded clip" stand in for its own. */
+  /** `replaced`: the source is not H.264, so pictures with the label "uploaded clip" replace its own. */
   readonly sourcePictures: SourcePictures
   /** Where the new segment starts, in seconds. */
   readonly sourceSeconds: number
-  /** The source had sound, which the new file has not. */
+  /** Whether the source had audio; the new file has none. */
   readonly audioDropped: boolean
 }
 
 /**
- * Makes a clip of `round(seconds * fps)` frames, and of exactly that length.
+ * Makes a clip of exactly `round(seconds * fps)` frames.
  *
- * - Equal specifications give equal files.
- * - Fails with: `MediaRenderError` (a size or length that is not possible),
- *   `MediaFileError`.
- * - Interruption stops before the next frame and leaves no file.
+ * - Equal specifications make equal files.
+ * - Fails with: `MediaRenderError` (an impossible size or length), `MediaFileError`.
+ * - Interruption takes effect before the next frame and leaves no file.
  *
  * @since 0.1.0
  * @category operations
@@ -109,7 +107,7 @@ export const renderClip: (
 )
 
 /**
- * Makes a clip of shots, one after the other, all of one size and of one number of frames per second. As `renderClip`.
+ * Makes a clip of consecutive shots. All shots have the same size and frame rate. Errors and interruption: see `renderClip`.
  *
  * @since 0.1.0
  * @category operations
@@ -136,11 +134,11 @@ export const renderReel: (
 /**
  * Makes a file of the source's pictures and a new segment after them; its length is the sum of the two.
  *
- * - The pictures of an H.264 source are copied without loss, whoever encoded them, and not held in memory. Other
- *   codecs are replaced: see `ExtensionFacts.sourcePictures`. Sound is dropped.
- * - The new segment has the source's size and orientation, and its clock goes on from the source's.
- * - Fails with: `NotMp4Error` (the source cannot be read), and as `renderClip`.
- * - Interruption stops before the next frame and leaves no file.
+ * - Copies the pictures of an H.264 source from any encoder without loss, in constant memory. Replaces the pictures of
+ *   other codecs: see `ExtensionFacts.sourcePictures`. Drops audio.
+ * - The new segment has the size and orientation of the source, and its clock continues that of the source.
+ * - Fails with: `NotMp4Error` (the source cannot be read), and the errors of `renderClip`.
+ * - Interruption takes effect before the next frame and leaves no file.
  *
  * @since 0.1.0
  * @category operations
@@ -160,9 +158,9 @@ export const extendClip: (
 })
 
 /**
- * Tells what a file holds. Reads its tables and one picture, not the whole file.
+ * Returns the properties of a video file. Reads its tables and one picture, not the whole file.
  *
- * - Fails with: `NotMp4Error` (another format, no video track, cut short, empty, encrypted), `MediaFileError` (no such
+ * - Fails with: `NotMp4Error` (another format, no video track, truncated, empty, encrypted), `MediaFileError` (no such
  *   file).
  *
  * @since 0.1.0
@@ -175,7 +173,7 @@ export const inspect: (path: string) => Effect.Effect<ClipFacts, NotMp4Error | M
     yield* openMp4(path)
   const sideways = orientation.rotation % 180 !== 0
   return {
-    // Sums of binary fractions, to the microsecond: 1.001, not 1.0010000000000001.
+    // Rounds sums of binary fractions to microseconds: 1.001, not 1.0010000000000001.
     durationSeconds: Math.round(durationSeconds * 1e6) / 1e6,
     width: sideways ? codedHeight : codedWidth,
     height: sideways ? codedWidth : codedHeight,

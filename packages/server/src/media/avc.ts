@@ -1,12 +1,12 @@
 /**
- * The few bits of H.264 that joining two encodings takes: the decoder configuration (`avcC`), and giving a stream's
- * parameter sets other numbers.
+ * Joins two H.264 streams in one MP4 track: reads and writes the decoder configuration (`avcC`), and renumbers the parameter
+ * sets of a stream.
  *
- * An MP4 track has one configuration, but it may hold several sequence and picture parameter sets. Two encoders both
- * call theirs number 0, so the sets of the second stream get numbers that the first does not use, and each of its
- * slices is rewritten to name them. That shifts the bits of a slice by a few places and changes nothing else, because
- * our encoder codes with CAVLC, which has no byte alignment after the slice header. Every player that reads the
- * configuration can then decode and seek in both halves, without parameter sets in the middle of the stream.
+ * An MP4 track has one configuration, which can hold several sequence and picture parameter sets. Two encoders both use
+ * number 0 for theirs. So the sets of the second stream get unused numbers, and each of its slices is rewritten to refer to
+ * them. That shifts the bits of a slice by a few positions and changes nothing else: our encoder uses CAVLC, which has no
+ * byte alignment after the slice header. Every player that reads the configuration can then decode and seek in both
+ * halves, without parameter sets in the middle of the stream.
  *
  * @since 0.1.0
  */
@@ -21,16 +21,16 @@ export interface AvcConfig {
   readonly profile: number
   readonly compatibility: number
   readonly level: number
-  /** Bytes of the length before each NAL unit in a sample: 1, 2 or 4. */
+  /** Size in bytes of the length before each NAL unit in a sample: 1, 2 or 4. */
   readonly lengthSize: number
   readonly sps: ReadonlyArray<Uint8Array>
   readonly pps: ReadonlyArray<Uint8Array>
-  /** Chroma format, bit depths and SPS extensions of the High profiles, as they were. */
+  /** Chroma format, bit depths and SPS extensions of the High profiles, unchanged. */
   readonly tail: Uint8Array
 }
 
 /**
- * The numbers that a stream's parameter sets go by.
+ * Numbers of the parameter sets of a stream.
  *
  * @since 0.1.0
  * @category models
@@ -41,7 +41,7 @@ export interface ParameterSetIds {
 }
 
 /**
- * Reads a configuration; `undefined` when it is cut short.
+ * Parses a configuration. Returns `undefined` if it is truncated.
  *
  * @since 0.1.0
  * @category constructors
@@ -85,11 +85,11 @@ export const serializeAvcConfig = (config: AvcConfig): Uint8Array => {
 }
 
 /**
- * Adds the parameter sets of a second stream (one of each) to a configuration. Sets that are there already, under
- * whatever number, are not added twice. The result has four-byte lengths (see `relength`).
+ * Adds the parameter sets of a second stream (one of each) to a configuration. Does not add a set that exists already under
+ * any number. The result has four-byte lengths (see `relength`).
  *
- * @returns The configuration for both, and the numbers for `renumberSample`; `undefined` when the first configuration
- *   has no sets (they are in the stream) or no number is left.
+ * @returns The configuration for both, and the numbers for `renumberSample`. `undefined` if the first configuration has no
+ *   sets (they are in the stream) or if all numbers are in use.
  * @since 0.1.0
  * @category constructors
  */
@@ -126,7 +126,7 @@ export const mergeAvcConfigs = (
 }
 
 /**
- * Points the slices of a CAVLC-coded sample (four-byte lengths) to another picture parameter set.
+ * Makes the slices of a CAVLC-coded sample (four-byte lengths) refer to another picture parameter set.
  *
  * @since 0.1.0
  * @category constructors
@@ -137,7 +137,7 @@ export const renumberSample = (sample: Uint8Array, ids: ParameterSetIds): Uint8A
   )
 
 /**
- * Gives a sample four-byte lengths. A sample that has them comes back as it is.
+ * Converts a sample to four-byte lengths. Returns a sample that has them unchanged.
  *
  * @since 0.1.0
  * @category constructors
@@ -170,7 +170,7 @@ const joinUnits = (units: ReadonlyArray<Uint8Array>): Uint8Array => {
   return joined
 }
 
-/** Finds the number under which a set is known, or else the smallest free one. */
+/** Returns the number of a set that exists already, or else the smallest free number. */
 const numberFor = (
   units: ReadonlyArray<Uint8Array>,
   largest: number,
@@ -183,7 +183,7 @@ const numberFor = (
     if (sameBytes(unit, make(id))) return { id, unit, known: true }
     taken.add(id)
   }
-  // The counts have five and eight bits, so the last number stays free.
+  // The counts of sets have five and eight bits, so the largest number stays unused.
   for (let id = 0; id < largest; id++) if (!taken.has(id)) return { id, unit: make(id), known: false }
   return undefined
 }
@@ -191,7 +191,7 @@ const numberFor = (
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, index) => byte === b[index])
 
-// A NAL unit starts with one byte of header; an SPS goes on with profile, constraints and level, then its number.
+// The number of an SPS follows one byte each of header, profile, constraints and level.
 const SPS_ID_AT = 32
 
 const readSpsId = (unit: Uint8Array): number => reader(payloadOf(unit), SPS_ID_AT).exponential()
@@ -203,10 +203,10 @@ const withSpsId = (unit: Uint8Array, id: number): Uint8Array => replaceNumbers(u
 const withPpsIds = (unit: Uint8Array, ids: ParameterSetIds): Uint8Array => replaceNumbers(unit, 8, [ids.pps, ids.sps])
 
 const withSliceIds = (unit: Uint8Array, ids: ParameterSetIds): Uint8Array =>
-  // first_mb_in_slice and slice_type stay as they are.
+  // Keeps first_mb_in_slice and slice_type.
   replaceNumbers(unit, 8, [undefined, undefined, ids.pps])
 
-/** Replaces consecutive Exp-Golomb numbers from a bit position on; `undefined` keeps one. */
+/** Replaces consecutive Exp-Golomb numbers from a bit position; `undefined` keeps a number. */
 const replaceNumbers = (unit: Uint8Array, from: number, numbers: ReadonlyArray<number | undefined>): Uint8Array => {
   const payload = payloadOf(unit)
   const source = reader(payload, 0)
@@ -216,7 +216,7 @@ const replaceNumbers = (unit: Uint8Array, from: number, numbers: ReadonlyArray<n
     const old = source.exponential()
     target.exponential(number ?? old)
   }
-  // The last 1 bit of a payload ends it; what follows only fills the byte.
+  // The last 1 bit ends the payload; the bits after it are padding.
   let end = payload.length * 8
   while (end > 0 && (((payload[(end - 1) >> 3] ?? 0) >> (7 - ((end - 1) & 7))) & 1) === 0) end--
   while (end - source.position() >= 8) target.bits(source.bits(8), 8)
@@ -261,7 +261,7 @@ const writer = (capacity: number) => {
   return { bits, exponential, bytes: () => target.subarray(0, (position + 7) >> 3) }
 }
 
-/** Takes out the emulation prevention bytes: 00 00 03 stands for 00 00. */
+/** Removes the emulation prevention bytes: replaces 00 00 03 by 00 00. */
 const payloadOf = (unit: Uint8Array): Uint8Array => {
   const payload = new Uint8Array(unit.length)
   let size = 0

@@ -1,6 +1,6 @@
 /**
- * Encodes drawn frames to H.264, in the thread of the caller and without holding it up: between two frames the event
- * loop turns once, so a server in the same process goes on answering.
+ * Encodes drawn frames to H.264 in the thread of the caller. The event loop turns once between two frames, so a server in the
+ * same process keeps responding.
  *
  * @since 0.1.0
  */
@@ -14,8 +14,7 @@ import { makePainter, type Painter, type Scene } from "./frames.js"
 import { loadEncoder, loadMediabunny } from "./packages.js"
 
 /**
- * Turns of the picture between the encoded frame and the screen, as an MP4 track has them: clockwise degrees, then an
- * optional flip left to right.
+ * Rotation from the encoded frame to the screen, as in an MP4 track: clockwise degrees, then an optional horizontal flip.
  *
  * @since 0.1.0
  * @category models
@@ -32,52 +31,52 @@ export interface Orientation {
  * @category models
  */
 export interface ClipPlan {
-  /** Width and height as seen on the screen. */
+  /** Scene with width and height on the screen. */
   readonly scene: Scene
-  /** Draws the frames; default: one of the scene. */
+  /** Draws the frames. Default: a painter of the scene. */
   readonly painter?: Painter | undefined
   /** Number of frames, at least 1. */
   readonly frames: number
-  /** The turn that the file's track will make; frames are encoded turned the other way. */
+  /** Rotation of the track of the file; the encoder gets frames that are rotated the other way. Default: none. */
   readonly orientation?: Orientation | undefined
-  /** Told the number of frames done, after each. */
+  /** Runs after each frame with the number of encoded frames. */
   readonly onFrame?: ((done: number) => Effect.Effect<void>) | undefined
 }
 
 /**
- * One frame: NAL units with four-byte lengths.
+ * One encoded frame: NAL units with four-byte lengths.
  *
  * @since 0.1.0
  * @category models
  */
 export interface EncodedSample {
   readonly data: Uint8Array
-  /** Whether decoding can start here. At least one frame in every second is a key frame. */
+  /** Whether the frame is a key frame. Each second has at least one. */
   readonly key: boolean
 }
 
 /**
- * An encoded clip, in memory: a few hundred kilobytes for some seconds.
+ * Encoded clip in memory: about 50 KB per second at 720 x 1280.
  *
  * @since 0.1.0
  * @category models
  */
 export interface EncodedClip {
   readonly config: AvcConfig
-  /** Pixels as encoded, before the track's orientation. */
+  /** Encoded pixels, before the orientation of the track. */
   readonly width: number
   readonly height: number
   readonly fps: number
-  /** In decoding order, which is also the order on the screen. */
+  /** Frames in decoding order, which is also the display order. */
   readonly samples: ReadonlyArray<EncodedSample>
 }
 
 /**
- * Draws and encodes a clip. Equal plans give equal bytes.
+ * Draws and encodes a clip. Equal plans make equal bytes.
  *
- * - Costs about 10 ms per frame at 720 x 1280; frames of clips that are encoded at the same time take turns.
+ * - Costs about 10 ms per frame at 720 x 1280. Concurrent encodings alternate frame by frame.
  * - Interruption takes effect before the next frame and frees the encoder.
- * - Fails with: `MediaRenderError` (sizes that are odd, under 16 or over 4096, no frames, a fault of the encoder).
+ * - Fails with: `MediaRenderError` (a size that is odd, below 16 or above 4096; no frames; an error of the encoder).
  *
  * @since 0.1.0
  * @category operations
@@ -91,35 +90,35 @@ export const encodeClip: (plan: ClipPlan) => Effect.Effect<EncodedClip, MediaRen
     return yield* new MediaRenderError({ reason })
   }
   if (!Number.isInteger(plan.frames) || plan.frames < 1 || !(fps > 0)) {
-    return yield* new MediaRenderError({ reason: `${plan.frames} frames at ${fps} frames per second are no clip` })
+    return yield* new MediaRenderError({ reason: `${plan.frames} frames at ${fps} frames per second are not a clip` })
   }
   const file = yield* Effect.scoped(encodeFile(plan))
   return yield* unpack(file, plan)
 })
 
 /**
- * Lets the event loop turn once. Real time, not the `Clock` of the program: a test clock does not stop it.
+ * Waits for one turn of the event loop. Does not use the `Clock`, so a test clock does not stop it.
  *
  * @since 0.1.0
  * @category operations
  */
-export const breathe: Effect.Effect<void> = Effect.async((resume) => {
+export const yieldToEventLoop: Effect.Effect<void> = Effect.async((resume) => {
   const handle = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(handle))
 })
 
 // internal
 
-// Text stays sharp, and 4 s at 720 x 1280 take about 200 KB.
+// With this value text stays sharp, and 4 s at 720 x 1280 are about 200 KB.
 const QUANTIZATION = 27
 const FASTEST = 10
-// The encoder aborts the whole module on much larger pictures.
+// Much larger pictures make the encoder abort its WebAssembly module.
 const LARGEST = 4096
 
 const attempt = <A>(run: () => A): Effect.Effect<A, MediaRenderError> =>
   Effect.try({ try: run, catch: (thrown) => new MediaRenderError({ reason: `encoder: ${reasonOf(thrown)}` }) })
 
-/** The encoder's own MP4. Only its frames are used: it is dated, and lacks the table of key frames that seeking needs. */
+/** Encodes to the MP4 of the encoder. Only its frames are used: it contains dates, and no table of key frames for seeking. */
 const encodeFile = (plan: ClipPlan): Effect.Effect<Uint8Array, MediaRenderError, Scope.Scope> =>
   Effect.gen(function* () {
     const { scene } = plan
@@ -137,11 +136,11 @@ const encodeFile = (plan: ClipPlan): Effect.Effect<Uint8Array, MediaRenderError,
       state.open = true
     })
     const painter = plan.painter ?? makePainter(scene)
-    const turn = turner(scene.width, scene.height, orientation)
+    const rotate = makeRotator(scene.width, scene.height, orientation)
     for (let index = 0; index < plan.frames; index++) {
-      yield* attempt(() => encoder.addFrameYuv(turn(painter.paint(index))))
+      yield* attempt(() => encoder.addFrameYuv(rotate(painter.paint(index))))
       if (plan.onFrame !== undefined) yield* plan.onFrame(index + 1)
-      yield* breathe
+      yield* yieldToEventLoop
     }
     return yield* attempt(() => {
       state.open = false
@@ -152,7 +151,7 @@ const encodeFile = (plan: ClipPlan): Effect.Effect<Uint8Array, MediaRenderError,
 
 interface Acquired {
   readonly encoder: H264MP4Encoder
-  /** Whether the encoder was initialised and not finalised: it leaks, noisily, when it is deleted in between. */
+  /** Whether the encoder is initialised but not finalised. Deleting it in this state leaks memory and logs warnings. */
   readonly state: { open: boolean }
 }
 
@@ -189,13 +188,13 @@ const unpack = (file: Uint8Array, plan: ClipPlan): Effect.Effect<EncodedClip, Me
           if (track === null || config === undefined) throw new Error("no H.264 track in the encoder's output")
           const samples: Array<EncodedSample> = []
           const sink = new media.EncodedPacketSink(track)
-          // The encoder's file has no table of key frames, so they are told by their bits.
+          // The file has no table of key frames, so the library detects them by their bits.
           for await (const packet of sink.packets(undefined, undefined, { verifyKeyPackets: true })) {
             samples.push({ data: packet.data.slice(), key: packet.type === "key" })
           }
-          if (samples.length !== plan.frames) throw new Error(`${samples.length} of ${plan.frames} frames came out`)
+          if (samples.length !== plan.frames) throw new Error(`${samples.length} of ${plan.frames} frames were encoded`)
           const [width, height] = [await track.getCodedWidth(), await track.getCodedHeight()]
-          return { config: constrained(config), width, height, fps: plan.scene.fps, samples }
+          return { config: withConstrainedProfile(config), width, height, fps: plan.scene.fps, samples }
         } finally {
           input.dispose()
         }
@@ -205,17 +204,17 @@ const unpack = (file: Uint8Array, plan: ClipPlan): Effect.Effect<EncodedClip, Me
   )
 
 /**
- * Declares the stream as Constrained Baseline. The encoder says only Baseline, though it uses none of the features
- * that the constrained profile lacks, and hardware decoders turn plain Baseline down.
+ * Declares the stream as Constrained Baseline. The encoder declares only Baseline, which hardware decoders refuse, although
+ * it uses no feature outside the constrained profile.
  */
-const constrained = (config: AvcConfig): AvcConfig => {
+const withConstrainedProfile = (config: AvcConfig): AvcConfig => {
   const flags = config.compatibility | 0xc0
   const sps = config.sps.map((unit) => Uint8Array.from(unit, (byte, index) => (index === 2 ? flags : byte)))
   return { ...config, compatibility: flags, sps }
 }
 
 /**
- * The bytes of a decoder description, without a copy.
+ * Returns a view of the bytes of a decoder description, without a copy.
  *
  * @since 0.1.0
  * @category constructors
@@ -225,20 +224,20 @@ export const asBytes = (source: ArrayBufferLike | ArrayBufferView): Uint8Array =
     ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
     : new Uint8Array(source)
 
-/** Turns a picture from the screen back to how it is encoded. Returns its argument where there is nothing to turn. */
-const turner = (
+/** Makes a function that rotates a picture from the screen to its encoded orientation. */
+const makeRotator = (
   width: number,
   height: number,
   { flip, rotation }: Orientation
 ): ((picture: Uint8Array) => Uint8Array) => {
   if (rotation === 0 && !flip) return (picture) => picture
-  const turned = new Uint8Array((width * height * 3) / 2)
+  const rotated = new Uint8Array((width * height * 3) / 2)
   const plane = (from: Uint8Array, to: Uint8Array, across: number, down: number): void => {
     let at = 0
     for (let row = 0; row < down; row++) {
       for (let column = 0; column < across; column++) {
         const x = flip ? across - 1 - column : column
-        // Where the pixel seen at (x, row) after the clockwise turn was before it.
+        // Position before the clockwise rotation of the pixel that is at (x, row) after it.
         if (rotation === 0) at = row * across + x
         else if (rotation === 90) at = (across - 1 - x) * down + row
         else if (rotation === 180) at = (down - 1 - row) * across + across - 1 - x
@@ -255,8 +254,8 @@ const turner = (
   ] as const
   return (picture) => {
     for (const [start, end, half] of parts) {
-      plane(picture.subarray(start, end), turned.subarray(start, end), width / half, height / half)
+      plane(picture.subarray(start, end), rotated.subarray(start, end), width / half, height / half)
     }
-    return turned
+    return rotated
   }
 }

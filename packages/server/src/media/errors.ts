@@ -1,12 +1,12 @@
 /**
- * What can go wrong when the embedded server makes, reads or joins video files.
+ * Errors of making, reading and joining video files.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * A file is not an MP4 with a readable video track: another format, cut short, empty, encrypted, audio only.
+ * A file is not an MP4 with a readable video track: another format, truncated, empty, encrypted, or audio only.
  *
  * @since 0.1.0
  * @category errors
@@ -21,7 +21,7 @@ export class NotMp4Error extends Schema.TaggedError<NotMp4Error>("effect-videos/
 }
 
 /**
- * The file system refused: no such file, no such directory, no space, no permission.
+ * A file operation failed: no such file, no such directory, no space, or no permission.
  *
  * @since 0.1.0
  * @category errors
@@ -30,7 +30,7 @@ export class MediaFileError extends Schema.TaggedError<MediaFileError>("effect-v
   "MediaFileError",
   {
     path: Schema.String,
-    /** The system's code, for example `ENOENT` or `ENOSPC`. */
+    /** Error code of the system, for example `ENOENT` or `ENOSPC`. */
     code: Schema.String,
     reason: Schema.String
   }
@@ -41,7 +41,7 @@ export class MediaFileError extends Schema.TaggedError<MediaFileError>("effect-v
 }
 
 /**
- * The frames could not be encoded or put together: a size or length that is not possible, or a fault of the encoder.
+ * The frames could not be encoded or joined: an impossible size or length, or an error of the encoder.
  *
  * @since 0.1.0
  * @category errors
@@ -56,7 +56,7 @@ export class MediaRenderError extends Schema.TaggedError<MediaRenderError>("effe
 }
 
 /**
- * Everything the functions of this folder fail with.
+ * All errors of the functions that make or read video files.
  *
  * @since 0.1.0
  * @category errors
@@ -64,7 +64,7 @@ export class MediaRenderError extends Schema.TaggedError<MediaRenderError>("effe
 export type MediaError = NotMp4Error | MediaFileError | MediaRenderError
 
 /**
- * The text of anything that was thrown.
+ * Returns the message of any thrown value.
  *
  * @since 0.1.0
  * @category constructors
@@ -72,7 +72,7 @@ export type MediaError = NotMp4Error | MediaFileError | MediaRenderError
 export const reasonOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
 
 /**
- * The system's code of a thrown file system error.
+ * Returns the system's error code of a thrown file error, or `undefined` for other errors.
  *
  * @since 0.1.0
  * @category predicates

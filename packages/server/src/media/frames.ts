@@ -2,8 +2,8 @@
  * Draws the pictures of a clip: a ball and bars that move on every frame, the first words of the prompt, and the time
  * since the start of the file.
  *
- * Frames are planar YUV 4:2:0 (BT.709, limited range), which is what the encoder works in: drawing and encoding RGBA
- * costs about twice the time. What stands still is drawn once per painter; a frame copies that and adds what moves.
+ * Frames are planar YUV 4:2:0 (BT.709, limited range), the format of the encoder: drawing and encoding RGBA takes about twice
+ * the time. A painter draws the still background once; each frame copies it and adds the moving parts.
  *
  * @example
  * import { makePainter } from "./frames.js"
@@ -19,7 +19,7 @@ import { brightness, chromaBlue, chromaRed, luma } from "./colour.js"
 import { GLYPH_GAP, GLYPH_ROWS, GLYPH_WIDTH, glyphsOf, spellable, widthOf } from "./glyphs.js"
 
 /**
- * What a run of frames shows.
+ * Content of consecutive frames.
  *
  * @since 0.1.0
  * @category models
@@ -31,19 +31,19 @@ export interface Scene {
   readonly height: number
   /** Frames per second. */
   readonly fps: number
-  /** Its first words are written on the picture; all of it goes into the choice of colours. */
+  /** Prompt: the picture shows its first words, and its whole text selects the colours. */
   readonly prompt: string
-  /** Anything that tells two clips with the same prompt apart; goes into the choice of colours. */
+  /** Distinguishes clips with the same prompt; selects the colours too. */
   readonly id: string
-  /** Seconds of the file before the first of these frames. */
+  /** Seconds of the file before the first frame of the scene. */
   readonly startSecond: number
-  /** Seconds of the whole file. */
+  /** Length of the file in seconds. */
   readonly totalSeconds: number
-  /** A few words for the top left corner. */
+  /** Text in the top left corner. Default: none. */
   readonly label?: string | undefined
-  /** Scenes of one motion move alike, whatever their prompts and colours. Default: the id and the prompt. */
+  /** Seed of the motion: scenes with equal seeds move alike. Default: the id and the prompt. */
   readonly motion?: string | undefined
-  /** The first frame, as `Painter.paint` gives one; within half a second it fades into what is drawn. */
+  /** First frame, in the format of `Painter.paint`. Fades into the drawn frames within half a second. Default: none. */
   readonly opening?: Uint8Array | undefined
 }
 
@@ -54,12 +54,12 @@ export interface Scene {
  * @category models
  */
 export interface Painter {
-  /** Draws frame `index` (from 0). The array is `width * height * 3 / 2` bytes long and reused by the next call. */
+  /** Draws frame `index` (from 0). Returns `width * height * 3 / 2` bytes in an array that the next call reuses. */
   readonly paint: (index: number) => Uint8Array
 }
 
 /**
- * Prepares a scene. Equal scenes give equal frames.
+ * Makes the painter of a scene. Equal scenes make equal frames.
  *
  * @since 0.1.0
  * @category constructors
@@ -67,29 +67,29 @@ export interface Painter {
 export const makePainter = (scene: Scene): Painter => {
   const { fps, height, opening, startSecond, totalSeconds, width } = scene
   const hash = fnv1a(motionOf({ id: scene.id, prompt: scene.prompt }))
-  const gait = scene.motion === undefined ? hash : fnv1a(scene.motion)
+  const motionHash = scene.motion === undefined ? hash : fnv1a(scene.motion)
   const hue = hash % 360
-  const turn = (hash >>> 9) % 2 === 0 ? 150 : 210
+  const hueOffset = (hash >>> 9) % 2 === 0 ? 150 : 210
   const colours = {
-    ball: yuv(hue + turn, 0.95, 0.62),
+    ball: yuv(hue + hueOffset, 0.95, 0.62),
     bars: yuv(hue + 40, 0.6, 0.42),
-    filled: yuv(hue + turn, 0.9, 0.55)
+    filled: yuv(hue + hueOffset, 0.9, 0.55)
   }
-  const layout = arrange(scene)
-  const still = surface(width, height)
-  paintStill(still, scene, layout, hue)
+  const layout = makeLayout(scene)
+  const background = surface(width, height)
+  paintBackground(background, scene, layout, hue)
   const canvas = surface(width, height)
 
   const { stage } = layout
   const radius = Math.max(2, Math.floor(Math.min(width, stage) / 7))
-  const phase = (gait >>> 16) / 65536
+  const phase = (motionHash >>> 16) / 65536
   const barCount = Math.max(3, Math.min(12, Math.floor(width / 8)))
   const barPitch = width / barCount
-  const fading = opening === undefined ? 0 : Math.max(1, Math.round(fps / 2))
+  const fadeFrames = opening === undefined ? 0 : Math.max(1, Math.round(fps / 2))
 
   return {
     paint: (index) => {
-      canvas.data.set(still.data)
+      canvas.data.set(background.data)
       const second = startSecond + index / fps
       for (let bar = 0; bar < barCount; bar++) {
         const wave = Math.sin(second * (2.1 + (bar % 5) * 0.37) + bar * 1.3 + phase * 6)
@@ -106,14 +106,14 @@ export const makePainter = (scene: Scene): Painter => {
       rectangle(canvas, margin, layout.bar, Math.round((width - 2 * margin) * done), layout.thick, colours.filled)
       const time = layout.time(second)
       write(canvas, time, width - margin - widthOf(time) * scale, layout.clock, scale, INK)
-      if (opening !== undefined && index < fading) blend(canvas.data, opening, index / fading)
+      if (opening !== undefined && index < fadeFrames) blend(canvas.data, opening, index / fadeFrames)
       return canvas.data
     }
   }
 }
 
 /**
- * The motion of a scene, for scenes that are to move as it does.
+ * Returns the seed of the motion of a scene, for a second scene that moves alike.
  *
  * @since 0.1.0
  * @category constructors
@@ -137,14 +137,14 @@ interface Surface {
 interface Layout {
   readonly scale: number
   readonly margin: number
-  /** Rows of the moving picture, from the top. */
+  /** Height of the moving picture, from the top. */
   readonly stage: number
   readonly lines: ReadonlyArray<string>
-  /** First rows of the text, of the clock and of the progress bar. */
+  /** Top rows of the text, the clock and the progress bar. */
   readonly text: number
   readonly clock: number
   readonly bar: number
-  /** Rows of the progress bar. */
+  /** Height of the progress bar. */
   readonly thick: number
   readonly time: (second: number) => string
 }
@@ -155,32 +155,32 @@ const TRACK: Yuv = [70, 128, 128]
 const ADVANCE = GLYPH_WIDTH + GLYPH_GAP
 const LINE = GLYPH_ROWS + 2
 
-const arrange = (scene: Scene): Layout => {
+const makeLayout = (scene: Scene): Layout => {
   const { height, totalSeconds, width } = scene
-  // About 24 letters on a narrow picture, and never more than a fifth of a flat one for the three lines.
+  // Fits about 24 letters into the width, and three lines of text into a fifth of the height.
   const scale = Math.max(1, Math.floor(Math.min(width / (24 * ADVANCE), height / (15 * LINE))))
   const margin = Math.max(1, Math.min(4 * scale, Math.floor(width / 24)))
-  const room = width - 2 * margin
+  const textWidth = width - 2 * margin
   const times = [
     (second: number) => `${clock(second, true)} / ${clock(totalSeconds, !Number.isInteger(totalSeconds))}`,
     (second: number) => clock(second, true),
     (second: number) => second.toFixed(1)
   ]
-  const fits = (time: (second: number) => string) => widthOf(time(totalSeconds)) * scale <= room
+  const fits = (time: (second: number) => string) => widthOf(time(totalSeconds)) * scale <= textWidth
   const time = times.find(fits) ?? (() => "")
   const lineHeight = LINE * scale
-  // Even, and at least two rows high: chroma has half the rows of luma.
+  // The bar starts on an even row and has at least two rows, because chroma has half the rows of luma.
   const thick = Math.max(2, scale)
   const bar = Math.floor((height - margin - thick) / 2) * 2
   const clockTop = bar - lineHeight
   // The moving picture keeps at least 40 % of the height.
   const lineCount = Math.max(0, Math.min(3, Math.floor((clockTop - margin - height * 0.4) / lineHeight)))
-  const lines = wrap(scene.prompt, Math.floor(room / scale), lineCount)
+  const lines = wrap(scene.prompt, Math.floor(textWidth / scale), lineCount)
   const text = clockTop - lines.length * lineHeight - (lines.length > 0 ? scale : 0)
   return { scale, margin, stage: Math.max(4, text - margin), lines, text, clock: clockTop, bar, thick, time }
 }
 
-const paintStill = (target: Surface, scene: Scene, layout: Layout, hue: number): void => {
+const paintBackground = (target: Surface, scene: Scene, layout: Layout, hue: number): void => {
   const { height, width } = target
   const { margin, scale, stage } = layout
   const top = yuv(hue, 0.55, 0.34)
@@ -202,12 +202,12 @@ const paintStill = (target: Surface, scene: Scene, layout: Layout, hue: number):
   }
 }
 
-/** Breaks a text into at most `count` lines of at most `room` pixels at scale 1; cut text ends in dots. */
-const wrap = (text: string, room: number, count: number): ReadonlyArray<string> => {
+/** Wraps a text into at most `count` lines of at most `maxWidth` pixels at scale 1. Truncated text ends in dots. */
+const wrap = (text: string, maxWidth: number, count: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""
-  const fits = (candidate: string) => widthOf(candidate) <= room
-  // Only as much of a long prompt as could be shown at all.
+  const fits = (candidate: string) => widthOf(candidate) <= maxWidth
+  // No picture shows more than 400 characters.
   const words = Array.from(spellable(text))
     .slice(0, 400)
     .join("")
@@ -239,14 +239,14 @@ const wrap = (text: string, room: number, count: number): ReadonlyArray<string> 
 }
 
 const clock = (second: number, tenths: boolean): string => {
-  // The small addition undoes the binary rounding of sums such as 0.1 + 0.2, so that no tenth is skipped.
-  const whole = Math.floor(second * 10 + 1e-6)
-  const minutes = String(Math.floor(whole / 600)).padStart(2, "0")
-  const seconds = String(Math.floor(whole / 10) % 60).padStart(2, "0")
-  return tenths ? `${minutes}:${seconds}.${whole % 10}` : `${minutes}:${seconds}`
+  // The small addition corrects the rounding of sums such as 0.1 + 0.2, so the clock skips no tenth.
+  const allTenths = Math.floor(second * 10 + 1e-6)
+  const minutes = String(Math.floor(allTenths / 600)).padStart(2, "0")
+  const seconds = String(Math.floor(allTenths / 10) % 60).padStart(2, "0")
+  return tenths ? `${minutes}:${seconds}.${allTenths % 10}` : `${minutes}:${seconds}`
 }
 
-/** So much of what is there, and the rest of the other picture. */
+/** Mixes another picture into `data`; `share` (0 to 1) is the weight of `data`. */
 const blend = (data: Uint8Array, other: Uint8Array, share: number): void => {
   for (let at = 0; at < data.length; at++) {
     const from = other[at] ?? 0
@@ -284,19 +284,19 @@ const rectangle = (target: Surface, x: number, y: number, width: number, height:
 
 const disc = (target: Surface, x: number, y: number, radius: number, colour: Yuv): void => {
   for (let row = -radius; row <= radius; row++) {
-    // r * (r + 1) instead of r * r rounds the poles, which are spikes on a small disc otherwise.
+    // r * (r + 1) instead of r * r rounds the poles; otherwise they are spikes on a small disc.
     const half = Math.floor(Math.sqrt(radius * (radius + 1) - row * row))
     rectangle(target, x - half, y + row, 2 * half + 1, 1, colour)
   }
 }
 
-/** Writes in luma only, so the ground must be a neutral one. */
+/** Draws text in luma only, so it needs a grey background. */
 const write = (target: Surface, text: string, x: number, y: number, scale: number, luma: number): void => {
   let left = x
   for (const glyph of glyphsOf(text)) {
     glyph.rows.forEach((bits, row) => {
       for (let column = 0; column < glyph.width; column++) {
-        // Not a shift: a box of six digits is up to 25 pixels wide, but nothing keeps it under 32 bits.
+        // Division instead of a shift, because a glyph is not limited to 32 pixels.
         if (Math.floor(bits / 2 ** (glyph.width - 1 - column)) % 2 === 0) continue
         const from = Math.max(0, left + column * scale)
         const to = Math.min(target.width, left + (column + 1) * scale)
@@ -309,7 +309,7 @@ const write = (target: Surface, text: string, x: number, y: number, scale: numbe
   }
 }
 
-/** Goes from 0 to 1 and back once in every 2 units. */
+/** Triangle wave from 0 to 1 and back, with period 2. */
 const triangle = (value: number): number => {
   const part = ((value % 2) + 2) % 2
   return part < 1 ? part : 2 - part
@@ -318,12 +318,12 @@ const triangle = (value: number): number => {
 const fnv1a = (text: string): number => {
   let hash = 0x811c9dc5
   for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0
-  // The low bits of FNV move little between similar texts; one more mix spreads neighbouring ids over the hues.
+  // The low bits of FNV change little between similar texts; this mix gives similar ids different hues.
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 0
   return (hash ^ (hash >>> 13)) >>> 0
 }
 
-/** Hue in degrees, saturation and lightness from 0 to 1. */
+/** Converts HSL: hue in degrees, saturation and lightness from 0 to 1. */
 const yuv = (hue: number, saturation: number, lightness: number): Yuv => {
   const channel = (offset: number): number => {
     const k = (offset + (((hue % 360) + 360) % 360) / 30) % 12

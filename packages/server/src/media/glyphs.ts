@@ -1,9 +1,9 @@
 /**
- * A bitmap font for the clips of the embedded server: pure data and pure functions, no canvas and no font file.
+ * Bitmap font for the clips of the embedded server, without a canvas or a font file.
  *
- * Printable ASCII is drawn 5 pixels wide in a cell of 8 rows (7 above the base line, 1 below). Accents are taken off
- * by NFD normalisation and common typographic signs have an ASCII spelling; any other character becomes a filled box
- * with the hexadecimal digits of its code point knocked out, the way a browser shows a glyph that no font has.
+ * Printable ASCII is 5 pixels wide in a cell of 8 rows (7 above the base line, 1 below). NFD normalisation removes diacritics,
+ * and common typographic signs have an ASCII spelling. Any other character is a filled box that shows the hexadecimal
+ * digits of its code point, as a browser shows a missing glyph.
  *
  * @example
  * import { glyphsOf } from "./glyphs.js"
@@ -22,14 +22,14 @@
  * @category models
  */
 export interface Glyph {
-  /** Pixels from left to right, without the gap to the next glyph. */
+  /** Width in pixels, without the gap to the next glyph. */
   readonly width: number
   /** `GLYPH_ROWS` rows from the top; bit `width - 1` of a row is its leftmost pixel. */
   readonly rows: ReadonlyArray<number>
 }
 
 /**
- * Rows of every glyph.
+ * Height of every glyph in pixels.
  *
  * @since 0.1.0
  * @category models
@@ -45,7 +45,7 @@ export const GLYPH_ROWS = 8
 export const GLYPH_GAP = 1
 
 /**
- * Columns of an ASCII glyph, and so of almost every glyph.
+ * Width of an ASCII glyph in pixels.
  *
  * @since 0.1.0
  * @category models
@@ -55,7 +55,7 @@ export const GLYPH_WIDTH = 5
 /**
  * Draws one character.
  *
- * @param codePoint - A Unicode code point. Printable ASCII comes from the table, everything else is a box.
+ * @param codePoint - A Unicode code point. Printable ASCII comes from the table; any other code point is a box.
  * @since 0.1.0
  * @category constructors
  */
@@ -65,7 +65,7 @@ export const glyphOf = (codePoint: number): Glyph => {
 }
 
 /**
- * The glyphs of a text, in order, after `spellable`.
+ * Returns the glyphs of a text, in order, after `spellable`.
  *
  * @since 0.1.0
  * @category constructors
@@ -74,7 +74,7 @@ export const glyphsOf = (text: string): ReadonlyArray<Glyph> =>
   Array.from(spellable(text), (char) => glyphOf(char.codePointAt(0) ?? 0x3f))
 
 /**
- * Pixels from the first to the last column of a text at scale 1, gaps included. 0 for the empty text.
+ * Returns the width of a text in pixels at scale 1, with its gaps. 0 for the empty text.
  *
  * @since 0.1.0
  * @category constructors
@@ -86,8 +86,8 @@ export const widthOf = (text: string): number =>
   )
 
 /**
- * Reduces a text to what the table can spell where that loses little: accents, joiners and variation selectors go,
- * curly quotes and dashes become straight ones, every kind of white space becomes one space.
+ * Replaces characters by close ones from the table. Removes diacritics, joiners and variation selectors, straightens curly
+ * quotes and dashes, and turns each run of white space into one space.
  *
  * @since 0.1.0
  * @category constructors
@@ -112,7 +112,7 @@ const plain: Readonly<Record<string, string>> = Object.fromEntries(
 
 const rowBits = (digit: string): number => Number.parseInt(digit, 32)
 
-// Eight rows from the top, one base-32 digit (five pixels, the left one most significant) per row, from U+0020 on.
+// Glyphs from U+0020: eight rows from the top, one base-32 digit per row (five pixels, the left one most significant).
 const ascii: ReadonlyArray<string> = `
   00000000 44444040 aaa00000 aavavaa0 4fke5u40 op248j30 cik8lid0 44800000
   24888420 84222480 04lel400 044v4400 00000c48 000v0000 00000cc0 01248g00
@@ -130,7 +130,7 @@ const ascii: ReadonlyArray<string> = `
   .trim()
   .split(/\s+/)
 
-// Five rows from the top, one octal digit (three pixels) per row, for the digits 0 to F.
+// Digits 0 to F: five rows from the top, one octal digit (three pixels) per row.
 const hexDigits: ReadonlyArray<string> =
   "75557 26227 71747 71717 55711 74717 74757 71122 75757 75717 25755 65656 34443 65556 74647 74644".split(" ")
 

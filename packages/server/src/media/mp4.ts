@@ -1,6 +1,5 @@
 /**
- * Reads and writes MP4 files on disk, packet by packet: neither needs memory for more than a few megabytes of a file,
- * however long it is.
+ * Reads and writes MP4 files on disk, packet by packet. Memory use is a few megabytes for a file of any length.
  *
  * @since 0.1.0
  */
@@ -8,12 +7,12 @@ import * as fs from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { EncodedPacket, EncodedPacketSink, InputVideoTrack, Output, PacketRetrievalOptions } from "mediabunny"
-import { breathe, type Orientation } from "./encode.js"
+import { type Orientation, yieldToEventLoop } from "./encode.js"
 import { MediaFileError, MediaRenderError, NotMp4Error, reasonOf, systemCodeOf } from "./errors.js"
 import { loadMediabunny } from "./packages.js"
 
 /**
- * What the library says about how to decode a track.
+ * Decoder configuration of a track, from mediabunny.
  *
  * @since 0.1.0
  * @category models
@@ -21,7 +20,7 @@ import { loadMediabunny } from "./packages.js"
 export type DecoderConfig = NonNullable<Awaited<ReturnType<InputVideoTrack["getDecoderConfig"]>>>
 
 /**
- * An open MP4 file, measured.
+ * An open MP4 file and its properties.
  *
  * @since 0.1.0
  * @category models
@@ -30,18 +29,18 @@ export interface OpenMp4 {
   readonly path: string
   /** Size of the file in bytes. */
   readonly bytes: number
-  /** From the first picture shown to the end of the last, in seconds. */
+  /** Seconds from the first visible picture to the end of the last. */
   readonly durationSeconds: number
-  /** Where on the file's time line the first picture is shown: 0, or later where a track starts late. */
+  /** Time of the first visible picture on the file's time line: 0, or later if the track starts late. */
   readonly startSecond: number
-  /** Pictures per second on average. */
+  /** Average pictures per second. */
   readonly fps: number
   /** Pictures in the video track. */
   readonly frames: number
-  /** `avc`, `hevc`, `vp9`, `av1` and so on, or the sample entry's name for a codec that is not known, as `mp4v`. */
+  /** `avc`, `hevc`, `vp9`, `av1` and so on; for an unknown codec the name of the sample entry, for example `mp4v`. */
   readonly videoCodec: string
   readonly hasAudio: boolean
-  /** Pixels as encoded, before the orientation. */
+  /** Encoded pixels, before the orientation. */
   readonly codedWidth: number
   readonly codedHeight: number
   readonly orientation: Orientation
@@ -50,7 +49,7 @@ export interface OpenMp4 {
 }
 
 /**
- * One coded picture for a file that is written. Times in seconds on the file's time line.
+ * One encoded picture of an output file. Times are in seconds on the file's time line.
  *
  * @since 0.1.0
  * @category models
@@ -63,7 +62,7 @@ export interface Mp4Packet {
 }
 
 /**
- * The track of a file that is written.
+ * Track of an output file.
  *
  * @since 0.1.0
  * @category models
@@ -71,7 +70,7 @@ export interface Mp4Packet {
 export interface TrackPlan {
   readonly decoder: DecoderConfig
   readonly orientation: Orientation
-  /** No more packets than these can be added: room for their table is kept at the front of the file. */
+  /** Maximum number of packets: the writer reserves space for their table at the front of the file. */
   readonly packets: number
 }
 
@@ -84,10 +83,10 @@ export interface TrackPlan {
 export type AddPackets = (packets: ReadonlyArray<Mp4Packet>) => Effect.Effect<void, MediaFileError | MediaRenderError>
 
 /**
- * Opens a file and measures its video track by reading the sample tables; of the pictures it reads only the last, to
- * be sure that the file is all there. Closed with the scope.
+ * Opens a file and reads the sample tables of its video track. Reads only the last picture, to detect a truncated file. The
+ * scope closes the file.
  *
- * Only the first edit of an edit list counts.
+ * Uses only the first entry of an edit list.
  *
  * @since 0.1.0
  * @category operations
@@ -114,11 +113,11 @@ export const openMp4 = (path: string): Effect.Effect<OpenMp4, NotMp4Error | Medi
       ),
       (opened) => Effect.sync(() => opened.dispose())
     )
-    if (!(yield* step(() => input.canRead()))) return yield* refuse("it does not start like one")
+    if (!(yield* step(() => input.canRead()))) return yield* refuse("it does not start like an MP4 file")
     const track = yield* step(() => input.getPrimaryVideoTrack())
     if (track === null) {
       const tracks = yield* step(() => input.getTracks())
-      return yield* refuse(tracks.length === 0 ? "it has no tracks, or is cut short" : "it has no video track")
+      return yield* refuse(tracks.length === 0 ? "it has no tracks, or is truncated" : "it has no video track")
     }
     const sink = new media.EncodedPacketSink(track)
 
@@ -137,11 +136,11 @@ export const openMp4 = (path: string): Effect.Effect<OpenMp4, NotMp4Error | Medi
       })
     )
     const final: EncodedPacket | undefined = previous
-    // Pictures before 0 are cut off by an edit list: needed for decoding, not shown.
+    // An edit list hides pictures before 0; the decoder needs them, but the player does not show them.
     const startSecond = Math.max(0, start)
     if (final === undefined || end <= startSecond) return yield* refuse("its video track has no pictures")
-    // A table that promises more than the file holds does not fail by itself: such packets read as none.
-    if ((yield* step(() => sink.getPacket(final.timestamp))) === null) return yield* refuse("it is cut short")
+    // If the file is shorter than its tables promise, the library does not fail but returns `null` for a packet.
+    if ((yield* step(() => sink.getPacket(final.timestamp))) === null) return yield* refuse("it is truncated")
 
     const codec = yield* step(async () => (await track.getCodec()) ?? (await track.getInternalCodecId()))
     const rotation = yield* step(() => track.getRotation())
@@ -163,8 +162,8 @@ export const openMp4 = (path: string): Effect.Effect<OpenMp4, NotMp4Error | Medi
   })
 
 /**
- * Reads the pictures of an open file in decoding order, in batches, and gives each batch to `use`. The first picture
- * shown is at 0.
+ * Reads the pictures of an open file in decoding order and passes them to `use` in batches. Shifts the times so that the
+ * first visible picture is at 0.
  *
  * @since 0.1.0
  * @category operations
@@ -175,9 +174,9 @@ export const copyPackets = <E>(
 ): Effect.Effect<void, E | NotMp4Error | MediaFileError> =>
   Effect.gen(function* () {
     let copied = 0
-    // Files without a table of key frames claim that all pictures are; players that seek by that show nothing.
+    // A file without a table of key frames declares all pictures as key frames; seeking by that shows nothing.
     yield* forEachBatch(source.path, source.sink, { verifyKeyPackets: true }, (packets) => {
-      // Decoding starts with the first picture, whatever a careless table says about it.
+      // The first picture is always a key frame, even if a wrong table says otherwise.
       const batch = packets.map(({ data, duration, timestamp, type }, index) => ({
         data,
         duration,
@@ -187,12 +186,12 @@ export const copyPackets = <E>(
       copied += batch.length
       return use(batch)
     })
-    if (copied !== source.frames) return yield* new NotMp4Error({ path: source.path, reason: "it is cut short" })
+    if (copied !== source.frames) return yield* new NotMp4Error({ path: source.path, reason: "it is truncated" })
   })
 
 /**
- * Writes an MP4 with one H.264 track and its tables at the front (it plays while it loads). The file appears under its
- * name when it is complete; on failure or interruption nothing stays. Equal packets give equal bytes: no dates inside.
+ * Writes an MP4 with one H.264 track and its tables at the front, so that it plays while it loads. The file gets its name when
+ * it is complete; failure or interruption leaves no file. Equal packets make equal bytes: the file contains no dates.
  *
  * @since 0.1.0
  * @category operations
@@ -214,7 +213,7 @@ export const writeMp4 = <E>(
 // internal
 
 const BATCH = 32
-// Enough that the tables of a long file are not read twice, and little beside a file of 256 MB.
+// Large enough to hold the tables of a long file, so they are read once.
 const CACHE_BYTES = 4 * 1024 * 1024
 const CHUNK_BYTES = 1024 * 1024
 
@@ -223,7 +222,7 @@ const fileError = (path: string, thrown: unknown): MediaFileError | undefined =>
   return code === undefined ? undefined : new MediaFileError({ path, code, reason: reasonOf(thrown) })
 }
 
-/** Reads in decoding order, a batch at a time, and lets the event loop turn after each. */
+/** Reads batches in decoding order; the event loop turns once after each batch. */
 const forEachBatch = <E>(
   path: string,
   sink: EncodedPacketSink,
@@ -246,11 +245,11 @@ const forEachBatch = <E>(
       if (batch.length > 0) yield* use(batch)
       if (batch.length < BATCH) return
       previous = batch.at(-1)
-      yield* breathe
+      yield* yieldToEventLoop
     }
   })
 
-/** Runs to its end even when interrupted, so that nothing still reads when the file is closed. */
+/** Uninterruptible, so that no read is running when the file is closed. */
 const readStep = <A>(path: string, run: () => Promise<A>): Effect.Effect<A, NotMp4Error | MediaFileError> =>
   Effect.uninterruptible(
     Effect.tryPromise({
@@ -259,7 +258,7 @@ const readStep = <A>(path: string, run: () => Promise<A>): Effect.Effect<A, NotM
     })
   )
 
-/** Runs to its end even when interrupted, so that nothing still writes when the file is taken away. */
+/** Uninterruptible, so that no write is running when the file is deleted. */
 const writeStep = <A>(path: string, run: () => Promise<A>): Effect.Effect<A, MediaFileError | MediaRenderError> =>
   Effect.uninterruptible(
     Effect.tryPromise({
@@ -281,7 +280,7 @@ const writePart = <E>(
     const source = new media.EncodedVideoPacketSource("avc")
     const output = yield* Effect.acquireRelease(
       writeStep(path, async () => {
-        // The library's writer opens its file as it is made; what is wrong with a path shows better here.
+        // Creates the file first, because this reports a bad path more clearly than the writer of the library.
         await fs.writeFile(part, "")
         const opened = new media.Output({
           format: new media.Mp4OutputFormat({
@@ -325,7 +324,7 @@ const cancelUnlessDone = (output: Output): Effect.Effect<void> =>
 const DATED = ["mvhd", "tkhd", "mdhd"]
 const NESTED = ["moov", "trak", "mdia"]
 
-/** Sets the creation and modification dates of a movie box to 0, which stands for unknown. */
+/** Sets the creation and modification dates of a movie box to 0, which means unknown. */
 const clearDates = (bytes: Uint8Array): void => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let offset = 0; offset + 8 <= bytes.length; ) {

@@ -1,14 +1,14 @@
-/** Loads the packages that make clips and still pictures, when the first clip or picture is made: they take long to load. */
+/** Loads the packages for clips and still pictures on first use, because they are slow to load. */
 import { createRequire } from "node:module"
 import * as Effect from "effect/Effect"
 import type * as Encoder from "h264-mp4-encoder"
 
 /**
- * The H.264 encoder (WebAssembly). Loaded once per process by the module cache; the first time takes about 50 ms.
+ * Loads the H.264 encoder (WebAssembly). The module cache loads it once per process, in about 50 ms.
  *
- * The module adds listeners for `uncaughtException` and `unhandledRejection` to the process as it loads, the second of
- * which aborts; a server cannot have that, so they are removed. This is why it is loaded by `require`: that is
- * synchronous, so every listener that is new afterwards is the module's.
+ * While it loads, the module adds listeners for `uncaughtException` and `unhandledRejection` to the process; the second one
+ * aborts the process. A server cannot accept that, so this effect removes both. It uses `require` because a synchronous load
+ * proves that every new listener belongs to the module.
  */
 export const loadEncoder: Effect.Effect<typeof Encoder> = Effect.sync(() => {
   const exceptions = process.listeners("uncaughtException")
@@ -23,8 +23,8 @@ export const loadEncoder: Effect.Effect<typeof Encoder> = Effect.sync(() => {
   return loaded
 })
 
-/** The MP4 reader and writer. */
+/** Loads the MP4 reader and writer. */
 export const loadMediabunny = Effect.promise(() => import("mediabunny"))
 
-/** The PNG reader and writer, for thumbnails, spritesheets and references. */
+/** Loads the PNG reader and writer, for thumbnails, spritesheets and reference images. */
 export const loadFastPng = Effect.promise(() => import("fast-png"))

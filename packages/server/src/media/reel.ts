@@ -1,13 +1,13 @@
 /**
- * Shots one after the other: all the pictures of a clip as they were drawn, so that a still picture needs no decoder and
- * a clip can be drawn again in other colours.
+ * Reels: the consecutive shots of a clip. A reel can draw every frame of the clip, so a still picture needs no decoder, and a
+ * clip can be drawn again in other colours.
  *
  * @since 0.1.0
  */
 import { makePainter, type Painter, type Scene } from "./frames.js"
 
 /**
- * A run of frames of one scene.
+ * Consecutive frames of one scene.
  *
  * @since 0.1.0
  * @category models
@@ -16,12 +16,12 @@ export interface Shot {
   readonly scene: Scene
   /** Number of frames, at least 1. */
   readonly frames: number
-  /** Path of a picture that the shot begins with, to be read before it is drawn. */
+  /** Path of a picture that `withOpenings` reads as the first frame. Default: none. */
   readonly picture?: string | undefined
 }
 
 /**
- * The shots of a clip, all of one size.
+ * Consecutive shots of a clip, all of the same size.
  *
  * @since 0.1.0
  * @category models
@@ -29,7 +29,7 @@ export interface Shot {
 export type Reel = readonly [Shot, ...ReadonlyArray<Shot>]
 
 /**
- * Number of frames.
+ * Returns the number of frames of a reel.
  *
  * @since 0.1.0
  * @category constructors
@@ -37,8 +37,8 @@ export type Reel = readonly [Shot, ...ReadonlyArray<Shot>]
 export const framesOf = (reel: Reel): number => reel.reduce((sum, { frames }) => sum + frames, 0)
 
 /**
- * Draws the frames of a reel, counted from its start. Only one shot's still parts are in memory at a time, so frames are
- * best asked for in order.
+ * Makes the painter of a reel; frame 0 is the first of the reel. Draw the frames in order: the painter keeps the background of
+ * only one shot in memory.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,17 +1,17 @@
 /**
- * Still pictures of a clip, as PNG: drawn by the painter that drew the clip, not decoded.
+ * Still pictures of a clip, as PNG. The painter of the clip draws them, so no decoder is needed.
  *
  * @since 0.1.0
  */
 import * as fs from "node:fs/promises"
 import * as Effect from "effect/Effect"
-import { breathe } from "./encode.js"
+import { yieldToEventLoop } from "./encode.js"
 import { MediaFileError, MediaRenderError, reasonOf, systemCodeOf } from "./errors.js"
 import { loadFastPng } from "./packages.js"
 import { framesOf, type Reel, reelPainter } from "./reel.js"
 
 /**
- * What can go wrong with a still picture.
+ * Errors of rendering a still picture.
  *
  * @since 0.1.0
  * @category errors
@@ -19,7 +19,7 @@ import { framesOf, type Reel, reelPainter } from "./reel.js"
 export type StillError = MediaFileError | MediaRenderError
 
 /**
- * Writes the frame in the middle of the clip, at the clip's size.
+ * Writes the middle frame of the clip, in the size of the clip.
  *
  * @since 0.1.0
  * @category operations
@@ -34,8 +34,8 @@ export const renderThumbnail: (reel: Reel, outPath: string) => Effect.Effect<voi
 })
 
 /**
- * Writes small frames, evenly spaced from the first on, in rows of ten: one row for every four seconds or part of them,
- * ten rows at most. A tile is no longer than 160 pixels on either side.
+ * Writes small frames in rows of ten, evenly spaced from the first frame. One row for every four seconds or part of them, at
+ * most ten rows. Each side of a tile has at most 160 pixels.
  *
  * @since 0.1.0
  * @category operations
@@ -45,8 +45,8 @@ export const renderSpritesheet: (reel: Reel, outPath: string) => Effect.Effect<v
 )(function* (reel: Reel, outPath: string) {
   const { fps, height, width } = reel[0].scene
   const frames = framesOf(reel)
-  const rows = Math.max(1, Math.min(MOST_ROWS, Math.ceil(frames / fps / SECONDS_PER_ROW)))
-  const factor = Math.max(1, Math.max(width, height) / LONGEST_SIDE)
+  const rows = Math.max(1, Math.min(MAX_ROWS, Math.ceil(frames / fps / SECONDS_PER_ROW)))
+  const factor = Math.max(1, Math.max(width, height) / MAX_SIDE)
   const tile = { width: Math.max(1, Math.floor(width / factor)), height: Math.max(1, Math.floor(height / factor)) }
   const sheet = { width: tile.width * COLUMNS, height: tile.height * rows }
   const data = new Uint8Array(sheet.width * sheet.height * 3)
@@ -56,7 +56,7 @@ export const renderSpritesheet: (reel: Reel, outPath: string) => Effect.Effect<v
     const left = (index % COLUMNS) * tile.width
     const top = Math.floor(index / COLUMNS) * tile.height
     shrink(picture, { data, width: sheet.width, left, top }, factor)
-    yield* breathe
+    yield* yieldToEventLoop
   }
   yield* writePng(outPath, { data, ...sheet })
 })
@@ -64,9 +64,9 @@ export const renderSpritesheet: (reel: Reel, outPath: string) => Effect.Effect<v
 // internal
 
 const COLUMNS = 10
-const MOST_ROWS = 10
+const MAX_ROWS = 10
 const SECONDS_PER_ROW = 4
-const LONGEST_SIDE = 160
+const MAX_SIDE = 160
 
 interface Picture {
   readonly data: Uint8Array
@@ -74,16 +74,16 @@ interface Picture {
   readonly height: number
 }
 
-/** Where in a larger RGB picture a smaller one goes. */
-interface Place {
+/** Position in a larger RGB picture for a smaller one. */
+interface Position {
   readonly data: Uint8Array
   readonly width: number
   readonly left: number
   readonly top: number
 }
 
-/** Turns planar YUV 4:2:0 (BT.709, limited range) to RGB, a pixel being the average of `factor` squared ones. */
-const shrink = ({ data, height, width }: Picture, to: Place, factor: number): void => {
+/** Converts planar YUV 4:2:0 (BT.709, limited range) to RGB; each pixel is the average of `factor` x `factor` pixels. */
+const shrink = ({ data, height, width }: Picture, to: Position, factor: number): void => {
   const pixels = width * height
   const chroma = width / 2
   for (let y = 0; y < Math.floor(height / factor); y++) {
@@ -117,7 +117,7 @@ const shrink = ({ data, height, width }: Picture, to: Place, factor: number): vo
 
 const byte = (value: number): number => Math.max(0, Math.min(255, Math.round(value)))
 
-/** The file appears under its name when it is complete. */
+/** Writes a PNG. The file gets its name when it is complete. */
 const writePng = (path: string, { data, height, width }: Picture): Effect.Effect<void, StillError> =>
   Effect.flatMap(loadFastPng, (png) =>
     Effect.uninterruptible(

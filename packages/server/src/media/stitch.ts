@@ -1,11 +1,11 @@
 /**
- * Puts a new segment after the pictures of a file that exists.
+ * Appends a new segment to the pictures of an existing file.
  *
- * Pictures of an H.264 source are copied, bit for bit, and the new segment is encoded at the source's size; the two
- * streams share the track's configuration (see `avc.ts`). A source in any other codec cannot be joined that way, as
- * the samples of a track are of one codec, and this module has no decoder: drawn pictures then stand in for it.
+ * Copies the pictures of an H.264 source bit for bit and encodes the new segment in the size of the source. Both streams share
+ * the configuration of the track (see `avc.ts`). A source in another codec cannot be joined, because a track has one codec
+ * and this module has no decoder. In this case drawn pictures replace those of the source.
  *
- * Sound is not copied: the new segment has none, and a track that stops half way is worse than none.
+ * Drops audio: the new segment has none, and an audio track that stops half way is worse than none.
  *
  * @since 0.1.0
  */
@@ -25,28 +25,28 @@ import type { MediaError } from "./errors.js"
 import { type AddPackets, copyPackets, type DecoderConfig, type OpenMp4, openMp4, writeMp4 } from "./mp4.js"
 
 /**
- * A segment to put after a source. Its size is the source's.
+ * Specification of a segment that is appended to a source. Its size is that of the source.
  *
  * @since 0.1.0
  * @category models
  */
 export interface SegmentSpec {
-  /** Rounded to whole frames. */
+  /** Length in seconds, rounded to whole frames. */
   readonly seconds: number
-  /** Frames per second; default 24. The source keeps its own. */
+  /** Frames per second of the segment; the source keeps its own. Default: 24. */
   readonly fps?: number | undefined
   readonly prompt: string
-  /** Tells clips with the same prompt apart, in their colours. */
+  /** Distinguishes clips with the same prompt by their colours. */
   readonly id: string
-  /** A few words for the top left corner; default none. */
+  /** Text in the top left corner. Default: none. */
   readonly label?: string | undefined
-  /** Told how much is drawn and encoded, from 0 to 1, after every frame. */
+  /** Runs after every frame with the encoded fraction, from 0 to 1. */
   readonly onProgress?: ((fraction: number) => Effect.Effect<void>) | undefined
 }
 
 /**
- * What became of the source's pictures: copied, or replaced by drawn ones, because their codec is not H.264 or their
- * parameter sets leave no room for others.
+ * Whether the new file copies the source's pictures, or replaces them by drawn ones. It replaces them if their codec is not
+ * H.264, or if their parameter sets use all numbers.
  *
  * @since 0.1.0
  * @category models
@@ -54,7 +54,7 @@ export interface SegmentSpec {
 export type SourcePictures = "copied" | "replaced"
 
 /**
- * Frames per second where a specification names none; what the Videos protocol's own models make.
+ * Default frames per second: those of OpenAI's models.
  *
  * @since 0.1.0
  * @category models
@@ -62,10 +62,10 @@ export type SourcePictures = "copied" | "replaced"
 export const DEFAULT_FPS = 24
 
 /**
- * Writes the source's pictures and a new segment to a new file. The source and the new file may have the same name.
+ * Writes the source's pictures and a new segment to a new file. Both files can have the same path.
  *
- * @returns What became of the source's pictures, and the seconds they take now: the source's own when they are
- *   copied, rounded to whole frames of the new segment when they are replaced.
+ * @returns Whether the source's pictures are copied or replaced, and their length in seconds: unchanged for a copy, rounded to
+ *   whole frames of the new segment for a replacement.
  * @since 0.1.0
  * @category operations
  */
@@ -103,7 +103,7 @@ export const appendSegment: (
 }, Effect.scoped)
 
 /**
- * Adds the pictures of an encoded clip from a time on.
+ * Adds the pictures of an encoded clip from `startSecond`.
  *
  * @since 0.1.0
  * @category operations
@@ -126,7 +126,7 @@ export const addClip = (
   )
 
 /**
- * How to decode a clip of our own encoder.
+ * Returns the decoder configuration of an encoded clip.
  *
  * @since 0.1.0
  * @category constructors
@@ -147,7 +147,7 @@ const avcConfigOf = ({ decoder }: OpenMp4): AvcConfig | undefined =>
   decoder?.description === undefined ? undefined : parseAvcConfig(asBytes(decoder.description))
 
 /**
- * The encoder works in multiples of 2 from 16 on; a source of another size gets the nearest that holds it.
+ * Rounds a side up to a size that the encoder accepts: even, and at least 16 pixels.
  *
  * @since 0.1.0
  * @category constructors

@@ -4,18 +4,18 @@ import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import { accentOf } from "../accents.js"
+import type { ClipFiles } from "../clipFiles.js"
 import { serveContent } from "../content.js"
+import { dialectOf } from "../dialects.js"
 import { type EventParts, eventStream } from "../events.js"
 import type { keyCheck } from "../keys.js"
 import { type Refusal, refuse } from "../protocol.js"
 import { protocolError } from "../shapes.js"
-import type { Studio } from "../studio.js"
 import { html, icon, script, style } from "./assets.js"
 
 /** @internal */
 export interface PageParts extends EventParts {
-  readonly studio: Studio
+  readonly clipFiles: ClipFiles
   readonly authorize: ReturnType<typeof keyCheck>
 }
 
@@ -85,7 +85,7 @@ const answer = (
   Refusal,
   FileSystem.FileSystem | HttpServerRequest.HttpServerRequest
 > => {
-  const { authorize, jobs, studio } = parts
+  const { authorize, jobs, clipFiles } = parts
   const path = pathOf(request.url)
   if (request.method !== "GET" && request.method !== "HEAD") {
     return refuse(405, `${request.method} is not allowed here.`, {
@@ -110,6 +110,6 @@ const answer = (
   return authorize(request).pipe(
     Effect.zipRight(Effect.try({ try: () => decodeURIComponent(segment), catch: () => notThere(path) })),
     Effect.flatMap(jobs.get),
-    Effect.flatMap((job) => serveContent(job, new URLSearchParams({ variant }), accentOf("openai"), studio))
+    Effect.flatMap((job) => serveContent(job, new URLSearchParams({ variant }), dialectOf("openai"), clipFiles))
   )
 }

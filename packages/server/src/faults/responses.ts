@@ -1,6 +1,6 @@
-/** Answers that say what is not so: another status, other jobs, other times, other pages. */
+/** Replaces or changes responses: another status, other fields, other times, other pages. */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import type { Accent } from "../accents.js"
+import type { Dialect } from "../dialects.js"
 import { isObject, type JsonObject } from "../json.js"
 import { refuse } from "../protocol.js"
 import type { Refused } from "../shapes.js"
@@ -27,7 +27,7 @@ const reasons: { readonly [status: number]: string } = {
   500: "Internal Server Error",
   502: "Bad Gateway",
   503: "Service Unavailable",
-  504: "Gateway Time-out",
+  504: "Gateway Timeout",
   524: "A timeout occurred"
 }
 
@@ -35,7 +35,7 @@ const htmlPage = (title: string): string =>
   `<!DOCTYPE html>\n<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`
 
 /** @internal */
-export const statusAnswer = (fault: Of<"Status">, accent: Accent, refused: Refused, now: number): Response => {
+export const statusResponse = (fault: Of<"Status">, dialect: Dialect, refused: Refused, now: number): Response => {
   const { body, code, message, retryAfter, status } = fault
   const headers = retryAfter === undefined ? {} : retryHeaders(retryAfter, now)
   const reason = reasons[status] ?? "Error"
@@ -51,13 +51,13 @@ export const statusAnswer = (fault: Of<"Status">, accent: Accent, refused: Refus
       const refusal = refuse(status, message ?? reason, {
         code: code ?? (status === 429 ? "rate_limit_exceeded" : undefined)
       })
-      return HttpServerResponse.unsafeJson(accent.refusal(refusal, refused), { status, headers })
+      return HttpServerResponse.unsafeJson(dialect.errorBody(refusal, refused), { status, headers })
     }
   }
 }
 
-/** To an origin: the same path there. */
-export const redirectAnswer = ({ status, to }: Of<"Redirect">, path: string): Response => {
+/** Redirects to the URL; if the URL is an origin, keeps the path. */
+export const redirectResponse = ({ status, to }: Of<"Redirect">, path: string): Response => {
   const url = new URL(to)
   const isOrigin = url.pathname === "/" && url.search === "" && url.hash === ""
   return HttpServerResponse.empty({
@@ -66,7 +66,7 @@ export const redirectAnswer = ({ status, to }: Of<"Redirect">, path: string): Re
   })
 }
 
-/** Changes every job in an answer: the answer itself, or the items of a list. */
+/** Changes every job in a response: the body, or the items of a list. */
 const mapJobs = (response: Response, change: (job: JsonObject) => JsonObject): Response =>
   mapJson(response, (body) =>
     body.object === "video"
@@ -83,13 +83,13 @@ const mapJson = (response: Response, change: (body: JsonObject) => JsonObject): 
 }
 
 /** @internal */
-export const withFields = (response: Response, fields: JsonObject): Response =>
+export const replaceFields = (response: Response, fields: JsonObject): Response =>
   mapJobs(response, (job) => ({ ...job, ...fields }))
 
 const times = ["created_at", "completed_at", "expires_at"] as const
 
 /** @internal */
-export const skewed = (response: Response, aheadMillis: number, now: number): Response => {
+export const shiftTimes = (response: Response, aheadMillis: number, now: number): Response => {
   const seconds = Math.round(aheadMillis / 1000)
   const moved = mapJobs(response, (job) => ({
     ...job,
@@ -104,7 +104,7 @@ export const skewed = (response: Response, aheadMillis: number, now: number): Re
 }
 
 /** @internal */
-export const pageOf = (response: Response, is: Of<"Page">["is"]): Response =>
+export const changePage = (response: Response, is: Of<"Page">["is"]): Response =>
   mapJson(response, (body) => {
     if (!Array.isArray(body.data)) return body
     switch (is) {
@@ -117,15 +117,15 @@ export const pageOf = (response: Response, is: Of<"Page">["is"]): Response =>
     }
   })
 
-/** As text: an object's own `__proto__` is more than a spread would keep. */
-export const poisoned = (response: Response): Response => {
+/** Adds the keys as text, because a spread would drop an own `__proto__` of an object. */
+export const addPrototypeKeys = (response: Response): Response => {
   const text = jsonOf(response)
   const keys = '"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},'
   return text?.startsWith("{") ? withJson(response, `{${keys}${text.slice(1)}`) : response
 }
 
 /** @internal */
-export const deepened = (response: Response, depth: number): Response => {
+export const addNestedArrays = (response: Response, depth: number): Response => {
   const text = jsonOf(response)
   return text?.endsWith("}")
     ? withJson(response, `${text.slice(0, -1)},"deep":${"[".repeat(depth)}${"]".repeat(depth)}}`)

@@ -1,6 +1,7 @@
 /**
- * How the servers that people run depart from the protocol, as data: what each serves and takes, and how it answers. Read
- * in their sources and documents in November 2026; where those leave a thing open, the protocol's own way is kept.
+ * How known servers depart from the protocol, as data: which operations each serves, which input it accepts, and how it
+ * responds. Taken from their sources and documents in November 2026. If those leave a detail open, the dialect follows the
+ * protocol.
  */
 import { randomUUID } from "node:crypto"
 import type { PresetName } from "effect-videos/Presets"
@@ -8,7 +9,7 @@ import type { BodyRule } from "./body.js"
 import type { Job, JobIds, JobState } from "./Jobs.js"
 import { type ListRule, type Page, protocolList } from "./list.js"
 import { type Operation, operations } from "./operations.js"
-import { type Leeway, type Refusal, refuse } from "./protocol.js"
+import { type Limits, type Refusal, refuse } from "./protocol.js"
 import { randomId } from "./randomId.js"
 import type { ReferenceRule } from "./reference.js"
 import {
@@ -24,73 +25,73 @@ import {
   type Refused,
   sglangError,
   sglangVideo,
-  starlette,
   type View,
   vllmError,
-  vllmVideo
+  vllmVideo,
+  withStarletteErrors
 } from "./shapes.js"
 
-/** The presets of servers that this one can answer like: those with jobs. */
+/** Presets that the embedded server can imitate: all servers with jobs. */
 export type ServedPreset = Exclude<PresetName, "dynamo">
 
-/** Another status and other words for a refusal of the protocol. */
-export interface Restated {
+/** How a dialect changes the status, message and code of an error of the protocol. */
+export interface ErrorOverride {
   readonly status?: number
   readonly message?: (refusal: Refusal) => string
   readonly code?: string
-  /** The operation that keeps the protocol's. */
+  /** The operation that keeps the error of the protocol. */
   readonly except?: Operation
 }
 
 /** @internal */
-export interface Accent {
-  /** Where the paths start; the first is what the server says it is at. */
+export interface Dialect {
+  /** Base paths; the first is part of the server's `baseUrl`. */
   readonly bases: readonly [string, ...ReadonlyArray<string>]
   readonly serves: ReadonlySet<Operation>
-  /** A path that is served, with another method: 405 where the framework knows, 404 where the whole is looked up. */
+  /** HTTP status for a known path with a wrong method: 405, or 404 if the framework matches path and method together. */
   readonly otherMethod: 404 | 405
   readonly newIds: () => JobIds
-  /** Where keys may be, besides `Authorization`. */
+  /** Headers that can carry the API key, besides `Authorization`. */
   readonly keyHeaders: ReadonlyArray<string>
   readonly bodies: (operation: Operation) => BodyRule
-  readonly leeway: Leeway
-  /** The HTTP status for a field of a form that cannot be read. */
+  readonly limits: Limits
+  /** HTTP status for an invalid form field. */
   readonly formStatus: 400 | 422
   readonly reference: ReferenceRule
   readonly modelRequired: boolean
   readonly video: (job: Job, view: View) => Body
-  /** The HTTP status of a look at a job. */
-  readonly lookStatus: (job: Job, state: JobState) => number
+  /** HTTP status of `GET /videos/{id}`. */
+  readonly retrieveStatus: (job: Job, state: JobState) => number
   readonly list: ListRule
   readonly page: (data: ReadonlyArray<Body>, page: Page) => Body
   readonly deleted: (job: Job, view: View) => Body
-  /** Whether a deletion cancels a job that has not ended, instead of being refused. */
+  /** Whether `DELETE` cancels a job that has not ended. Otherwise the server refuses the request. */
   readonly cancels: boolean
-  /** What `variant` means: a name of the protocol, the number of an output, or nothing. */
+  /** Meaning of `variant`: a name of the protocol, the number of an output, or nothing. */
   readonly variant: "name" | "number" | "ignored"
   readonly ranges: boolean
   readonly contentHeaders: { readonly [name: string]: string }
-  /** A refused download is sent as if it were the film: its JSON with status 200 and the film's type. */
+  /** Whether a refused download returns the JSON error with status 200 and `Content-Type: video/mp4`. */
   readonly disguisesErrors: boolean
-  readonly restate: { readonly [code: string]: Restated }
-  readonly refusal: (refusal: Refusal, refused: Refused) => Body
+  readonly errorOverrides: { readonly [code: string]: ErrorOverride }
+  readonly errorBody: (refusal: Refusal, refused: Refused) => Body
 }
 
-const sameId = (id: string): JobIds => ({ id, lookId: id })
+const sameId = (id: string): JobIds => ({ id, retrieveId: id })
 
-const openai: Accent = {
+const openai: Dialect = {
   bases: ["/v1"],
   serves: new Set(operations),
   otherMethod: 404,
   newIds: () => sameId(`video_${randomId()}`),
   keyHeaders: [],
   bodies: () => "any",
-  leeway: "protocol",
+  limits: "protocol",
   formStatus: 400,
   reference: "protocol",
   modelRequired: false,
   video: protocolVideo,
-  lookStatus: () => 200,
+  retrieveStatus: () => 200,
   list: protocolList,
   page: (data, { hasMore }) => ({
     object: "list",
@@ -105,33 +106,33 @@ const openai: Accent = {
   ranges: true,
   contentHeaders: {},
   disguisesErrors: false,
-  restate: {},
-  refusal: protocolError
+  errorOverrides: {},
+  errorBody: protocolError
 }
 
-/** Standard base64 of bytes that come out with all three of its characters that a URL must escape. */
+/** Makes an id that contains `+`, `/` and `=`: the first bytes force the base64 characters that a URL must escape. */
 const base64Id = (part: ReadonlyArray<number>): string =>
   `video_${Buffer.from([0xfb, 0xff, 0xfe, ...part]).toString("base64")}`
 
 const notCompleted = ({ phase }: Refusal): string => {
-  const words: { readonly [phase: string]: string } = { queued: "QUEUED", failed: "FAILURE" }
-  return `Task is not completed yet, current status: ${words[phase ?? ""] ?? "IN_PROGRESS"}`
+  const statusWords: { readonly [phase: string]: string } = { queued: "QUEUED", failed: "FAILURE" }
+  return `Task is not completed yet, current status: ${statusWords[phase ?? ""] ?? "IN_PROGRESS"}`
 }
 
 /**
- * The servers that this one can answer like.
+ * Dialects that the embedded server can imitate.
  *
- * - `openai`: the protocol itself. `azure`: the same below `/openai/v1`, with keys in `api-key` too.
- * - `litellm`: a proxy in front of an adapter that knows little: ids with `+`, `/` and `=` that differ between the
- *   submission and the looks, `processing`, mostly empty looks, no `DELETE`, an early download that is JSON called
- *   `video/mp4` with status 200, no ranges. Also below the bare origin.
- * - `vllm-omni`: forms only; create, list, retrieve, delete (which cancels) and content; a look at a failed job is an HTTP
- *   error with the whole job as its body.
- * - `sglang`: the same routes; never `in_progress`; no prompt; a list without cursors; `variant` is an output's number.
- * - `new-api`: create, retrieve, content and remix; `unknown` first; empty fields absent; `completed_at` while it runs;
- *   errors as `{ code, message, data }`, 400 for an unknown job.
+ * - `openai`: the protocol itself. `azure`: the same below `/openai/v1`; `api-key` can carry the key.
+ * - `litellm`: a proxy in front of a poor adapter. Ids contain `+`, `/` and `=`; `GET` returns a different id than the
+ *   submission and mostly empty fields. Status `processing`; no `DELETE`; no ranges. An early download returns JSON with
+ *   status 200 and `video/mp4`. Also served below the bare origin.
+ * - `vllm-omni`: accepts forms only. Serves create, list, retrieve, delete (which cancels) and content. `GET` of a failed
+ *   job returns an HTTP error whose body is the job.
+ * - `sglang`: the same routes. Never `in_progress`; no prompt; a list without cursors; `variant` is the number of an output.
+ * - `new-api`: create, retrieve, content and remix. The first status is `unknown`; empty fields are absent; a running job
+ *   has `completed_at`. Errors are `{ code, message, data }`; an unknown job is 400.
  */
-const accents: { readonly [preset in ServedPreset]: Accent } = {
+const dialects: { readonly [preset in ServedPreset]: Dialect } = {
   openai,
   azure: { ...openai, bases: ["/openai/v1"], keyHeaders: ["api-key"] },
   litellm: {
@@ -141,7 +142,7 @@ const accents: { readonly [preset in ServedPreset]: Accent } = {
     otherMethod: 405,
     newIds: () => {
       const part = [...globalThis.crypto.getRandomValues(new Uint8Array(16))]
-      return { id: base64Id([...part, ...Buffer.from(";model:sora-2")]), lookId: base64Id(part) }
+      return { id: base64Id([...part, ...Buffer.from(";model:sora-2")]), retrieveId: base64Id(part) }
     },
     keyHeaders: ["x-litellm-api-key"],
     bodies: (operation) => (operation === "extend" ? "json" : "any"),
@@ -149,7 +150,7 @@ const accents: { readonly [preset in ServedPreset]: Accent } = {
     variant: "ignored",
     ranges: false,
     disguisesErrors: true,
-    refusal: starlette(litellmError)
+    errorBody: withStarletteErrors(litellmError)
   },
   "vllm-omni": {
     ...openai,
@@ -157,18 +158,18 @@ const accents: { readonly [preset in ServedPreset]: Accent } = {
     otherMethod: 405,
     newIds: () => sameId(`video_gen_${randomId()}`),
     bodies: () => "form",
-    leeway: "any",
+    limits: "any",
     reference: "file",
     video: vllmVideo,
-    lookStatus: (job, { phase }) => (phase === "failed" ? faultStatus(job) : 200),
-    list: { ...protocolList, most: Infinity, unknownAfter: "empty" },
+    retrieveStatus: (job, { phase }) => (phase === "failed" ? faultStatus(job) : 200),
+    list: { ...protocolList, maxLimit: Infinity, unknownAfter: "empty" },
     cancels: true,
     variant: "ignored",
-    restate: {
+    errorOverrides: {
       video_not_ready: { message: () => "Generation is still in-progress" },
       video_failed: { status: 422 }
     },
-    refusal: starlette(vllmError)
+    errorBody: withStarletteErrors(vllmError)
   },
   sglang: {
     ...openai,
@@ -176,20 +177,20 @@ const accents: { readonly [preset in ServedPreset]: Accent } = {
     otherMethod: 405,
     newIds: () => sameId(randomUUID()),
     bodies: () => "lenient",
-    leeway: "any",
+    limits: "any",
     formStatus: 422,
     reference: "text",
     video: sglangVideo,
-    list: { ...protocolList, least: 1, usual: Infinity, status: 422 },
+    list: { ...protocolList, minLimit: 1, defaultLimit: Infinity, status: 422 },
     page: (data) => ({ data, object: "list" }),
     deleted: sglangVideo,
     cancels: true,
     variant: "number",
-    restate: {
+    errorOverrides: {
       video_not_ready: { message: () => "Generation is still in-progress" },
       video_failed: { message: () => "Generation is still in-progress" }
     },
-    refusal: starlette((refusal, refused) =>
+    errorBody: withStarletteErrors((refusal, refused) =>
       refusal.code === "invalid_api_key" ? detailError(refusal) : sglangError(refusal, refused)
     )
   },
@@ -197,32 +198,32 @@ const accents: { readonly [preset in ServedPreset]: Accent } = {
     ...openai,
     serves: new Set<Operation>(["create", "retrieve", "content", "remix"]),
     newIds: () => sameId(`task_${randomId()}`),
-    leeway: "any",
+    limits: "any",
     modelRequired: true,
     video: newApiVideo,
     variant: "ignored",
     contentHeaders: { "cache-control": "public, max-age=86400" },
-    restate: {
+    errorOverrides: {
       video_not_ready: { status: 400, message: notCompleted },
       video_failed: { status: 400, message: notCompleted },
       video_not_found: { status: 400, code: "task_not_exist", except: "content" }
     },
-    refusal: newApiError
+    errorBody: newApiError
   }
 }
 
-/** A refusal as the accent says it: its status, its words, its code. */
-export const restated = (accent: Accent, refusal: Refusal, { form, operation }: Refused): Refusal => {
+/** Gives an error the status, message and code of the dialect. */
+export const translateError = (dialect: Dialect, refusal: Refusal, { form, operation }: Refused): Refusal => {
   const { code, headers, message, param, phase, status } = refusal
-  const other = accent.restate[code ?? ""]
-  if (other !== undefined && other.except !== operation) {
-    const details = { code: other.code ?? code, param, phase, headers }
-    return refuse(other.status ?? status, other.message?.(refusal) ?? message, details)
+  const override = dialect.errorOverrides[code ?? ""]
+  if (override !== undefined && override.except !== operation) {
+    const details = { code: override.code ?? code, param, phase, headers }
+    return refuse(override.status ?? status, override.message?.(refusal) ?? message, details)
   }
   return form && operation === "create" && param !== undefined && status === 400
-    ? refuse(accent.formStatus, message, { code, param, phase, headers })
+    ? refuse(dialect.formStatus, message, { code, param, phase, headers })
     : refusal
 }
 
 /** @internal */
-export const accentOf = (preset: ServedPreset = "openai"): Accent => accents[preset]
+export const dialectOf = (preset: ServedPreset = "openai"): Dialect => dialects[preset]
