@@ -2,15 +2,8 @@
  * A fleet of watches on a virtual clock: the library's own hub over a `Videos` whose jobs are functions of time. No sockets,
  * no JSON: a request costs `latency` of virtual time, and nothing else.
  */
-import { Clock, DateTime, type Duration, Effect, Exit, Layer, Scope, Stream } from "effect"
-import {
-  isTerminal,
-  type VideoResource,
-  Videos,
-  type VideosService,
-  type WatchOptions,
-  watchVideo
-} from "effect-videos"
+import { Clock, DateTime, Duration, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
+import { type VideoResource, Videos, type VideosService, type WatchOptions, watchVideos } from "effect-videos"
 import { VideoId } from "effect-videos/Schema"
 import { makeHub } from "../src/internal/watch/watchHub.js"
 
@@ -20,7 +13,6 @@ export interface SimulatedJob {
   readonly length: number
   /** When its watch begins; `null` if no watch does. Default: when it is created. */
   readonly watchedAt?: number | null
-  readonly options?: WatchOptions
 }
 
 export interface SimulationResult {
@@ -32,7 +24,7 @@ export interface SimulationResult {
   readonly peak: number
   /** From the first to the last request, in milliseconds. */
   readonly duration: number
-  /** Of the heap while most watches wait, per watch, in bytes. */
+  /** Heap when the last watch begins, per watch, with its job's simulation; in bytes. Needs `--expose-gc`. */
   readonly bytesPerJob: number
 }
 
@@ -85,9 +77,7 @@ const makeClock = (startsAt: number) => {
     currentTimeNanos: Effect.sync(() => BigInt(now) * BigInt(1_000_000)),
     sleep: (duration: Duration.Duration) =>
       Effect.async<void>((resume) => {
-        const cancel = at(now + Number((duration as unknown as { value: { millis?: number } }).value.millis ?? 0), () =>
-          resume(Effect.void)
-        )
+        const cancel = at(now + Duration.toMillis(duration), () => resume(Effect.void))
         return Effect.sync(cancel)
       })
   }
@@ -139,7 +129,6 @@ export const simulate = async (
     /** How long a request takes, in milliseconds. */
     readonly latency?: number
     readonly watch?: WatchOptions
-    readonly memory?: boolean
   } = {}
 ): Promise<SimulationResult> => {
   const { latency = 20, list = "auto", watch } = options
@@ -221,21 +210,37 @@ export const simulate = async (
   )
   const layer = Layer.succeed(Videos, service)
   const lags: Array<number> = []
+  // One Stream for all of them: a Stream each would be most of what is measured.
+  const ids = Effect.runSync(Queue.unbounded<string>())
+  let left = 0
   jobs.forEach((job, index) => {
     const watchedAt = job.watchedAt === undefined ? job.createdAt : job.watchedAt
     if (watchedAt === null) return
+    left++
     at(startsAt + watchedAt, () => {
-      Effect.runFork(
-        Stream.runForEach(watchVideo(idOf(index), job.options ?? watch), (video) =>
-          Effect.sync(() => {
-            if (isTerminal(video)) lags.push(time() - Math.max(watchedAt, job.createdAt + job.length))
-          })
-        ).pipe(Effect.provide(layer), Effect.withClock(clock))
-      )
+      ids.unsafeOffer(idOf(index))
+      if (--left > 0) return
+      // All watches have begun.
+      globalThis.gc?.()
+      bytes = process.memoryUsage().heapUsed - before
     })
   })
+  globalThis.gc?.()
+  const before = process.memoryUsage().heapUsed
+  let bytes = 0
+  const watched = left
+  const consumer = Effect.runFork(
+    Stream.runForEach(watchVideos(Stream.fromQueue(ids), watch), (update) =>
+      Effect.sync(() => {
+        if (update._tag !== "VideoEnded") return
+        const job = jobs[Number(update.id.slice(6))] as SimulatedJob
+        lags.push(time() - Math.max(job.watchedAt ?? job.createdAt, job.createdAt + job.length))
+      })
+    ).pipe(Effect.provide(layer), Effect.withClock(clock))
+  )
   while (await next()) {}
+  await Effect.runPromise(Fiber.interrupt(consumer))
   await Effect.runPromise(Scope.close(scope, Exit.void))
   lags.sort((a, b) => a - b)
-  return { singles, pages, lags, peak, duration: time() - Math.max(0, first), bytesPerJob: 0 }
+  return { singles, pages, lags, peak, duration: time() - Math.max(0, first), bytesPerJob: bytes / watched }
 }

@@ -148,10 +148,10 @@ describe("a fleet that starts when it likes", () => {
     Effect.gen(function* () {
       // One watched job in a hundred; the others are other people's.
       const jobs = Array.from(
-        { length: 3000 },
+        { length: 2200 },
         (_, index): Job => ({
           createdAt: 1,
-          length: 40,
+          length: 20,
           every: 2,
           watchedAfter: index % 100 === 50 ? 0 : null,
           hinted: false
