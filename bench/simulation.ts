@@ -2,10 +2,9 @@
  * A fleet of watches on a virtual clock: the library's own hub over a `Videos` whose jobs are functions of time. No sockets,
  * no JSON: a request costs `latency` of virtual time, and nothing else.
  */
-import { Clock, DateTime, Duration, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
+import { Clock, DateTime, Duration, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import { type VideoResource, Videos, type VideosService, type WatchOptions, watchVideos } from "effect-videos"
 import { VideoId } from "effect-videos/Schema"
-import { makeHub } from "../src/internal/watch/watchHub.js"
 
 /** One job, in milliseconds of the virtual clock. A watch of it begins `startsAt`, when it is created, or later. */
 export interface SimulatedJob {
@@ -125,13 +124,12 @@ const snapshotOf = (id: string, { createdAt, length }: SimulatedJob, now: number
 export const simulate = async (
   given: ReadonlyArray<SimulatedJob>,
   options: {
-    readonly list?: "auto" | "never"
     /** How long a request takes, in milliseconds. */
     readonly latency?: number
     readonly watch?: WatchOptions
   } = {}
 ): Promise<SimulationResult> => {
-  const { latency = 20, list = "auto", watch } = options
+  const { latency = 20, watch } = options
   const startsAt = 1_790_000_000_000
   // Oldest first, so that a job's place is its index.
   const jobs = [...given].sort((a, b) => a.createdAt - b.createdAt)
@@ -193,22 +191,7 @@ export const simulate = async (
         })
       )
   }
-  const scope = Effect.runSync(Scope.make())
-  const service = await Effect.runPromise(
-    makeHub({
-      watching: { list },
-      budget: null,
-      pages: null,
-      listPages: null,
-      wasSubmitted: () => false,
-      downloading: null
-    }).pipe(
-      Effect.map((state) => ({ ...operations, state }) as VideosService),
-      Scope.extend(scope),
-      Effect.withClock(clock)
-    )
-  )
-  const layer = Layer.succeed(Videos, service)
+  const layer = Layer.succeed(Videos, operations as VideosService)
   const lags: Array<number> = []
   // One Stream for all of them: a Stream each would be most of what is measured.
   const ids = Effect.runSync(Queue.unbounded<string>())
@@ -240,7 +223,6 @@ export const simulate = async (
   )
   while (await next()) {}
   await Effect.runPromise(Fiber.interrupt(consumer))
-  await Effect.runPromise(Scope.close(scope, Exit.void))
   lags.sort((a, b) => a - b)
   return { singles, pages, lags, peak, duration: time() - Math.max(0, first), bytesPerJob: bytes / watched }
 }
