@@ -54,8 +54,8 @@ export default defineConfig({
       { find: /^effect-videos\/testing$/, replacement: src("testing/index.ts") },
       { find: /^effect-videos\/transport$/, replacement: src("transport/index.ts") },
       { find: /^effect-videos\/undici$/, replacement: src("undici/index.ts") },
-      // The command, which is bundled, has some of the core's internal files too.
-      { find: /^effect-videos\/(.+)$/, replacement: src("$1.ts") }
+      // The other public modules. What is internal is for no other package.
+      { find: /^effect-videos\/([A-Z]\w+)$/, replacement: src("$1.ts") }
     ]
   }
 })

@@ -1,7 +1,10 @@
 // Checks the tarballs: manifests, sizes, types under both module resolutions, the command in an empty folder, and the error of a
 // module whose optional peer is missing.
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { copyFileSync, existsSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
 import "./install.mjs"
 
 const { copyInto, makeFolder, makeProject, manifest, mustRun, pack, packages, root, run } = await import(
@@ -90,7 +93,22 @@ const checkCommand = async () => {
   const { stdout } = await npx([...given, "effect-videos", "--version"], { cwd })
   if (stdout.trim() !== manifest.version) throw new Error(`--version prints ${stdout} instead of ${manifest.version}`)
   if (existsSync(join(cwd, "node_modules"))) throw new Error("the command installs packages")
-  return stdout.trim()
+  await checkServe(given, cwd)
+  return `${stdout.trim()}, and it serves`
+}
+
+/** Whether `serve` listens: its first line on standard output has the base URL, which answers. */
+const checkServe = async (given, cwd) => {
+  const args = ["--yes", ...given, "effect-videos", "serve", "--port", "0", "--json"]
+  // A group of its own: npx starts a shell, which starts the command.
+  const child = spawn("npx", args, { cwd, stdio: ["ignore", "pipe", "inherit"], detached: true })
+  try {
+    const [line] = await once(createInterface({ input: child.stdout }), "line")
+    const { status } = await fetch(`${JSON.parse(line).base_url}/videos`)
+    if (status !== 200) throw new Error(`the server answers with HTTP ${status}`)
+  } finally {
+    process.kill(-child.pid)
+  }
 }
 
 /** Bytes of the installed core, without its source maps. */

@@ -39,6 +39,7 @@ import { checkDownload } from "./internal/protocol/validateRequest.js"
 import { hubOf } from "./internal/watch/watchHub.js"
 import { Videos } from "./Videos.js"
 
+export { type ReservedFile, type ReserveFileOptions, reserveFile } from "./internal/download/reserveFile.js"
 export * from "./internal/errors/fileErrors.js"
 export type { TransferProgress }
 

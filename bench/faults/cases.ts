@@ -2,8 +2,8 @@
  * Cases of `bench/faults.ts`: a fault, and the required result for the caller of any client. The requirements are those of a
  * program and do not depend on the client:
  *
- * - A submission makes one job and returns its id. If its response is lost, it can report an unknown outcome instead, or a failure
- *   if no job was made. Two jobs for one call are wrong, and so is a job that the call reports as a failure.
+ * - A submission makes one job and returns its id. If its response is lost, it can report an unknown outcome instead, or a
+ *   failure if no job was made. Two jobs for one call are wrong, and so is a job that the call reports as a failure.
  * - A watch emits the end of the job, and statuses in their order; a temporary fault does not end it.
  * - A list contains each job once. It can fail after some jobs, but a partial list must not look complete.
  * - A file with the final name is complete.
@@ -58,23 +58,23 @@ const submissions: ReadonlyArray<Case> = [
   submission("429, Retry-After in seconds", status({ status: 429, retryAfter: "1 second" }), "value"),
   submission("429, retry-after-ms", status({ status: 429, retryAfter: Fault.retryAfterMillis(300) }), "value"),
   submission("429, Retry-After as a date", status({ status: 429, retryAfter: Fault.retryAfterDate(1500) }), "value"),
-  submission("429, a date that has passed", status({ status: 429, retryAfter: Fault.retryAfterPast(9000) }), "value"),
+  submission("429, Retry-After in the past", status({ status: 429, retryAfter: Fault.retryAfterPast(9000) }), "value"),
   submission("429, Retry-After of an hour", hour, "error", refused),
-  submission("429, the account is empty", quota, "error", refused),
+  submission("429, insufficient_quota", quota, "error", refused),
   submission("500 after the job was made", status({ status: 500, committed: true }), "either"),
-  submission("502, a proxy's page; nothing was made", status({ status: 502, body: "html" }), "either"),
-  submission("503; nothing was made", status({ status: 503 }), "either"),
-  submission("524, a proxy's page, after the job was made", status({ status: 524, committed: true }), "either"),
-  submission("reset before headers; nothing was made", Fault.reset("before-headers"), "either"),
+  submission("502, HTML; no job made", status({ status: 502, body: "html" }), "either"),
+  submission("503; no job made", status({ status: 503 }), "either"),
+  submission("524, HTML, after the job was made", status({ status: 524, committed: true }), "either"),
+  submission("reset before headers; no job made", Fault.reset("before-headers"), "either"),
   submission("reset after the job was made", lost, "either"),
-  submission("reset in mid-body", Fault.reset("mid-body"), "either"),
-  submission("cut JSON", Fault.cutJson(), "either"),
-  submission("a page with 200; nothing was made", Fault.html(), "either"),
-  submission("no answer after the job was made", Fault.hang({ committed: true }), "either"),
-  submission("twins at once, one answer lost", lost, "either", { calls: 2 }),
+  submission("reset in the body", Fault.reset("mid-body"), "either"),
+  submission("truncated JSON", Fault.cutJson(), "either"),
+  submission("HTML with 200; no job made", Fault.html(), "either"),
+  submission("no response after the job was made", Fault.hang({ committed: true }), "either"),
+  submission("two equal calls, one response lost", lost, "either", { calls: 2 }),
   {
     flow: "submit",
-    name: "reset after the job was made, and no list",
+    name: "reset after the job was made, without a list",
     ends: "either",
     rules: () => [
       { on: ["create"], when: nth(1), fault: lost },
@@ -83,7 +83,7 @@ const submissions: ReadonlyArray<Case> = [
   },
   {
     flow: "submit",
-    name: "reset after the job was made, and a list that lags",
+    name: "reset after the job was made, with a stale list",
     ends: "either",
     rules: () => [
       { on: ["create"], when: nth(1), fault: lost },
@@ -122,34 +122,34 @@ const says = (fields: Parameters<typeof Fault.fields>[0], when: Fault.When): Fau
 
 const watches: ReadonlyArray<Case> = [
   watch("429, Retry-After in seconds", status({ status: 429, retryAfter: "1 second" }), fourTimes),
-  watch("429, a date that has passed", status({ status: 429, retryAfter: Fault.retryAfterPast(9000) }), twice),
+  watch("429, Retry-After in the past", status({ status: 429, retryAfter: Fault.retryAfterPast(9000) }), twice),
   watch("429, Retry-After of an hour", hour, Fault.always, { ends: "error", askedOnce: true }),
   watch("500, twice", status({ status: 500 }), twice),
   watch("504, four times", status({ status: 504, body: "empty" }), fourTimes),
-  watch("524, a proxy's page, four times", status({ status: 524 }), fourTimes),
+  watch("524, HTML, four times", status({ status: 524 }), fourTimes),
   watch("reset before headers, four times", Fault.reset("before-headers"), fourTimes),
-  watch("reset in mid-body, twice", Fault.reset("mid-body"), twice),
-  watch("cut JSON, twice", Fault.cutJson(), twice),
-  watch("a page with 200, twice", Fault.html(), twice),
-  watch("no answer, twice", Fault.hang(), twice),
-  watch("less said than sent, twice", Fault.contentLength(-9), twice),
-  watch("a replica that knows no such job yet", Fault.stale("10 seconds"), first(2)),
-  watch("a replica that lags: back to queued", Fault.unknownStatus("queued"), nth(4, 6), {
+  watch("reset in the body, twice", Fault.reset("mid-body"), twice),
+  watch("truncated JSON, twice", Fault.cutJson(), twice),
+  watch("HTML with 200, twice", Fault.html(), twice),
+  watch("no response, twice", Fault.hang(), twice),
+  watch("Content-Length too small, twice", Fault.contentLength(-9), twice),
+  watch("replica lag: 404", Fault.stale("10 seconds"), first(2)),
+  watch("replica lag: back to queued", Fault.unknownStatus("queued"), nth(4, 6), {
     rules: () => [says({ status: "queued" }, nth(4, 6)), says({ status: "in_progress" }, nth(3, 5))]
   }),
-  watch("a status that nobody knows, for a while", Fault.unknownStatus("dreaming"), twice),
-  watch("a status that nobody knows, for good", Fault.unknownStatus("dreaming"), Fault.always, { ends: "error" }),
-  watch("an end in other words: cancelled", Fault.unknownStatus("cancelled"), Fault.always, { outcome: "failed" }),
+  watch("an unknown status, twice", Fault.unknownStatus("dreaming"), twice),
+  watch("an unknown status, always", Fault.unknownStatus("dreaming"), Fault.always, { ends: "error" }),
+  watch("cancelled as the final status", Fault.unknownStatus("cancelled"), Fault.always, { outcome: "failed" }),
   {
     flow: "watch",
-    name: "a failed job, answered with its HTTP status",
+    name: "a failed job with an HTTP error status",
     ends: "value",
     outcome: "failed",
     rules: () => [],
     server: { preset: "vllm-omni", outcome: () => ({ code: "500", message: "out of memory" }) }
   },
-  watch("answers that leave out the id", Fault.fields({ id: "" }), Fault.always),
-  watch("a look redirected to another origin", Fault.html(), nth(2), {
+  watch("responses without the id", Fault.fields({ id: "" }), Fault.always),
+  watch("a poll redirected to another origin", Fault.html(), nth(2), {
     rules: (elsewhere) => [{ on: ["retrieve"], when: nth(2), fault: Fault.redirect(elsewhere) }]
   })
 ]
@@ -170,12 +170,12 @@ const lists: ReadonlyArray<Case> = [
   list("429, Retry-After in seconds, on page two", status({ status: 429, retryAfter: "1 second" }), nth(2)),
   list("503, four times", status({ status: 503 }), fourTimes),
   list("reset before headers, twice", Fault.reset("before-headers"), twice),
-  list("reset in mid-body, twice", Fault.reset("mid-body"), twice),
-  list("cut JSON on page two", Fault.cutJson(), nth(2)),
-  list("a page for people as page three", Fault.html(), nth(3)),
-  list("no answer on page two", Fault.hang(), nth(2)),
-  list("the same page for ever", Fault.page("first"), Fault.always, { ends: "error" }),
-  list("no jobs, and it says that there are more", Fault.page("empty"), Fault.always, { jobs: 0, ends: "error" }),
+  list("reset in the body, twice", Fault.reset("mid-body"), twice),
+  list("truncated JSON on page two", Fault.cutJson(), nth(2)),
+  list("HTML as page three", Fault.html(), nth(3)),
+  list("no response on page two", Fault.hang(), nth(2)),
+  list("always the same page", Fault.page("first"), Fault.always, { ends: "error" }),
+  list("no jobs, with has_more", Fault.page("empty"), Fault.always, { jobs: 0, ends: "error" }),
   list("every job twice", Fault.page("doubled"), Fault.always),
   list("401 from page two on", status({ status: 401 }), nth(2, 3, 4, 5), { ends: "error" }),
   list("page two redirected to another origin", Fault.html(), nth(2), {
@@ -197,15 +197,15 @@ const download = (name: string, fault: Fault.Fault, when: Fault.When, more: Part
 
 const downloads: ReadonlyArray<Case> = [
   download("429, Retry-After in seconds", status({ status: 429, retryAfter: "1 second" }), first(1)),
-  download("502, a proxy's page, twice", status({ status: 502, body: "html" }), first(2)),
+  download("502, HTML, twice", status({ status: 502, body: "html" }), first(2)),
   download("503, four times", status({ status: 503 }), first(4)),
   download("reset before headers, twice", Fault.reset("before-headers"), first(2)),
-  download("reset in mid-body, once", Fault.reset("mid-body"), first(1)),
-  download("its end, and its files expire", Fault.expire(), first(1), { ends: "error" }),
-  download("a page with 200, once", Fault.html(), first(1)),
-  download("a page with 200, for good", Fault.html(), Fault.always, { ends: "error" }),
-  download("no answer, once", Fault.hang(), first(1)),
-  download("more said than sent", Fault.contentLength(9), Fault.always, { ends: "either" }),
+  download("reset in the body, once", Fault.reset("mid-body"), first(1)),
+  download("reset in the body, and the files expire", Fault.expire(), first(1), { ends: "error" }),
+  download("HTML with 200, once", Fault.html(), first(1)),
+  download("HTML with 200, always", Fault.html(), Fault.always, { ends: "error" }),
+  download("no response, once", Fault.hang(), first(1)),
+  download("Content-Length too large", Fault.contentLength(9), Fault.always, { ends: "either" }),
   download("redirected to another origin, which has the clip", Fault.html(), Fault.always, {
     rules: (elsewhere) => [{ on: ["content"], fault: Fault.redirect(elsewhere) }]
   }),

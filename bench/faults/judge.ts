@@ -83,7 +83,7 @@ const shorten = (statuses: ReadonlyArray<string>): string =>
   statuses.filter((status, index) => status !== statuses[index - 1]).join(", ") || "nothing"
 
 const say = (told: Told<unknown>): string =>
-  told._tag === "Value" ? "a value" : told._tag === "Error" ? `an error (${told.message})` : "nothing, and it goes on"
+  told._tag === "Value" ? "a value" : told._tag === "Error" ? `an error (${told.message})` : "nothing; the call hangs"
 
 interface Finding {
   /** Whether the results are true. */
@@ -105,7 +105,7 @@ const ofSubmission = ({ made, told }: Extract<Evidence, { flow: "submit" }>, { c
       owned.every((id) => made.includes(id)) &&
       duplicates === 0 &&
       untold <= open,
-    what: `${made.length} made, ${owned.length} told, ${open} left open; told ${told.map(say).join(" and ")}`,
+    what: `${made.length} jobs made, ${owned.length} returned, ${open} unknown; results: ${told.map(say).join(" and ")}`,
     duplicates,
     dropped: untold
   }
@@ -119,7 +119,7 @@ const ofWatch = (
     told._tag !== "Value" || (told.value.id === id && told.value.outcome === outcome && isInOrder(statuses))
   return {
     isTrue: isTrue && isStillThere,
-    what: `saw ${shorten(statuses)}; told ${
+    what: `emitted ${shorten(statuses)}; result: ${
       told._tag === "Value" ? `${told.value.outcome}${told.value.id === id ? "" : " under another id"}` : say(told)
     }`,
     dropped: ends === "value" && outcome === "completed" && told._tag !== "Value" ? 1 : 0
@@ -128,12 +128,12 @@ const ofWatch = (
 
 const ofList = ({ ids, there, told }: Extract<Evidence, { flow: "list" }>): Finding => ({
   isTrue: told._tag === "Value" ? same(ids, there) : same(ids, there.slice(0, ids.length)),
-  what: `${ids.length} of ${there.length}${new Set(ids).size < ids.length ? ", some twice" : ""}; told ${say(told)}`
+  what: `${ids.length} of ${there.length}${new Set(ids).size < ids.length ? ", some twice" : ""}; result: ${say(told)}`
 })
 
 const ofDownload = ({ file, told }: Extract<Evidence, { flow: "download" }>): Finding => ({
   isTrue: file === (told._tag === "Value" ? "whole" : "none"),
-  what: `file: ${file}; told ${say(told)}`
+  what: `file: ${file}; result: ${say(told)}`
 })
 
 const findingOf = (evidence: Evidence, each: Case): Finding => {
@@ -161,7 +161,7 @@ export const judge = (each: Case, evidence: Evidence): Verdict => {
   const succeeded = told.some(({ _tag }) => _tag === "Value")
   return {
     isAsItShould: told.every((one) => isWanted(one, each.ends)) && isTrue && isPatient && leaks === 0,
-    what: `${what}; ${requests} request${requests === 1 ? "" : "s"}${leaks === 0 ? "" : `, ${leaks} of them told another origin who asks`}`,
+    what: `${what}; ${requests} request${requests === 1 ? "" : "s"}${leaks === 0 ? "" : `, ${leaks} of them identify the caller to another origin`}`,
     duplicates,
     dropped,
     isWrong: succeeded && ((!isTrue && duplicates === 0) || each.ends === "error"),

@@ -1,5 +1,5 @@
-// Program for every runtime: creates, watches, extends (by id and by upload), awaits both and downloads. Checks the tag of an error,
-// the timeout of a request, and the verification of a webhook by WebCrypto. Uses only the package and its two peers.
+// Program for every runtime: creates, watches, extends (by id and by upload), awaits both and downloads. Checks the tag of an
+// error, the timeout of a request, and the verification of a webhook by WebCrypto. Uses only the package and its two peers.
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"

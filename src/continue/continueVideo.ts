@@ -30,6 +30,7 @@ import { lastFrame, type Size } from "./graph.js"
 import {
   checkJoin,
   checkWaits,
+  enter,
   finish,
   type JoinVideosError,
   type JoinVideosOptions,
@@ -143,10 +144,13 @@ export const continueVideo = <E = never, R = never>(
     const byHand = (reserved: Reserved) =>
       working(target, options, (work) =>
         Effect.gen(function* () {
+          yield* enter("prepare", options)
           const source = yield* sourceOf(work, request.video)
           const frame = yield* frameOf(work, source, request.size)
+          yield* enter("create", options)
           const made = last(segmentOf(request, source, frame, options), reserved, options)
           const video = yield* Effect.map(made, Option.getOrThrow)
+          yield* enter("join", options)
           const { bytes, path, seconds } = yield* finish(work, target, source, video, video)
           return { path, bytes, seconds, way: "joined", video } satisfies ContinuedVideo
         })
@@ -155,6 +159,7 @@ export const continueVideo = <E = never, R = never>(
     return yield* exclusively(yield* FileSystem.FileSystem, target, null, (reserved) =>
       Effect.gen(function* () {
         if (options.extension !== "never") {
+          yield* enter("extend", options)
           const extended = yield* extend(extension, reserved, options)
           if (Option.isSome(extended)) return yield* save(extended.value, path, options)
           yield* Effect.logDebug("the server extends nothing; the clip is continued by a segment of its own")
@@ -166,13 +171,13 @@ export const continueVideo = <E = never, R = never>(
 
 // internal
 
-/** Tells of each, and gives the last where the job completed. The first is written down before it is told of. */
+/** Runs `onUpdate` with each snapshot and returns the last one. The path's lock file names the job before that. */
 const last = <E, R, E2, R2>(
   updates: Stream.Stream<VideoResource, E, R>,
-  reserved: Reserved,
+  { submitted }: Reserved,
   { onUpdate }: ContinueVideoOptions<E2, R2>
 ): Effect.Effect<Option.Option<VideoResource>, E | E2 | Errors.VideoFailedError, R | R2> => {
-  const noted = noting(updates, reserved)
+  const noted = Stream.tap(updates, ({ id }) => submitted(id))
   const told: Stream.Stream<VideoResource, E | E2, R | R2> =
     onUpdate === undefined ? noted : Stream.tap(noted, onUpdate)
   return Effect.flatMap(
@@ -181,35 +186,15 @@ const last = <E, R, E2, R2>(
   )
 }
 
-/** The extension's job, completed; nothing where the server serves none. */
-const extend = <E, R>(request: ExtendVideoRequest, reserved: Reserved, options: ContinueVideoOptions<E, R>) =>
-  last(
-    orElse(extendAndWatch(request, options), () => Stream.empty),
-    reserved,
-    options
-  )
-
-/** Writes the job down beside the path that is reserved for it, from the response of its submission on. */
-export const noting = <E, R>(updates: Stream.Stream<VideoResource, E, R>, { jobIs }: Reserved) =>
-  Stream.suspend(() => {
-    let isNoted = false
-    return Stream.tap(updates, ({ id }) => {
-      if (isNoted) return Effect.void
-      isNoted = true
-      return jobIs(id)
-    })
-  })
-
-/** An extension, or something else where the server serves none. A look at a job that was made may be refused so, too. */
-export const orElse = <A, E extends ExtendAndWatchError, R, A2, E2, R2>(
-  extension: Stream.Stream<A, E, R>,
-  instead: () => Stream.Stream<A2, E2, R2>
-) =>
-  Stream.catchSome(extension, (error) =>
+/** The extension's job, completed; nothing if the server serves no extensions. A read of a job may be refused so, too. */
+const extend = <E, R>(request: ExtendVideoRequest, reserved: Reserved, options: ContinueVideoOptions<E, R>) => {
+  const extension = Stream.catchSome(extendAndWatch(request, options), (error) =>
     error._tag === "OperationUnsupportedError" && error.operation === "extendVideo"
-      ? Option.some(instead())
+      ? Option.some(Stream.empty)
       : Option.none()
   )
+  return last(extension, reserved, options)
+}
 
 const save = (video: VideoResource, path: string, { directory, download, overwrite }: Options) =>
   Effect.map(
@@ -223,7 +208,7 @@ const sizeOf = (source: Film, size: string | undefined): Size => {
 }
 
 /** The source's last frame as a file to upload, after what FFmpeg has to do later has been tried. */
-export const frameOf = (work: Work, source: Film, size: string | undefined) =>
+const frameOf = (work: Work, source: Film, size: string | undefined) =>
   Effect.gen(function* () {
     const { directory, programs } = work
     const fs = yield* FileSystem.FileSystem
@@ -235,7 +220,7 @@ export const frameOf = (work: Work, source: Film, size: string | undefined) =>
   })
 
 /** The segment, from its submission on. */
-export const segmentOf = (
+const segmentOf = (
   { extraBody, model, prompt, seconds, size }: ContinueVideoRequest,
   source: Film,
   frame: VideoFile.VideoFile,

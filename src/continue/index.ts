@@ -24,4 +24,10 @@ export {
 } from "./continueVideo.js"
 export { FfmpegUnavailableError, MediaError } from "./errors.js"
 export { defaultEncoding } from "./graph.js"
-export { type JoinedVideo, type JoinVideosError, type JoinVideosOptions, joinVideos } from "./joinVideos.js"
+export {
+  type ContinuePhase,
+  type JoinedVideo,
+  type JoinVideosError,
+  type JoinVideosOptions,
+  joinVideos
+} from "./joinVideos.js"

@@ -42,7 +42,23 @@ export interface JoinVideosOptions<E = never, R = never>
   readonly ffprobe?: string | undefined
   /** How the file is encoded, as arguments of `ffmpeg`. Default: `defaultEncoding`, H.264 (`libx264`) and AAC. */
   readonly encoding?: ReadonlyArray<string> | undefined
+  /** Run when a phase begins; the call waits for it. */
+  readonly onPhase?: ((phase: ContinuePhase) => Effect.Effect<unknown, E, R>) | undefined
 }
+
+/**
+ * A part of the work of `continueVideo` and `joinVideos`. Their jobs are what `onUpdate` is for, their downloads
+ * `download.onProgress`.
+ *
+ * - `extend`: the server is asked for an extension. `continueVideo` alone.
+ * - `prepare`: the source is fetched and read, and, for `continueVideo`, its last frame is taken and the join is tried.
+ * - `create`: the segment is submitted. `continueVideo` alone.
+ * - `join`: the segment is fetched and joined to the source.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ContinuePhase = "extend" | "prepare" | "create" | "join"
 
 /**
  * Two clips as one on disk.
@@ -119,10 +135,12 @@ export const joinVideos = <E = never, R = never>(
     const id = VideoFile.isVideoFile(segment) ? null : idOf(segment)
     const joined = working(target, options, (work) =>
       Effect.gen(function* () {
+        yield* enter("prepare", options)
         const first = yield* sourceOf(work, source)
         const job = VideoFile.isVideoFile(segment)
           ? null
           : yield* Effect.mapError(awaitVideo(segment, options), ofJob(idOf(segment)))
+        yield* enter("join", options)
         return yield* finish(work, target, first, job ?? segment, job)
       })
     )
@@ -134,7 +152,13 @@ export const joinVideos = <E = never, R = never>(
 // -----------------------------------------------------------------------------
 
 /** @internal */
-export type Options = Omit<JoinVideosOptions<unknown, unknown>, keyof AwaitVideoOptions>
+export type Options = Omit<JoinVideosOptions<unknown, unknown>, keyof AwaitVideoOptions | "onPhase">
+
+/** @internal */
+export const enter = <E, R>(
+  phase: ContinuePhase,
+  { onPhase }: Pick<JoinVideosOptions<E, R>, "onPhase">
+): Effect.Effect<unknown, E, R> => (onPhase === undefined ? Effect.void : onPhase(phase))
 
 /** What the watch and the downloads would refuse is refused before anything has happened. */
 export const checkWaits = (

@@ -27,7 +27,7 @@ import { duration, positiveInteger } from "../internal/config/environment.js"
 import { checkConfig, finiteCount, finiteTimeout } from "../internal/config/optionRules.js"
 import { withDirect } from "../internal/http/transport.js"
 import { undiciDirect } from "./direct.js"
-import { makeAgent, makeProxies, type Proxies, proxiesFromEnvironment } from "./proxy.js"
+import { makeAgent, makeProxies, type Proxies, proxiesFromEnvironment, proxyOf } from "./proxy.js"
 
 /**
  * @since 0.1.0
@@ -113,6 +113,24 @@ export const layerConfig: Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigE
     ({ proxies, ...options }) => make(options, proxies)
   )
 )
+
+/**
+ * The proxy that `layerConfig` sends requests to a URL through, for messages about it: its origin, without credentials, and the
+ * variable that names it. `null` if such requests go to the server directly.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import * as VideosUndici from "effect-videos/undici"
+ *
+ * const program = VideosUndici.proxyConfigFor(new URL("https://videos.example/v1")).pipe(
+ *   Effect.flatMap((proxy) => Effect.log(proxy === null ? "no proxy" : `${proxy.origin} (${proxy.source})`))
+ * )
+ *
+ * @since 0.1.0
+ * @category configuration
+ */
+export const proxyConfigFor = (url: URL): Config.Config<{ readonly origin: string; readonly source: string } | null> =>
+  Config.map(proxiesFromEnvironment, (proxies) => proxyOf(proxies, url))
 
 const destroyed = (dispatcher: Undici.Dispatcher) =>
   Effect.acquireRelease(Effect.succeed(dispatcher), () => Effect.promise(() => dispatcher.destroy()))

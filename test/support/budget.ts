@@ -44,7 +44,7 @@ export const requests = (budget: Budget) => {
   return { started, request }
 }
 
-/** Wraps the test clock and counts its sleepers. Only the tested code gets it, because `TestClock` does not find a wrapped clock. */
+/** Wraps the test clock and counts its sleepers. Only tested code gets it: `TestClock` does not find a wrapped clock. */
 export const countingClock = Effect.map(TestClock.testClock(), (clock) => {
   let sleeping = 0
   const counting: Clock.Clock = {

@@ -11,7 +11,7 @@ import { Effect } from "effect"
 export const hasFfmpeg = ["ffmpeg", "ffprobe"].every(
   (program) => spawnSync(program, ["-version"], { timeout: 60_000 }).status === 0
 )
-if (!hasFfmpeg) console.log("No film is joined: there is no FFmpeg on the PATH.")
+if (!hasFfmpeg) console.log("Skipping the tests of joined clips: FFmpeg is not on the PATH.")
 
 /** Makes a folder that its scope removes. */
 export const folder = Effect.acquireRelease(

@@ -14,6 +14,7 @@ export const mendCompletions = (text: string): string =>
         .replace(/^( *effect__videos),(\w+),(\w+)\)$/gm, "$1__$2,$3)")
         // `compgen -W` wants words.
         .replace(/compgen -W "([^"$]*)"/g, (_, values: string) => `compgen -W "${values.replaceAll(",", " ")}"`)
+        .replaceAll(" --wizard", "")
         // After a flag comes anything else: whatever the command has, and not the word that is there.
         .replace(/^ *-[\w-]+\)\n *COMPREPLY=\( "\$\{cur\}" \)\n *return 0\n *;;\n/gm, "")
     : text

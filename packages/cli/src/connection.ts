@@ -1,4 +1,4 @@
-/** The library's own configuration, with what the arguments say put before the environment. */
+/** The library's configuration: options of the command line come before the environment. */
 import { createReadStream } from "node:fs"
 import * as Chunk from "effect/Chunk"
 import * as Config from "effect/Config"
@@ -8,18 +8,16 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { VideosConfig } from "effect-videos/Http"
-import { isSecretParameter, type Query, readQueryText } from "effect-videos/internal/config/validateConfig"
+import { Videos, VideosConfig } from "effect-videos"
 import { VideosHttp } from "effect-videos/transport"
-import { proxiesFromEnvironment } from "effect-videos/undici/proxy"
-import { Videos } from "effect-videos/Videos"
+import * as VideosUndici from "effect-videos/undici"
 import { UsageError } from "./errors.js"
 import type { Connection } from "./options.js"
 
 /** No key is longer; a wrong descriptor may never end. */
 const maxKeyLength = 16 * 1024
 
-/** The key, less the line break that ends a file. */
+/** The key, without the line break that ends a file. */
 export const readApiKey = (fd: number): Effect.Effect<Redacted.Redacted, UsageError> => {
   const refuse = (problem: string) => new UsageError({ field: "--api-key-fd", problem })
   if (fd === 1 || fd === 2) return Effect.fail(refuse("must be a descriptor to read from; 1 and 2 are for output"))
@@ -39,51 +37,64 @@ export const readApiKey = (fd: number): Effect.Effect<Redacted.Redacted, UsageEr
   )
 }
 
-/** The query of the arguments: the base URL's, and before it what `--query` says. */
-const queryOf = ({ baseUrl, query }: Connection): Query => ({
-  ...Option.match(baseUrl, { onNone: () => ({}), onSome: (base) => base.query }),
-  ...query
-})
+/** `VIDEOS_QUERY` with the parameters of `--query` in place of its own. */
+const withQuery = (variable: string, query: Connection["query"]): string =>
+  [
+    new URLSearchParams(query).toString(),
+    ...variable
+      .trim()
+      .replace(/^\?/, "")
+      .split("&")
+      .filter((part) => ![...new URLSearchParams(part).keys()].some((name) => Object.hasOwn(query, name)))
+  ]
+    .filter((part) => part !== "")
+    .join("&")
 
 const provider = (connection: Connection): Effect.Effect<ConfigProvider.ConfigProvider, UsageError> =>
   Effect.gen(function* () {
-    const given = new Map<string, string>()
+    const { apiKeyFd, baseUrl, preset, query } = connection
     const environment = yield* Effect.configProviderWith(Effect.succeed)
-    if (Option.isSome(connection.baseUrl)) given.set("OPENAI_BASE_URL", connection.baseUrl.value.url)
-    const query = queryOf(connection)
+    const given = new Map<string, string>()
+    if (Option.isSome(baseUrl)) given.set("OPENAI_BASE_URL", baseUrl.value)
     if (Object.keys(query).length > 0) {
-      // What is wrong with the variable is told by its name, where the configuration is read.
-      const variable = yield* Effect.option(environment.load(Config.string("VIDEOS_QUERY")))
-      const inherited = Option.match(variable, { onNone: () => null, onSome: readQueryText })
-      const whole = inherited !== null && "query" in inherited ? { ...inherited.query, ...query } : query
-      if (inherited === null || "query" in inherited) given.set("VIDEOS_QUERY", new URLSearchParams(whole).toString())
+      const variable = yield* Effect.orElseSucceed(environment.load(Config.string("VIDEOS_QUERY")), () => "")
+      given.set("VIDEOS_QUERY", withQuery(variable, query))
     }
-    if (Option.isSome(connection.preset)) given.set("VIDEOS_PRESET", connection.preset.value)
-    if (Option.isSome(connection.apiKeyFd)) {
-      given.set("OPENAI_API_KEY", Redacted.value(yield* readApiKey(connection.apiKeyFd.value)))
-    }
+    if (Option.isSome(preset)) given.set("VIDEOS_PRESET", preset.value)
+    if (Option.isSome(apiKeyFd)) given.set("OPENAI_API_KEY", Redacted.value(yield* readApiKey(apiKeyFd.value)))
     return ConfigProvider.orElse(ConfigProvider.fromMap(given), () => environment)
   })
 
-/** `VideosConfig` alone. */
+/** A wrong proxy variable is an error of the configuration, before any request. */
+const proxyCheck = VideosUndici.proxyConfigFor(new URL("http://localhost"))
+
 export const configLayer = (connection: Connection) =>
   Layer.unwrapEffect(
-    Effect.map(Effect.zipLeft(provider(connection), proxiesFromEnvironment), (provider) =>
+    Effect.map(Effect.zipLeft(provider(connection), proxyCheck), (provider) =>
       Layer.provide(VideosConfig.layerConfig, Layer.setConfigProvider(provider))
     )
   )
 
-/** Everything that an operation needs, over whatever `HttpClient` there is. */
+/** What an operation needs, over the program's `HttpClient`. */
 export const videosLayer = (connection: Connection) =>
-  Videos.layerWithoutDependencies.pipe(Layer.provide(VideosHttp.layer), Layer.provide(configLayer(connection)))
+  Videos.layerWithoutDependencies.pipe(Layer.provide(VideosHttp.layer), Layer.provideMerge(configLayer(connection)))
 
-/** The arguments again, for a command to copy. The descriptor is closed by then, so that it is left to the caller. */
-export const connectionArguments = (connection: Connection): ReadonlyArray<string> => [
-  ...Option.match(connection.baseUrl, { onNone: () => [], onSome: ({ url }) => ["--base-url", url] }),
-  // A secret is left to the caller, too.
-  ...Object.entries(queryOf(connection)).flatMap(([name, value]) => [
-    "--query",
-    `${name}=${isSecretParameter(name, value) ? "<redacted>" : value}`
-  ]),
-  ...Option.match(connection.preset, { onNone: () => [], onSome: (name) => ["--preset", name] })
-]
+/** The arguments again, for a command to copy. A key and what else is secret is left to the caller. */
+export const connectionArguments = (
+  connection: Connection
+): Effect.Effect<ReadonlyArray<string>, never, VideosConfig> =>
+  Effect.map(VideosConfig, (config) => {
+    const inUrl = Option.match(connection.baseUrl, {
+      onNone: () => [],
+      onSome: (text) => [...new URL(text).searchParams.keys()]
+    })
+    const names = new Set([...inUrl, ...Object.keys(connection.query)])
+    return [
+      ...(Option.isSome(connection.baseUrl) ? ["--base-url", config.baseUrl] : []),
+      ...[...names].flatMap((name) => {
+        const value = config.query[name] ?? ""
+        return ["--query", `${name}=${Redacted.isRedacted(value) ? "<redacted>" : value}`]
+      }),
+      ...Option.match(connection.preset, { onNone: () => [], onSome: (name) => ["--preset", name] })
+    ]
+  })

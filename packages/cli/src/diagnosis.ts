@@ -1,9 +1,8 @@
-/** From a server's answers to what it reads, how it writes errors, and which preset fits it best. No effects. */
-import type { Operation } from "effect-videos/Errors"
-import { readJson } from "effect-videos/internal/protocol/json"
-import { isObject } from "effect-videos/internal/protocol/jsonReaders"
-import { type PresetName, presets } from "effect-videos/Presets"
-import { type Answered, type ErrorShape, type Finding, isAnswered, type Reply, shapeOf } from "./probes.js"
+/** From a server's responses to what it reads, how it writes errors, and which preset fits it best. No effects. */
+import * as Predicate from "effect/Predicate"
+import { type Operation, type PresetName, presets } from "effect-videos"
+import { type ErrorShape, type Finding, parsed, type Reply, shapeOf } from "./probes.js"
+import { withoutOperation } from "./text.js"
 
 export type Known = "yes" | "no" | "unknown"
 
@@ -13,18 +12,20 @@ export interface Encodings {
   readonly because: string
 }
 
-const refused = ({ status }: Answered): boolean =>
+const refused = ({ status }: { readonly status: number }): boolean =>
   status === 401 || status === 403 || status === 404 || status === 405 || status >= 500
 
-const unknownFor = (because: string): Encodings => ({ json: "unknown", form: "unknown", because })
+export const unknownFor = (because: string): Encodings => ({ json: "unknown", form: "unknown", because })
 
-/** `unreadable`: to a body that is no JSON; `impossible`: to JSON that is all wrong; `form`: to a form that is none. */
-export const encodingsOf = (unreadable: Reply, impossible: Reply, form: Reply): Encodings => {
-  if (!isAnswered(unreadable)) return unknownFor(unreadable.broken)
-  if (!isAnswered(impossible)) return unknownFor(impossible.broken)
-  if (!isAnswered(form)) return unknownFor(form.broken)
+/** From the replies to a body that is not JSON, to JSON with wrong fields, and to a body that is not a form. */
+export const encodingsOf = (replies: readonly [notJson: Reply, wrongJson: Reply, notForm: Reply]): Encodings => {
+  const [unreadable, impossible, form] = replies.map(({ response }) => response)
+  if (!unreadable || !impossible || !form) {
+    const error = replies.find(({ response }) => response === null)?.error
+    return unknownFor(error ? withoutOperation(error.message) : "there was no response")
+  }
   if (refused(unreadable) || refused(impossible)) {
-    return unknownFor(`HTTP ${unreadable.status} came before the body was looked at`)
+    return unknownFor(`HTTP ${unreadable.status} came before the body was read`)
   }
   const namesJson = unreadable.status !== 415 && /json/i.test(unreadable.body)
   const differs = impossible.body !== unreadable.body
@@ -38,30 +39,30 @@ export const encodingsOf = (unreadable: Reply, impossible: Reply, form: Reply): 
       unreadable.status === 415
         ? "JSON is refused as a type (415)"
         : namesJson
-          ? "a body that is no JSON is refused as such"
+          ? "a body that is not JSON is refused as such"
           : differs
-            ? "JSON whose fields are wrong is answered otherwise than a body that is no JSON"
-            : "JSON with wrong fields and a body that is no JSON get the same answer, as if there were none",
+            ? "JSON with wrong fields has another error than a body that is not JSON"
+            : "JSON with wrong fields and a body that is not JSON have the same error",
       formRead === "unknown"
         ? `a form got HTTP ${form.status}`
         : formRefused
-          ? "a form is refused, and JSON asked for"
-          : "a form that is none is refused as a form, or read as an empty one"
+          ? "a form is refused"
+          : "a body that is not a form is refused as a form, or read as an empty one"
     ].join("; ")
   }
 }
 
-/** Of the answers that are errors, the shape of the first. */
+/** The shape of the first error. */
 export const errorShapeOf = (replies: ReadonlyArray<Reply>): ErrorShape | null => {
-  const error = replies.find((reply): reply is Answered => isAnswered(reply) && reply.status >= 400)
-  return error === undefined ? null : shapeOf(error.body)
+  const found = replies.find(({ response }) => response !== null && response.status >= 400)
+  return found?.response ? shapeOf(found.response.body) : null
 }
 
 export interface Fit {
   readonly preset: PresetName
-  /** What speaks against it. */
+  /** What the server does otherwise. */
   readonly against: ReadonlyArray<string>
-  /** What speaks for it, beside the operations. */
+  /** What else points to it, beside the operations. */
   readonly hints: ReadonlyArray<string>
 }
 
@@ -75,13 +76,8 @@ export interface Evidence {
 }
 
 const hasCursors = (reply: Reply | undefined): boolean | null => {
-  if (reply === undefined || !isAnswered(reply) || reply.status !== 200) return null
-  try {
-    const page: unknown = readJson(reply.body)
-    return isObject(page) && Array.isArray(page.data) ? "has_more" in page : null
-  } catch {
-    return null
-  }
+  const page = reply?.response?.status === 200 ? parsed(reply.response.body) : undefined
+  return Predicate.isRecord(page) && Array.isArray(page.data) ? "has_more" in page : null
 }
 
 const hintsOf = ({
@@ -109,7 +105,7 @@ const hintsOf = ({
   }
 }
 
-/** Best first: the fewest things against it, then the most for it, then the protocol's own way. */
+/** Best first: the fewest things against it, then the most hints, then the order of the presets. */
 export const fitsOf = (evidence: Evidence): ReadonlyArray<Fit> => {
   const hints = hintsOf(evidence)
   const { encodings, findings } = evidence

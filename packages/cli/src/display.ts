@@ -1,11 +1,10 @@
-/** Progress on standard error, as it was asked for. */
+/** Progress on standard error: bars, lines or events. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { TransferProgress } from "effect-videos/internal/download/transferProgress"
-import { currentMonotonicMillis } from "effect-videos/internal/monotonicClock"
-import type { VideoResource } from "effect-videos/Schema"
+import type { TransferProgress, VideoResource } from "effect-videos"
 import { barLine, plainLine, progressEvent } from "./lines.js"
 import {
   ended,
@@ -13,6 +12,7 @@ import {
   percentOf,
   sawDownload,
   sawJob,
+  sawStep,
   sawTrouble,
   sawUpload,
   start,
@@ -26,6 +26,8 @@ export type ProgressMode = "bar" | "plain" | "json"
 /** One job's place in the display. */
 export interface JobDisplay {
   readonly job: (video: VideoResource) => Effect.Effect<void>
+  /** The command does something of its own, such as a join. */
+  readonly step: (state: string) => Effect.Effect<void>
   readonly upload: (progress: TransferProgress) => Effect.Effect<void>
   readonly download: (progress: TransferProgress) => Effect.Effect<void>
   /** A look told nothing, and another will follow: why, in a few words. */
@@ -39,7 +41,7 @@ export interface Display {
   readonly add: (label: string, first: string) => Effect.Effect<JobDisplay>
 }
 
-/** How progress is told where nobody has said how: bars where they can be drawn. */
+/** The mode of `--progress`. Default: bars if they can be drawn, else lines. */
 export const progressMode = (
   given: Option.Option<ProgressMode> | undefined
 ): Effect.Effect<ProgressMode, never, Screen> =>
@@ -53,10 +55,13 @@ const plainStep = 10
 /** Bars are drawn this often at most. */
 const frame = "100 millis"
 
-type Kind = "job" | "upload" | "download" | "trouble" | "end"
+type Kind = "job" | "step" | "upload" | "download" | "trouble" | "end"
 
-/** Told of each change; may write it at once, or draw it later. */
+/** Gets each change; may write it at once, or draw it later. */
 type Listener = (index: number, kind: Kind, progress: Progress, now: number) => Effect.Effect<void>
+
+/** In milliseconds; not the time of day, which may be set while a job runs. */
+export const monotonicMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 export const makeDisplay = (mode: ProgressMode): Effect.Effect<Display, never, Screen | Scope.Scope> =>
   Effect.gen(function* () {
@@ -64,16 +69,17 @@ export const makeDisplay = (mode: ProgressMode): Effect.Effect<Display, never, S
     const listener = yield* mode === "bar" ? bars(rows) : mode === "plain" ? logLines : events
     return {
       add: (label, first) =>
-        Effect.map(currentMonotonicMillis, (startedAt): JobDisplay => {
+        Effect.map(monotonicMillis, (startedAt): JobDisplay => {
           const index = rows.push(start(label, first, startedAt)) - 1
           const change = (kind: Kind, next: (progress: Progress, now: number) => Progress) =>
-            Effect.flatMap(currentMonotonicMillis, (now) => {
+            Effect.flatMap(monotonicMillis, (now) => {
               const progress = next(rows[index] ?? start(label, first, startedAt), now)
               rows[index] = progress
               return listener(index, kind, progress, now)
             })
           return {
             job: (video) => change("job", (progress, now) => sawJob(progress, video, now)),
+            step: (state) => change("step", (progress) => sawStep(progress, state)),
             upload: (report) => change("upload", (progress, now) => sawUpload(progress, report, now)),
             download: (report) => change("download", (progress, now) => sawDownload(progress, report, now)),
             trouble: (text) => change("trouble", (progress, now) => sawTrouble(progress, text, now)),
@@ -89,7 +95,7 @@ const events: Effect.Effect<Listener, never, Screen> = Effect.map(
   Screen,
   (screen): Listener =>
     (_, kind, progress, now) =>
-      screen.err(`${JSON.stringify(progressEvent(kind, progress, now))}\n`)
+      kind === "step" ? Effect.void : screen.err(`${JSON.stringify(progressEvent(kind, progress, now))}\n`)
 )
 
 const logLines: Effect.Effect<Listener, never, Screen> = Effect.map(Screen, (screen): Listener => {
@@ -118,7 +124,7 @@ const bars = (rows: ReadonlyArray<Progress>): Effect.Effect<Listener, never, Scr
     const style = styles(screen).err
     let drawn = ""
     let height = 0
-    const draw = Effect.flatMap(currentMonotonicMillis, (now) => {
+    const draw = Effect.flatMap(monotonicMillis, (now) => {
       const { columns, rows: lines } = screen.size()
       // The last column is left free: some terminals wrap when it is filled.
       const room = columns - 1

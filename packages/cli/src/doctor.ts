@@ -1,22 +1,22 @@
-/** `doctor`: what the server at the base URL serves, how it answers, and which preset fits. It makes no job. */
+/** `doctor`: what the server at the base URL serves, and which preset fits. It makes no job. */
 import * as Command from "@effect/cli/Command"
-import * as Clock from "effect/Clock"
+import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { VideosConfig } from "effect-videos/Http"
-import { randomId } from "effect-videos/internal/randomId"
+import { VideosConfig } from "effect-videos"
 import { configLayer } from "./connection.js"
-import { encodingsOf, errorShapeOf, fitsOf } from "./diagnosis.js"
+import { encodingsOf, errorShapeOf, fitsOf, unknownFor } from "./diagnosis.js"
 import { UnreachableError } from "./errors.js"
-import { descriptions } from "./help.js"
 import * as options from "./options.js"
-import { ask, findingOf, formProbe, isAnswered, jsonProbe, probesOf } from "./probes.js"
+import { findingOf, formProbe, jsonProbe, makeAsk, probesOf } from "./probes.js"
 import { Screen, type Style } from "./screen.js"
-import { table } from "./text.js"
+import { table, withoutOperation } from "./text.js"
 import { fields, makeWriter } from "./writer.js"
 
-/** What `doctor` says; every field always. */
+type Diagnosis = Effect.Effect.Success<typeof diagnose>
+
+/** Every field always. */
 const recordOf = (diagnosis: Diagnosis) => ({
   base_url: diagnosis.baseUrl,
   query: diagnosis.query,
@@ -40,53 +40,68 @@ const recordOf = (diagnosis: Diagnosis) => ({
   }
 })
 
-type Diagnosis = Effect.Effect.Success<typeof diagnose>
-
 const shapes: { readonly [shape: string]: string } = {
   openai: "{ error: { message, type, param, code } }, the protocol's",
   fastapi: "{ detail }, FastAPI's",
   "new-api": "{ code, message, data }, new-api's",
   json: "JSON of no known shape",
-  html: "HTML: is the base URL right?",
+  html: "HTML: check the base URL",
   text: "plain text",
   empty: "empty bodies"
 }
 
-const reads = ({ form, json }: Diagnosis["encodings"]): string => `JSON: ${json}, forms: ${form}`
+const listed = (items: ReadonlyArray<string>, separator = ", "): string | null =>
+  items.length === 0 ? null : items.join(separator)
 
-const text = (diagnosis: Diagnosis, columns: number) => (style: Style) => {
-  const best = diagnosis.fits[0]
-  const marks = { yes: "yes", no: "no", unknown: "?" } as const
-  const verdict =
+/** The verdict: what works, and what to set. */
+const summary = ({ baseUrl, configured, findings, fits, latency }: Diagnosis, columns: number, style: Style) => {
+  const best = fits[0]
+  const served = (value: string) =>
+    listed(findings.flatMap((finding) => (finding.served === value ? [finding.operation] : [])))
+  const preset =
     best === undefined
-      ? "cannot be told: no answer says what is served"
-      : best.preset === diagnosis.configured
+      ? "unknown: no response shows what is served"
+      : best.preset === configured
         ? `${style.green(best.preset)}, which is set`
-        : `${style.yellow(best.preset)}; set is ${diagnosis.configured}. Use --preset ${best.preset}, or VIDEOS_PRESET=${best.preset}`
+        : `${style.yellow(best.preset)}, but ${configured} is set: use --preset ${best.preset} or VIDEOS_PRESET=${best.preset}`
+  return fields(
+    [
+      ["server", `${baseUrl}, answers in ${latency} ms`],
+      ["preset", preset],
+      ["serves", served("yes")],
+      ["not served", served("no")],
+      ["unknown", served("unknown")]
+    ],
+    style,
+    columns
+  )
+}
+
+const details = (diagnosis: Diagnosis, columns: number, style: Style) => {
+  const { encodings, errors, findings, fits, hasKey, query } = diagnosis
+  const marks = { yes: "yes", no: "no", unknown: "?" } as const
   return [
     fields(
       [
-        ["server", diagnosis.baseUrl],
         [
           "query",
-          Object.entries(diagnosis.query)
-            .map(([name, value]) => `${name}=${value}`)
-            .join("&") || null
+          listed(
+            Object.entries(query).map(([name, value]) => `${name}=${value}`),
+            "&"
+          )
         ],
-        ["key", diagnosis.hasKey ? "sent" : "none"],
-        ["latency", `${diagnosis.latency} ms (median of ${diagnosis.answers})`],
-        ["errors", diagnosis.errors === null ? "none seen" : (shapes[diagnosis.errors] ?? diagnosis.errors)],
-        ["bodies", `${reads(diagnosis.encodings)} (${diagnosis.encodings.because})`],
-        ["preset", verdict],
-        ["against it", best === undefined || best.against.length === 0 ? null : best.against.join(", ")],
-        ["for it", best === undefined || best.hints.length === 0 ? null : best.hints.join(", ")]
+        ["key", hasKey ? "sent" : "none"],
+        ["errors", errors === null ? "none seen" : (shapes[errors] ?? errors)],
+        ["bodies", `JSON: ${encodings.json}, forms: ${encodings.form} (${encodings.because})`],
+        ["against it", listed(fits[0]?.against ?? [])],
+        ["for it", listed(fits[0]?.hints ?? [])]
       ],
       style,
       columns
     ),
     table(
       ["OPERATION", "SERVED", "HTTP", "MS", "INFERRED FROM"],
-      diagnosis.findings.map(({ because, latency, operation, served, status }) => [
+      findings.map(({ because, latency, operation, served, status }) => [
         operation,
         marks[served],
         status === null ? "-" : String(status),
@@ -96,37 +111,30 @@ const text = (diagnosis: Diagnosis, columns: number) => (style: Style) => {
       columns,
       style.bold
     )
-  ].join("\n")
+  ]
 }
-
-const median = (values: ReadonlyArray<number>): number | null =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] ?? null
 
 const diagnose = Effect.gen(function* () {
   const config = yield* VideosConfig
   const { baseUrl } = config
-  const probes = probesOf(`effect-videos-doctor-${randomId().slice(0, 8)}`)
-  const asked = yield* Effect.forEach(probes, (probe) => Effect.map(ask(config, probe), (reply) => ({ probe, reply })))
+  const ask = yield* makeAsk(config)
+  const probes = probesOf(`effect-videos-doctor-${crypto.randomUUID().slice(0, 8)}`)
+  const asked = yield* Effect.forEach(probes, (probe) => Effect.map(ask(probe), (reply) => ({ probe, reply })))
   const replies = asked.map(({ reply }) => reply)
-  const first = replies[0]
-  if (!replies.some(isAnswered)) {
-    return yield* new UnreachableError({
-      baseUrl,
-      detail: first === undefined || isAnswered(first) ? "" : first.broken
-    })
+  const responses = replies.flatMap(({ response }) => (response === null ? [] : [response]))
+  if (responses.length === 0) {
+    const error = replies[0]?.error
+    return yield* new UnreachableError({ baseUrl, detail: error ? withoutOperation(error.message) : "" })
   }
-  const now = yield* Clock.currentTimeMillis
-  const findings = asked.map(({ probe, reply }) => findingOf(config, probe, reply, now))
-  const created = asked.find(({ probe }) => probe.operation === "createVideo")
-  const unread = { broken: "not asked, because it is not known whether createVideo is served" }
+  const findings = asked.map(({ probe, reply }) => findingOf(probe, reply))
+  const created = asked.find(({ probe }) => probe.operation === "createVideo")?.reply
   const isCreateServed = findings.some(({ operation, served }) => operation === "createVideo" && served === "yes")
-  const encodings = encodingsOf(
-    isCreateServed ? (created?.reply ?? unread) : unread,
-    isCreateServed ? yield* ask(config, jsonProbe) : unread,
-    isCreateServed ? yield* ask(config, formProbe) : unread
-  )
-  const answered = replies.filter(isAnswered)
+  const encodings =
+    created !== undefined && isCreateServed
+      ? encodingsOf([created, yield* ask(jsonProbe), yield* ask(formProbe)])
+      : unknownFor("not asked, because it is not known whether createVideo is served")
   const errors = errorShapeOf(replies.slice(1))
+  const latencies = responses.map(({ latency }) => latency).sort((a, b) => a - b)
   return {
     baseUrl,
     query: Object.fromEntries(
@@ -134,12 +142,11 @@ const diagnose = Effect.gen(function* () {
     ),
     hasKey: Option.isSome(config.apiKey),
     configured: config.preset.name,
-    answers: answered.length,
-    latency: median(answered.map(({ latency }) => latency)),
+    latency: latencies[latencies.length >> 1] ?? null,
     findings,
     errors,
     encodings,
-    // With nothing to go by, every preset fits.
+    // Without a finding, every preset fits.
     fits: findings.every(({ served }) => served === "unknown")
       ? []
       : fitsOf({
@@ -148,24 +155,26 @@ const diagnose = Effect.gen(function* () {
           encodings,
           errors,
           list: replies[0],
-          headerNames: [...new Set(answered.flatMap(({ headers }) => Object.keys(headers)))]
+          headerNames: [...new Set(responses.flatMap(({ headers }) => Object.keys(headers)))]
         })
   }
 })
 
-export const doctor = Command.make("doctor", { ...options.connection, ...options.format }, (given) =>
-  Effect.gen(function* () {
-    const screen = yield* Screen
-    const writer = yield* makeWriter(given)
-    const diagnosis = yield* diagnose
-    const columns = screen.terminal.out ? screen.size().columns : Number.MAX_SAFE_INTEGER
-    yield* writer.write(recordOf(diagnosis), text(diagnosis, columns))
-    const refused = diagnosis.findings.find(
-      ({ error }) => error?._tag === "AuthenticationError" && error.reason === "unauthenticated"
-    )
-    if (refused?.error?._tag === "AuthenticationError") return yield* refused.error
-  })
-).pipe(
-  Command.withDescription(descriptions.doctor),
-  Command.provide((given) => configLayer(given))
-)
+export const doctor = Command.make(
+  "doctor",
+  { verbose: Options.boolean("verbose"), ...options.connection, ...options.format },
+  (given) =>
+    Effect.gen(function* () {
+      const screen = yield* Screen
+      const writer = yield* makeWriter(given)
+      const diagnosis = yield* diagnose
+      const columns = screen.terminal.out ? screen.size().columns : Number.MAX_SAFE_INTEGER
+      yield* writer.write(recordOf(diagnosis), (style) =>
+        [summary(diagnosis, columns, style), ...(given.verbose ? details(diagnosis, columns, style) : [])].join("\n")
+      )
+      const refused = diagnosis.findings.find(
+        ({ error }) => error?._tag === "AuthenticationError" && error.reason === "unauthenticated"
+      )
+      if (refused?.error) return yield* refused.error
+    })
+).pipe(Command.provide((given) => configLayer(given)))

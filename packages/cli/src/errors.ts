@@ -1,4 +1,4 @@
-/** What the command itself fails with, beside what the library does. */
+/** The errors of the command itself. */
 import * as Data from "effect/Data"
 
 /** An argument that cannot be used. Nothing was sent. */
@@ -12,12 +12,12 @@ export class UsageError extends Data.TaggedError("UsageError")<{
   }
 }
 
-/** `doctor` got no answer at all. */
+/** `doctor` got no response at all. */
 export class UnreachableError extends Data.TaggedError("UnreachableError")<{
   readonly baseUrl: string
   readonly detail: string
 }> {
   override get message() {
-    return `no answer from ${this.baseUrl}: ${this.detail}`
+    return `no response from ${this.baseUrl}: ${this.detail}`
   }
 }

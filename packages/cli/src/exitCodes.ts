@@ -1,4 +1,4 @@
-/** What the process says at its end: one number for each thing that a script would do differently. */
+/** The exit codes: one number for each thing that a script would do differently. */
 import { isValidationError } from "@effect/cli/ValidationError"
 import type { PlatformError } from "@effect/platform/Error"
 import type { ServeError } from "@effect/platform/HttpServerError"
@@ -7,30 +7,28 @@ import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { JoinVideosError } from "effect-videos/continue/joinVideos"
-import type { AwaitVideoError } from "effect-videos/Stream"
-import type { DownloadToFileError } from "effect-videos/Transfer"
-import type { ExtendVideoError, RetrieveCharacterError } from "effect-videos/Videos"
+import type { AwaitVideoError, DownloadToFileError, ExtendVideoError, RetrieveCharacterError } from "effect-videos"
+import type { JoinVideosError } from "effect-videos/continue"
 import type { UnreachableError, UsageError } from "./errors.js"
 import type { OutputError } from "./screen.js"
 
-/** The codes, in the order of their documentation. Stable: a script may rely on them. */
+/** Stable: a script may rely on them. `help/effect-videos.txt` says when each is used. */
 export const exitCodes = {
-  ok: { code: 0, when: "It worked." },
-  unexpected: { code: 1, when: "A defect of this program." },
-  usage: { code: 2, when: "A wrong argument, setting or request. Nothing was sent." },
-  auth: { code: 3, when: "The key is missing, not accepted, or not permitted to do this." },
-  notFound: { code: 4, when: "No such job or character, or its content is gone." },
-  quota: { code: 5, when: "Too many requests, or no quota left." },
-  refused: { code: 6, when: "The server or its moderation refused the request as it is." },
-  jobFailed: { code: 7, when: "The job ended as failed." },
-  notInTime: { code: 8, when: "The job goes on: the time-out or the stall time-out is over, or it is not ready." },
-  server: { code: 9, when: "The connection broke, or the server failed or gave an answer that cannot be read." },
-  uncertain: { code: 10, when: "It is not known whether the server made a job. Look before sending it again." },
-  file: { code: 11, when: "A file could not be read or written, or is there already." },
-  unsupported: { code: 12, when: "The server does not serve this operation." },
-  interrupted: { code: 130, when: "Ctrl-C." }
-} as const satisfies { readonly [kind: string]: { readonly code: number; readonly when: string } }
+  ok: 0,
+  unexpected: 1,
+  usage: 2,
+  auth: 3,
+  notFound: 4,
+  quota: 5,
+  refused: 6,
+  jobFailed: 7,
+  notInTime: 8,
+  server: 9,
+  uncertain: 10,
+  file: 11,
+  unsupported: 12,
+  interrupted: 130
+} as const
 
 export type ExitKind = keyof typeof exitCodes
 
@@ -108,3 +106,6 @@ const passing: ReadonlySet<ExitKind> = new Set(["notInTime", "server", "quota"])
 
 /** Whether a watch or a download that failed so can go on from where it was. */
 export const mayGoOn = (error: unknown): boolean => passing.has(kindOf(error))
+
+/** Whether another path would do. */
+export const isPathError = Predicate.isTagged("FileError")

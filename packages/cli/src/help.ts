@@ -1,81 +1,120 @@
-/** What the commands are for, and the help of the whole. (`commandHelp.ts` has each command's own.) */
-import { version } from "effect-videos/internal/config/version"
-import { exitCodes } from "./exitCodes.js"
-import type { Style } from "./screen.js"
-import { padEnd, widthOf, wrap } from "./text.js"
+/** The help pages, which are files in `help/`, and what they say of each command's options. No Effect: `--help` is quick. */
+import { readFileSync } from "node:fs"
+import { nearest, quote } from "./text.js"
 
-export const about =
-  "Makes, extends, follows and saves video jobs over the Videos protocol. OPENAI_BASE_URL says where the server is and OPENAI_API_KEY who asks; `effect-videos serve` runs one that needs no key."
-
-/** By command, in the order of the help. */
-export const descriptions = {
-  serve: "Runs a server of the protocol on this machine: no key, no GPU, clips that play.",
-  create:
-    "Makes a new clip from a prompt. With `--watch` it follows the job, with `--output` it saves the clip as well.",
-  extend:
-    'Makes a clip longer: the whole of it, and so many seconds more. From clip to file in one line: `extend video_1 --prompt "the light comes on" --seconds 8 --watch -o out.mp4`.',
-  join: "Joins a clip and one that was made from its last frame, by FFmpeg: what `extend --join` ends with, and how it goes on.",
-  edit: "Makes a clip anew from another, by a prompt that says what changes.",
-  remix: "Makes a job's clip again, with another prompt.",
-  watch:
-    "Follows jobs until each has ended, and saves their clips with `--output`. It is also how to go on after a Ctrl-C.",
-  list: "Shows the server's jobs.",
-  get: "Looks at jobs once, and shows each as it is.",
-  download: "Saves a completed job's clip. What breaks off is resumed, and a file is whole or not there.",
-  delete: "Deletes jobs and their files. Some servers cancel a running job by it.",
-  character: "Makes characters, and looks at them: `character create`, `character get`.",
-  doctor:
-    "Asks the server which operations it serves and how, and says which preset fits. It makes no job: what it sends is about ids that nobody has, or cannot be read."
-} as const
-
-const general: ReadonlyArray<readonly [string, string]> = [
-  ["--help, -h", "Shows this help, or that of the command before it."],
-  ["--version", "Shows the version."],
-  ["--wizard", "Asks for one option after the other, and runs what comes out; also after a command."],
-  ["--completions SHELL", "Writes the completions of a shell: bash, zsh or fish."]
+const commands = [
+  ...["serve", "create", "extend", "join", "edit", "remix", "watch", "list", "get", "download", "delete", "character"],
+  ...["character create", "character get", "doctor"]
 ]
 
-const output =
-  "Standard output has data alone: text for people on a terminal, and one JSON object per line with `--json` or where it is no terminal, so that a pipe into `jq` works. Progress and errors go to standard error, as `--progress` says. NO_COLOR turns colours off, and FORCE_COLOR on."
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8")
 
-/** No term pushes the texts further to the right than this. */
-const widestTerm = 28
+export const version: string = JSON.parse(read("../package.json")).version
 
-/** Terms, and beside them, or under those that are too wide, what they mean. */
-export const terms = (entries: ReadonlyArray<readonly [string, string]>, columns: number, style: Style): string => {
-  // Where there is no room for two columns, every text goes under its term.
-  const most = columns < 60 ? 12 : widestTerm
-  const width = Math.max(4, ...entries.map(([term]) => widthOf(term)).filter((width) => width <= most))
-  const indent = " ".repeat(width + 4)
-  return entries
-    .map(([term, text]) => {
-      const lines = wrap(text, Math.max(24, columns - width - 4))
-      return widthOf(term) <= width
-        ? `  ${style.cyan(padEnd(term, width))}  ${lines.join(`\n${indent}`)}\n`
-        : `  ${style.cyan(term)}\n${indent}${lines.join(`\n${indent}`)}\n`
-    })
-    .join("")
+/** The page of a command, such as `character create`; of the whole for an empty text. */
+export const helpPage = (command: string): string =>
+  read(`../help/${command === "" ? "effect-videos" : command.replaceAll(" ", "-")}.txt`).replace("VERSION", version)
+
+/** The commands below a command. */
+export const commandsBelow = (command: string): ReadonlyArray<string> => {
+  const prefix = command === "" ? "" : `${command} `
+  return commands
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length))
+    .filter((name) => !name.includes(" "))
 }
 
-/** Words under a heading. */
-export const paragraph = (text: string, columns: number): string =>
-  wrap(text, columns - 2)
-    .map((line) => `  ${line}\n`)
-    .join("")
+/** The command that the words begin with, such as `character create`; an empty text if there is none. */
+export const commandOf = (words: ReadonlyArray<string>): string =>
+  commands.filter((name) => `${words.join(" ")} `.startsWith(`${name} `)).at(-1) ?? ""
 
-/** The help of the whole. */
-export const rootHelp = (screenColumns: number, style: Style): string => {
-  const columns = Math.min(100, screenColumns)
-  return [
-    `${style.bold("effect-videos")} ${version}\n\n${paragraph(about, columns)}`,
-    `${style.bold("USAGE")}\n  effect-videos COMMAND [options]\n`,
-    `${style.bold("COMMANDS")}\n${terms(Object.entries(descriptions), columns, style)}`,
-    `${style.bold("OPTIONS")}\n${terms(general, columns, style)}`,
-    `${style.bold("OUTPUT")}\n${paragraph(output, columns)}`,
-    `${style.bold("EXIT CODES")}\n${terms(
-      Object.values(exitCodes).map(({ code, when }) => [String(code), when]),
-      columns,
-      style
-    )}`
-  ].join("\n")
+/** The words before the first option: where the name of a command can be. */
+export const leadingWords = (given: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const end = given.findIndex((argument) => argument.startsWith("-"))
+  return end === -1 ? given : given.slice(0, end)
+}
+
+/** Behind `--`, nothing is an option. */
+const beforeDashes = (given: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const end = given.indexOf("--")
+  return end === -1 ? given : given.slice(0, end)
+}
+
+/** The page that a command line asks for: by `--help`, `-h` or `help`, or by naming a group of commands and nothing else. */
+const pageAsked = (given: ReadonlyArray<string>): string | null => {
+  const isCommand = given[0] === "help"
+  const words = leadingWords(isCommand ? given.slice(1) : given)
+  const command = commandOf(words)
+  const isGroup = commandsBelow(command).length > 0
+  if (isGroup && words.length > command.split(" ").filter((word) => word !== "").length) return null
+  const isAsked = isCommand || beforeDashes(given).some((argument) => argument === "--help" || argument === "-h")
+  return isAsked || (isGroup && given.length === words.length) ? command : null
+}
+
+/** What a command line that asks for help or the version alone prints; `null` for any other. */
+export const textAsked = (given: ReadonlyArray<string>): string | null => {
+  if (given[0] === "--version" || given[0] === "-V") return `${version}\n`
+  const page = pageAsked(given)
+  return page === null ? null : helpPage(page)
+}
+
+/** What every command takes; whether a value follows. */
+const builtIn: ReadonlyArray<readonly [name: string, takesValue: boolean]> = [
+  ["--help", false],
+  ["-h", false],
+  ["--version", false],
+  ["--completions", true],
+  ["--log-level", true]
+]
+
+/** The options on a page: `  -p, --prompt TEXT  What …`. */
+export const optionsOn = (page: string): ReadonlyMap<string, boolean> =>
+  new Map(
+    [...page.matchAll(/^ {2}(?:(-\w), )?(--[\w-]+)(?: (\S+))?(?= {2}|$)/gm)].flatMap(([, alias, name = "", value]) =>
+      [name, ...(alias === undefined ? [] : [alias])].map((name) => [name, value !== undefined] as const)
+    )
+  )
+
+export interface Mistake {
+  readonly field: string
+  readonly problem: string
+}
+
+/**
+ * What is wrong with a command line before its options are read: no such command, or a word that begins with a dash, is not an
+ * option and does not stand behind `--`. `@effect/cli` takes such a word for an id, or the options behind it for arguments.
+ */
+export const mistakeIn = (given: ReadonlyArray<string>): Mistake | null => {
+  const words = leadingWords(given)
+  const command = commandOf(words)
+  const path = command.split(" ").filter((word) => word !== "")
+  const below = commandsBelow(command)
+  if (below.length > 0) {
+    const wrong = words[path.length]
+    if (wrong === undefined) return null
+    const meant = nearest(wrong, below)
+    const question = meant === undefined ? "" : `. Did you mean \`${meant}\`?`
+    return { field: wrong, problem: `is none of ${below.join(", ")}${question}` }
+  }
+  const page = helpPage(command)
+  const options = new Map([...builtIn, ...optionsOn(page)])
+  const rest = given.slice(path.length)
+  for (let index = 0; index < rest.length && rest[index] !== "--"; index++) {
+    const word = rest[index] ?? ""
+    const takesValue = options.get(word.replace(/=.*$/s, ""))
+    if (takesValue === true && !word.includes("=")) index++
+    if (takesValue !== undefined || !/^-./.test(word)) continue
+    // Short ones without a value may stand in one word.
+    if (/^-[^-]/.test(word) && [...word.slice(1)].every((letter) => options.get(`-${letter}`) === false)) continue
+    const meant = word.startsWith("--") ? nearest(word.replace(/=.*$/s, ""), [...options.keys()]) : undefined
+    const [argument] = /(?<= )[A-Z|]+(?=\.{3}|[ \]])/.exec(page.slice(page.indexOf("USAGE"))) ?? []
+    const hint =
+      meant !== undefined
+        ? `. Did you mean \`${meant}\`?`
+        : argument === undefined
+          ? ""
+          : `. If it is the ${argument}, write it last, behind \`--\`: \`-- ${quote(word)}\``
+    return { field: word, problem: `is no option of this command${hint}` }
+  }
+  return null
 }

@@ -1,108 +1,100 @@
-/** `extend --join` and `join`: a longer clip where the server extends nothing. */
+/** `extend --join` and `join`: a longer video by FFmpeg, for servers that extend nothing. */
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
-import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
-import { type ContinueVideoRequest, frameOf, orElse, segmentOf } from "effect-videos/continue/continueVideo"
-import type { Film } from "effect-videos/continue/film"
-import { finish, place, sourceOf, type Work, working } from "effect-videos/continue/joinVideos"
-import { exclusively } from "effect-videos/internal/download/pathLock"
-import { idSegment } from "effect-videos/internal/protocol/validateRequest"
-import { extendAndWatch } from "effect-videos/Stream"
-import type { DownloadedFile } from "effect-videos/Transfer"
-import type * as VideoFile from "effect-videos/VideoFile"
+import * as Option from "effect/Option"
+import { type TransferProgress, VideoFile } from "effect-videos"
+import { type ContinuePhase, type ContinueVideoRequest, continueVideo, joinVideos } from "effect-videos/continue"
 import { connectionArguments, videosLayer } from "./connection.js"
-import type { JobDisplay } from "./display.js"
 import { UsageError } from "./errors.js"
-import { follow, type Plan, watchOptions } from "./follow.js"
-import { descriptions } from "./help.js"
+import { follow, type Job, type Plan } from "./follow.js"
 import * as options from "./options.js"
-import { type Output, outputArguments, planOutput } from "./output.js"
+import { type Output, planOutput } from "./output.js"
 import { Session } from "./session.js"
 import { source, sourceArgument } from "./sources.js"
-import { type Given, submission } from "./submission.js"
-import { watchJobs } from "./watchJobs.js"
 
-/** With both programs found, and a place to work in beside the output. */
-const withWork = <A, E, R>(
-  given: options.Following,
-  option: string,
-  ids: ReadonlyArray<string>,
-  use: (work: Work, output: Output) => Effect.Effect<A, E, R>
-) =>
+/** The file of the result: in a directory, it is named by the segment's job or else by the source. */
+const planJoin = (given: options.Following, option: string, ids: ReadonlyArray<string>, from: string) =>
   Effect.gen(function* () {
     const output = yield* planOutput(given.output, given.overwrite, ids)
     if (output === null) return yield* new UsageError({ field: option, problem: "needs `--output`" })
     if (output.isStandardOutput) {
-      return yield* new UsageError({
-        field: "--output",
-        problem: "must be a file: a join is not written to standard output"
-      })
+      const problem = "must be a file: a join is not written to standard output"
+      return yield* new UsageError({ field: "--output", problem })
     }
-    const path = yield* Path.Path
-    const somewhere = output.target ?? { path: path.resolve(output.pathOf("clip")), isRegular: true }
-    return yield* working(somewhere, { overwrite: output.overwrite }, (work) => use(work, output))
+    const { parse } = yield* Path.Path
+    const path = output.file ?? output.pathOf(ids[0] ?? `${parse(from).name}-longer`)
+    const again = ["-o", path, ...(given.overwrite ? ["--overwrite"] : [])]
+    return { ...output, pathOf: () => path, options: again, file: path } satisfies Output
   })
 
-/** Joins what the server made to the source, if there is one to be joined to. */
-const making =
-  (work: Work, film: () => Film | null) =>
-  (...[video, path, row]: Parameters<NonNullable<Plan["make"]>>) => {
-    const first = film()
-    if (first === null) return null
-    const downloading = { ...work, options: { ...work.options, download: { onProgress: row.download } } }
-    return Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const target = yield* place(path, work.options)
-      const joined = finish(downloading, target, first, video, video)
-      const { bytes, path: saved } = yield* exclusively(fs, target, video.id, () => joined)
-      return { path: saved, bytes, videoId: video.id, resumedFrom: 0, etag: null } satisfies DownloadedFile
-    })
-  }
-
-/** An extension; and where the server serves none, a segment that is joined to the source. */
-export const extendOrJoin = (
-  given: Given & { readonly source: string },
-  request: ContinueVideoRequest,
-  told: (display: JobDisplay) => string | VideoFile.VideoFile
-) =>
-  withWork(given, "--join", [], (work, output) => {
-    const { extraBody, prompt, seconds, size, video } = request
-    let film: Film | null = null
-    return submission(
-      "extend",
-      given,
-      output,
-      (row, watching) => {
-        const segment = Effect.gen(function* () {
-          const session = yield* Session
-          yield* session.notSubmitting
-          const first = yield* sourceOf(work, video)
-          const frame = yield* frameOf(work, first, size)
-          film = first
-          yield* session.submitting("create", connectionArguments(given))
-          return segmentOf(request, first, frame, watching)
-        })
-        return orElse(extendAndWatch({ video: told(row), prompt, seconds, extraBody }, watching), () =>
-          Stream.unwrap(segment)
+/** What both commands pass on, with the phase that goes on now. */
+const progressOf = (job: Job, output: Output) => {
+  let phase: ContinuePhase = "extend"
+  const onProgress = (progress: TransferProgress) =>
+    phase === "prepare"
+      ? Effect.void
+      : Effect.zipRight(
+          job.row.download(progress),
+          phase === "join" && progress.done ? job.row.step("joining") : Effect.void
         )
-      },
-      {
-        resuming: () => (film === null ? { command: "watch" } : { command: "join", before: [given.source] }),
-        make: making(work, () => film)
-      }
-    )
+  return {
+    phase: () => phase,
+    enter: (next: ContinuePhase) =>
+      Effect.sync(() => {
+        phase = next
+      }),
+    options: { ...job.watching, overwrite: output.overwrite, download: { onProgress }, onUpdate: job.saw }
+  }
+}
+
+const fileOf = (videoId: string, { bytes, path }: { readonly bytes: number; readonly path: string }) => ({
+  path,
+  bytes,
+  videoId,
+  resumedFrom: 0,
+  etag: null
+})
+
+/** An extension; if the server serves none, a segment that is joined to the source. */
+export const extendByJoin = (given: options.Submission & { readonly source: string }, request: ContinueVideoRequest) =>
+  Effect.gen(function* () {
+    const session = yield* Session
+    const output = yield* planJoin(given, "--join", [], given.source)
+    const connection = yield* connectionArguments(given)
+    const plan: Plan = { keys: ["extend"], first: "submitting", wait: true, output, connection }
+    yield* follow(plan, given, (job) => {
+      const progress = progressOf(job, output)
+      const onPhase = (next: ContinuePhase) =>
+        Effect.gen(function* () {
+          yield* progress.enter(next)
+          if (next === "extend") yield* session.submitting("extend", connection)
+          if (next === "prepare") {
+            job.resumeBy({ command: "join", before: [given.source] })
+            yield* Effect.zipRight(session.notSubmitting, job.row.step("preparing"))
+          }
+          if (next === "create") {
+            yield* Effect.zipRight(session.submitting("create", connection), job.row.step("submitting"))
+          }
+        })
+      const { video } = request
+      const told = VideoFile.isVideoFile(video)
+        ? VideoFile.withProgress(video, (sent) => (progress.phase() === "extend" ? job.row.upload(sent) : Effect.void))
+        : video
+      const submit = { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
+      return continueVideo({ ...request, video: told }, output.pathOf(), { ...progress.options, submit, onPhase }).pipe(
+        Effect.map((made) => fileOf(made.video.id, made)),
+        Effect.tapError(() => session.notSubmitting)
+      )
+    })
   })
 
 export const join = Command.make(
   "join",
   {
-    source: sourceArgument("The clip that comes first: a completed job, by its id; or a film."),
-    segment: Args.text({ name: "ID" }).pipe(
-      Args.withDescription("The job that was made from the last frame of it. It is waited for.")
-    ),
+    source: sourceArgument,
+    segment: Args.text({ name: "ID" }),
     ...options.following,
     ...options.shown,
     ...options.connection
@@ -111,32 +103,17 @@ export const join = Command.make(
     Effect.gen(function* () {
       const session = yield* Session
       const id = given.segment
-      yield* idSegment("retrieveVideo", "id", id)
       const first = yield* source(given.source)
-      const resume = [...outputArguments(given.output, given.overwrite), ...connectionArguments(given)]
-      const resuming = { command: "join", before: [given.source] } as const
-      yield* withWork(given, "join", [id], (work, output) =>
-        Effect.gen(function* () {
-          yield* session.started(id, { id, ...resuming, options: resume, running: true })
-          const film = yield* sourceOf(work, first)
-          yield* follow(
-            (rowOf) => watchJobs([id], watchOptions(given, [rowOf(id)])),
-            {
-              keys: [id],
-              first: "looking",
-              wait: true,
-              output,
-              resume,
-              connection: connectionArguments(given),
-              resuming: () => resuming,
-              make: making(work, () => film)
-            },
-            given
-          )
-        })
-      )
+      const output = yield* planJoin(given, "join", [id], given.source)
+      const connection = yield* connectionArguments(given)
+      const resume = { command: "join", before: [given.source] } as const
+      yield* session.started(id, { id, ...resume, options: [...output.options, ...connection], running: true })
+      yield* follow({ keys: [id], first: "preparing", wait: true, output, connection }, given, (job) => {
+        job.resumeBy(resume)
+        const { enter, options } = progressOf(job, output)
+        return Effect.map(joinVideos(first, id, output.pathOf(), { ...options, onPhase: enter }), (made) =>
+          fileOf(id, made)
+        )
+      })
     })
-).pipe(
-  Command.withDescription(descriptions.join),
-  Command.provide((given) => videosLayer(given))
-)
+).pipe(Command.provide((given) => videosLayer(given)))

@@ -1,5 +1,5 @@
 /** A job's progress as a line: with a bar for a terminal of any width, plain for a log, as an event for a program. */
-import { phaseOf } from "effect-videos/Schema"
+import { phaseOf } from "effect-videos"
 import { elapsedOf, type Progress, percentOf, stateOf, timeLeftOf, troubleOf } from "./progress.js"
 import type { Style } from "./screen.js"
 import { clean, clock, padEnd, shortId, truncate, widthOf } from "./text.js"

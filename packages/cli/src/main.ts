@@ -1,26 +1,17 @@
 #!/usr/bin/env node
-/** The process: real files, terminal and network, and an exit code. */
-import * as NodeContext from "@effect/platform-node/NodeContext"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
-import * as VideosUndici from "effect-videos/undici"
-import { run } from "./app.js"
-import { exitCodes, kindOfCause } from "./exitCodes.js"
-import { Screen } from "./screen.js"
-import { programName, Session } from "./session.js"
+/** The process. Help and version are printed before anything else is loaded. */
+import { writeSync } from "node:fs"
+import { textAsked } from "./help.js"
 
-// A variable that is wrong is refused by name with the rest of the configuration, before any request.
-const network = Layer.catchAll(VideosUndici.layerConfig, () => Layer.orDie(VideosUndici.layer()))
+const isWritten = (text: string): boolean => {
+  try {
+    writeSync(1, text)
+    return true
+  } catch {
+    return false
+  }
+}
 
-const live = Layer.mergeAll(NodeContext.layer, network, Screen.layer, Session.layer(programName(process.env)))
-
-run(process.argv).pipe(
-  Effect.provide(live),
-  NodeRuntime.runMain({
-    disableErrorReporting: true,
-    disablePrettyLogger: true,
-    teardown: (exit, onExit) => onExit(exitCodes[Exit.isSuccess(exit) ? "ok" : kindOfCause(exit.cause)].code)
-  })
-)
+const text = textAsked(process.argv.slice(2))
+// It tries again, and says why standard output cannot be written.
+if (text === null || !isWritten(text)) await import("./run.js")

@@ -1,47 +1,44 @@
 /**
- * What `doctor` asks a server, and what an answer tells. No request can make a job: ids are invented, and a body that goes to a
- * route that makes jobs cannot be read, or names no model, no prompt, no length and no size that there is.
+ * What `doctor` sends, and what a response shows. No request can make a job: ids are invented, and a body that goes to a route
+ * that makes jobs cannot be read, or names no model, prompt, length and size that exist.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Operation } from "effect-videos/Errors"
-import type { VideosConfigService } from "effect-videos/Http"
-import { makePrepare } from "effect-videos/internal/http/prepareRequest"
-import { makeSecrets } from "effect-videos/internal/http/redaction"
-import type { StatusError } from "effect-videos/internal/http/responseError"
-import { leavesOpen, toError } from "effect-videos/internal/http/responseError"
-import { diagnose } from "effect-videos/internal/http/transportError"
-import { currentMonotonicMillis } from "effect-videos/internal/monotonicClock"
-import { readJson } from "effect-videos/internal/protocol/json"
-import { isObject } from "effect-videos/internal/protocol/jsonReaders"
+import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import { type Operation, presets, VideosConfig, type VideosConfigService, type VideosHttpError } from "effect-videos"
+import { VideosHttp } from "effect-videos/transport"
+import { monotonicMillis } from "./display.js"
+import { withoutOperation } from "./text.js"
 
 // -----------------------------------------------------------------------------
-// questions
+// requests
 // -----------------------------------------------------------------------------
 
 export interface Probe {
   readonly operation: Operation
   readonly method: "GET" | "POST" | "DELETE"
   readonly path: string
-  /** The invented id, where the path has one. */
+  /** The invented id in the path. */
   readonly id: string | null
   readonly body: { readonly type: string; readonly text: string } | null
-  /** What is special about the request, in words. */
+  /** What is special about the request. */
   readonly with: string
 }
 
 const unreadable = { type: "application/json", text: '{"prompt":' }
 
-/** A form in which there is no form. */
-const noForm = { type: "multipart/form-data; boundary=effect-videos-doctor", text: "no form" }
-
-/** JSON that can be read, and in which nothing is right: whoever reads it says something else than of no JSON at all. */
+/** JSON with no field that is right: a server that reads it has another error for it than for a body that is not JSON. */
 const impossible = {
   type: "application/json",
   text: JSON.stringify({ prompt: [], seconds: "none", size: "none", model: "effect-videos-doctor" })
 }
+
+const notForm = { type: "multipart/form-data; boundary=effect-videos-doctor", text: "not a form" }
 
 const post = (operation: Operation, path: string, id: string | null = null): Probe => ({
   operation,
@@ -49,7 +46,7 @@ const post = (operation: Operation, path: string, id: string | null = null): Pro
   path,
   id,
   body: unreadable,
-  with: "a body that is no JSON"
+  with: id === null ? "a body that is not JSON" : "an unknown id and a body that is not JSON"
 })
 
 const read = (operation: Operation, path: string, id: string | null): Probe => ({
@@ -58,10 +55,10 @@ const read = (operation: Operation, path: string, id: string | null): Probe => (
   path,
   id,
   body: null,
-  with: id === null ? "" : "an id that nobody has"
+  with: id === null ? "" : "an unknown id"
 })
 
-/** One question per operation, in the order of the protocol. `id` must be of no job. */
+/** One request per operation, in the order of the protocol. `id` must be of no job. */
 export const probesOf = (id: string): ReadonlyArray<Probe> => [
   read("listVideos", "/videos?limit=1", null),
   read("retrieveVideo", `/videos/${id}`, id),
@@ -69,98 +66,102 @@ export const probesOf = (id: string): ReadonlyArray<Probe> => [
   post("createVideo", "/videos"),
   post("extendVideo", "/videos/extensions"),
   post("editVideo", "/videos/edits"),
-  { ...post("remixVideo", `/videos/${id}/remix`, id), with: "an id that nobody has, and a body that is no JSON" },
+  post("remixVideo", `/videos/${id}/remix`, id),
   { ...read("deleteVideo", `/videos/${id}`, id), method: "DELETE" },
   post("createCharacter", "/videos/characters"),
   read("retrieveCharacter", `/videos/characters/${id}`, id)
 ]
 
-export const formProbe: Probe = { ...post("createVideo", "/videos"), body: noForm, with: "a form that is none" }
+export const formProbe: Probe = { ...post("createVideo", "/videos"), body: notForm, with: "a body that is not a form" }
 
-export const jsonProbe: Probe = {
-  ...post("createVideo", "/videos"),
-  body: impossible,
-  with: "JSON in which no field is right"
-}
+export const jsonProbe: Probe = { ...post("createVideo", "/videos"), body: impossible, with: "JSON with wrong fields" }
 
 // -----------------------------------------------------------------------------
-// answers
+// responses
 // -----------------------------------------------------------------------------
 
-export interface Answered {
-  readonly status: number
-  readonly headers: { readonly [name: string]: string | undefined }
-  readonly body: string
-  readonly latency: number
+export interface Reply {
+  /** `null`: there was no response. The body is as the server sent it, secrets included: it is compared, never shown. */
+  readonly response: {
+    readonly status: number
+    readonly headers: { readonly [name: string]: string | undefined }
+    readonly body: string
+    readonly latency: number
+  } | null
+  /** What the library made of it. */
+  readonly error: VideosHttpError | null
 }
 
-/** An answer, or why there is none. */
-export type Reply = Answered | { readonly broken: string }
+const longest = Duration.seconds(10)
 
-export const isAnswered = (reply: Reply): reply is Answered => "status" in reply
+const withoutBody: ReadonlySet<number> = new Set([204, 205, 304])
 
-/** No server takes longer to refuse something. */
-const patience = Duration.seconds(10)
-
-/** Sends one question, once; no redirect is followed. */
-export const ask = (
-  config: VideosConfigService,
-  { body, method, operation, path }: Probe
-): Effect.Effect<Reply, never, HttpClient.HttpClient> =>
+/** Sends requests by the library's own client, whatever the preset leaves out, and keeps what came back. */
+export const makeAsk = (config: VideosConfigService) =>
   Effect.gen(function* () {
-    const client = yield* HttpClient.HttpClient
-    const { scrub } = makeSecrets(config)
-    const asked = HttpClientRequest.make(method)(path)
-    const request = makePrepare(config)({
-      operation,
-      kind: "read",
-      request: body === null ? asked : HttpClientRequest.bodyText(asked, body.text, body.type)
-    })
-    const started = yield* currentMonotonicMillis
-    return yield* client.execute(request).pipe(
-      Effect.flatMap((response) => Effect.map(response.text, (text) => ({ response, text }))),
-      Effect.flatMap(({ response, text }) =>
-        Effect.map(
-          currentMonotonicMillis,
-          (ended): Reply => ({
-            status: response.status,
-            headers: response.headers,
-            body: scrub(text.slice(0, 64 * 1024)),
-            latency: ended - started
-          })
+    let response: Reply["response"] = null
+    const client = HttpClient.transform(yield* HttpClient.HttpClient, (sent, request) =>
+      Effect.gen(function* () {
+        const started = yield* monotonicMillis
+        const { headers, status, text } = yield* sent
+        const body = yield* text
+        response = { status, headers, body, latency: (yield* monotonicMillis) - started }
+        return HttpClientResponse.fromWeb(
+          request,
+          new Response(withoutBody.has(status) ? null : body, { status, headers })
         )
-      ),
-      Effect.catchAll((error) => Effect.succeed<Reply>({ broken: scrub(diagnose(error.cause ?? error).detail) })),
-      Effect.timeoutTo({
-        duration: Duration.min(patience, config.requestTimeout),
-        onSuccess: (reply) => reply,
-        onTimeout: (): Reply => ({
-          broken: `no answer within ${Duration.format(Duration.min(patience, config.requestTimeout))}`
-        })
       })
     )
+    const everything = { ...config.preset, operations: presets.openai.operations }
+    const layer = VideosHttp.layer.pipe(
+      Layer.provide(Layer.succeed(VideosConfig, { ...config, preset: everything })),
+      Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+    )
+    const http = yield* Effect.provide(VideosHttp, layer)
+    return ({ body, id, method, operation, path }: Probe): Effect.Effect<Reply> => {
+      const request = HttpClientRequest.make(method)(path)
+      const call = http.execute({
+        operation,
+        kind: "read",
+        request: body === null ? request : HttpClientRequest.bodyText(request, body.text, body.type),
+        ...(id === null ? {} : { videoId: id }),
+        options: { retry: false, timeout: Duration.min(longest, config.requestTimeout) }
+      })
+      return Effect.map(
+        Effect.suspend(() => {
+          response = null
+          return Effect.either(call)
+        }),
+        (result) => ({ response, error: Either.isLeft(result) ? result.left : null })
+      )
+    }
   })
 
 /** How a server writes its errors. */
 export type ErrorShape = "openai" | "fastapi" | "new-api" | "json" | "html" | "text" | "empty"
 
-export const shapeOf = (body: string): ErrorShape => {
-  if (body.trim() === "") return "empty"
+export const parsed = (body: string): unknown => {
   try {
-    const value: unknown = readJson(body)
-    if (isObject(value)) {
-      if (isObject(value.error)) return "openai"
-      if ("detail" in value) return "fastapi"
-      if ("code" in value && "message" in value && "data" in value) return "new-api"
-    }
-    return "json"
+    return JSON.parse(body)
   } catch {
-    return /^\s*</.test(body) ? "html" : "text"
+    return undefined
   }
 }
 
+export const shapeOf = (body: string): ErrorShape => {
+  const value = parsed(body)
+  if (body.trim() === "") return "empty"
+  if (value === undefined) return /^\s*</.test(body) ? "html" : "text"
+  if (Predicate.isRecord(value)) {
+    if (Predicate.isRecord(value.error)) return "openai"
+    if ("detail" in value) return "fastapi"
+    if ("code" in value && "message" in value && "data" in value) return "new-api"
+  }
+  return "json"
+}
+
 // -----------------------------------------------------------------------------
-// what an answer tells
+// findings
 // -----------------------------------------------------------------------------
 
 export interface Finding {
@@ -172,91 +173,60 @@ export interface Finding {
   readonly latency: number | null
   /** What was sent, what came back, and what follows from it. */
   readonly because: string
-  /** What the library would have made of the answer; `null` where it is none of its errors. */
-  readonly error: StatusError | null
+  readonly error: VideosHttpError | null
 }
 
-/** The server's own words, short. */
-const words = (error: StatusError): string => {
-  const text = error.detail.replace(/\s+/g, " ").trim()
-  return text === "" ? "no words" : `“${text.length > 80 ? `${text.slice(0, 79)}…` : text}”`
-}
+/** Whether a 404 says that the job is missing, and not the route. */
+const namesMissing = (probe: Probe, code: string | null, detail: string): boolean =>
+  detail.includes(probe.id ?? "-") ||
+  /\b(video|task|job|character)s?\b/i.test(`${code ?? ""} ${detail}`.replaceAll("_", " "))
 
-const conclude = (
-  error: StatusError,
-  probe: Probe
-): { readonly served: Finding["served"]; readonly because: string } => {
+const conclude = (error: VideosHttpError, probe: Probe): Pick<Finding, "served" | "because"> => {
   switch (error._tag) {
     case "OperationUnsupportedError":
-      return { served: "no", because: "the route is not there" }
+      return { served: "no", because: "the route does not exist" }
     case "AuthenticationError":
-      return { served: "unknown", because: "the key was refused before the request was looked at" }
+      return { served: "unknown", because: "the key was refused before the request was read" }
     case "RateLimitedError":
     case "QuotaExceededError":
-      return { served: "unknown", because: "refused before the request was looked at" }
+      return { served: "unknown", because: "refused before the request was read" }
     case "ServerError":
       return { served: "unknown", because: "the server failed" }
     case "VideoNotFoundError":
-      return leavesOpen(error) && !/\bcharacter\b/i.test(error.detail)
-        ? { served: "no", because: "a 404 that names nothing that is missing: the route is not there" }
-        : { served: "yes", because: "it looked for it" }
+      return namesMissing(probe, error.code, error.detail)
+        ? { served: "yes", because: "the id was looked up" }
+        : { served: "no", because: "a 404 that names nothing that is missing: the route does not exist" }
+    case "BadRequestError":
+    case "ConflictError":
+    case "ModerationBlockedError":
+      return { served: "yes", because: probe.body === null ? "the request was read" : "the body was read" }
     default:
-      return { served: "yes", because: probe.body === null ? "it looked at the request" : "it looked at the body" }
+      return { served: "unknown", because: withoutOperation(error.message) }
   }
 }
 
-export const findingOf = (config: VideosConfigService, probe: Probe, reply: Reply, now: number): Finding => {
-  const { method, operation, path } = probe
-  const route = `${method} ${path}`
-  const sent = probe.with === "" ? "" : `${probe.with}: `
-  if (!isAnswered(reply)) {
-    return {
-      operation,
-      route,
-      served: "unknown",
-      status: null,
-      latency: null,
-      because: `${sent}${reply.broken}`,
-      error: null
-    }
-  }
-  const { latency, status } = reply
-  const base = { operation, route, status, latency }
-  if (status >= 300 && status < 400) {
-    return {
-      ...base,
-      served: "unknown",
-      because: `${sent}a redirect to ${makeSecrets(config).scrub(reply.headers["location"] ?? "nowhere")}`,
-      error: null
-    }
-  }
-  if (status < 300) {
-    const json = shapeOf(reply.body) === "json"
-    // A page for people answers anything with 200; so does a proxy that says no in a body (LiteLLM's content).
-    return {
-      ...base,
-      served: json ? "yes" : "unknown",
-      because: `${sent}${json ? "answered" : "answered, but with nothing of the protocol"}`,
-      error: null
-    }
-  }
-  const error = toError(
-    {
-      operation,
-      route,
-      origin: new URL(config.baseUrl).origin,
-      isForeign: false,
-      videoId: probe.id,
-      scrub: makeSecrets(config).scrub
-    },
-    reply,
-    now
-  )
-  const { because, served } = conclude(error, probe)
-  return {
-    ...base,
-    served,
-    because: `${because}: ${probe.with === "" ? "the request" : probe.with} got ${words(error)}`,
+const short = (text: string): string => {
+  const line = text.replace(/\s+/g, " ").trim()
+  return line === "" ? "no message" : `“${line.length > 80 ? `${line.slice(0, 79)}…` : line}”`
+}
+
+export const findingOf = (probe: Probe, { error, response }: Reply): Finding => {
+  const { method, operation, path, with: sent } = probe
+  const base = {
+    operation,
+    route: `${method} ${path}`,
+    status: response?.status ?? null,
+    latency: response?.latency ?? null,
     error
   }
+  const prefix = sent === "" ? "" : `${sent}: `
+  if (error === null) return { ...base, served: "yes", because: `${prefix}answered` }
+  // A page for people answers anything with 200; so does a proxy that refuses in a body (LiteLLM's content).
+  if (response !== null && response.status < 300) {
+    return { ...base, served: "unknown", because: `${prefix}answered, but not in the protocol` }
+  }
+  const { because, served } = conclude(error, probe)
+  const got =
+    "status" in error && "detail" in error ? `: ${sent === "" ? "the request" : sent} got ${short(error.detail)}` : ""
+  return { ...base, served, because: `${because}${got}` }
 }

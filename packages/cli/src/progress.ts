@@ -1,6 +1,5 @@
 /** How far a job is, as this command has seen it: what a bar, a line or an event is made of. No effects, no terminal. */
-import type { TransferProgress } from "effect-videos/internal/download/transferProgress"
-import { phaseOf, type VideoResource } from "effect-videos/Schema"
+import { phaseOf, type TransferProgress, type VideoResource } from "effect-videos"
 
 /** A measurement of something that goes from 0 to `total`. */
 interface Sample {
@@ -19,6 +18,8 @@ export interface Progress {
   readonly label: string
   /** What goes on before anything is known. */
   readonly first: string
+  /** What the command itself does now, if it does anything but wait. */
+  readonly step: string | null
   readonly startedAt: number
   readonly video: VideoResource | null
   /** Of the job's own run; only from where it runs, because a queue says nothing about the run's pace. */
@@ -34,6 +35,7 @@ export interface Progress {
 export const start = (label: string, first: string, now: number): Progress => ({
   label,
   first,
+  step: null,
   startedAt: now,
   video: null,
   run: null,
@@ -54,9 +56,12 @@ const sampled = (course: Course | null, at: number, done: number, total: number 
 export const sawJob = (progress: Progress, video: VideoResource, now: number): Progress => ({
   ...progress,
   video,
+  step: null,
   trouble: null,
   run: phaseOf(video) === "running" && video.progress !== null ? sampled(progress.run, now, video.progress, 100) : null
 })
+
+export const sawStep = (progress: Progress, step: string): Progress => ({ ...progress, step })
 
 export const sawUpload = (progress: Progress, { total, transferred }: TransferProgress, now: number): Progress => ({
   ...progress,
@@ -116,8 +121,9 @@ export const percentOf = (progress: Progress): number | null => {
 }
 
 /** One word or two for what goes on now. */
-export const stateOf = ({ download, end, first, upload, video }: Progress): string => {
+export const stateOf = ({ download, end, first, step, upload, video }: Progress): string => {
   if (end !== null) return video?.status ?? (end.ok ? "done" : "failed")
+  if (step !== null) return step
   if (download !== null) return "saving"
   return video?.status ?? (upload === null ? first : "uploading")
 }

@@ -1,7 +1,6 @@
 /** What is written to standard output: for programs, one JSON object per line whose names stay as they are. */
 import * as DateTime from "effect/DateTime"
-import { phaseOf, type VideoCharacter, type VideoResource } from "effect-videos/Schema"
-import type { DownloadedFile } from "effect-videos/Transfer"
+import { type DownloadedFile, phaseOf, type VideoCharacter, type VideoResource } from "effect-videos"
 
 const unix = (time: DateTime.Utc | null): number | null =>
   time === null ? null : Math.floor(DateTime.toEpochMillis(time) / 1000)

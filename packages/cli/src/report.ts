@@ -1,4 +1,4 @@
-/** Errors as people and programs are told them: on standard error, in one form, with what to do next. */
+/** Errors on standard error, for people or as events: what went wrong, then what to do next. */
 import { stripVTControlCharacters } from "node:util"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import { isValidationError, type ValidationError } from "@effect/cli/ValidationError"
@@ -8,70 +8,71 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { SubmissionUncertainError } from "effect-videos/Errors"
-import type { FileError } from "effect-videos/Transfer"
-import { proxiesFromEnvironment, proxyOf } from "effect-videos/undici/proxy"
-import { type CommandNode, commandAt } from "./commandHelp.js"
+import type { FileError, SubmissionUncertainError } from "effect-videos"
+import * as VideosUndici from "effect-videos/undici"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
+import { commandOf, leadingWords } from "./help.js"
 import { choices } from "./options.js"
 import { Screen, styles } from "./screen.js"
 import { Session } from "./session.js"
-import { clean, quote, wrap } from "./text.js"
+import { clean, quote, withoutOperation, wrap } from "./text.js"
 
-/** The command line that went wrong, for messages about it. */
-export interface CommandLine {
-  /** Its arguments. */
+/** What a message may speak of. */
+interface Context {
   readonly given: ReadonlyArray<string>
-  /** Those before the first option. */
-  readonly words: ReadonlyArray<string>
-  readonly tree: CommandNode
-  /** Errors are to be events. */
-  readonly json: boolean
+  readonly program: string
+  /** As it was given or is in the environment. */
+  readonly baseUrl: string
+  readonly hasKey: boolean
 }
 
-/** `@effect/cli`'s words, as a sentence that names the option. */
-const usage = (error: ValidationError, { tree, words }: CommandLine): string => {
+/** What an option was given. */
+const optionOf = (given: ReadonlyArray<string>, name: string): string | undefined =>
+  given.find((argument) => argument.startsWith(`${name}=`))?.slice(name.length + 1) ??
+  (given.includes(name) ? given[given.indexOf(name) + 1] : undefined)
+
+const variable = (name: string) => Effect.orElseSucceed(Config.string(name), () => "")
+
+const contextOf = (given: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { program } = yield* Session
+    const baseUrl = optionOf(given, "--base-url") || (yield* variable("OPENAI_BASE_URL")) || "https://api.openai.com/v1"
+    const hasKey = optionOf(given, "--api-key-fd") !== undefined || (yield* variable("OPENAI_API_KEY")).trim() !== ""
+    return { given, program, baseUrl, hasKey } satisfies Context
+  })
+
+// -----------------------------------------------------------------------------
+// arguments and settings
+// -----------------------------------------------------------------------------
+
+/** The message of `@effect/cli`, as a sentence that names the option. */
+const usage = (error: ValidationError): string => {
   const text = stripVTControlCharacters(HelpDoc.toAnsiText(error.error))
     .replace(/\s*\n\s*/g, " ")
     .trim()
-  const { node, path } = commandAt(tree, words)
-  if (error._tag === "CommandMismatch" && node.children.length > 0) {
-    const known = node.children.map(({ name }) => name).join(", ")
-    const wrong = words[path.length]
-    return wrong === undefined ? `a command is missing: one of ${known}` : `\`${wrong}\` is none of ${known}`
-  }
-  const [, missing] = /^Expected to find option: '(\S+)'$/.exec(text) ?? []
+  const [, missing] = /^(?:Expected to find option: '|Missing argument <)(.+?)['>]$/.exec(text) ?? []
   if (missing !== undefined) return `\`${missing}\` is missing`
-  const [, argument] = /^Missing argument <(.+)>$/.exec(text) ?? []
-  if (argument !== undefined) return `\`${argument}\` is missing`
   const [, unknown] = /^Received unknown argument: '(.+)'$/.exec(text) ?? []
-  if (unknown !== undefined) {
-    return unknown.startsWith("-")
-      ? `\`${unknown}\` is no option of this command`
-      : `\`${unknown}\` is one argument too many`
-  }
+  if (unknown !== undefined) return `\`${unknown}\` is one argument too many`
   const [, listed] = /^Expected one of the following cases: (.*)$/.exec(text) ?? []
   const option = Object.entries(choices).find(([, values]) => values.join(", ") === listed)?.[0]
   return option === undefined ? text : `\`--${option}\` must be one of ${listed}.`
 }
 
-/** What is wrong, each by itself. The message of each names its variable; the error's own text says it twice. */
-const problemsOf = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
-  error._op === "And" || error._op === "Or"
-    ? [...problemsOf(error.left), ...problemsOf(error.right)]
-    : [error.message.startsWith("`") ? error.message : `${error.path.join("_")}: ${error.message}`]
+/** Each problem by itself, under the name of the option if that is where the setting came from. */
+const problemsOf = (error: ConfigError.ConfigError, given: ReadonlyArray<string>): ReadonlyArray<string> => {
+  if (error._op === "And" || error._op === "Or")
+    return [error.left, error.right].flatMap((one) => problemsOf(one, given))
+  const message = error.message.startsWith("`") ? error.message : `${error.path.join("_")}: ${error.message}`
+  return [optionOf(given, "--base-url") === undefined ? message : message.replace("`OPENAI_BASE_URL`", "`--base-url`")]
+}
 
-/** The settings that a configuration error names are the arguments' too. */
-const configuration = (
-  error: ConfigError.ConfigError,
-  program: string,
-  { words }: CommandLine
-): ReadonlyArray<string> => {
+const configuration = (error: ConfigError.ConfigError, { given, program }: Context): ReadonlyArray<string> => {
   if (!ConfigError.isMissingDataOnly(error)) {
-    const problems = problemsOf(error)
+    const problems = problemsOf(error, given)
     return problems.length === 1 ? problems : problems.map((problem) => `${problem}.`)
   }
-  return words[0] === "serve"
+  return given[0] === "serve"
     ? ["no API key: set OPENAI_API_KEY to the one that requests shall have, or leave out `--require-key`"]
     : [
         "no API key: set OPENAI_API_KEY, or OPENAI_BASE_URL to a server that wants none.",
@@ -79,49 +80,54 @@ const configuration = (
       ]
 }
 
-const uncertain = (error: SubmissionUncertainError, program: string): ReadonlyArray<string> => [
+// -----------------------------------------------------------------------------
+// the server
+// -----------------------------------------------------------------------------
+
+const whereServer = "Is it running? OPENAI_BASE_URL, or `--base-url`, says where the server is."
+
+/** The base URL that was probably meant: most servers have the protocol below `/v1`. */
+const versionHint = ({ baseUrl }: Context): ReadonlyArray<string> => {
+  if (!URL.canParse(baseUrl) || /\/v\d+\w*\/*$/.test(new URL(baseUrl).pathname)) return []
+  return [`The base URL has no version. Did you mean ${baseUrl.replace(/[?#].*$/, "").replace(/\/+$/, "")}/v1?`]
+}
+
+const uncertain = (error: SubmissionUncertainError, { program }: Context): ReadonlyArray<string> => [
   ...(error.candidates.length === 0
     ? error.hasList
       ? [`Look for it with \`${program} list\` first.`]
       : []
     : [`It may be: ${error.candidates.map(({ id }) => id).join(", ")}`]),
-  `To send it again without making a second job, where the server knows the header: --idempotency-key ${error.idempotencyKey}`
+  `To send it again without making a second video, if the server knows the header: --idempotency-key ${error.idempotencyKey}`
 ]
 
-const isNotFound = (error: object): error is { readonly pathOrDescriptor: string | number } =>
-  Predicate.hasProperty(error, "reason") && error.reason === "NotFound" && "pathOrDescriptor" in error
-
-const whereServer = "Is it running? OPENAI_BASE_URL, or `--base-url`, says where the server is."
+/** A body that the server took for an empty one: it wants a form, or another dialect. */
+const isUnread = (error: object): boolean =>
+  Predicate.hasProperty(error, "status") &&
+  Predicate.hasProperty(error, "detail") &&
+  (error.status === 415 ||
+    (error.status === 422 && /required|missing/i.test(String(error.detail))) ||
+    /json|form-data|prompt is required|missing prompt/i.test(String(error.detail)))
 
 /** What a proxy may have done instead of the server. */
 const mayBeTheProxys = (error: object): boolean =>
-  Predicate.hasProperty(error, "_tag") &&
-  (["TransportError", "UnreachableError", "RequestTimeoutError", "ResponseDecodeError", "ServerError"].includes(
-    String(error._tag)
-  ) ||
-    (Predicate.hasProperty(error, "detail") && /^an HTML page/.test(String(error.detail))))
+  (Predicate.hasProperty(error, "_tag") &&
+    ["TransportError", "UnreachableError", "RequestTimeoutError", "ResponseDecodeError", "ServerError"].includes(
+      String(error._tag)
+    )) ||
+  (Predicate.hasProperty(error, "detail") && /HTML/.test(String(error.detail)))
 
-/** What an option was given. */
-const optionOf = (given: ReadonlyArray<string>, name: string): string | undefined =>
-  given.find((argument) => argument.startsWith(`${name}=`))?.slice(name.length + 1) ??
-  (given.includes(name) ? given[given.indexOf(name) + 1] : undefined)
-
-/** The proxy that the request went through, where what failed may be its doing: only its origin is shown. */
-const proxyLines = (failure: unknown, given: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>> =>
+/** The proxy that the request went through, if it may be the cause. */
+const proxyLines = (failure: unknown, { baseUrl }: Context): Effect.Effect<ReadonlyArray<string>> =>
   Effect.gen(function* () {
     const error = Predicate.isTagged(failure, "SubmissionUncertainError")
       ? (failure as SubmissionUncertainError).reason
       : failure
     if (!Predicate.isObject(error) || !mayBeTheProxys(error)) return []
-    const configured = yield* Effect.option(Config.string("OPENAI_BASE_URL"))
-    const at =
-      "origin" in error
-        ? error.origin
-        : (optionOf(given, "--base-url") ?? Option.getOrElse(configured, () => "https://api.openai.com/v1"))
-    const proxies = yield* Effect.orElseSucceed(proxiesFromEnvironment, () => null)
-    if (typeof at !== "string" || !URL.canParse(at)) return []
+    const at = "origin" in error ? String(error.origin) : baseUrl
+    if (!URL.canParse(at)) return []
     const target = new URL(at)
-    const proxy = proxyOf(proxies, target)
+    const proxy = yield* Effect.orElseSucceed(VideosUndici.proxyConfigFor(target), () => null)
     return proxy === null
       ? []
       : [
@@ -130,15 +136,17 @@ const proxyLines = (failure: unknown, given: ReadonlyArray<string>): Effect.Effe
   })
 
 /** The message, and what to do next. */
-const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyArray<string> => {
-  if (isValidationError(error)) {
-    const { path } = commandAt(line.tree, line.words)
-    return [usage(error, line), `See \`${[program, ...path].join(" ")} --help\`.`]
-  }
-  if (ConfigError.isConfigError(error)) return configuration(error, program, line)
+const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
+  const { given, hasKey, program } = context
+  const help = `See \`${[program, ...commandOf(leadingWords(given)).split(" ")].filter((word) => word !== "").join(" ")} --help\`.`
+  if (isValidationError(error)) return [usage(error), help]
+  if (ConfigError.isConfigError(error)) return configuration(error, context)
   if (!Predicate.hasProperty(error, "_tag")) return [String(error)]
-  const message = Predicate.hasProperty(error, "message") ? String(error.message) : String(error._tag)
+  const message = Predicate.hasProperty(error, "message") ? withoutOperation(String(error.message)) : String(error._tag)
+  const has = (name: string, value: unknown) => (error as { readonly [name: string]: unknown })[name] === value
   switch (error._tag) {
+    case "UsageError":
+      return [message, help]
     case "FileError": {
       const { path, pid, reason, videoId } = error as FileError
       if (reason === "exists") return [`${path} exists; \`--overwrite\` replaces it`]
@@ -149,21 +157,32 @@ const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyAr
       ]
     }
     case "WatchTimeoutError":
-      // The library says how a program goes on; the command that does is said below.
+      // The library says how a program resumes; the command that does is printed below.
       return [message.replace(/ The job goes on; watch it again from .*$/, "")]
     case "SubmissionUncertainError":
-      return [message, ...uncertain(error as SubmissionUncertainError, program)]
+      return [message, ...uncertain(error as SubmissionUncertainError, context)]
     case "TransportError":
-      return Predicate.hasProperty(error, "reason") && error.reason === "connect" ? [message, whereServer] : [message]
+      return has("reason", "connect") ? [message, whereServer] : [message]
     case "UnreachableError":
       return [message, whereServer]
     case "AuthenticationError":
-      if (Predicate.hasProperty(error, "isForeign") && error.isForeign === true) return [message]
-      if (Predicate.hasProperty(error, "reason") && error.reason === "forbidden") return [message]
-      return [message, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
+      if (has("isForeign", true) || has("reason", "forbidden")) return [message]
+      return hasKey
+        ? [`the key was refused: ${message}`, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
+        : [`no key is set, and the server wants one: ${message}`, "Set OPENAI_API_KEY, or use `--api-key-fd`."]
+    case "BadRequestError":
+      return isUnread(error)
+        ? [message, `The server may not read this body. \`${program} doctor\` names the preset that fits.`]
+        : [message]
+    case "VideoNotFoundError":
+    case "RedirectError":
+      return [message, ...versionHint(context)]
+    case "ResponseDecodeError":
+      return [message, ...versionHint(context)]
     case "OperationUnsupportedError":
       return [
         message.replace(/ `continueVideo` .*$/, ""),
+        ...versionHint(context),
         ...(message.includes("`continueVideo`")
           ? ["`extend --join` does it by FFmpeg where the server does not."]
           : []),
@@ -172,24 +191,29 @@ const linesOf = (error: unknown, program: string, line: CommandLine): ReadonlyAr
     case "FfmpegUnavailableError":
       return [`cannot start ${Predicate.hasProperty(error, "program") ? error.program : "FFmpeg"}`, "Install FFmpeg."]
     case "MediaError":
-      // The library says how a program goes on; the command that does is said below.
+      // The library says how a program goes on; the command that does is printed below.
       return [message.replace(/ The segment is .*$/, "")]
     case "SystemError":
-      return isNotFound(error) ? [`there is no file ${error.pathOrDescriptor}`] : [message]
+      return has("reason", "NotFound") && "pathOrDescriptor" in error
+        ? [`there is no file ${error.pathOrDescriptor}`]
+        : [message]
     case "ServeError": {
       const cause = Predicate.hasProperty(error, "cause") ? error.cause : undefined
-      return [
-        `the server cannot listen: ${cause instanceof Error ? cause.message : String(cause)}`,
-        "`--port` says where it listens, and 0 is any free port."
-      ]
+      const port = optionOf(given, "--port") ?? "8787"
+      return Predicate.hasProperty(cause, "code") && cause.code === "EADDRINUSE"
+        ? [`port ${port} is in use, maybe by another \`${program} serve\`. \`--port 0\` takes a free one.`]
+        : [`the server cannot listen: ${cause instanceof Error ? cause.message : String(cause)}`]
     }
     default:
       return [message]
   }
 }
 
-/** Tells why the command ended, if that is worth telling. */
-export const report = (cause: Cause.Cause<unknown>, line: CommandLine): Effect.Effect<void, never, Screen | Session> =>
+/** Reports why the command ended, unless there is nothing to report. */
+export const report = (
+  cause: Cause.Cause<unknown>,
+  given: ReadonlyArray<string>
+): Effect.Effect<void, never, Screen | Session> =>
   Effect.gen(function* () {
     const screen = yield* Screen
     const session = yield* Session
@@ -197,31 +221,26 @@ export const report = (cause: Cause.Cause<unknown>, line: CommandLine): Effect.E
     const resume = yield* session.howToResume
     // A server that was stopped, or a reader that went away.
     if (kind === "ok" || (kind === "interrupted" && resume.length === 0)) return
-    const failure = Option.orElse(Cause.failureOption(cause), () => Cause.dieOption(cause))
-    const proxied = yield* proxyLines(Option.getOrUndefined(failure), line.given)
+    const context = yield* contextOf(given)
+    const failure = Option.getOrUndefined(Option.orElse(Cause.failureOption(cause), () => Cause.dieOption(cause)))
+    const proxied = yield* proxyLines(failure, context)
     const lines =
       kind === "interrupted"
         ? ["Stopped."]
         : kind === "unexpected"
           ? [`unexpected: ${Cause.pretty(cause)}`]
           : [
-              ...linesOf(Option.getOrUndefined(failure), session.program, line)
-                // With a proxy in between, whether the server runs is not the first question.
-                .filter((text) => proxied.length === 0 || text !== whereServer),
+              // With a proxy in between, whether the server runs is not the first question.
+              ...linesOf(failure, context).filter((text) => proxied.length === 0 || text !== whereServer),
               ...proxied
             ].map(clean)
-    const exitCode = exitCodes[kind].code
-    if (line.json) {
-      const tag = Option.match(failure, {
-        onNone: () => null,
-        onSome: (error) => (Predicate.hasProperty(error, "_tag") ? String(error._tag) : null)
-      })
+    if (optionOf(given, "--progress") === "json") {
       const event = {
         event: "error",
         kind,
-        tag,
+        tag: Predicate.hasProperty(failure, "_tag") ? String(failure._tag) : null,
         message: lines.join(" "),
-        exit_code: exitCode,
+        exit_code: exitCodes[kind],
         resume: resume.at(1)?.trim() ?? null
       }
       return yield* screen.err(`${JSON.stringify(event)}\n`)

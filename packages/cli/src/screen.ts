@@ -1,4 +1,4 @@
-/** Where output goes: data to standard output, everything else to standard error. A service, so that a test can read both. */
+/** Data goes to standard output, everything else to standard error. A service, so that a test can read both. */
 import { stripVTControlCharacters } from "node:util"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
@@ -6,7 +6,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-/** Whoever read standard output has had enough (`| head -1`). */
+/** The reader of standard output has gone away (`| head -1`). */
 export class OutputClosedError extends Data.TaggedError("OutputClosedError")<{ readonly cause: unknown }> {}
 
 /** Standard output goes where nothing can be written, such as to a full disk. */
@@ -34,7 +34,7 @@ export interface ScreenService {
   readonly size: () => { readonly columns: number; readonly rows: number }
   /** Whether each is coloured. */
   readonly colors: { readonly out: boolean; readonly err: boolean }
-  /** Whether standard error is a terminal in which lines can be drawn again. */
+  /** Whether lines of standard error can be drawn again. */
   readonly cursor: boolean
 }
 
@@ -48,7 +48,8 @@ const isSet = (value: string | undefined): value is string => (value ?? "").trim
  * - `NO_COLOR` (https://no-color.org) turns colours off. Otherwise `FORCE_COLOR` turns them on, or off with `0` or `false`.
  *   Without either, a terminal is coloured.
  * - `TERM=dumb` is a terminal that knows no escape codes; so is one without `TERM`, except on Windows.
- * - With `CI`, what is written is a log, whatever it is written to.
+ * - With `CI`, standard error is a log, whatever it is.
+ * - Bars need both streams on the terminal: `| jq` writes there too, and a bar would be drawn over it.
  */
 export const capabilities = (
   env: Env,
@@ -61,7 +62,7 @@ export const capabilities = (
   const isLog = isSet(env.CI) && !/^(0|false)$/i.test(env.CI.trim())
   return {
     colors: { out: colored(terminal.out), err: colored(terminal.err) },
-    cursor: terminal.err && knowsCodes && !isLog
+    cursor: terminal.err && terminal.out && knowsCodes && !isLog
   }
 }
 
@@ -116,8 +117,8 @@ export const styles = ({ colors }: ScreenService): { readonly out: Style; readon
 })
 
 /**
- * `@effect/cli` writes completions, the version and the wizard through `Console`, coloured whatever they are written to;
- * `mend` may correct them. Its errors are dropped here: they come back as failures, and are told in one place, in one form.
+ * `@effect/cli` writes completions through `Console`, coloured whatever it writes to; `mend` may correct them. Its errors are
+ * dropped here: they come back as failures, and are reported in one place.
  */
 export const withScreenConsole = <A, E, R>(
   self: Effect.Effect<A, E, R>,

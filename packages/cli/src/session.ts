@@ -1,37 +1,36 @@
-/** What is under way, so that a Ctrl-C or a time-out can say how to go on. */
+/** The jobs of this command, so that a Ctrl-C or a time-out can print the command that resumes. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { quote } from "./text.js"
 
-/** The command that goes on with a job from here. */
+/** The command that resumes a job. */
 export interface Resume {
   readonly id: string
   readonly command: "watch" | "download" | "join"
-  /** What comes before the id. */
+  /** Arguments before the id. */
   readonly before?: ReadonlyArray<string>
   readonly options: ReadonlyArray<string>
-  /** Whether the server is still at it. */
+  /** Whether the job still runs on the server. */
   readonly running: boolean
 }
 
 export interface SessionService {
-  /** How this command is called. */
+  /** How this command was started: `effect-videos`, or through npx. */
   readonly program: string
-  /** A submission goes out, and may make a job that nobody has heard of yet. */
+  /** A submission is being sent: it may make a job whose id is not known yet. */
   readonly submitting: (operation: string, connection: ReadonlyArray<string>) => Effect.Effect<void>
-  /** The submission was refused, or its error says what is known of it. */
+  /** The submission has ended without a job. */
   readonly notSubmitting: Effect.Effect<void>
-  /** There is a job, or news of it; `key` stands for it here. */
+  /** There is a job under this key, or it has changed. */
   readonly started: (key: string, resume: Resume) => Effect.Effect<void>
-  /** There is nothing left to do about it. */
+  /** Nothing is left to resume. */
   readonly finished: (key: string) => Effect.Effect<void>
-  /** What to tell somebody who stops now: a sentence, and a command. Empty where nothing is left to do. */
+  /** A sentence and a command, or nothing if no job is left. */
   readonly howToResume: Effect.Effect<ReadonlyArray<string>>
 }
 
 export class Session extends Context.Tag("effect-videos/cli/Session")<Session, SessionService>() {
-  /** `program` is how this command was started. */
   static readonly layer = (program: string): Layer.Layer<Session> => Layer.sync(Session, () => make(program))
 }
 
@@ -58,7 +57,7 @@ const make = (program: string): SessionService => {
       if (submission !== null) {
         const { connection, operation } = submission
         return [
-          `It is not known whether the server has got the ${operation}. To look for its job:`,
+          `It is not known whether the server has received the ${operation}. To look for its video:`,
           commandLine(["list", ...connection])
         ]
       }
@@ -70,8 +69,8 @@ const make = (program: string): SessionService => {
         running === 0
           ? "To go on:"
           : running === 1
-            ? "The job goes on. To resume:"
-            : `${running} jobs go on. To resume:`
+            ? "The server goes on with the video. To resume:"
+            : `The server goes on with ${running} videos. To resume:`
       const { before = [], command, options } = first
       const named = [...before, ...left.map(({ id }) => id)]
       // What begins with a dash is an option anywhere but behind `--`.
@@ -81,6 +80,6 @@ const make = (program: string): SessionService => {
   }
 }
 
-/** How this program is called where somebody has to call it again. */
+/** How this command was started, for commands to copy. */
 export const programName = (env: { readonly [name: string]: string | undefined }): string =>
   env.npm_command === "exec" ? "npx @effect-videos/cli" : "effect-videos"

@@ -1,8 +1,8 @@
-/** What a clip is made from, as an argument: a job, or a film on this machine. */
+/** What a video is made from, as an argument: an id, or a file on this machine. */
 import * as Args from "@effect/cli/Args"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import * as VideoFile from "effect-videos/VideoFile"
+import { VideoFile } from "effect-videos"
 import { UsageError } from "./errors.js"
 
 /** Whether there is such a file. */
@@ -23,11 +23,10 @@ export const source = (text: string) =>
     if (looksLikePath(text))
       return yield* new UsageError({
         field: "ID|FILE",
-        problem: `must be a job's id or a file; there is no file ${text}`
+        problem: `must be the id of a video or a file; there is no file ${text}`
       })
     if (text.startsWith("--")) return yield* new UsageError({ field: text, problem: "is no option of this command" })
     return text
   })
 
-export const sourceArgument = (description: string) =>
-  Args.text({ name: "ID|FILE" }).pipe(Args.withDescription(description))
+export const sourceArgument = Args.text({ name: "ID|FILE" })

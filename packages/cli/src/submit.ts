@@ -4,19 +4,30 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { ImageReference } from "effect-videos/Schema"
-import { createAndWatch, editAndWatch, extendAndWatch, remixAndWatch } from "effect-videos/Stream"
-import * as VideoFile from "effect-videos/VideoFile"
-import type { Videos } from "effect-videos/Videos"
-import { videosLayer } from "./connection.js"
+import * as Stream from "effect/Stream"
+import {
+  createAndWatch,
+  editAndWatch,
+  extendAndWatch,
+  type ImageReference,
+  remixAndWatch,
+  reserveFile,
+  type SubmitAndWatchOptions,
+  VideoFile,
+  type VideoResource,
+  type Videos
+} from "effect-videos"
+import { connectionArguments, videosLayer } from "./connection.js"
 import type { JobDisplay } from "./display.js"
 import { UsageError } from "./errors.js"
-import { descriptions } from "./help.js"
-import { extendOrJoin } from "./join.js"
+import { follow, type Plan, untilSaved } from "./follow.js"
+import { extendByJoin } from "./join.js"
 import * as options from "./options.js"
 import { planOutput } from "./output.js"
+import { Screen } from "./screen.js"
+import { Session } from "./session.js"
 import { isFile, source, sourceArgument } from "./sources.js"
-import { type Given, submission, type Updates } from "./submission.js"
+import { quote } from "./text.js"
 
 const picture = (text: string) =>
   Effect.gen(function* () {
@@ -29,154 +40,117 @@ const picture = (text: string) =>
     })
   })
 
-const told = <A>(video: A | VideoFile.VideoFile, display: JobDisplay): A | VideoFile.VideoFile =>
-  VideoFile.isVideoFile(video) ? VideoFile.withProgress(video, display.upload) : video
+const withUpload = <A>(video: A | VideoFile.VideoFile, row: JobDisplay): A | VideoFile.VideoFile =>
+  VideoFile.isVideoFile(video) ? VideoFile.withProgress(video, row.upload) : video
 
-// -----------------------------------------------------------------------------
-// one submission
-// -----------------------------------------------------------------------------
+/** Submits, and with `--watch` or `--output` follows the job. The path of a file is reserved before anything is sent. */
+const submit = <E>(
+  operation: string,
+  given: options.Submission,
+  updates: (row: JobDisplay, options: SubmitAndWatchOptions) => Stream.Stream<VideoResource, E, Videos>
+) =>
+  Effect.gen(function* () {
+    const screen = yield* Screen
+    const session = yield* Session
+    const output = yield* planOutput(given.output, given.overwrite, [])
+    const connection = yield* connectionArguments(given)
+    const wait = given.watch || output !== null
+    const plan: Plan = { keys: [operation], first: "submitting", wait, output, connection }
+    const submitOptions = { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
+    let id = ""
+    const run = (submitted: (id: string) => Effect.Effect<void>) =>
+      follow(plan, given, (job) => {
+        const made = updates(job.row, { ...job.watching, submit: submitOptions }).pipe(
+          Stream.tap((video) => {
+            id = video.id
+            return submitted(id)
+          }),
+          Stream.tapError(() => session.notSubmitting)
+        )
+        return Effect.zipRight(session.submitting(operation, connection), untilSaved(job, made, plan))
+      })
+    const { file = null, overwrite } = output ?? {}
+    yield* file === null
+      ? run(() => Effect.void)
+      : reserveFile(file, ({ submitted }) => run(submitted), { overwrite: overwrite ?? false })
+    if (!wait && screen.terminal.err && Option.getOrNull(given.progress ?? Option.none()) !== "json") {
+      const words = ["watch", id, "-o", "clip.mp4", ...connection]
+      yield* screen.err(`Next: ${session.program} ${words.map(quote).join(" ")}\n`)
+    }
+  })
 
-const common = {
-  watch: options.watch,
-  ...options.following,
-  extraBody: options.extraBody,
-  idempotencyKey: options.idempotencyKey,
-  ...options.shown,
-  ...options.connection
-}
-
-const submit = <E>(operation: string, given: Given, updates: Updates<E, Videos>) =>
-  Effect.flatMap(planOutput(given.output, given.overwrite, []), (output) =>
-    submission(operation, given, output, updates)
-  )
-
-// -----------------------------------------------------------------------------
-// commands
-// -----------------------------------------------------------------------------
-
-const origin = "The completed job to start from, by its id; or a film, which is uploaded."
-
-const size = Options.text("size").pipe(Options.withPseudoName("widthxheight"))
-const model = Options.text("model").pipe(Options.withPseudoName("name"))
+const size = Options.optional(Options.text("size"))
+const model = Options.optional(Options.text("model"))
 
 export const create = Command.make(
   "create",
   {
-    prompt: options.prompt.pipe(Options.withDescription("What to show, in up to 32,000 characters.")),
-    seconds: options.seconds.pipe(
-      Options.withDescription("Length of the clip. Without it, the server decides."),
-      Options.optional
-    ),
-    size: size.pipe(
-      Options.withDescription("Size of the picture, such as `1280x720`. Without it, the server decides."),
-      Options.optional
-    ),
-    model: model.pipe(
-      Options.withDescription("The server's name for a model. Without it, the server decides."),
-      Options.optional
-    ),
-    image: Options.text("image").pipe(
-      Options.withPseudoName("file|url|id"),
-      Options.withDescription(
-        "A picture to start from: a file, which is uploaded, a URL, or the id of an uploaded file."
-      ),
-      Options.optional
-    ),
-    ...common
+    seconds: Options.optional(options.seconds),
+    size,
+    model,
+    image: Options.optional(Options.text("image")),
+    ...options.submission
   },
   (given) =>
     Effect.gen(function* () {
+      const prompt = yield* options.promptOf(given)
       const image = Option.isSome(given.image) ? yield* picture(given.image.value) : undefined
-      yield* submit("create", given, (display, watching) =>
+      yield* submit("create", given, (row, watching) =>
         createAndWatch(
           {
-            prompt: given.prompt,
+            prompt,
             seconds: Option.getOrUndefined(given.seconds),
             size: Option.getOrUndefined(given.size),
             model: Option.getOrUndefined(given.model),
-            inputReference: image === undefined ? undefined : told(image, display),
+            inputReference: image === undefined ? undefined : withUpload(image, row),
             extraBody: given.extraBody
           },
           watching
         )
       )
     })
-).pipe(
-  Command.withDescription(descriptions.create),
-  Command.provide((given) => videosLayer(given))
-)
+).pipe(Command.provide((given) => videosLayer(given)))
 
 export const extend = Command.make(
   "extend",
   {
-    source: sourceArgument(origin),
-    prompt: options.prompt.pipe(Options.withDescription("What happens next, in up to 32,000 characters.")),
-    seconds: options.seconds.pipe(Options.withDescription("Length of what is added. The new clip is the whole.")),
-    join: Options.boolean("join").pipe(
-      Options.withDescription(
-        "Where the server extends nothing, makes a clip that begins with the last frame, and joins the two by FFmpeg. Needs `--output`."
-      )
-    ),
-    size: size.pipe(
-      Options.withDescription("With `--join`: the size to ask for, if not that of the clip."),
-      Options.optional
-    ),
-    model: model.pipe(Options.withDescription("With `--join`: the server's name for a model."), Options.optional),
-    ...common
+    source: sourceArgument,
+    seconds: options.seconds,
+    join: Options.boolean("join"),
+    size,
+    model,
+    ...options.submission
   },
   (given) =>
     Effect.gen(function* () {
+      const { extraBody, seconds } = given
+      const prompt = yield* options.promptOf(given)
       const video = yield* source(given.source)
-      const { extraBody, prompt, seconds } = given
-      const options = { size: Option.getOrUndefined(given.size), model: Option.getOrUndefined(given.model) }
-      if (given.join) {
-        const request = { video, prompt, seconds, extraBody, ...options }
-        return yield* extendOrJoin(given, request, (display) => told(video, display))
-      }
-      for (const [name, value] of Object.entries(options)) {
+      const segment = { size: Option.getOrUndefined(given.size), model: Option.getOrUndefined(given.model) }
+      if (given.join) return yield* extendByJoin(given, { video, prompt, seconds, extraBody, ...segment })
+      for (const [name, value] of Object.entries(segment)) {
         if (value !== undefined) return yield* new UsageError({ field: `--${name}`, problem: "needs `--join`" })
       }
-      yield* submit("extend", given, (display, watching) =>
-        extendAndWatch({ video: told(video, display), prompt, seconds, extraBody }, watching)
+      yield* submit("extend", given, (row, watching) =>
+        extendAndWatch({ video: withUpload(video, row), prompt, seconds, extraBody }, watching)
       )
     })
-).pipe(
-  Command.withDescription(descriptions.extend),
-  Command.provide((given) => videosLayer(given))
-)
+).pipe(Command.provide((given) => videosLayer(given)))
 
-export const edit = Command.make(
-  "edit",
-  {
-    source: sourceArgument(origin),
-    prompt: options.prompt.pipe(Options.withDescription("What changes, in up to 32,000 characters.")),
-    ...common
-  },
-  (given) =>
-    Effect.gen(function* () {
-      const video = yield* source(given.source)
-      const { extraBody, prompt } = given
-      yield* submit("edit", given, (display, watching) =>
-        editAndWatch({ video: told(video, display), prompt, extraBody }, watching)
-      )
-    })
-).pipe(
-  Command.withDescription(descriptions.edit),
-  Command.provide((given) => videosLayer(given))
-)
+export const edit = Command.make("edit", { source: sourceArgument, ...options.submission }, (given) =>
+  Effect.gen(function* () {
+    const prompt = yield* options.promptOf(given)
+    const video = yield* source(given.source)
+    const { extraBody } = given
+    yield* submit("edit", given, (row, watching) =>
+      editAndWatch({ video: withUpload(video, row), prompt, extraBody }, watching)
+    )
+  })
+).pipe(Command.provide((given) => videosLayer(given)))
 
-export const remix = Command.make(
-  "remix",
-  {
-    id: Args.text({ name: "ID" }).pipe(Args.withDescription("The completed job to remix.")),
-    prompt: options.prompt.pipe(Options.withDescription("The new prompt, in up to 32,000 characters.")),
-    ...common
-  },
-  (given) => {
-    const { extraBody, id, prompt } = given
+export const remix = Command.make("remix", { id: Args.text({ name: "ID" }), ...options.submission }, (given) =>
+  Effect.flatMap(options.promptOf(given), (prompt) => {
+    const { extraBody, id } = given
     return submit("remix", given, (_, watching) => remixAndWatch({ video: id, prompt, extraBody }, watching))
-  }
-).pipe(
-  Command.withDescription(descriptions.remix),
-  Command.provide((given) => videosLayer(given))
-)
+  })
+).pipe(Command.provide((given) => videosLayer(given)))

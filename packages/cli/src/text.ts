@@ -96,3 +96,27 @@ export const table = (
     )
   return `${[heading(line(headings)), ...cells.map(line)].join("\n")}\n`
 }
+
+/** A message of the library, without the name of its function. */
+export const withoutOperation = (message: string): string => message.replace(/^[a-z]+(?:[A-Z]\w*)+: /, "")
+
+/** The candidate that a mistyped word most likely means. */
+export const nearest = (word: string, candidates: ReadonlyArray<string>): string | undefined => {
+  const distance = (a: string, b: string): number => {
+    let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+    for (let i = 1; i <= a.length; i++) {
+      const next = [i]
+      for (let j = 1; j <= b.length; j++) {
+        const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+        next[j] = Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1)
+      }
+      row = next
+    }
+    return row[b.length] ?? 0
+  }
+  const most = Math.max(1, Math.floor(word.length / 3))
+  return candidates
+    .map((candidate) => ({ candidate, far: distance(word, candidate) }))
+    .filter(({ far }) => far <= most)
+    .sort((a, b) => a.far - b.far)[0]?.candidate
+}

@@ -1,11 +1,10 @@
 /** Data on standard output: JSON lines for programs, text for people. */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import { phaseOf, type VideoResource } from "effect-videos/Schema"
-import type { DownloadedFile } from "effect-videos/Transfer"
+import { type DownloadedFile, phaseOf, type VideoResource } from "effect-videos"
 import { jobRecord } from "./records.js"
 import { type OutputError, Screen, type Style, styles } from "./screen.js"
-import { bytes, clean, padEnd, table, truncate, wrap } from "./text.js"
+import { bytes, clean, padEnd, table, wrap } from "./text.js"
 
 export interface Writer {
   /** One object as a line of JSON, or what people see instead. */
@@ -83,37 +82,62 @@ export const jobText = (video: VideoResource, file: DownloadedFile | null) => (s
 export const writeJob = (writer: Writer, video: VideoResource, file: DownloadedFile | null = null) =>
   writer.write(jobRecord(video, file), jobText(video, file))
 
-/** How far it is says something while it runs. */
+/** With the progress while it runs. */
 const statusText = (video: VideoResource): string =>
   phaseOf(video) === "running" && video.progress !== null
     ? `${video.status} ${Math.round(video.progress)} %`
     : video.status
 
-/** Ids alone fill a line that is narrower. */
-const leastTable = 72
+const lengthText = ({ seconds }: VideoResource): string => (seconds === null ? "" : `${seconds} s`)
 
-const briefly = (videos: ReadonlyArray<VideoResource>, columns: number, style: Style): string =>
-  videos
-    .map((video) => {
-      const facts = [statusText(video), video.seconds === null ? "" : `${video.seconds} s`, video.size ?? ""]
-      const said = [facts.filter((fact) => fact !== "").join(", "), video.prompt ?? ""].filter((line) => line !== "")
-      return `${style.bold(clean(video.id))}\n${said.map((line) => `  ${truncate(clean(line), columns - 2)}\n`).join("")}`
-    })
-    .join("")
+/** `5 s ago`, `2 min ago`, `3 h ago`, `12 days ago`. */
+const ageText = (created: DateTime.Utc | null, now: number): string => {
+  if (created === null) return ""
+  const seconds = Math.max(0, Math.floor((now - DateTime.toEpochMillis(created)) / 1000))
+  if (seconds < 60) return `${seconds} s ago`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)} h ago`
+  return `${Math.floor(seconds / 86_400)} days ago`
+}
 
-export const jobsTable = (videos: ReadonlyArray<VideoResource>, columns: number) => (style: Style) =>
-  columns < leastTable
-    ? briefly(videos, columns, style)
-    : table(
-        ["ID", "STATUS", "LENGTH", "SIZE", "CREATED", "PROMPT"],
-        videos.map((video) => [
-          video.id,
-          statusText(video),
-          video.seconds === null ? "" : `${video.seconds} s`,
-          video.size ?? "",
-          time(video.createdAt)?.slice(0, 16) ?? "",
-          video.prompt ?? ""
-        ]),
-        columns,
-        style.bold
-      )
+/** The ends of ids, as short as tells them apart; an id whose end is of no use is shown whole. */
+const shortIds = (videos: ReadonlyArray<VideoResource>): ReadonlyArray<string> =>
+  videos.map(({ id }) => {
+    const end = [6, 8]
+      .map((length) => id.slice(-length))
+      .find((end) => videos.filter((other) => other.id.endsWith(end)).length === 1)
+    return id.length > 12 && end !== undefined && /^[0-9A-Za-z]+$/.test(end) ? end : id
+  })
+
+/** The prompt takes the rest of the line. */
+export const jobsTable = (videos: ReadonlyArray<VideoResource>, columns: number, style: Style, now: number): string => {
+  const ids = shortIds(videos)
+  return table(
+    ["ID", "AGE", "STATUS", "LENGTH", "PROMPT"],
+    videos.map((video, index) => [
+      ids[index] ?? "",
+      ageText(video.createdAt, now),
+      statusText(video),
+      lengthText(video),
+      video.prompt ?? ""
+    ]),
+    columns,
+    style.bold
+  )
+}
+
+export const longTable = (videos: ReadonlyArray<VideoResource>, columns: number, style: Style): string =>
+  table(
+    ["ID", "CREATED", "STATUS", "LENGTH", "SIZE", "MODEL", "PROMPT"],
+    videos.map((video) => [
+      video.id,
+      time(video.createdAt)?.slice(0, 16) ?? "",
+      statusText(video),
+      lengthText(video),
+      video.size ?? "",
+      video.model ?? "",
+      video.prompt ?? ""
+    ]),
+    columns,
+    style.bold
+  )

@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { exitCodes } from "../src/exitCodes.js"
+import { commandsBelow, helpPage, optionsOn } from "../src/help.js"
 import { cli, jobs, serverLayer } from "./support.js"
 
 /** Command lines that are wrong, and what the error must say. */
 const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]> = [
-  [["create"], "--prompt"],
+  [["create"], "`PROMPT` is missing"],
+  [["create", "--prompt", "x", "a lighthouse"], "`a lighthouse` is one argument too many"],
   [["create", "--prompt", ""], "`prompt` must be a text of 1 to 32,000 characters"],
   [["create", "--prompt", "x".repeat(32_001)], "`prompt` must be"],
   [["create", "--prompt", "x", "--seconds", "5"], "`--seconds` must be one of 4, 8, 12, 16, 20"],
@@ -13,14 +16,14 @@ const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]>
   [["create", "--prompt", "x", "--set", "seed"], "`--set` must be written as `name=value`"],
   [["create", "--prompt", "x", "--image", "./none.png"], "`--image` must be a URL, a file or the id"],
   [["create", "--prompt", "x", "--overwrite"], "`--overwrite` needs `--output`"],
-  [["create", "--prompt", "x", "-o", "/nowhere/at/all/clip.mp4"], "`--output` is in a directory that is not there"],
+  [["create", "--prompt", "x", "-o", "/dev/null/at/all/clip.mp4"], "`--output` is in a directory that cannot be made"],
   [["create", "--prompt", "x", "-o", "-"], "`--output` must be a path"],
   [["create", "--prompt", "x", "--base-url", "ftp://host/v1"], "`--base-url` must be an http(s) URL"],
   [["create", "--prompt", "x", "--base-url", "http://me:pw@host/v1"], "`--base-url` must be an http(s) URL"],
   [["create", "--prompt", "x", "--preset", "other"], "`--preset` must be one of openai, azure"],
   [["create", "--prompt", "x", "--api-key-fd", "x"], "`--api-key-fd` must be a whole number"],
   [["create", "--prompt", "x", "--api-key-fd", "1"], "`--api-key-fd` must be a descriptor to read from"],
-  [["create", "--promt", "x"], "Did you mean '--prompt'"],
+  [["create", "--promt", "x"], "Did you mean `--prompt`?"],
   [["create", "--prompt", "x", "more"], "`more` is one argument too many"],
   [["extend", "./none.mp4", "--prompt", "x", "--seconds", "8"], "there is no file ./none.mp4"],
   [["extend", "video_1", "--prompt", "x"], "--seconds"],
@@ -30,15 +33,17 @@ const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]>
   [["extend", "video_1", "--prompt", "x", "--seconds", "8", "--model", "m"], "`--model` needs `--join`"],
   [["join", "video_1"], "ID"],
   [["join", "video_1", "video_2"], "`join` needs `--output`"],
-  [["join", "video_1", "..", "-o", "clip.mp4"], "`id` must be"],
+  [["join", "video_1", "..", "-o", "clip.mp4"], "`segment` must be"],
   [["join", "./none.mp4", "video_2", "-o", "clip.mp4"], "there is no file ./none.mp4"],
   [["watch"], "ID"],
   [["watch", "video_1", "--frob"], "`--frob` is no option of this command"],
-  [["watch", "a", "b", "-o", "one.mp4"], "`--output` must be a directory where there are several jobs"],
+  [["watch", "a", "b", "-o", "package.json"], "`--output` must be a directory if there are several videos"],
   [["list", "--limit", "0"], "`--limit` must be a whole number from 1"],
   [["list", "--order", "up"], "`--order` must be one of asc, desc"],
   [["download", "video_1", "--variant", "thumbnail"], "`--output` must be given for a thumbnail"],
-  [["frob"], "`frob` is none of serve, "]
+  [["frob"], "`frob` is none of serve, "],
+  [["lst"], "Did you mean `list`?"],
+  [["create", "--wizard"], "`--wizard` is no option of this command"]
 ]
 
 describe("a wrong command line", () => {
@@ -73,6 +78,9 @@ describe("a wrong command line", () => {
   )
 })
 
+/** On the page of the whole. */
+const builtIn = ["-h", "--help", "--version", "--completions", "--log-level"]
+
 describe("a right command line", () => {
   it.effect("takes options before and behind what they are about", () =>
     Effect.gen(function* () {
@@ -105,53 +113,47 @@ describe("a right command line", () => {
     }).pipe(Effect.provide(serverLayer({ queueTime: 0, runTime: 0 })))
   )
 
-  it.effect("has a help of sentences", () =>
+  it.effect("has a page of help for the whole and for each command, with an example, in 80 columns", () =>
     Effect.gen(function* () {
       const whole = yield* cli(["--help"])
-      assert.strictEqual(whole.code, 0)
-      for (const name of ["serve", "extend", "doctor"]) assert.match(whole.out, new RegExp(`^  ${name} `, "m"))
-      assert.include(whole.out, "130")
-      assert.strictEqual((yield* cli([])).out, whole.out)
-      const commands = [
-        ...[
-          "serve",
-          "create",
-          "extend",
-          "join",
-          "edit",
-          "remix",
-          "watch",
-          "list",
-          "get",
-          "download",
-          "delete",
-          "doctor"
-        ],
-        ...["character", "character create", "character get"]
-      ]
-      for (const command of commands) {
-        const { code, err, out } = yield* cli([...command.split(" "), "--help"], { columns: 80 })
+      assert.deepStrictEqual([whole.code, whole.err], [0, ""])
+      for (const code of Object.values(exitCodes)) assert.match(whole.out, new RegExp(`^  ${code} `, "m"))
+      const same = [[], ["help"], ["-h"]]
+      for (const line of same) assert.strictEqual((yield* cli(line)).out, whole.out)
+      const groups = [...commandsBelow("character")].map((name) => `character ${name}`)
+      for (const command of [...commandsBelow(""), ...groups]) {
+        const { code, err, out } = yield* cli([...command.split(" "), "--help"])
         assert.deepStrictEqual([code, err], [0, ""], command)
-        assert.match(out, new RegExp(`^  effect-videos ${command} .*\\[options\\]$`, "m"))
-        // No escape codes where nobody looks, no boilerplate of the parser's, nothing that is wider than the terminal.
-        assert.notInclude(out, "\u001b")
-        assert.notMatch(out, /user-defined|This setting|This option|This argument/)
+        assert.strictEqual((yield* cli(["help", ...command.split(" ")])).out, out)
+        assert.match(out, new RegExp(`^USAGE\\n  effect-videos ${command} .*\\[options\\]$`, "m"))
+        assert.match(out, new RegExp(`^EXAMPLES\\n  effect-videos ${command.split(" ")[0]}`, "m"))
         assert.isTrue(
           out.split("\n").every((line) => line.length <= 80),
           out
         )
       }
-      const one = yield* cli(["extend", "--help"])
-      assert.include(one.out, "effect-videos extend ID|FILE --prompt text --seconds 4|8|12|16|20 [options]")
-      assert.match(one.out, /^ {2}--seconds 4\|8\|12\|16\|20 +Length of what is added\. The new clip is the whole\.$/m)
       // A group without a command has nothing else to say.
       assert.strictEqual((yield* cli(["character"])).out, (yield* cli(["character", "--help"])).out)
+      assert.strictEqual((yield* cli(["-V"])).out, (yield* cli(["--version"])).out)
+    }).pipe(Effect.provide(serverLayer()))
+  )
+
+  it.effect("has each option of a command on its page, and no other", () =>
+    Effect.gen(function* () {
+      const { out } = yield* cli(["--completions", "bash"])
+      for (const command of [...commandsBelow(""), "character create", "character get"]) {
+        if (command === "character") continue
+        const name = `effect__videos__${command.replace(" ", "__")}`
+        const [, offered = ""] = new RegExp(`${name}\\)\\s+opts="([^"]*)"`).exec(out) ?? []
+        const options = offered.split(/\s+/).filter((word) => word.startsWith("-") && !builtIn.includes(word))
+        assert.sameMembers([...optionsOn(helpPage(command)).keys()], options, command)
+      }
     }).pipe(Effect.provide(serverLayer()))
   )
 
   it.effect.each([
     [["creat", "-p", "x"], "`creat` is none of serve, create, extend", "effect-videos --help"],
-    [["create"], "`--prompt` is missing", "effect-videos create --help"],
+    [["create"], "`PROMPT` is missing", "effect-videos create --help"],
     [["create", "-p", "x", "--nonsense"], "`--nonsense` is no option of this command", "effect-videos create --help"],
     [["doctor", "now"], "`now` is one argument too many", "effect-videos doctor --help"],
     [["watch"], "`ID` is missing", "effect-videos watch --help"],

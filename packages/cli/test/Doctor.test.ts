@@ -2,7 +2,7 @@ import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { RequestError } from "@effect/platform/HttpClientError"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import { isPresetName, presets } from "effect-videos/Presets"
+import { type PresetName, presets } from "effect-videos"
 import { cli, jobs, serverLayer } from "./support.js"
 
 interface Told {
@@ -15,7 +15,7 @@ interface Told {
 const toldBy = (records: ReadonlyArray<unknown>) => records[0] as Told
 
 describe("doctor", () => {
-  for (const preset of Object.keys(presets).filter(isPresetName)) {
+  for (const preset of Object.values(presets).map(({ name }) => name as PresetName)) {
     // It keeps no jobs: the embedded server does not answer like it.
     if (preset === "dynamo") continue
     it.effect(`finds out that a server is one of ${preset}, and makes no job`, () =>
@@ -67,12 +67,12 @@ describe("doctor", () => {
 
   it.effect("says when the key is refused, with its exit code, and never shows it", () =>
     Effect.gen(function* () {
-      const { code, err, out } = yield* cli(["doctor", "--table"], { columns: 100 })
+      const { code, err, out } = yield* cli(["doctor", "--table", "--verbose"], { columns: 100 })
       assert.strictEqual(code, 3)
-      assert.include(out, "the key was refused before the request was looked at")
+      assert.include(out, "the key was refused before the request was read")
       assert.notInclude(out + err, "sk-wrong-and-secret")
       // Every preset would fit as well: none is named.
-      assert.match(out, /^preset +cannot be told: no answer says what is served$/m)
+      assert.match(out, /^preset +unknown: no response shows what is served$/m)
       assert.match(
         out,
         /^bodies +JSON: unknown, forms: unknown \(not asked, because it is not known whether createVideo is served\)$/m
@@ -90,7 +90,7 @@ describe("doctor", () => {
     Effect.gen(function* () {
       const { code, err } = yield* cli(["doctor", "--base-url", "http://host.invalid/v1"])
       assert.strictEqual(code, 9)
-      assert.include(err, "no answer from http://host.invalid/v1")
+      assert.include(err, "no response from http://host.invalid/v1")
       assert.include(err, "`--base-url`, says where the server is")
     }).pipe(
       Effect.provide(

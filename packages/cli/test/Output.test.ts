@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { inspect } from "@effect-videos/server/Media"
-import { Effect } from "effect"
+import { Effect, TestClock } from "effect"
 import { cli, cliOverTime, jobs, serverLayer, terminal } from "./support.js"
 
 const instant = { queueTime: 0, runTime: 0 } as const
@@ -53,28 +53,40 @@ describe("standard output", () => {
       const id = String(created.records[0]?.id)
       const { faults } = yield* VideosServer
       yield* faults.set([{ on: ["list"], when: Fault.always, fault: Fault.page("first") }])
-      const { code, err, out } = yield* cli(["list"], screen)
+      const { code, err, out } = yield* cli(["list", "--long"], screen)
       assert.include(out, id)
       assert.notStrictEqual(code, 0)
-      assert.include(err, "it says that there is more")
+      assert.include(err.replace(/\n/g, " "), "it says that there is more")
     }).pipe(Effect.provide(serverLayer(instant)))
   )
 
   it.effect("shows a table on a terminal, as wide as it is, without a server's control characters", () =>
     Effect.gen(function* () {
+      yield* TestClock.adjust("1 hour")
       yield* cli(["create", "-p", `\u001b[31mred\u0007 ${"long ".repeat(40)}`])
       const { out } = yield* cli(["list"], { ...terminal, columns: 90 })
       const lines = out.trimEnd().split("\n")
-      assert.match(lines[0] ?? "", /^ID +STATUS +LENGTH +SIZE +CREATED +PROMPT$/)
+      assert.match(lines[0] ?? "", /^ID +AGE +STATUS +LENGTH +PROMPT$/)
       assert.lengthOf(lines, 2)
       assert.isTrue(lines.every((line) => line.length <= 90))
       for (const escape of ["\u0007", "\u001b"]) assert.notInclude(out, escape)
-      // Where an id fills a line, everything else is below it.
+      yield* TestClock.adjust("3 minutes")
       const narrow = (yield* cli(["list"], { ...terminal, columns: 40 })).out.trimEnd().split("\n")
-      assert.lengthOf(narrow, 3)
-      assert.match(narrow[0] ?? "", /^video_\w+$/)
-      assert.match(narrow[1] ?? "", /^ {2}completed, \d+ s, \d+x\d+$/)
+      assert.match(narrow[1] ?? "", /^\w{6} +3 min ago +completed +4 s +/)
       assert.isTrue(narrow.every((line) => line.length <= 40))
+      const [, long = ""] = (yield* cli(["list", "--long"], { ...terminal, columns: 200 })).out.split("\n")
+      assert.match(long, /^video_\w+ +\d{4}-\d\d-\d\d \d\d:\d\d +completed +4 s +\d+x\d+ /)
+    }).pipe(Effect.provide(serverLayer(instant)))
+  )
+
+  it.effect("names videos by the ends of their ids in a table, which commands take", () =>
+    Effect.gen(function* () {
+      for (const prompt of ["one", "two"]) yield* cli(["create", "-p", prompt])
+      const [, first = ""] = (yield* cli(["list"], terminal)).out.split("\n")
+      const short = first.slice(0, 6)
+      const { records } = yield* cli(["get", short])
+      assert.isTrue(String(records[0]?.id).endsWith(short))
+      assert.strictEqual((yield* cli(["get", "000000"])).code, 4)
     }).pipe(Effect.provide(serverLayer(instant)))
   )
 
@@ -125,6 +137,27 @@ describe("from a clip to a file", () => {
       const kinds = [...new Set(events.map(({ event }) => event))]
       assert.deepStrictEqual(kinds, ["upload", "job", "download", "end"])
       assert.deepInclude(events.at(-1), { event: "end", ok: true, progress: 100 })
+    }).pipe(Effect.provide(serverLayer(instant)))
+  )
+
+  it.scopedLive("several downloads skip what is there, and go on after one that fails", () =>
+    Effect.gen(function* () {
+      const directory = `${yield* inDirectory}/clips/`
+      const ids: Array<string> = []
+      for (const prompt of ["one", "two"]) {
+        ids.push(String((yield* cli(["create", prompt, "--size", "64x64"])).records[0]?.id))
+      }
+      const [one = "", two = ""] = ids
+      const first = yield* cli(["download", one, "-o", directory])
+      assert.strictEqual(first.code, 0, first.err)
+      const all = yield* cli(["download", one, "video_none", two, "-o", directory])
+      assert.strictEqual(all.code, 4)
+      assert.deepStrictEqual(
+        all.records.map(({ id }) => id),
+        [two]
+      )
+      assert.match(all.err, new RegExp(`${one}  done .*exists`))
+      assert.sameMembers(yield* Effect.promise(() => fs.readdir(directory)), [`${one}.mp4`, `${two}.mp4`])
     }).pipe(Effect.provide(serverLayer(instant)))
   )
 

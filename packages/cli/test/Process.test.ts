@@ -1,4 +1,4 @@
-/** The bundled command as a process of its own. */
+/** The command as a process of its own. */
 import * as fs from "node:fs"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,148 +18,125 @@ const withServer = <A, E, R>(
     Effect.provide([VideosServer.layer(options), NodeContext.layer])
   )
 
-const timeout = { timeout: 60_000 }
-
 describe("the process", () => {
-  it.scopedLive(
-    "serves, makes a clip and saves it, with nothing installed beside it",
-    () =>
+  it.scopedLive("serves, makes a video and saves it", () =>
+    Effect.gen(function* () {
+      const server = yield* command(["serve", "--port", "0", "--queue-time", "1ms", "--run-time", "1ms"], {})
+      yield* saying(server, "out", /\n/)
+      const { base_url } = JSON.parse(server.written.out)
+      const env = { OPENAI_BASE_URL: base_url }
+      const made = yield* finished(
+        yield* command(["create", "-p", "a lighthouse", "--seconds", "4", "--size", "64x64", "-o", "made.mp4"], env)
+      )
+      assert.strictEqual(made.code, 0, made.err)
+      // One line of JSON and no more, whatever was told on the other side.
+      const record = JSON.parse(made.out)
+      assert.deepInclude(record.file, { path: fs.realpathSync(inFolder("made.mp4")) })
+      const film = yield* Effect.provide(inspect(inFolder("made.mp4")), NodeContext.layer)
+      assert.deepInclude(film, { durationSeconds: 4, width: 64, height: 64 })
+      server.child.kill("SIGINT")
+      assert.strictEqual((yield* finished(server)).code, 130)
+    })
+  )
+
+  it.scopedLive("leaves at once at Ctrl-C with 130, no file, and the command that goes on; which does", () =>
+    withServer({ runTime: "2 seconds" }, (env) =>
       Effect.gen(function* () {
-        const server = yield* command(["serve", "--port", "0", "--queue-time", "1ms", "--run-time", "1ms"], {})
-        yield* saying(server, "out", /\n/)
-        const { base_url } = JSON.parse(server.written.out)
-        const env = { OPENAI_BASE_URL: base_url }
-        const made = yield* finished(
-          yield* command(["create", "-p", "a lighthouse", "--seconds", "4", "--size", "64x64", "-o", "made.mp4"], env)
-        )
-        assert.strictEqual(made.code, 0, made.err)
-        // One line of JSON and no more, whatever was told on the other side.
-        const record = JSON.parse(made.out)
-        assert.deepInclude(record.file, { path: fs.realpathSync(inFolder("made.mp4")) })
-        const film = yield* Effect.provide(inspect(inFolder("made.mp4")), NodeContext.layer)
-        assert.deepInclude(film, { durationSeconds: 4, width: 64, height: 64 })
-        server.child.kill("SIGINT")
-        assert.strictEqual((yield* finished(server)).code, 130)
-      }),
-    timeout
+        const args = ["create", "-p", "x", "--size", "64x64", "-o", "resumed.mp4"]
+        const stopped = yield* command(args, env)
+        yield* saying(stopped, "err", /queued/)
+        stopped.child.kill("SIGINT")
+        const { code, err, out } = yield* finished(stopped)
+        assert.strictEqual(code, 130)
+        assert.strictEqual(out, "")
+        assert.isFalse(fs.existsSync(inFolder("resumed.mp4")))
+        const [, line = ""] = /^ {2}effect-videos (watch \S+ -o resumed\.mp4)$/m.exec(err) ?? []
+        assert.notStrictEqual(line, "", err)
+        const resumed = yield* finished(yield* command(line.split(" "), env))
+        assert.strictEqual(resumed.code, 0, resumed.err)
+        assert.isAbove(fs.statSync(inFolder("resumed.mp4")).size, 0)
+      })
+    )
   )
 
-  it.scopedLive(
-    "leaves at once at Ctrl-C with 130, no file, and the command that goes on; which does",
-    () =>
-      withServer({ runTime: "2 seconds" }, (env) =>
-        Effect.gen(function* () {
-          const args = ["create", "-p", "x", "--size", "64x64", "-o", "resumed.mp4"]
-          const stopped = yield* command(args, env)
-          yield* saying(stopped, "err", /queued/)
-          stopped.child.kill("SIGINT")
-          const { code, err, out } = yield* finished(stopped)
-          assert.strictEqual(code, 130)
-          assert.strictEqual(out, "")
-          assert.isFalse(fs.existsSync(inFolder("resumed.mp4")))
-          const [, line = ""] = /^ {2}effect-videos (watch \S+ -o resumed\.mp4)$/m.exec(err) ?? []
-          assert.notStrictEqual(line, "", err)
-          const resumed = yield* finished(yield* command(line.split(" "), env))
-          assert.strictEqual(resumed.code, 0, resumed.err)
-          assert.isAbove(fs.statSync(inFolder("resumed.mp4")).size, 0)
-        })
-      ),
-    timeout
-  )
-
-  it.scopedLive.skipIf(!hasFfmpeg)(
-    "says at Ctrl-C how a segment that was paid for is joined; which does",
-    () =>
-      withServer({ preset: "vllm-omni", queueTime: 0, runTime: "2 seconds" }, ({ OPENAI_BASE_URL }) =>
-        Effect.gen(function* () {
-          const env = { OPENAI_BASE_URL, VIDEOS_PRESET: "vllm-omni" }
-          const first = ["create", "-p", "x", "--size", "64x64", "--seconds", "4", "-o", "source.mp4"]
-          assert.strictEqual((yield* finished(yield* command(first, env))).code, 0)
-          const args = ["extend", "source.mp4", "-p", "y", "--seconds", "4", "--join", "-o", "joined.mp4"]
-          const stopped = yield* command(args, env)
-          yield* saying(stopped, "err", /in_progress/)
-          stopped.child.kill("SIGINT")
-          const { code, err } = yield* finished(stopped)
-          assert.strictEqual(code, 130)
-          const [, line = ""] = /^ {2}effect-videos (join source\.mp4 \S+ -o joined\.mp4)$/m.exec(err) ?? []
-          assert.notStrictEqual(line, "", err)
-          const resumed = yield* finished(yield* command(line.split(" "), env))
-          assert.strictEqual(resumed.code, 0, resumed.err)
-          const film = yield* Effect.provide(inspect(inFolder("joined.mp4")), NodeContext.layer)
-          assert.closeTo(film.durationSeconds, 8 - 1 / 24, 0.01)
-          assert.isEmpty(fs.readdirSync(inFolder(".")).filter((name) => name.startsWith(".continue-")))
-        })
-      ),
-    timeout
-  )
-
-  it.scopedLive(
-    "pays once where two write to one path, and keeps the job of one that is killed",
-    () =>
-      withServer({ runTime: "1 hour" }, (env) =>
-        Effect.gen(function* () {
-          const args = ["create", "-p", "x", "--size", "64x64", "-o", "mine.mp4"]
-          const first = yield* command(args, env)
-          yield* saying(first, "err", /queued/)
-          const second = yield* finished(yield* command([...args.slice(0, -1), "./mine.mp4"], env))
-          assert.strictEqual(second.code, 11)
-          assert.include(second.err, `process ${first.child.pid} is writing to ${inFolder("mine.mp4")} (video `)
-          first.child.kill("SIGKILL")
-          yield* finished(first)
-          const third = yield* finished(yield* command(args, env))
-          const [job, ...more] = yield* Effect.flatMap(VideosServer, (server) => server.jobs)
-          assert.deepStrictEqual([third.code, more], [11, []])
-          assert.include(third.err, `effect-videos watch ${job?.id} -o ${inFolder("mine.mp4")}`)
-        })
-      ),
-    timeout
-  )
-
-  it.scopedLive(
-    "takes the key from the environment or a descriptor, and shows it nowhere",
-    () =>
-      withServer({ apiKeys: [Redacted.make("sk-the-right-key")] }, (env) =>
-        Effect.gen(function* () {
-          const without = yield* finished(yield* command(["list"], env))
-          assert.strictEqual(without.code, 3)
-          const wrong = yield* finished(yield* command(["list"], { ...env, OPENAI_API_KEY: "sk-the-wrong-key" }))
-          assert.strictEqual(wrong.code, 3)
-          assert.notInclude(wrong.err + wrong.out, "sk-the-wrong-key")
-          const input = { fd: 3, text: "sk-the-right-key\n" }
-          const right = yield* finished(yield* command(["list", "--api-key-fd", "3"], env, input))
-          assert.deepStrictEqual([right.code, right.out], [0, ""], right.err)
-        })
-      ),
-    timeout
-  )
-
-  it.scopedLive.skipIf(!fs.existsSync("/dev/full"))(
-    "says when its output cannot be written, and ends with 11",
-    () =>
+  it.scopedLive.skipIf(!hasFfmpeg)("says at Ctrl-C how a segment that was paid for is joined; which does", () =>
+    withServer({ preset: "vllm-omni", queueTime: 0, runTime: "2 seconds" }, ({ OPENAI_BASE_URL }) =>
       Effect.gen(function* () {
-        const full = yield* Effect.acquireRelease(
-          Effect.sync(() => fs.openSync("/dev/full", "w")),
-          (fd) => Effect.sync(() => fs.closeSync(fd))
-        )
-        const { code, err } = yield* finished(yield* command(["--help"], {}, undefined, full))
-        assert.strictEqual(code, 11, err)
-        assert.match(err, /^error: standard output cannot be written: ENOSPC/)
-      }),
-    timeout
+        const env = { OPENAI_BASE_URL, VIDEOS_PRESET: "vllm-omni" }
+        const first = ["create", "-p", "x", "--size", "64x64", "--seconds", "4", "-o", "source.mp4"]
+        assert.strictEqual((yield* finished(yield* command(first, env))).code, 0)
+        const args = ["extend", "source.mp4", "-p", "y", "--seconds", "4", "--join", "-o", "joined.mp4"]
+        const stopped = yield* command(args, env)
+        yield* saying(stopped, "err", /in_progress/)
+        stopped.child.kill("SIGINT")
+        const { code, err } = yield* finished(stopped)
+        assert.strictEqual(code, 130)
+        const [, line = ""] = /^ {2}effect-videos (join source\.mp4 \S+ -o joined\.mp4)$/m.exec(err) ?? []
+        assert.notStrictEqual(line, "", err)
+        const resumed = yield* finished(yield* command(line.split(" "), env))
+        assert.strictEqual(resumed.code, 0, resumed.err)
+        const film = yield* Effect.provide(inspect(inFolder("joined.mp4")), NodeContext.layer)
+        assert.closeTo(film.durationSeconds, 8 - 1 / 24, 0.01)
+        assert.isEmpty(fs.readdirSync(inFolder(".")).filter((name) => name.startsWith(".continue-")))
+      })
+    )
   )
 
-  it.scopedLive(
-    "ends well when the reader of its output goes away",
-    () =>
-      withServer({ queueTime: 0, runTime: 0 }, (env) =>
-        Effect.gen(function* () {
-          const created = yield* finished(yield* command(["create", "-p", "x"], env))
-          const get = yield* command(["get", JSON.parse(created.out).id], env)
-          get.child.stdout?.destroy()
-          const { code, err } = yield* finished(get)
-          assert.deepStrictEqual([code, err], [0, ""])
-        })
-      ),
-    timeout
+  it.scopedLive("pays once where two write to one path, and keeps the job of one that is killed", () =>
+    withServer({ runTime: "1 hour" }, (env) =>
+      Effect.gen(function* () {
+        const args = ["create", "-p", "x", "--size", "64x64", "-o", "mine.mp4"]
+        const first = yield* command(args, env)
+        yield* saying(first, "err", /queued/)
+        const second = yield* finished(yield* command([...args.slice(0, -1), "./mine.mp4"], env))
+        assert.strictEqual(second.code, 11)
+        assert.include(second.err, `process ${first.child.pid} is writing to ${inFolder("mine.mp4")} (video `)
+        first.child.kill("SIGKILL")
+        yield* finished(first)
+        const third = yield* finished(yield* command(args, env))
+        const [job, ...more] = yield* Effect.flatMap(VideosServer, (server) => server.jobs)
+        assert.deepStrictEqual([third.code, more], [11, []])
+        assert.include(third.err, `effect-videos watch ${job?.id} -o ${inFolder("mine.mp4")}`)
+      })
+    )
+  )
+
+  it.scopedLive("takes the key from the environment or a descriptor, and shows it nowhere", () =>
+    withServer({ apiKeys: [Redacted.make("sk-the-right-key")] }, (env) =>
+      Effect.gen(function* () {
+        const without = yield* finished(yield* command(["list"], env))
+        assert.strictEqual(without.code, 3)
+        const wrong = yield* finished(yield* command(["list"], { ...env, OPENAI_API_KEY: "sk-the-wrong-key" }))
+        assert.strictEqual(wrong.code, 3)
+        assert.notInclude(wrong.err + wrong.out, "sk-the-wrong-key")
+        const input = { fd: 3, text: "sk-the-right-key\n" }
+        const right = yield* finished(yield* command(["list", "--api-key-fd", "3"], env, input))
+        assert.deepStrictEqual([right.code, right.out], [0, ""], right.err)
+      })
+    )
+  )
+
+  it.scopedLive.skipIf(!fs.existsSync("/dev/full"))("says when its output cannot be written, and ends with 11", () =>
+    Effect.gen(function* () {
+      const full = yield* Effect.acquireRelease(
+        Effect.sync(() => fs.openSync("/dev/full", "w")),
+        (fd) => Effect.sync(() => fs.closeSync(fd))
+      )
+      const { code, err } = yield* finished(yield* command(["--help"], {}, undefined, full))
+      assert.strictEqual(code, 11, err)
+      assert.match(err, /^error: standard output cannot be written: ENOSPC/)
+    })
+  )
+
+  it.scopedLive("ends well when the reader of its output goes away", () =>
+    withServer({ queueTime: 0, runTime: 0 }, (env) =>
+      Effect.gen(function* () {
+        const created = yield* finished(yield* command(["create", "-p", "x"], env))
+        const get = yield* command(["get", JSON.parse(created.out).id], env)
+        get.child.stdout?.destroy()
+        const { code, err } = yield* finished(get)
+        assert.deepStrictEqual([code, err], [0, ""])
+      })
+    )
   )
 })

@@ -153,7 +153,6 @@ describe("the process", () => {
         assert.include(wrong.err, "`https_proxy` must be the http(s) URL of a proxy")
         assert.notInclude(wrong.err, secret)
         assert.strictEqual((yield* finished(yield* command(["--version"], { HTTP_PROXY: "socks5://a" }))).code, 0)
-      }),
-    60_000
+      })
   )
 })

@@ -4,10 +4,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { progressMode } from "../src/display.js"
 import { capabilities } from "../src/screen.js"
-import { finished, useCommand } from "./process.js"
+import { commandFile, finished, useCommand } from "./process.js"
 import { fakeScreen, nothing } from "./support.js"
 
-const { command, inFolder } = useCommand()
+const { command } = useCommand()
 
 const both = { out: true, err: true }
 const neither = { out: false, err: false }
@@ -70,30 +70,27 @@ const hasScript = (() => {
 })()
 
 describe("the process in a terminal", () => {
-  it.scopedLive.skipIf(!hasScript)(
-    "writes no escape code where TERM is dumb, and draws bars where it is not",
-    () =>
-      Effect.gen(function* () {
-        const server = yield* command(["serve", "--port", "0", "--queue-time", "1ms", "--run-time", "1ms"], {})
-        yield* Effect.async<void>((resume) => {
-          server.child.stdout?.once("data", () => resume(Effect.void))
+  it.scopedLive.skipIf(!hasScript)("writes no escape code where TERM is dumb, and draws bars where it is not", () =>
+    Effect.gen(function* () {
+      const server = yield* command(["serve", "--port", "0", "--queue-time", "1ms", "--run-time", "1ms"], {})
+      yield* Effect.async<void>((resume) => {
+        server.child.stdout?.once("data", () => resume(Effect.void))
+      })
+      const { base_url } = JSON.parse(server.written.out)
+      const inTerminal = (env: { readonly [name: string]: string }) => {
+        const line = `'${process.execPath}' '${commandFile}' create -p x --watch --size 64x64`
+        return execFileSync("script", ["-qec", line, "/dev/null"], {
+          encoding: "utf8",
+          stdio: ["ignore", "pipe", "pipe"],
+          timeout: 30_000,
+          env: { PATH: process.env.PATH ?? "", OPENAI_BASE_URL: base_url, ...env }
         })
-        const { base_url } = JSON.parse(server.written.out)
-        const inTerminal = (env: { readonly [name: string]: string }) => {
-          const line = `'${process.execPath}' '${inFolder("cli.mjs")}' create -p x --watch --size 64x64`
-          return execFileSync("script", ["-qec", line, "/dev/null"], {
-            encoding: "utf8",
-            stdio: ["ignore", "pipe", "pipe"],
-            timeout: 30_000,
-            env: { PATH: process.env.PATH ?? "", OPENAI_BASE_URL: base_url, ...env }
-          })
-        }
-        assert.notInclude(inTerminal({ TERM: "dumb" }), "\u001b")
-        assert.notInclude(inTerminal({}), "\u001b")
-        assert.include(inTerminal({ TERM: "xterm" }), "\u001b[2K")
-        server.child.kill("SIGINT")
-        yield* finished(server)
-      }),
-    60_000
+      }
+      assert.notInclude(inTerminal({ TERM: "dumb" }), "\u001b")
+      assert.notInclude(inTerminal({}), "\u001b")
+      assert.include(inTerminal({ TERM: "xterm" }), "\u001b[2K")
+      server.child.kill("SIGINT")
+      yield* finished(server)
+    })
   )
 })

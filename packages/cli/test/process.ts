@@ -1,30 +1,47 @@
-/** The bundled command as processes of their own, in a folder with nothing else in it. */
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+/** The command as processes of their own. */
+import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
 import { Effect } from "effect"
+import { build } from "esbuild"
 import { afterAll, beforeAll } from "vitest"
 
-const run = promisify(execFile)
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** The bundled command: the first file of a run that needs it makes it, for all the others. Threads of one run share the pid. */
-const bundle = async (): Promise<string> => {
-  const folder = join(tmpdir(), `effect-videos-command-${process.pid}`)
-  const [made, part] = [join(folder, "cli.mjs"), join(folder, "part.mjs")]
+/** Made once for all the files of a run, whose threads share the pid. Inside the clone, where Node finds the dependencies. */
+const folderOfRun = here(`../../../node_modules/.cache/effect-videos-command-${process.pid}`)
+
+/** The command's main module. */
+export const commandFile = join(folderOfRun, "dist/main.js")
+
+/** The command with the sources of the packages that it uses, in one file: no build has to come first. */
+const compile = async (): Promise<void> => {
+  const isMade = join(folderOfRun, "made")
+  fs.mkdirSync(dirname(folderOfRun), { recursive: true })
   try {
-    fs.mkdirSync(folder)
+    fs.mkdirSync(folderOfRun)
   } catch {
     // Another file makes it.
-    while (!fs.existsSync(made)) await new Promise((resolve) => setTimeout(resolve, 50))
-    return made
+    while (!fs.existsSync(isMade)) await new Promise((resolve) => setTimeout(resolve, 50))
+    return
   }
-  // Not `spawnSync`: while that waits, no time-out of the runner can fire, and a bundler that hangs would hang the run.
-  await run(process.execPath, [fileURLToPath(new URL("../../../scripts/bundle.mjs", import.meta.url)), part])
-  fs.renameSync(part, made)
-  return made
+  process.once("exit", () => fs.rmSync(folderOfRun, { recursive: true, force: true }))
+  await build({
+    entryPoints: [here("../src/main.ts")],
+    outdir: dirname(commandFile),
+    tsconfig: here("../../../tsconfig.json"),
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external"
+  })
+  for (const name of ["help", "package.json"])
+    fs.cpSync(here(`../${name}`), join(folderOfRun, name), { recursive: true })
+  fs.writeFileSync(isMade, "")
 }
 
 export interface Process {
@@ -41,8 +58,8 @@ export const useCommand = () => {
   const inFolder = (name: string): string => join(folder, name)
 
   beforeAll(async () => {
+    await compile()
     folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
-    fs.copyFileSync(await bundle(), inFolder("cli.mjs"))
   })
 
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
@@ -58,7 +75,7 @@ export const useCommand = () => {
       Effect.sync((): Process => {
         const { HOME = "", PATH = "" } = process.env
         const stdio = ["ignore", output, "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
-        const child = spawn(process.execPath, [inFolder("cli.mjs"), ...args], {
+        const child = spawn(process.execPath, [commandFile, ...args], {
           cwd: folder,
           env: { HOME, PATH, ...env },
           stdio: [...stdio]

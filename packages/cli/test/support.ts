@@ -76,7 +76,7 @@ export const cli = (args: ReadonlyArray<string>, options?: ScreenOptions) =>
     const written = nothing()
     return Effect.map(Effect.exit(running(written, args, options)), (exit): Ran => {
       const kind = Exit.isSuccess(exit) ? "ok" : kindOfCause(exit.cause)
-      return { ...written, code: exitCodes[kind].code, records: recordsOf(written.out) }
+      return { ...written, code: exitCodes[kind], records: recordsOf(written.out) }
     })
   })
 

@@ -14,10 +14,10 @@ import { isAlreadyThere, isMissing, type Target, writeError } from "./targetFile
 
 const operation = "downloadVideo"
 
-/** A path that is this call's alone. */
+/** A path that no other call can write to. */
 export interface Reserved {
-  /** Writes down which job was submitted for the path. If the process is killed, the next one finds the id. */
-  readonly jobIs: (videoId: string) => Effect.Effect<void>
+  /** Writes the job that was submitted for the path to the lock file; the first call alone. Other processes find it there. */
+  readonly submitted: (videoId: string) => Effect.Effect<void>
 }
 
 /** The paths that this process is writing to. */
@@ -66,7 +66,7 @@ export const exclusively = <A, E, R>(
     )
   })
 
-const unwritten: Reserved = { jobIs: () => Effect.void }
+const unwritten: Reserved = { submitted: () => Effect.void }
 
 const writable = (fs: FileSystem.FileSystem, { path }: Target) =>
   Effect.mapError(fs.access(path, { writable: true }), writeError(path))
@@ -124,8 +124,11 @@ const locked = (fs: FileSystem.FileSystem, target: Target, videoId: string | nul
     if (pid === null) return { reserved: unwritten, release: removeEmpty(fs, target) }
     const started = Option.getOrElse(yield* lookUp(fs, pid), () => ({ started: null })).started
     let text = encodeLock({ pid, started, videoId: null })
+    let isNoted = false
     yield* acquire(fs, target, text, videoId)
-    const jobIs = (id: string) => {
+    const submitted = (id: string) => {
+      if (isNoted) return Effect.void
+      isNoted = true
       const next = encodeLock({ pid, started, videoId: id })
       const aside = besideOf(target)
       // By a rename, so that a reader finds the one or the other.
@@ -143,7 +146,7 @@ const locked = (fs: FileSystem.FileSystem, target: Target, videoId: string | nul
         found === text ? fs.remove(target.lock, { force: true }) : Effect.void
       )
     )
-    return { reserved: { jobIs }, release: Effect.zipRight(removeEmpty(fs, target), release) }
+    return { reserved: { submitted }, release: Effect.zipRight(removeEmpty(fs, target), release) }
   })
 
 /** A file of this call's own beside the target, whatever the target's name is. */
