@@ -17,6 +17,8 @@ const longest = [
   "packages/cli/test/"
 ]
 
+const workers = 2 * availableParallelism()
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>) {
     const rank = ({ moduleId }: TestSpecification) => {
@@ -37,10 +39,12 @@ export default defineConfig({
     pool: "threads",
     isolate: false,
     // Twice the processors: files that wait for sockets and for processes of their own leave them to others.
-    maxWorkers: 2 * availableParallelism(),
-    minWorkers: 1,
+    maxWorkers: workers,
+    // The same number: the pool would end idle threads in the middle of a run, and report that as an error.
+    minWorkers: workers,
     // Of the tests of a file that may run side by side, which all wait.
     maxConcurrency: 64,
+    globalSetup: "test/support/runFolder.ts",
     sequence: { sequencer: LongestFirst },
     reporters: ["default", stuck()]
   },

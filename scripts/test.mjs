@@ -11,7 +11,8 @@ const names = process.argv.slice(2)
 const run = (name, [program, ...args], stdio) =>
   new Promise((resolve) => {
     const started = performance.now()
-    const child = spawn(process.execPath, [`${root}node_modules/${program}`, ...args], {
+    // Most of what a compiler allocates is short-lived: a larger young generation takes a tenth off its time.
+    const child = spawn(process.execPath, ["--max-semi-space-size=64", `${root}node_modules/${program}`, ...args], {
       cwd: root,
       stdio: ["inherit", stdio, stdio]
     })
@@ -36,7 +37,17 @@ const report = ({ name, output, passed, seconds }) => {
 const checks = [
   ["lint and format", ["@biomejs/biome/bin/biome", "check", "--error-on-warnings"]],
   // `tsc` is patched by install.mjs: it reports Effect's diagnostics too.
-  ["types and Effect diagnostics", ["typescript/bin/tsc", "-p", "tsconfig.json"]]
+  [
+    "types and Effect diagnostics",
+    [
+      "typescript/bin/tsc",
+      "-p",
+      "tsconfig.json",
+      "--incremental",
+      "--tsBuildInfoFile",
+      "node_modules/.cache/tsc/all.tsbuildinfo"
+    ]
+  ]
 ]
 
 const tests = run("tests", ["vitest/vitest.mjs", "run", ...names], "inherit")

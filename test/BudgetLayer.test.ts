@@ -11,11 +11,11 @@ import {
   watchVideos
 } from "effect-videos"
 import { json, type Reply, serve } from "./support/server.js"
-import { answerJson, atOnce, clients, job, videosOver, videosScripted } from "./support/videos.js"
+import { answerJson, anyClient, atOnce, job, videosOver, videosScripted } from "./support/videos.js"
 
 const idsOf = (count: number) => Array.from({ length: count }, (_, index) => `video_${index}`)
 
-describe.each(clients)("a layer over $client", ({ layer: client }) => {
+describe.each([anyClient])("a layer over $client", ({ layer: client }) => {
   it.scopedLive("has as many requests under way as its budget allows, and no more, on a few sockets", () =>
     Effect.gen(function* () {
       const concurrency = 3

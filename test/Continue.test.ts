@@ -80,7 +80,7 @@ const left = (at: string) => fs.readdirSync(at)
 
 const nothing = new Uint8Array(8)
 
-describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", { timeout: 120_000 }, () => {
+describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", () => {
   it.scopedLive("sends the source's last frame, and shows each picture once", () =>
     Effect.gen(function* () {
       const { at, go, path, server, submissions } = yield* world(...(yield* two))

@@ -45,8 +45,7 @@ const shelved = (name: string, makeIt: (path: string) => Effect.Effect<unknown>)
     return fs.existsSync(path) ? Effect.succeed(path) : Effect.as(makeIt(path), path)
   })
 
-const film = (name: string, options: FilmOptions) =>
-  shelved(name, (path) => makeFilm(path, { ...options, more: ["-preset", "ultrafast", ...(options.more ?? [])] }))
+const film = (name: string, options: FilmOptions) => shelved(name, (path) => makeFilm(path, options))
 
 const plain = film("plain.mp4", { from: 0, count: 12 })
 
@@ -97,7 +96,7 @@ const without = (at: string, pattern: string, instead = "echo lacking >&2; exit 
     return path
   })
 
-describe.skipIf(!hasFfmpeg)("what FFmpeg cannot do, before anything is paid for", { timeout: 120_000 }, () => {
+describe.skipIf(!hasFfmpeg)("what FFmpeg cannot do, before anything is paid for", () => {
   it.scopedLive.each([
     ["the encoder", "*libx264*"],
     ["the filter that joins", "*concat=*"],
@@ -194,7 +193,7 @@ const flash = (name: string, late: number, ...more: ReadonlyArray<string>) =>
     })
   )
 
-describe.skipIf(!hasFfmpeg)("the times of a joined film", { timeout: 120_000 }, () => {
+describe.skipIf(!hasFfmpeg)("the times of a joined film", () => {
   const late = flash("late.mp4", 0.5, "-c:v", "copy")
   const early = flash("early.mp4", -0.5, "-c:v", "copy")
   const webm = flash("late.webm", 0.3, ...sh("-c:v libvpx -deadline realtime -c:a libopus"))
@@ -288,7 +287,7 @@ describe.skipIf(!hasFfmpeg)("the times of a joined film", { timeout: 120_000 }, 
   )
 })
 
-describe.skipIf(!hasFfmpeg)("films that have too little, or never end", { timeout: 120_000 }, () => {
+describe.skipIf(!hasFfmpeg)("films that have too little, or never end", () => {
   it.scopedLive.each([
     ["one picture", sh("-frames:v 1"), "it has one picture"],
     ["one picture and a sound", sh("-f lavfi -i sine=d=1 -frames:v 1"), "it has one picture"],
@@ -437,7 +436,7 @@ const colored = (way: string) => {
   return shelved(`${way}.${extension}`, (path) => ffmpeg(...args, path))
 }
 
-describe.skipIf(!hasFfmpeg)("the colours of a joined film", { timeout: 120_000 }, () => {
+describe.skipIf(!hasFfmpeg)("the colours of a joined film", () => {
   it.scopedLive.each([
     ["BT.709", "BT.601"],
     ["small and untagged", "full range"],
@@ -497,7 +496,7 @@ const patched = (from: string, name: string, ...changes: ReadonlyArray<readonly 
     )
   )
 
-describe.skipIf(!hasFfmpeg)("the tracks of a joined film", { timeout: 120_000 }, () => {
+describe.skipIf(!hasFfmpeg)("the tracks of a joined film", () => {
   const cover = odd(
     "cover.mp4",
     ...sh("-f lavfi -i color=s=32x32:d=0.04 -map 2 -map 0 -map 1 -c:v:0 png -disposition:v:0 attached_pic")

@@ -5,6 +5,7 @@ import { Effect, Exit, Fiber, Layer, Random, TestClock } from "effect"
 import { createVideo, type VideosConfigOptions } from "effect-videos"
 import { presets } from "effect-videos/Presets"
 import { driven, endAsTwo, facts, isUncertain, outcome, source, submissions } from "./support/reconcile.js"
+import { seeds } from "./support/seeds.js"
 import { quiet } from "./support/videos.js"
 
 addEqualityTesters()
@@ -212,7 +213,7 @@ const run = (seed: string) =>
   }).pipe(Effect.withRandom(Random.make(seed)))
 
 describe("random submissions, answers lost, lists that fail, lag and lie about the time", () => {
-  it.scoped.each(Array.from({ length: 20 }, (_, index) => `seed ${index}`))(
+  it.scoped.each(seeds(5).map((seed) => `seed ${seed}`))(
     "what the server has made is what callers were told (%s)",
     (seed) =>
       Effect.gen(function* () {

@@ -35,7 +35,7 @@ describe("round trips", () => {
         const back = Schema.decodeUnknownSync(schema)(throughText(Schema.encodeSync(schema)(value)))
         expect(back).toEqual(value)
       },
-      { fastCheck: { numRuns: 200 } }
+      { fastCheck: { numRuns: 100 } }
     )
 
   comesBack("VideoId", VideoId)
@@ -83,7 +83,7 @@ describe("round trips", () => {
       expect(again).toEqual(video)
       expect(isSameSnapshot(again, video)).toBe(true)
     },
-    { fastCheck: { numRuns: 1000 } }
+    { fastCheck: { numRuns: 300 } }
   )
 })
 

@@ -56,7 +56,9 @@ describe("a submission that certainly had no effect", () => {
           expect(new Set(keys).size).toBe(1)
           expect(new Set(server.requests.map(({ body, url }) => `${url} ${body.toString("latin1")}`)).size).toBe(1)
           expect(server.requests.every(({ complete }) => complete)).toBe(true)
-        })
+        }),
+      // A 429 pauses the requests of its layer.
+      { concurrent: true }
     )
   }
 

@@ -1,4 +1,5 @@
-import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import { readdirSync, readFileSync } from "node:fs"
+import { assert, beforeAll, describe, expectTypeOf, it } from "@effect/vitest"
 import type { Effect, Stream } from "effect"
 import type {
   AwaitVideoError,
@@ -22,7 +23,7 @@ import type {
   WatchVideoError,
   watchVideo
 } from "effect-videos"
-import { compile, root } from "./support/compile.js"
+import { compile, type Problem, root } from "./support/compile.js"
 
 const prelude = `
 import { Effect, Layer, Schedule, Stream } from "effect"
@@ -96,18 +97,59 @@ const mistakes: { readonly [mistake: string]: readonly [code: string, message: R
   ]
 }
 
+const path = (name: string) => `${root}test/mistake-${name.replace(/\W+/g, "-")}.ts`
+
+const mistaken: ReadonlyArray<readonly [path: string, code: string]> = [
+  [path("none"), `${prelude}extendVideo(request)\n`],
+  ...Object.entries(mistakes).map(([name, [code]]) => [path(name), `${prelude}${code}\n`] as const)
+]
+
+/** The examples of docstrings, each beside the file that it comes from, so that relative imports mean the same. */
+const documented: ReadonlyArray<readonly [path: string, code: string]> = readdirSync(`${root}src`, {
+  recursive: true,
+  encoding: "utf8"
+})
+  .filter((name) => name.endsWith(".ts"))
+  .flatMap((name) =>
+    [
+      ...readFileSync(`${root}src/${name}`, "utf8").matchAll(
+        /^ *\* @example\n((?: *\*(?! @).*\n)*?)(?= *\* @| *\*\/)/gm
+      )
+    ].map(([, block = ""], index) => {
+      const code = block.replace(/^ *\* ?/gm, "")
+      const path = `${root}src/${name.replace(/[^/]*$/, "")}example-${name.replace(/\W/g, "-")}-${index}.ts`
+      return [path, `${code}\nexport {}\n`] as const
+    })
+  )
+
+/** What is wrong with all of them, which one program finds. */
+let problems: ReadonlyArray<Problem> = []
+beforeAll(() => {
+  problems = compile(new Map([...mistaken, ...documented]))
+})
+
+describe("docstrings", () => {
+  it("have examples that compile", () => {
+    assert.isAbove(documented.length, 10)
+    const paths = documented.map(([path]) => path)
+    assert.deepStrictEqual(
+      problems.filter(({ path }) => paths.includes(path)),
+      []
+    )
+  })
+})
+
 describe("types", () => {
-  it("keep mistakes from compiling, each for its own reason", { timeout: 60_000 }, () => {
-    const path = (name: string) => `${root}test/mistake-${name.replace(/\W+/g, "-")}.ts`
-    const programs = Object.entries(mistakes).map(([name, [code]]) => [path(name), `${prelude}${code}\n`] as const)
-    const sound = [path("none"), `${prelude}extendVideo(request)\n`] as const
-    const problems = compile(new Map([sound, ...programs]))
+  it("keep mistakes from compiling, each for its own reason", () => {
     for (const [name, [, message]] of Object.entries(mistakes)) {
       const found = problems.filter((problem) => problem.path === path(name))
       assert.strictEqual(found.length, 1, name)
       assert.match(found[0]?.message ?? "", message, name)
     }
-    assert.strictEqual(problems.length, programs.length, "the program without a mistake compiles")
+    assert.isFalse(
+      problems.some((problem) => problem.path === path("none")),
+      "the program without a mistake compiles"
+    )
   })
 
   it("name one union per operation, and the service alone", () => {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Fiber, Schedule, Stream } from "effect"
 import { awaitVideo, extendAndWatch, type VideoResource, watchVideo } from "effect-videos"
 import { hangUntilClosed, html, inTurn, json, type Reply, reset, serve, text } from "./support/server.js"
-import { clients, videosOver } from "./support/videos.js"
+import { anyClient, videosOver } from "./support/videos.js"
 
 const quick = { poll: Schedule.spaced("5 millis"), retry: Schedule.spaced("5 millis") }
 
@@ -25,7 +25,7 @@ const cut: Reply = (response) => {
   response.write(whole.slice(0, 20), () => response.socket?.destroy())
 }
 
-describe.each(clients)("a watch over $client", ({ layer: client }) => {
+describe.each([anyClient])("a watch over $client", ({ layer: client }) => {
   it.scopedLive("goes on over a 503, a reset, a cut body, a page of HTML and a 429, one look each", () =>
     Effect.gen(function* () {
       const server = yield* serve(

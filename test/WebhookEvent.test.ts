@@ -53,7 +53,7 @@ describe("VideoEvent", () => {
     ([value]) => {
       expect(decode(throughText(Schema.encodeSync(Webhook.VideoEvent)(value)))).toEqual(value)
     },
-    { fastCheck: { numRuns: 300 } }
+    { fastCheck: { numRuns: 100 } }
   )
 
   it("generates events of every kind, so that the property above means something", () => {
@@ -78,6 +78,6 @@ describe("VideoEvent", () => {
       if (Either.isLeft(result)) return
       expect(decode(throughText(Schema.encodeSync(Webhook.VideoEvent)(result.right)))).toEqual(result.right)
     },
-    { fastCheck: { numRuns: 500 } }
+    { fastCheck: { numRuns: 200 } }
   )
 })

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Either, Schedule } from "effect"
 import { createVideo, extendVideo, remixVideo } from "effect-videos"
+import { seeds } from "../support/seeds.js"
 import { anyClient, idsThere, patience, source, world } from "./support.js"
 
 /** With what a request may meet, and how likely. */
@@ -72,7 +73,7 @@ const submissions = (video: string, count: number) =>
   )
 
 describe("submissions under a mix of faults", () => {
-  it.live.each(Array.from({ length: 12 }, (_, index) => index + 1))(
+  it.live.each(seeds(4))(
     "make what callers are told of, and nothing else (seed %i)",
     (seed) =>
       Effect.gen(function* () {

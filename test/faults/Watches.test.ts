@@ -4,6 +4,7 @@ import { Fault, VideosServer } from "@effect-videos/server"
 import { Chunk, Effect, Either, Schedule, Stream } from "effect"
 import { awaitVideo, type VideosConfigOptions, watchVideo, watchVideos } from "effect-videos"
 import { make } from "../../packages/server/test/support.js"
+import { seeds } from "../support/seeds.js"
 import { anyClient, counted, patience, requestsFor, source, testCells, told, twice, world } from "./support.js"
 
 const quick = { poll: Schedule.spaced("2 millis"), retry: twice }
@@ -156,7 +157,7 @@ describe("a watch, by a replica that lags,", () => {
 })
 
 describe("many watches", () => {
-  it.live.each([1, 2, 3, 4, 5])(
+  it.live.each(seeds(2))(
     "all end as their jobs do, by pages and by single looks, under a mix of faults (seed %i)",
     (seed) =>
       Effect.gen(function* () {

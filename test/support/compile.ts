@@ -21,7 +21,7 @@ export const compile = (sources: ReadonlyMap<string, string>): ReadonlyArray<Pro
       }
     }
   )
-  const options = { ...config?.options, noUnusedLocals: false, noEmit: true }
+  const options = { ...config?.options, noUnusedLocals: false, noEmit: true, declaration: false, declarationMap: false }
   const host = ts.createCompilerHost(options)
   const { fileExists, getSourceFile } = host
   host.fileExists = (path) => sources.has(path) || fileExists(path)
@@ -31,8 +31,10 @@ export const compile = (sources: ReadonlyMap<string, string>): ReadonlyArray<Pro
       ? getSourceFile.call(host, path, version, ...rest)
       : ts.createSourceFile(path, code, version)
   }
-  return ts
-    .getPreEmitDiagnostics(ts.createProgram([...sources.keys()], options, host))
+  const program = ts.createProgram([...sources.keys()], options, host)
+  // Of the programs alone: `tsc` checks what they import.
+  return [...sources.keys()]
+    .flatMap((path) => ts.getPreEmitDiagnostics(program, program.getSourceFile(path)))
     .map(({ file, messageText }) => ({
       path: file?.fileName ?? "",
       message: ts.flattenDiagnosticMessageText(messageText, "\n")

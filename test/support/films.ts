@@ -1,7 +1,7 @@
 /** Test videos from FFmpeg, and functions that read their frames, to check joined clips. */
 import { execFile, spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { readFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -46,9 +46,20 @@ const sequence = (size: string, frames: number): ReadonlyArray<string> => [
   `testsrc2=s=${size}:r=${rate}:d=${frames / rate}`
 ]
 
+/** The videos of this process by their options: each is encoded once. */
+const made = new Map<string, Buffer>()
+
 /** Writes a video, and returns its bytes. */
-export const makeFilm = (path: string, options: FilmOptions) =>
-  Effect.zipRight(
+export const makeFilm = (path: string, options: FilmOptions) => {
+  // The extension chooses the container.
+  const key = `${path.replace(/.*\./, "")} ${JSON.stringify(options)}`
+  const known = made.get(key)
+  if (known !== undefined)
+    return Effect.as(
+      Effect.promise(() => writeFile(path, known)),
+      known
+    )
+  return Effect.zipRight(
     ffmpeg(
       ...sequence(options.size ?? "160x90", options.from + options.count),
       ...(options.sound === undefined ? [] : ["-f", "lavfi", "-i", `sine=d=${options.sound}`]),
@@ -60,11 +71,17 @@ export const makeFilm = (path: string, options: FilmOptions) =>
       "libx264",
       "-pix_fmt",
       "yuv420p",
+      ...(options.more?.includes("-c:v") === true ? [] : ["-preset", "ultrafast"]),
       ...(options.more ?? []),
       path
     ),
-    Effect.promise(() => readFile(path))
+    Effect.promise(async () => {
+      const bytes = await readFile(path)
+      made.set(key, bytes)
+      return bytes
+    })
   )
+}
 
 /** Writes a file without a video track. */
 export const makeSound = (path: string) => ffmpeg("-f", "lavfi", "-i", "sine=d=1", path)
@@ -86,10 +103,21 @@ export const distance = (one: Uint8Array, other: Uint8Array): number =>
 /** Returns the frames of a video, small and grey. */
 export const graysIn = (path: string) => graysOf("-i", path)
 
+/** The first frames of the common sequence, by their number: decoded once for this process. */
+const drawn = new Map<number, ReadonlyArray<Uint8Array>>()
+
+const drawnOnce = (frames: number) =>
+  Effect.suspend(() => {
+    const known = drawn.get(frames)
+    return known === undefined
+      ? Effect.tap(graysOf(...sequence("160x90", frames)), (pictures) => drawn.set(frames, pictures))
+      : Effect.succeed(known)
+  })
+
 /** Returns the index in the common sequence of each frame of a video or PNG. */
 export const picturesOf = (path: string, frames = 120) =>
   Effect.gen(function* () {
-    const known = yield* graysOf(...sequence("160x90", frames))
+    const known = yield* drawnOnce(frames)
     const seen = yield* graysIn(path)
     return seen.map((picture) => {
       const distances = known.map((other) => distance(picture, other))

@@ -1,9 +1,21 @@
 /** Runs programs of `test/support/programs` in separate processes. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import { threadId } from "node:worker_threads"
 import { Effect, type Scope } from "effect"
+import { bundlePrograms, root } from "./bundle.js"
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
+const source = (name: string) => `test/support/programs/${name}.ts`
+
+/** Each program is bundled once for this thread. */
+const bundled = new Map<string, Promise<string>>()
+
+const bundleOf = (name: string): Promise<string> => {
+  const known = bundled.get(name)
+  if (known !== undefined) return known
+  const made = bundlePrograms(`${name}-${threadId}`, [source(name)]).then((pathOf) => pathOf(source(name)))
+  bundled.set(name, made)
+  return made
+}
 
 export interface Ended {
   readonly code: number | null
@@ -25,21 +37,24 @@ export const start = (
   flags: ReadonlyArray<string> = []
 ): Effect.Effect<Running, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => {
-      const { HOME = "", PATH = "" } = process.env
-      const child = spawn(process.execPath, [...flags, "--import", "tsx", `test/support/programs/${name}.ts`], {
-        cwd: root,
-        env: { HOME, PATH, ...env },
-        stdio: ["ignore", "pipe", "pipe"]
-      })
-      let out = ""
-      let err = ""
-      child.stdout.on("data", (data) => (out += data))
-      child.stderr.on("data", (data) => (err += data))
-      const closed = new Promise<Ended>((resolve) => {
-        child.on("close", (code, signal) => resolve({ code, signal, out, err }))
-      })
-      return { child, ended: Effect.promise(() => closed) }
-    }),
+    Effect.map(
+      Effect.promise(() => bundleOf(name)),
+      (program) => {
+        const { HOME = "", PATH = "" } = process.env
+        const child = spawn(process.execPath, [...flags, program], {
+          cwd: root,
+          env: { HOME, PATH, ...env },
+          stdio: ["ignore", "pipe", "pipe"]
+        })
+        let out = ""
+        let err = ""
+        child.stdout.on("data", (data) => (out += data))
+        child.stderr.on("data", (data) => (err += data))
+        const closed = new Promise<Ended>((resolve) => {
+          child.on("close", (code, signal) => resolve({ code, signal, out, err }))
+        })
+        return { child, ended: Effect.promise(() => closed) }
+      }
+    ),
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )

@@ -18,7 +18,7 @@ const more = ["-p", "y", "--seconds", "4"]
 
 const another = serverLayer({ ...instant, preset: "vllm-omni" }, { VIDEOS_PRESET: "vllm-omni" })
 
-describe.skipIf(!hasFfmpeg)("where the server extends nothing", { timeout: 60_000 }, () => {
+describe.skipIf(!hasFfmpeg)("where the server extends nothing", () => {
   it.scoped("`extend --join` makes a segment, and joins it", () =>
     Effect.gen(function* () {
       const at = yield* folder

@@ -1,11 +1,13 @@
 /** The live page in a real browser. */
 import { FetchHttpClient } from "@effect/platform"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Effect, ExecutionStrategy, Exit, Layer, Redacted, Scope } from "effect"
 import { createVideo, deleteVideo } from "effect-videos"
 import type { BrowserContextOptions } from "playwright-core"
-import { browser, cardOf, does, hasBrowser, patience, play, recordStates, visit } from "./browser.js"
+import { browser, cardOf, closeBrowser, does, hasBrowser, patience, play, recordStates, visit } from "./browser.js"
+
+afterAll(closeBrowser)
 
 const open = (options?: BrowserContextOptions) =>
   Effect.gen(function* () {

@@ -1,11 +1,13 @@
 /** The live page in a real browser while the command, as a separate process, uses the server. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import { type ServerOptions, VideosServer } from "@effect-videos/server"
 import { Effect } from "effect"
 import { finished, saying, useCommand } from "../../cli/test/process.js"
-import { browser, cardOf, does, hasBrowser, patience, play, recordStates, visit } from "./browser.js"
+import { browser, cardOf, closeBrowser, does, hasBrowser, patience, play, recordStates, visit } from "./browser.js"
 
 const { command } = useCommand()
+
+afterAll(closeBrowser)
 
 const withPage = <A, E, R>(options: ServerOptions, use: (baseUrl: string) => Effect.Effect<A, E, R>) =>
   Effect.flatMap(VideosServer, ({ baseUrl }) => use(baseUrl)).pipe(

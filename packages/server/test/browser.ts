@@ -1,7 +1,14 @@
 /** The live page in a real browser, headless: Chromium from `CHROMIUM_PATH` or `/usr/bin/chromium`. */
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
-import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core"
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page
+} from "playwright-core"
 
 const executablePath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium"
 /** Whether a browser is installed; otherwise its tests are skipped, and a line reports it. */
@@ -14,16 +21,23 @@ export const patience = 120_000
 
 export const does = <A>(action: () => Promise<A>): Effect.Effect<A> => Effect.promise(action)
 
-export const browser = Effect.acquireRelease(
-  does(() =>
-    chromium.launch({
-      executablePath,
-      // Chromium has no sandbox for root, and containers have little shared memory.
-      args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), "--disable-dev-shm-usage"]
-    })
-  ),
-  (opened) => does(() => opened.close())
-)
+let launched: Promise<Browser> | null = null
+
+/** One browser for all tests of a file, which calls `closeBrowser` after them; each visit has a context of its own. */
+export const browser = does(() => {
+  launched ??= chromium.launch({
+    executablePath,
+    // Chromium has no sandbox for root, and containers have little shared memory.
+    args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), "--disable-dev-shm-usage"]
+  })
+  return launched
+})
+
+export const closeBrowser = async (): Promise<void> => {
+  const opened = await launched
+  launched = null
+  await opened?.close()
+}
 
 export interface Visit {
   readonly page: Page
@@ -32,22 +46,28 @@ export interface Visit {
 }
 
 export const visit = (opened: Browser, origin: string, options: BrowserContextOptions = {}) =>
-  does(async (): Promise<Visit> => {
-    const context = await opened.newContext(options)
-    context.setDefaultTimeout(patience)
-    const page = await context.newPage()
-    const complaints: Array<string> = []
-    page.on("pageerror", (error) => complaints.push(error.message))
-    page.on("console", (message) => {
-      if (/policy|refused/i.test(message.text())) complaints.push(message.text())
-    })
-    page.on("request", (request) => {
-      if (!request.url().startsWith(origin) && !request.url().startsWith(`blob:${origin}`))
-        complaints.push(request.url())
-    })
-    await page.goto(origin)
-    return { page, complaints }
+  Effect.flatMap(
+    Effect.acquireRelease(
+      does(() => opened.newContext(options)),
+      (context) => does(() => context.close())
+    ),
+    (context) => does(() => visitIn(context, origin))
+  )
+
+const visitIn = async (context: BrowserContext, origin: string): Promise<Visit> => {
+  context.setDefaultTimeout(patience)
+  const page = await context.newPage()
+  const complaints: Array<string> = []
+  page.on("pageerror", (error) => complaints.push(error.message))
+  page.on("console", (message) => {
+    if (/policy|refused/i.test(message.text())) complaints.push(message.text())
   })
+  page.on("request", (request) => {
+    if (!request.url().startsWith(origin) && !request.url().startsWith(`blob:${origin}`)) complaints.push(request.url())
+  })
+  await page.goto(origin)
+  return { page, complaints }
+}
 
 export const cardOf = (page: Page, prompt: string): Locator =>
   page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: prompt, exact: true }) })
