@@ -20,100 +20,78 @@ import * as Path from "@effect/platform/Path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type { CallOptions } from "./Http.js"
 import { snapshotOf } from "./internal/download/contentSource.js"
-import {
-  type Downloaded,
-  type DownloadToFileError as Failure,
-  runTransfer
-} from "./internal/download/downloadToFile.js"
+import { type DownloadedFile, type DownloadToFileError, downloadToFile } from "./internal/download/downloadToFile.js"
 import { exclusively } from "./internal/download/pathLock.js"
 import { checkFree, resolveTarget } from "./internal/download/targetFile.js"
 import { listen, type Report, type TransferProgress } from "./internal/download/transferProgress.js"
 import { writeThrough } from "./internal/download/writeInPlace.js"
 import { ofJob } from "./internal/errors/ofJob.js"
+import type { ResponseMeta } from "./internal/http/httpTypes.js"
 import { backoff } from "./internal/http/retryPolicy.js"
 import { spanOf, withSpan } from "./internal/http/spans.js"
 import type { VideoVariant } from "./internal/protocol/requestSchemas.js"
 import { checkDownload } from "./internal/protocol/validateRequest.js"
-import { hubOf } from "./internal/watch/watchHub.js"
 import { Videos } from "./Videos.js"
 
 export { type ReservedFile, type ReserveFileOptions, reserveFile } from "./internal/download/reserveFile.js"
 export * from "./internal/errors/fileErrors.js"
-export type { TransferProgress }
+export type { DownloadedFile, DownloadToFileError, TransferProgress }
 
 // -----------------------------------------------------------------------------
 // models
 // -----------------------------------------------------------------------------
 
 /**
- * A clip on disk.
+ * Options of a download to a file. `timeout`, `idleTimeout`, `extraHeaders`, `extraQuery` and `onResponse` apply to each of its
+ * requests.
  *
  * @since 0.1.0
  * @category models
  */
-export interface DownloadedFile {
-  /** Absolute. */
-  readonly path: string
-  /** Its length. */
-  readonly bytes: number
-  readonly videoId: string
-  /** How many of them an earlier call had left, which were not transferred again. */
-  readonly resumedFrom: number
-  /** The server's name for this version of the content, where it gave one. */
-  readonly etag: string | null
-}
-
-/**
- * Options of a download to a file. Those of a call hold for each of its requests.
- *
- * @since 0.1.0
- * @category models
- */
-export interface DownloadToFileOptions extends Omit<CallOptions, "retry" | "totalTimeout"> {
-  /** Which file of the job. None is sent unless asked for. */
+export interface DownloadToFileOptions {
+  /** Which file of the job. Default: the clip; then no `variant` is sent. */
   readonly variant?: VideoVariant | undefined
-  /** For how long after a job's end "no such content" counts as a replica that lags, and is tried again. Default: 30 seconds. */
-  readonly contentGrace?: Duration.DurationInput | undefined
   /**
-   * The path must then be relative and stay inside this directory, symbolic links inside it included; otherwise the
-   * call fails with `FileError`. For names that come from elsewhere. It is not made.
+   * If given, `path` must be relative and stay inside this directory, symbolic links inside it included; otherwise the call
+   * fails with `FileError`. For names from outside. The directory must exist.
    */
   readonly directory?: string | undefined
-  /** Whether a file that is there is replaced. Default: `false`, and a `FileError`. */
+  /** Whether an existing file is replaced. Default: `false`, and a `FileError`. */
   readonly overwrite?: boolean | undefined
-  /** Whether to go on with the `name.part` of an earlier call. Default: `true`. */
+  /** Whether to resume from the `name.part` of an earlier call. Default: `true`. */
   readonly resume?: boolean | undefined
-  /** When to try again after a break. Starts anew whenever a try got further than any before. Default: `defaultDownloadRetry`. */
+  /** When to try again after a break. Restarts whenever an attempt gets further than all before. Default: `defaultDownloadRetry`. */
   readonly retry?: Schedule.Schedule<unknown, DownloadToFileError> | undefined
-  /** A `Retry-After` longer than this ends the download with the error that carries it. Default: 5 minutes. */
+  /** A `Retry-After` longer than this is not waited for: the download fails with the error that carries it. Default: 5 minutes. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** For how long a connection may bring nothing before it counts as broken. Default: the configuration's `idleTimeout`. */
+  /** For one request, to its first byte. Default: the configuration's `requestTimeout`. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** A connection that brings no bytes for this long counts as broken. Default: the configuration's `idleTimeout`. */
   readonly idleTimeout?: Duration.DurationInput | undefined
+  /** For this long after a job's end, missing content counts as replica lag and is requested again. Default: 30 seconds. */
+  readonly contentGrace?: Duration.DurationInput | undefined
   /**
-   * Told how far it is, the newest only: the transfer does not wait for it, but for the last one, which is `done`. A
-   * download that fails has no last one.
+   * Receives the progress, the newest only: the transfer does not wait for this Effect, except for the last report, which is
+   * `done`. A download that fails has no last report.
    */
   readonly onProgress?: ((progress: TransferProgress) => Effect.Effect<void>) | undefined
-  /** The least time between two reports; the first, the last and a start-over are always told. Default: 100 milliseconds. */
+  /** The least time between two reports. The first, the last and a start-over are always reported. Default: 100 milliseconds. */
   readonly progressInterval?: Duration.DurationInput | undefined
+  /** Sent with each request to the server's own origin; replaces the library's header of the same name. */
+  readonly extraHeaders?: { readonly [name: string]: string } | undefined
+  /** Added to the URL's query; replaces the configuration's `query` of the same name. */
+  readonly extraQuery?: { readonly [name: string]: string } | undefined
+  /** Runs with every response of the server, errors included, before it is decoded. */
+  readonly onResponse?: ((response: ResponseMeta) => Effect.Effect<void>) | undefined
 }
-
-/**
- * What a download to a file may fail with: whatever `downloadVideo` may, and what files add to that.
- *
- * @since 0.1.0
- * @category errors
- */
-export type DownloadToFileError = Failure
 
 // -----------------------------------------------------------------------------
 // schedules
 // -----------------------------------------------------------------------------
 
 /**
- * Eight more tries in a row that get no further, after 0 to 0.5 s, 0 to 1 s, … up to 0 to 30 s.
+ * Eight more attempts in a row that get no further, after 0 to 0.5 s, 0 to 1 s, … up to 0 to 30 s.
  *
  * @since 0.1.0
  * @category schedules
@@ -132,13 +110,13 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
  * server gave (`Content-Length`, `Content-Range`), not cut short by its own account, and synced to disk. A clip of no bytes
  * is no clip.
  *
- * - A length that is too small is told by the outermost parts of an MP4, QuickTime, WebM or WebP, which say where they end:
+ * - A `Content-Length` that is too small is found by the outermost parts of an MP4, QuickTime, WebM or WebP:
  *   what is missing is asked for. Where the server has twice sent the same and no more, it ends with
  *   `IncompleteDownloadError`, whatever `retry` says.
  * - After a break it goes on with `Range` and `If-Range`, in this call (`retry`) or in a later one: an interruption, a crash
  *   and every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of.
  * - It starts over where a part cannot be trusted to be of the same version: the server gives no strong entity tag (nor a
- *   date old enough), ignores `Range`, answers with another tag, length or range, or with 416.
+ *   date old enough), ignores `Range`, responds with another tag, length or range, or with 416.
  * - Of a part that a killed process left, the last MiB is fetched again: after a power cut it may not have reached the disk.
  *   A call that ends in an error or an interruption notes what its part is, and the next one goes on from the last byte.
  * - Fails before any request with `FileError` if the path is invalid, the file exists, another call of this machine writes to
@@ -192,58 +170,39 @@ const run = (
   name: string,
   options: DownloadToFileOptions,
   report: Report
-): Effect.Effect<Downloaded, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> =>
-  Effect.gen(function* () {
+): Effect.Effect<DownloadedFile, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> => {
+  const id = typeof video === "string" ? video : video.id
+  const { contentGrace, extraHeaders, extraQuery, idleTimeout, onResponse, timeout, variant } = options
+  const snapshot = snapshotOf(video) ?? undefined
+  const content = { contentGrace, extraHeaders, extraQuery, idleTimeout, onResponse, snapshot, timeout, variant }
+  return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const videos = yield* Videos
-    const clock = yield* Effect.clock
-    const { extraHeaders, extraQuery, contentGrace, onResponse, timeout, variant } = options
-    const id = typeof video === "string" ? video : video.id
-    const snapshot = snapshotOf(video)
-    const content = {
-      extraHeaders,
-      extraQuery,
-      contentGrace,
-      onResponse,
-      timeout,
-      variant,
-      ...(snapshot === null ? {} : { snapshot })
-    }
     const overwrite = options.overwrite ?? false
     const target = yield* resolveTarget(fs, path, name, options.directory)
     yield* checkFree(fs, target, overwrite)
-    const through = writeThrough(
-      { videos, fs },
-      { id, target, content: { ...content, idleTimeout: options.idleTimeout } },
-      report
+    const plan = {
+      id,
+      target,
+      overwrite,
+      resume: options.resume ?? true,
+      content,
+      retry: options.retry ?? defaultDownloadRetry,
+      maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes")
+    }
+    const saved = exclusively(fs, target, id, () =>
+      target.isRegular
+        ? downloadToFile({ videos, fs, path }, plan, report)
+        : writeThrough({ videos, fs }, { id, target, content }, report)
     )
-    const transfer = runTransfer(
-      { videos, fs, path, clock },
-      {
-        id,
-        target,
-        overwrite,
-        resume: options.resume ?? true,
-        content,
-        retry: options.retry ?? defaultDownloadRetry,
-        maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
-        idleTimeout:
-          options.idleTimeout === undefined
-            ? (hubOf(videos)?.downloading?.idleTimeout ?? null)
-            : Duration.decode(options.idleTimeout)
-      },
-      report
-    )
-    const saved = exclusively(fs, target, id, () => (target.isRegular ? transfer : through))
     const { file, total } = yield* withSpan(saved, "Videos.downloadToFile", () =>
       spanOf("download_video", { "video.id": id })
     )
     report({ transferred: file.bytes, total, resumedFrom: file.resumedFrom, done: true })
     return file
   }).pipe(
-    Effect.mapError((error) => (isOfFile(error) ? ofJob(typeof video === "string" ? video : video.id)(error) : error))
+    // If another call writes to the path, the error names the job of that call.
+    Effect.mapError((error) => (error._tag === "FileError" && error.reason !== "busy" ? ofJob(id)(error) : error))
   )
-
-/** If another call writes to the path, `videoId` is the job of that call. */
-const isOfFile = (error: DownloadToFileError): boolean => error._tag === "FileError" && error.reason !== "busy"
+}

@@ -336,12 +336,12 @@ export const handleWebhook = <A, E, R>(
 // -----------------------------------------------------------------------------
 
 /**
- * Lets events wake the watches of a `Videos`: one look confirms the job's end, and its streams end with it. Until then the
- * watches look no more often than `safetyNet`, which finds what the sender forgot. Both go on while the layer lives.
+ * Lets events wake the watches of a `Videos`: one poll confirms the job's end, and its streams end with it. Until then the
+ * watches poll no more often than `safetyNet`, which finds jobs whose event is lost. Both go on while the layer lives.
  *
- * An event for a job that nobody watches is remembered for ten minutes, for a watch that begins late. Events that come
- * twice, too early or in the wrong order cost a look and change nothing: what is emitted is what a look has seen. Where a
- * look does not confirm an event, the watch goes on at its own pace.
+ * An event for a job without a watch is remembered for ten minutes, for a watch that begins late. Events that come twice, too
+ * early or in the wrong order cost a poll and change nothing: a watch emits only what a poll has returned. If a poll does not
+ * confirm an event, the watch continues by its schedule.
  *
  * @example
  * import { Effect, Layer, Stream } from "effect"
@@ -360,7 +360,7 @@ export const handleWebhook = <A, E, R>(
  * @category watching
  */
 export const wakeWatches = (options?: {
-  /** The least pause between two looks at a job of which no event has come. Default: 1 minute. */
+  /** The least pause between two polls of a job of which no event has come. Default: 1 minute. */
   readonly safetyNet?: Duration.DurationInput | undefined
 }): Layer.Layer<never, ConfigError.ConfigError, Videos | Webhooks> =>
   Layer.scopedDiscard(
@@ -386,13 +386,13 @@ export const wakeWatches = (options?: {
 
 /**
  * The endpoint, to mount in any `@effect/platform` server, or to make a `fetch` handler of with `HttpApp.toWebHandler`.
- * The answer comes after the handler, so that a slow one should hand its work on: senders wait some seconds.
+ * The response is sent after the handler, so a slow handler should hand its work on: senders wait some seconds.
  *
  * | Status | When |
  * | --- | --- |
  * | 204 | handled, now or before |
  * | 400 | genuine, but no event; or no body |
- * | 401 | any fault of the signature or its time; the answer does not say which |
+ * | 401 | any fault of the signature or its time; the response does not say which |
  * | 405 | not a POST |
  * | 409 | the same message is being handled at this moment |
  * | 413 | longer than `maxBodySize` |

@@ -2,7 +2,14 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import { begin, longestHeader, makeGauge, missing, step, type Walk } from "../src/internal/download/containerCheck.js"
+import {
+  begin,
+  longestHeader,
+  makeTruncationCheck,
+  missing,
+  step,
+  type Walk
+} from "../src/internal/download/containerCheck.js"
 
 const media = [
   "audio-only",
@@ -18,7 +25,7 @@ const read = (name: string): Buffer => readFileSync(new URL(`./fixtures/media/${
 
 /** As a stream is followed. */
 const streamed = (...pieces: ReadonlyArray<Uint8Array>): string | null => {
-  const gauge = makeGauge()
+  const gauge = makeTruncationCheck()
   for (const piece of pieces) gauge.take(piece)
   return gauge.missing()
 }

@@ -5,7 +5,7 @@ import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { createVideo, editVideo, VideoFile, VideoResource, Videos } from "effect-videos"
 import { fixture } from "../packages/server/test/support.js"
-import { likenessOf, normalPrompt, type Sought } from "../src/internal/reconcile/matchJob.js"
+import { type JobCriteria, likenessOf, normalPrompt } from "../src/internal/reconcile/matchJob.js"
 import { facts } from "./support/reconcile.js"
 import { anyClient, quiet } from "./support/videos.js"
 
@@ -61,7 +61,7 @@ for (const { client, layer } of [anyClient]) {
 }
 
 describe("a job on a list", () => {
-  const sought: Sought = {
+  const sought: JobCriteria = {
     prompt: "a lighthouse",
     model: "sora-2",
     size: "1280x720",
@@ -73,8 +73,8 @@ describe("a job on a list", () => {
   const decode = Schema.decodeUnknownSync(VideoResource)
   const listed = (fields: { readonly [name: string]: unknown }) =>
     decode({ id: "v", prompt: "a lighthouse", model: "sora-2", size: "1280x720", seconds: "8", ...fields })
-  const extension: Partial<Sought> = { isExtension: true, model: null, size: null, source: "s" }
-  const remix: Partial<Sought> = { isRemix: true, model: null, size: null, seconds: null, source: "s" }
+  const extension: Partial<JobCriteria> = { isExtension: true, model: null, size: null, source: "s" }
+  const remix: Partial<JobCriteria> = { isRemix: true, model: null, size: null, seconds: null, source: "s" }
 
   it.each([
     ["the same", {}, {}, null, "same"],

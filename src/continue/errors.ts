@@ -1,6 +1,6 @@
 /** What can go wrong between two clips and one, beside what can go wrong with any job. */
 import * as Schema from "effect/Schema"
-import { jobOf, nullable, submitted } from "../internal/errors/errorFields.js"
+import { jobSuffix, nullable, submittedJob } from "../internal/errors/errorFields.js"
 import { VideoResource } from "../internal/protocol/videoSchemas.js"
 
 /**
@@ -17,11 +17,11 @@ export class FfmpegUnavailableError extends Schema.TaggedError<FfmpegUnavailable
   /** The name or path that was tried. */
   program: Schema.String,
   cause: Schema.optional(Schema.Defect),
-  videoId: submitted
+  videoId: submittedJob
 }) {
   readonly isTransient = false
   override get message() {
-    const paid = this.videoId === null ? ". Nothing was submitted." : `${jobOf(this)}.`
+    const paid = this.videoId === null ? ". Nothing was submitted." : `${jobSuffix(this)}.`
     return `cannot start ${this.program}; install FFmpeg, or say where it is by the options \`ffmpeg\` and \`ffprobe\`${paid}`
   }
 }

@@ -6,10 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
-import { synced } from "../internal/download/partialFile.js"
+import { syncFile } from "../internal/download/partialFile.js"
 import { exclusively } from "../internal/download/pathLock.js"
 import { checkFree, publish, resolveTarget, type Target, writeError } from "../internal/download/targetFile.js"
-import { pour } from "../internal/download/writeInPlace.js"
+import { writeStream } from "../internal/download/writeInPlace.js"
 import * as Errors from "../internal/errors/errors.js"
 import { ofJob } from "../internal/errors/ofJob.js"
 import { spanOf, withSpan } from "../internal/http/spans.js"
@@ -265,12 +265,10 @@ export const finish = (
     const seconds = yield* joined(work, source, file, part, job).pipe(
       Effect.catchTag("MediaError", (error) => (job === null ? error : keepSegment(target, file, job, error)))
     )
-    const bytes = yield* Effect.scoped(Effect.flatMap(fs.open(part, { flag: "r+" }), synced)).pipe(
-      Effect.mapError(writeError(part))
-    )
+    const bytes = yield* syncFile(fs, part)
     yield* target.isRegular
       ? publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
-      : pour(fs, target, Stream.mapError(fs.stream(part), writeError(part)))
+      : writeStream(fs, target, Stream.mapError(fs.stream(part), writeError(part)))
     return { path: target.path, bytes, seconds, segment: job } satisfies JoinedVideo
   }).pipe((self) => (job === null ? self : Effect.mapError(self, ofJob(job.id))))
 

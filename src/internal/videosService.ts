@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Policies } from "./config/policies.js"
 import { makeContent } from "./download/content.js"
-import { Ends } from "./download/contentLag.js"
+import { RecentJobs } from "./download/contentLag.js"
 import * as Errors from "./errors/errors.js"
 import { type Deadline, startDeadline } from "./http/deadline.js"
 import { formFields } from "./http/encodeBody.js"
@@ -23,7 +23,7 @@ import * as submissions from "./protocol/submissionRequests.js"
 import { phaseOf, type VideoResource } from "./protocol/videoSchemas.js"
 import { Claims } from "./reconcile/claims.js"
 import type { ReadPage } from "./reconcile/readNewestJobs.js"
-import { type Answered, type IsThere, makeReconcile } from "./reconcile/reconcileSubmission.js"
+import { type IsThere, makeReconcile, type SubmitResponse } from "./reconcile/reconcileSubmission.js"
 import type { RetrieveVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
 import type { PageReads } from "./watch/poller.js"
 import { makeHub } from "./watch/watchHub.js"
@@ -69,8 +69,7 @@ export const makeVideos = (
     budget: typeof http.budget === "object" ? http.budget.snapshot : null,
     pages: makePageReads(http),
     listPages: operations.listPages,
-    wasSubmitted: (id, now) => submitted.within(id, recentMillis, now) !== null,
-    downloading: policies.download
+    wasSubmitted: (id, now) => submitted.findRecent(id, recentMillis, now) !== null
   })
   return Effect.map(hub, (state) => ({
     ...operations,
@@ -82,11 +81,11 @@ export const makeVideos = (
 const makeOperations = (
   http: VideosHttpService,
   policies: Policies
-): { readonly operations: VideosService; readonly submitted: Ends } => {
+): { readonly operations: VideosService; readonly submitted: RecentJobs } => {
   const claims = new Claims()
-  const ends = new Ends()
+  const endedJobs = new RecentJobs()
   /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
-  const submitted = new Ends()
+  const submitted = new RecentJobs()
 
   const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
     Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
@@ -189,17 +188,20 @@ const makeOperations = (
   const reconciled = makeReconcile(policy, claims, readNewestPage, isThere)
 
   /** The job that was made, as its answer names it. */
-  const answered = (call: VideosCall, response: VideosResponse): Either.Either<Answered, Errors.ResponseDecodeError> =>
+  const answered = (
+    call: VideosCall,
+    response: VideosResponse
+  ): Either.Either<SubmitResponse, Errors.ResponseDecodeError> =>
     Either.map(responses.submitResponse(call, response), (video) => ({
       video,
-      doubt: (detail) => responses.undecodable(call, response, detail)
+      toDecodeError: (detail) => responses.undecodable(call, response, detail)
     }))
 
   const recorded = <E>(job: Effect.Effect<VideoResource, E>): Effect.Effect<VideoResource, E> =>
     Effect.tap(job, (video) =>
       Effect.map(currentMonotonicMillis, (now) => {
-        submitted.saw(video, now)
-        if (phaseOf(video) === "succeeded") ends.saw(video, now)
+        submitted.add(video, now)
+        if (phaseOf(video) === "succeeded") endedJobs.add(video, now)
       })
     )
 
@@ -279,7 +281,7 @@ const makeOperations = (
   /** A job that has been seen to end has content, whatever a replica says a moment later. */
   const noted = (video: VideoResource): Effect.Effect<VideoResource> =>
     Effect.map(currentMonotonicMillis, (now) => {
-      ends.saw(video, now)
+      endedJobs.add(video, now)
       return video
     })
 
@@ -307,7 +309,7 @@ const makeOperations = (
     Effect.flatMap(routes.deleteRequest(id, options), (call) =>
       Effect.flatMap(http.execute(call), (response) => {
         claims.forget(id)
-        ends.forget(id)
+        endedJobs.forget(id)
         submitted.forget(id)
         return responses.deleteResponse(call, response, id)
       })
@@ -339,7 +341,7 @@ const makeOperations = (
     retrieve,
     listPages,
     delete: remove,
-    content: makeContent(http, retrieveAs, ends, policies.download)
+    content: makeContent(http, retrieveAs, endedJobs, policies.download)
   }
   return { operations, submitted }
 }

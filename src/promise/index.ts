@@ -29,19 +29,26 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as VideosFetch from "../Fetch.js"
-import { type CallOptions, type ResponseMeta, VideosConfig, type VideosConfigOptions } from "../Http.js"
-import { finiteTimeout } from "../internal/config/optionRules.js"
-import type { ContentOptions, ListVideosOptions } from "../internal/protocol/requestSchemas.js"
-import * as VideoFile from "../internal/protocol/videoFile.js"
-import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import {
-  awaitVideo,
-  type VideoUpdate,
-  type WatchOptions,
-  type WatchVideosOptions,
-  watchVideo,
-  watchVideos
-} from "../Stream.js"
+  type CallOptions,
+  type ResponseMeta,
+  type SubmitOptions,
+  VideosConfig,
+  type VideosConfigOptions
+} from "../Http.js"
+import { finiteTimeout } from "../internal/config/optionRules.js"
+import type {
+  ContentOptions,
+  CreateCharacterRequest,
+  CreateVideoRequest,
+  EditVideoRequest,
+  ExtendVideoRequest,
+  ListVideosOptions,
+  RemixVideoRequest
+} from "../internal/protocol/requestSchemas.js"
+import * as VideoFile from "../internal/protocol/videoFile.js"
+import type { DeletedVideo, VideoCharacter, VideoResource } from "../internal/protocol/videoSchemas.js"
+import { awaitVideo, type VideoUpdate, type WatchOptions, watchVideo, watchVideos } from "../Stream.js"
 import { VideosHttp } from "../transport/index.js"
 import {
   createCharacter,
@@ -83,76 +90,117 @@ export type VideosOptions = VideosConfigOptions &
   )
 
 /**
- * Options of a call with what a Promise needs: a signal, and callbacks that are plain functions. An abort rejects at once with
- * the signal's reason, and closes the request's connection. It cancels no remote job, and a submission may have made one.
+ * What every call takes beside its own options. An abort rejects at once with the signal's reason, and closes the request's
+ * connection. It does not cancel the remote job, and a submission may have made one.
  *
  * @since 0.1.0
  * @category models
  */
-export type Promised<Options> = Omit<Options, "onResponse" | "poll"> & {
+export interface PromiseOptions {
   readonly signal?: AbortSignal | undefined
-} & ("onResponse" extends keyof Options
-    ? { readonly onResponse?: ((response: ResponseMeta) => void) | undefined }
-    : unknown) &
-  ("poll" extends keyof Options
-    ? {
-        /** How long between looks, or a schedule. */
-        readonly poll?: WatchOptions["poll"] | Duration.DurationInput
-      }
-    : unknown)
+  /** Runs with every response of the server, errors included, before it is decoded. */
+  readonly onResponse?: ((response: ResponseMeta) => void) | undefined
+}
 
 /**
- * An operation as it is in Effect, with a Promise for its result.
+ * `CallOptions` for a Promise.
  *
  * @since 0.1.0
  * @category models
  */
-export type Call<Operation> = Operation extends (
-  request: infer Request,
-  options?: infer Options
-) => Effect.Effect<infer A, infer _E, Videos>
-  ? (request: Request, options?: Promised<NonNullable<Options>>) => Promise<A>
-  : never
+export interface PromiseCallOptions extends Omit<CallOptions, "onResponse">, PromiseOptions {}
 
 /**
- * The operations. An iterable runs anew for each time that it is iterated, asks for nothing before it is, and is ended by
- * leaving its loop: the request in flight is aborted.
+ * `SubmitOptions` for a Promise.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PromiseSubmitOptions extends Omit<SubmitOptions, "onResponse">, PromiseOptions {}
+
+/**
+ * `ListVideosOptions` for an AsyncIterable.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PromiseListOptions extends Omit<ListVideosOptions, "onResponse">, PromiseOptions {}
+
+/**
+ * `ContentOptions` for a ReadableStream.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PromiseContentOptions extends Omit<ContentOptions, "onResponse">, PromiseOptions {}
+
+/**
+ * `WatchOptions` for an AsyncIterable.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PromiseWatchOptions extends Omit<WatchOptions, "poll"> {
+  readonly signal?: AbortSignal | undefined
+  /** The time between polls, or a schedule. */
+  readonly poll?: WatchOptions["poll"] | Duration.DurationInput
+}
+
+/**
+ * `WatchVideosOptions` for an AsyncIterable.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PromiseWatchManyOptions extends PromiseWatchOptions {
+  /** How many jobs are watched at once. Default: all. */
+  readonly concurrency?: number | undefined
+}
+
+/**
+ * Options of `await`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PromiseAwaitOptions extends PromiseWatchOptions {
+  /** Runs with every snapshot, one after the other. */
+  readonly onUpdate?: ((video: VideoResource) => unknown) | undefined
+}
+
+/**
+ * The operations. An iterable sends its first request when it is iterated, each time anew. Leaving its loop aborts the request
+ * in flight.
  *
  * @since 0.1.0
  * @category models
  */
 export interface VideosClient {
-  readonly create: Call<typeof createVideo>
-  readonly extend: Call<typeof extendVideo>
-  readonly edit: Call<typeof editVideo>
-  readonly remix: Call<typeof remixVideo>
-  readonly retrieve: Call<typeof retrieveVideo>
-  readonly delete: Call<typeof deleteVideo>
-  readonly createCharacter: Call<typeof createCharacter>
-  readonly retrieveCharacter: Call<typeof retrieveCharacter>
-  /** All jobs; a page is read when its first job is wanted. */
-  readonly list: (options?: Promised<ListVideosOptions>) => AsyncIterable<VideoResource>
-  /** The clip's bytes; what goes wrong is told to whoever reads. */
+  readonly create: (request: CreateVideoRequest, options?: PromiseSubmitOptions) => Promise<VideoResource>
+  readonly extend: (request: ExtendVideoRequest, options?: PromiseSubmitOptions) => Promise<VideoResource>
+  readonly edit: (request: EditVideoRequest, options?: PromiseSubmitOptions) => Promise<VideoResource>
+  readonly remix: (request: RemixVideoRequest, options?: PromiseSubmitOptions) => Promise<VideoResource>
+  readonly retrieve: (id: string, options?: PromiseCallOptions) => Promise<VideoResource>
+  readonly delete: (video: string | { readonly id: string }, options?: PromiseCallOptions) => Promise<DeletedVideo>
+  readonly createCharacter: (request: CreateCharacterRequest, options?: PromiseSubmitOptions) => Promise<VideoCharacter>
+  readonly retrieveCharacter: (id: string, options?: PromiseCallOptions) => Promise<VideoCharacter>
+  /** All jobs. A page is read when its first job is needed. */
+  readonly list: (options?: PromiseListOptions) => AsyncIterable<VideoResource>
+  /** The clip's bytes. Errors reject the read. */
   readonly content: (
     video: string | { readonly id: string },
-    options?: Promised<ContentOptions>
+    options?: PromiseContentOptions
   ) => ReadableStream<Uint8Array>
-  /** The job's snapshots as `watchVideo` emits them, the terminal one last. A consumer that is slow gets the newest. */
-  readonly watch: (video: string | VideoResource, options?: Promised<WatchOptions>) => AsyncIterable<VideoResource>
+  /** The job's snapshots as `watchVideo` emits them, the terminal one last. A slow consumer gets the newest. */
+  readonly watch: (video: string | VideoResource, options?: PromiseWatchOptions) => AsyncIterable<VideoResource>
   /** The updates of many jobs, as of `watchVideos`. A string is one id. */
   readonly watchMany: (
     videos: string | VideoResource | Iterable<string | VideoResource> | AsyncIterable<string | VideoResource>,
-    options?: Promised<WatchVideosOptions>
+    options?: PromiseWatchManyOptions
   ) => AsyncIterable<VideoUpdate>
   /** The completed job; rejects with `VideoFailedError` if it fails. */
-  readonly await: (
-    video: string | VideoResource,
-    options?: Promised<WatchOptions> & {
-      /** Run with every snapshot, one after the other. */
-      readonly onUpdate?: ((video: VideoResource) => unknown) | undefined
-    }
-  ) => Promise<VideoResource>
-  /** Ends everything: calls reject and iterables end with `VideosClosedError`. There is nothing left to keep a process. */
+  readonly await: (video: string | VideoResource, options?: PromiseAwaitOptions) => Promise<VideoResource>
+  /** Ends everything: calls reject, and iterables end, with `VideosClosedError`. Nothing is left that keeps the process alive. */
   readonly close: () => Promise<void>
   readonly [Symbol.asyncDispose]: () => Promise<void>
 }
@@ -184,7 +232,7 @@ export const makeVideos = ({ client, fetch, ...options }: VideosOptions = {}): V
     <Request, Options extends CallOptions, A, E>(
       operation: (request: Request, options?: Options) => Effect.Effect<A, E, Videos>
     ) =>
-    (request: Request, given?: Promised<CallOptions>): Promise<A> =>
+    (request: Request, given?: PromiseCallOptions): Promise<A> =>
       runner.run(operation(request, plain(given) as Options), given?.signal)
 
   const close = () => runner.close()
@@ -209,7 +257,7 @@ export const makeVideos = ({ client, fetch, ...options }: VideosOptions = {}): V
           },
           cancel: async () => void (await bytes.return())
         },
-        // Nothing is asked for before somebody reads.
+        // No request is sent before the first read.
         { highWaterMark: 0 }
       )
     },
@@ -224,9 +272,9 @@ export const makeVideos = ({ client, fetch, ...options }: VideosOptions = {}): V
       ),
     await: (video, given) => {
       const { onUpdate, ...rest } = given ?? {}
-      // What a callback throws is the program's own, and rejects as it is.
-      const told = onUpdate && ((snapshot: VideoResource) => Effect.promise(async () => onUpdate(snapshot)))
-      return runner.run(awaitVideo(video, { ...watching(rest), onUpdate: told }), rest.signal)
+      // What a callback throws rejects as it is.
+      const notify = onUpdate && ((snapshot: VideoResource) => Effect.promise(async () => onUpdate(snapshot)))
+      return runner.run(awaitVideo(video, { ...watching(rest), onUpdate: notify }), rest.signal)
     },
     close,
     [Symbol.asyncDispose]: close
@@ -266,16 +314,16 @@ const configOf = (options: VideosConfigOptions) => {
 }
 
 /** Options as the Effect has them. */
-const plain = <Options extends CallOptions>(given: Promised<Options> | undefined): CallOptions | undefined => {
+const plain = (given: PromiseCallOptions | undefined): CallOptions | undefined => {
   if (given === undefined) return undefined
-  const { onResponse, signal: _, ...rest } = given as Promised<CallOptions>
+  const { onResponse, signal: _, ...rest } = given
   return {
     ...rest,
     onResponse: onResponse && ((response: ResponseMeta) => Effect.sync(() => onResponse(response)))
   }
 }
 
-const watching = (given: Promised<WatchOptions> | undefined): WatchOptions | undefined => {
+const watching = (given: PromiseWatchOptions | undefined): WatchOptions | undefined => {
   if (given === undefined) return undefined
   const { poll, signal: _, ...rest } = given
   // What is neither is refused with the other options, and rejects as they do.

@@ -1,4 +1,4 @@
-/** Effects as Promises and Streams as AsyncIterables: whoever gives up, by a signal, an early exit or `close`, leaves nothing. */
+/** Runs Effects as Promises and Streams as AsyncIterables. A signal, an early exit and `close` interrupt their fibers. */
 import * as Cause from "effect/Cause"
 import type * as Chunk from "effect/Chunk"
 import * as Data from "effect/Data"
@@ -33,8 +33,8 @@ const reasonOf = (cause: Cause.Cause<unknown>): unknown =>
   Cause.isInterruptedOnly(cause) ? new VideosClosedError() : Cause.squash(cause)
 
 /**
- * What an AsyncIterable gives. It is told when nobody wants more of it, and not waited for: a generator that waits itself
- * hears of it when it goes on, which may be never.
+ * The elements of an AsyncIterable. At the end its `return` is called, and not awaited: a generator that waits would return only
+ * when it continues, which may be never.
  */
 export const streamOf = <A>(iterable: AsyncIterable<A>): Stream.Stream<A, unknown> =>
   Stream.unwrapScoped(
@@ -88,7 +88,7 @@ export class Runner<R, ER> {
     this.runtime = runtime
   }
 
-  /** Starts it; `settle` is told why it was given up, and how it ended: the first of the two counts. */
+  /** Starts a fiber. `settle` gets the reason of an abort, or the exit: the first of the two counts. */
   private start<A, E>(
     effect: Effect.Effect<A, E, R>,
     signal: AbortSignal | undefined,
@@ -152,7 +152,7 @@ export class Runner<R, ER> {
       if (Exit.isFailure(exit)) items.length = 0
       for (const waiter of waiters.splice(0)) last(waiter)
     }
-    /** The end as `next` tells it: an error once. */
+    /** The end as `next` returns it: an error once. */
     const last = ({ fail, give }: Waiter) => {
       const exit = end
       end = Exit.void

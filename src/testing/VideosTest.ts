@@ -84,8 +84,7 @@ const layerOf = (
         budget: null,
         pages: null,
         listPages: null,
-        wasSubmitted: () => false,
-        downloading: null
+        wasSubmitted: () => false
       })
       return Context.make(Videos, { ...service, state }).pipe(Context.add(VideosTest, { calls: Effect.sync(calls) }))
     })

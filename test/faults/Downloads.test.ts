@@ -118,7 +118,7 @@ const rows: ReadonlyArray<Row> = [
     name: "a body that does not begin",
     fault: Fault.slow({ bytes: 4096, every: "3 seconds" }),
     run: "value, 3 requests, whole",
-    stays: "IncompleteDownloadError, 3 requests, nothing",
+    stays: "RequestTimeoutError, 3 requests, nothing",
     streamed: "RequestTimeoutError, 1 request",
     silent: true
   },

@@ -12,8 +12,7 @@ export const sharing = (operations: Partial<VideosService>): Layer.Layer<Videos>
         budget: null,
         pages: null,
         listPages: null,
-        wasSubmitted: () => false,
-        downloading: null
+        wasSubmitted: () => false
       }),
       (state) => ({ ...operations, state }) as VideosService
     )

@@ -3,7 +3,7 @@
  * every HTTP client. Films and WebP pictures say at their outermost level how long each part of them is.
  *
  * Only what is certain counts. A part that ends beyond the last byte is cut; so is an MP4 that ends before its `moov` or its
- * first `mdat` has come. What follows the parts, what has no length, and what nobody here knows is taken as it is.
+ * first `mdat` has come. What follows the parts, what has no length, and unknown formats are taken as they are.
  */
 
 /** A place in a file at which the length of a part is said. */
@@ -26,7 +26,7 @@ export const begin: Walk = { at: 0, need: 8, format: "unknown", after: "", hasIn
 export const longestHeader = 16
 
 // ISO/IEC 14496-12 and the QuickTime file format: what is found at the outermost level. Anything else there may be text that
-// somebody has put behind the film, and four letters of it would be taken for a length.
+// appended to the film, and four letters of it would be taken for a length.
 const openers = new Set([
   "ftyp",
   "styp",
@@ -60,7 +60,7 @@ const viewOf = (header: Uint8Array): DataView => new DataView(header.buffer, hea
 
 /**
  * The next place, by the `need` bytes that are at this one; the same place again, where it takes more of them; `null` where
- * nothing more can be told.
+ * the walk ends.
  */
 export const step = (walk: Walk, header: Uint8Array): Walk | null => {
   switch (walk.format) {
@@ -136,7 +136,7 @@ export const missing = ({ after, at, format, hasIndex, hasMedia, need }: Walk, l
 }
 
 /** Follows a clip as it comes, and keeps no more of it than a header. */
-export const makeGauge = () => {
+export const makeTruncationCheck = () => {
   const header = new Uint8Array(longestHeader)
   let walk: Walk | null = begin
   let length = 0

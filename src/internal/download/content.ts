@@ -1,14 +1,10 @@
-/** The bytes of a job: from its content route or from where the job says; and why there are none. */
+/** The content of a job: from its content route, or from a URL or bytes in the job; and the error if there is none. */
 import * as Headers from "@effect/platform/Headers"
-import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { DownloadPolicy } from "../config/policies.js"
 import * as Errors from "../errors/errors.js"
-import { looksLikeHtml, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type {
   CallOptions,
   ResponseMeta,
@@ -17,17 +13,23 @@ import type {
   VideosHttpError,
   VideosHttpService
 } from "../http/httpTypes.js"
-import { parseJson } from "../http/redaction.js"
 import { asBadRequest } from "../http/responseError.js"
 import { spanOf, withSpan } from "../http/spans.js"
 import { currentMonotonicMillis, monotonicMillis } from "../monotonicClock.js"
-import * as wire from "../protocol/jsonReaders.js"
 import * as routes from "../protocol/readRequests.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
 import { phaseOf, type VideoResource } from "../protocol/videoSchemas.js"
 import type { DownloadVideoError, VideosService } from "../videosTypes.js"
-import { bounded } from "./byteStream.js"
-import { type Ends, graceOf, isGone, isToBeExpected, Lagging, notReady, untilThere } from "./contentLag.js"
+import { withLimit } from "./byteStream.js"
+import {
+  failNotReady,
+  graceOf,
+  isGone,
+  isReplicaLag,
+  Lagging,
+  type RecentJobs,
+  retryWhileLagging
+} from "./contentLag.js"
 import {
   addressesIn,
   base64Length,
@@ -37,7 +39,7 @@ import {
   sourcesOf,
   withoutQueries
 } from "./contentSource.js"
-import { headLength, type Signature, signatureOf, textFormat, utf16Of } from "./mediaSignature.js"
+import { type Bytes, inspectContent } from "./inspectContent.js"
 
 /** A poll of a job on behalf of an operation, as `Videos` takes it. */
 export type RetrieveAs = (
@@ -46,11 +48,7 @@ export type RetrieveAs = (
   options?: CallOptions
 ) => Effect.Effect<VideoResource, Errors.InvalidRequestError | VideosHttpError>
 
-type ByteError = Stream.Stream.Error<VideosByteResponse["stream"]>
-
-type Bytes = Stream.Stream<Uint8Array, DownloadVideoError>
-
-/** What a server may say instead of a clip, and only the job knows why. */
+/** Responses whose meaning depends on the job. */
 type NoContent =
   | Errors.VideoNotFoundError
   | Errors.BadRequestError
@@ -59,17 +57,20 @@ type NoContent =
   | Errors.OperationUnsupportedError
   | Errors.ResponseDecodeError
 
-type Times = Parameters<typeof isToBeExpected>[2]
+type Times = Parameters<typeof isReplicaLag>[2]
 
 /** @internal */
 export const makeContent = (
   http: VideosHttpService,
   retrieveAs: RetrieveAs,
-  ends: Ends,
+  endedJobs: RecentJobs,
   policy: DownloadPolicy
 ): VideosService["content"] => {
-  /** "No content" has four reasons, and servers say them with 400, 404, 409, 410, 422 or a 200: the job itself knows. */
-  const elsewhere = (
+  /**
+   * There are four reasons for missing content, and servers respond to them with 400, 404, 409, 410, 422 or 200. A poll of the job
+   * shows which it is, and where else the content may be.
+   */
+  const recoverContent = (
     call: VideosCall,
     id: string,
     options: ContentOptions | undefined,
@@ -79,36 +80,40 @@ export const makeContent = (
     // 416 is about the range that was asked for, and a page comes from something that knows no jobs.
     if (error._tag === "BadRequestError" && error.status === 416) return Effect.fail(error)
     if (error._tag === "OperationUnsupportedError" && error.detail.startsWith("an HTML page")) return Effect.fail(error)
-    return Effect.flatMap(looked(id, options), ({ look, now, serverNow }) => {
+    return Effect.flatMap(readJob(id, options), ({ polled, now, serverNow }) => {
       const grace = graceOf(options)
       // The replica that was polled may lag as much as the one that was asked for the content.
-      const seen = ends.within(id, grace, now)
-      if (Either.isLeft(look)) {
-        const { left } = look
-        if (left._tag === "AuthenticationError" && left.reason === "forbidden" && seen !== null)
-          return Effect.fail(new Lagging({ error: left, video: seen, detail: null }))
+      const completedJob = endedJobs.findRecent(id, grace, now)
+      if (Either.isLeft(polled)) {
+        const { left } = polled
+        if (left._tag === "AuthenticationError" && left.reason === "forbidden" && completedJob !== null)
+          return Effect.fail(new Lagging({ error: left, video: completedJob, detail: null }))
         if (left._tag !== "VideoNotFoundError" || error._tag === "OperationUnsupportedError") return Effect.fail(error)
         return Effect.fail(
-          seen !== null && left.status === 404 ? new Lagging({ error: left, video: seen, detail: null }) : left
+          completedJob !== null && left.status === 404
+            ? new Lagging({ error: left, video: completedJob, detail: null })
+            : left
         )
       }
-      const video = look.right
+      const video = polled.right
       const fields = { operation: "downloadVideo", video } as const
       switch (phaseOf(video)) {
         case "waiting":
         case "running":
           return Effect.fail(
-            seen === null ? new Errors.VideoNotReadyError(fields) : new Lagging({ error, video: seen, detail: null })
+            completedJob === null
+              ? new Errors.VideoNotReadyError(fields)
+              : new Lagging({ error, video: completedJob, detail: null })
           )
         case "failed":
           return Effect.fail(new Errors.VideoFailedError(fields))
         case "succeeded": {
-          ends.saw(video, now)
+          endedJobs.add(video, now)
           const times = { now, serverNow, grace }
           const sources = isVideo(options) ? [...sourcesOf(video), ...sourceIn(error)] : []
           return fromSources(call, sources, (failure) =>
             failure === null
-              ? Effect.fail(whyNone(call, options, video, error, times))
+              ? Effect.fail(missingContentError(call, options, video, error, times))
               : fromUrlFailed(call, options, video, failure, times)
           )
         }
@@ -116,40 +121,40 @@ export const makeContent = (
     })
   }
 
-  /** A proxy may refuse a job that it has not recorded yet (LiteLLM): this program has just seen it end. */
-  const denied = (id: string, options: ContentOptions | undefined, error: Errors.AuthenticationError) =>
+  /** A proxy may refuse a job that it has not recorded yet (LiteLLM), although this program has just seen its end. */
+  const recoverForbidden = (id: string, options: ContentOptions | undefined, error: Errors.AuthenticationError) =>
     Effect.flatMap(currentMonotonicMillis, (now) => {
-      const video = error.reason === "forbidden" ? ends.within(id, graceOf(options), now) : null
+      const video = error.reason === "forbidden" ? endedJobs.findRecent(id, graceOf(options), now) : null
       return Effect.fail(video === null ? error : new Lagging({ error, video, detail: null }))
     })
 
-  /** The job, and what time it is: here, and where it comes from. */
-  const looked = (id: string, options: ContentOptions | undefined) => {
+  /** Polls the job; with the time of the local clock and of the server's. */
+  const readJob = (id: string, options: ContentOptions | undefined) => {
     let date = Number.NaN
     const onResponse = ({ headers }: ResponseMeta) =>
       Effect.sync(() => {
         date = Date.parse(headers["date"] ?? "")
       })
     return Effect.zipWith(
-      Effect.either(retrieveAs("downloadVideo", id, { ...asideOf(options), onResponse })),
+      Effect.either(retrieveAs("downloadVideo", id, { ...pollOptionsOf(options), onResponse })),
       Effect.clock,
-      (look, clock) => ({
-        look,
+      (polled, clock) => ({
+        polled,
         now: monotonicMillis(clock),
         serverNow: Number.isNaN(date) ? clock.unsafeCurrentTimeMillis() : date
       })
     )
   }
 
-  /** The clip's URL in a refusal: of the one kind of server that writes it there, and only in its own sentence. */
+  /** The clip's URL in an error message, for the servers whose preset has a pattern for that. */
   const sourceIn = (error: NoContent): ReadonlyArray<ContentSource> => {
     const pattern = error._tag === "BadRequestError" ? policy.contentUrlPattern : undefined
     const url = pattern === undefined ? undefined : new RegExp(pattern.source, pattern.flags).exec(error.detail)?.[1]
     return url === undefined ? [] : [{ _tag: "Url", field: "detail", url }]
   }
 
-  /** Why a completed job has no content. */
-  const whyNone = (
+  /** The error of a completed job without content. */
+  const missingContentError = (
     call: VideosCall,
     options: ContentOptions | undefined,
     video: VideoResource,
@@ -182,7 +187,7 @@ export const makeContent = (
       (error._tag === "VideoNotFoundError" ||
         error._tag === "BadRequestError" ||
         error._tag === "ResponseDecodeError") &&
-      isToBeExpected(video, error, times, ends)
+      isReplicaLag(video, error, times, endedJobs)
     ) {
       return new Lagging({ error, video, detail: missing.found })
     }
@@ -196,7 +201,7 @@ export const makeContent = (
     return error._tag === "BadRequestError" ? new Errors.BadRequestError({ ...error, detail }) : error
   }
 
-  /** A URL that a completed job names led to no clip. */
+  /** The error if a URL in a completed job has no clip. */
   const fromUrlFailed = (
     call: VideosCall,
     options: ContentOptions | undefined,
@@ -205,12 +210,12 @@ export const makeContent = (
     times: Times
   ): Effect.Effect<never, DownloadVideoError | Lagging> =>
     error._tag === "VideoNotFoundError"
-      ? Effect.fail(whyNone(call, options, video, error, times))
+      ? Effect.fail(missingContentError(call, options, video, error, times))
       : error._tag === "ModerationBlockedError"
         ? asBadRequest(error)
         : Effect.fail(error)
 
-  /** The first of them that leads to a clip; `otherwise` with why the first did not, where that was more than a guess. */
+  /** Opens the first source that has a clip. If none has, `otherwise` gets the first error, except that of a relative URL. */
   const fromSources = (
     call: VideosCall,
     sources: ReadonlyArray<ContentSource>,
@@ -221,16 +226,17 @@ export const makeContent = (
     if (source === undefined) return otherwise(failure)
     const isGuess = source._tag === "Url" && isRelative(source.url)
     const next = (error: VideosHttpError) => fromSources(call, rest, otherwise, failure ?? (isGuess ? null : error))
-    const opened = source._tag === "Bytes" ? inside(call, source) : http.stream({ ...call, location: source.url })
+    const opened =
+      source._tag === "Bytes" ? embeddedContent(call, source) : http.stream({ ...call, location: source.url })
     return opened.pipe(
       Effect.map((response) =>
-        inspected(call, response, true, (error) => Effect.catchTag(next(error), "Lagging", notReady))
+        inspectContent(call, response, true, (error) => Effect.catchTag(next(error), "Lagging", failNotReady))
       ),
       Effect.catchAll(next)
     )
   }
 
-  /** By the content route, and where that has none, from where the job says. */
+  /** Opens the content route; if it has no content, the sources in the job. */
   const byRoute = (
     id: string,
     options: ContentOptions | undefined
@@ -239,26 +245,28 @@ export const makeContent = (
       Effect.map(
         http.stream(call),
         (response): Bytes =>
-          inspected(call, response, isVideo(options), (error, isPage) =>
+          inspectContent(call, response, isVideo(options), (error, isPage) =>
             // A page comes from something in between, which knows nothing of the job.
-            isPage ? Effect.fail(error) : Effect.catchTag(elsewhere(call, id, options, error), "Lagging", notReady)
+            isPage
+              ? Effect.fail(error)
+              : Effect.catchTag(recoverContent(call, id, options, error), "Lagging", failNotReady)
           )
       ).pipe(
         Effect.catchTag("ModerationBlockedError", asBadRequest),
-        Effect.catchTag("AuthenticationError", (error) => denied(id, options, error)),
+        Effect.catchTag("AuthenticationError", (error) => recoverForbidden(id, options, error)),
         Effect.catchTag(
           "VideoNotFoundError",
           "BadRequestError",
           "ConflictError",
           "ServerError",
           "OperationUnsupportedError",
-          (error) => elsewhere(call, id, options, error)
+          (error) => recoverContent(call, id, options, error)
         )
       )
     )
 
-  /** A snapshot of a completed job that names its clip, or has it, is where to begin: its server may have no other route. */
-  const open = (
+  /** If the snapshot of a completed job has sources, they come first: its server may have no content route. */
+  const openContent = (
     id: string,
     options: ContentOptions | undefined
   ): Effect.Effect<Bytes, DownloadVideoError | Lagging> => {
@@ -280,7 +288,7 @@ export const makeContent = (
   return (id, options) =>
     Stream.unwrap(
       withSpan(
-        untilThere((given) => open(id, given), options, policy),
+        retryWhileLagging((given) => openContent(id, given), options, policy),
         "Videos.content",
         () => spanOf("download_video", { "video.id": id })
       )
@@ -290,7 +298,7 @@ export const makeContent = (
 const isVideo = (options: ContentOptions | undefined): boolean => (options?.variant ?? "video") === "video"
 
 /** The call's own options for a poll of its job: once, and for JSON, whatever part of the content was wanted. */
-const asideOf = (options: ContentOptions | undefined): CallOptions => ({
+const pollOptionsOf = (options: ContentOptions | undefined): CallOptions => ({
   timeout: options?.timeout,
   totalTimeout: options?.totalTimeout,
   retry: false,
@@ -304,10 +312,10 @@ const asideOf = (options: ContentOptions | undefined): CallOptions => ({
 // the clip inside its job
 // -----------------------------------------------------------------------------
 
-const itself = (text: string): string => text
+const unchanged = (text: string): string => text
 
 /** The clip's own bytes, decoded as they are read. */
-const inside = (
+const embeddedContent = (
   call: VideosCall,
   { base64, field }: ContentSource & { readonly _tag: "Bytes" }
 ): Effect.Effect<VideosByteResponse> => {
@@ -320,185 +328,18 @@ const inside = (
   const response = {
     ...meta,
     route,
-    scrub: itself,
-    stream: bounded(
+    scrub: unchanged,
+    stream: withLimit(
       decodeBase64(base64, () => undecodable("it is not base64")),
       {
         limit: Number.POSITIVE_INFINITY,
-        onMore: () => undecodable("it is too long"),
+        onTooLong: () => undecodable("it is too long"),
         isWhole: true,
-        onCut: (why) => undecodable(`the clip is truncated: ${why}`)
+        onTruncated: (why) => undecodable(`the clip is truncated: ${why}`)
       }
     )
   }
   // There is no response: what follows goes by the length.
   const onResponse = call.options?.onResponse
   return onResponse === undefined ? Effect.succeed(response) : Effect.as(onResponse(meta), response)
-}
-
-// -----------------------------------------------------------------------------
-// something else instead of a clip
-// -----------------------------------------------------------------------------
-
-/** More of a document than this is not read. */
-const maxDocument = 64 * 1024
-
-/** So much of a document is in an error's message. */
-const maxQuote = 300
-
-/** What a body is, where it is not what was asked for; `null` while it may be. */
-type Refused = Signature | null
-
-/** A picture is right where a thumbnail was asked for. */
-const refusedOf = (signature: Signature, type: string, wantsVideo: boolean): Refused => {
-  switch (signature.media) {
-    case "video":
-      return null
-    case "picture":
-      return wantsVideo ? signature : null
-    case "unknown":
-      if (/^(text\/|multipart\/|application\/(problem\+)?json$|application\/xhtml\+xml$)/.test(type)) {
-        return { media: "text", format: "text" }
-      }
-      return wantsVideo && type.startsWith("image/") ? { media: "picture", format: `a picture (${type})` } : null
-    default:
-      return signature
-  }
-}
-
-/** A spritesheet may be described in JSON. */
-const isDescription = (text: string): boolean =>
-  Option.match(parseJson(text), {
-    onNone: () => false,
-    onSome: (json) => !wire.isObject(json) || !["error", "detail", "message"].some((name) => name in json)
-  })
-
-type Step = Channel.Channel<
-  Chunk.Chunk<Uint8Array>,
-  Chunk.Chunk<Uint8Array>,
-  DownloadVideoError,
-  ByteError,
-  unknown,
-  unknown
->
-
-const passed: Channel.Channel<
-  Chunk.Chunk<Uint8Array>,
-  Chunk.Chunk<Uint8Array>,
-  ByteError,
-  ByteError,
-  unknown,
-  unknown
-> = Channel.identity()
-
-/**
- * The response's bytes, once the first of them have shown that they may be a clip. Else what they say is read, as far as need
- * be, and `otherwise` decides.
- */
-const inspected = (
-  call: VideosCall,
-  response: VideosByteResponse,
-  wantsVideo: boolean,
-  otherwise: (error: Errors.ResponseDecodeError, isPage: boolean) => Effect.Effect<Bytes, DownloadVideoError>
-): Bytes => {
-  // Part of a clip may begin with any byte.
-  if (response.status === 206 && !/^\s*bytes\s+0-/i.test(response.headers["content-range"] ?? ""))
-    return response.stream
-  const type = (response.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
-
-  const refuse = (held: Chunk.Chunk<Uint8Array>, what: Signature): Step =>
-    Channel.unwrap(
-      Effect.suspend(() => {
-        const text = what.media === "text" ? textOf(held) : ""
-        if (!wantsVideo && isDescription(text)) return Effect.succeed(Channel.write(held))
-        const isPage = what.media === "text" && (type.includes("html") || isHtml(text))
-        const error = notAClip(call, response, what, text, isPage, wantsVideo)
-        return Effect.map(otherwise(error, isPage), Stream.toChannel)
-      })
-    )
-
-  /** The rest of a document, up to its limit. */
-  const gather = (held: Chunk.Chunk<Uint8Array>, bytes: number, what: Signature): Step =>
-    bytes >= maxDocument
-      ? refuse(held, what)
-      : Channel.readWithCause({
-          onInput: (chunk: Chunk.Chunk<Uint8Array>) =>
-            gather(Chunk.appendAll(held, chunk), bytes + lengthOf(chunk), what),
-          onFailure: () => refuse(held, what),
-          onDone: () => refuse(held, what)
-        })
-
-  const inspect = (held: Chunk.Chunk<Uint8Array>, head: Uint8Array, isWhole: boolean): Step => {
-    const signature = signatureOf(head, isWhole)
-    if (signature === null) return read(held, head)
-    const refused = refusedOf(signature, type, wantsVideo)
-    if (refused === null) return isWhole ? Channel.write(held) : Channel.zipRight(Channel.write(held), passed)
-    return refused.media === "text" && !isWhole ? gather(held, lengthOf(held), refused) : refuse(held, refused)
-  }
-
-  const read = (held: Chunk.Chunk<Uint8Array>, head: Uint8Array): Step =>
-    Channel.readWithCause({
-      onInput: (chunk: Chunk.Chunk<Uint8Array>) => inspect(Chunk.appendAll(held, chunk), extended(head, chunk), false),
-      onFailure: (cause) =>
-        // A document that broke off still says what it says. A few letters may be anything.
-        /^\s*[{[<]/.test(textOf(held)) ? inspect(held, head, true) : Channel.failCause(cause),
-      onDone: () => inspect(held, head, true)
-    })
-
-  return Stream.pipeThroughChannel(
-    response.stream,
-    Channel.suspend(() => read(Chunk.empty(), new Uint8Array(0)))
-  )
-}
-
-/** The head, with what comes after it, as far as it is looked at. */
-const extended = (head: Uint8Array, chunks: Chunk.Chunk<Uint8Array>): Uint8Array => {
-  let longer = head
-  for (const bytes of chunks) {
-    if (longer.length >= headLength) break
-    const before = longer
-    longer = new Uint8Array(Math.min(headLength, before.length + bytes.length))
-    longer.set(before)
-    longer.set(bytes.subarray(0, longer.length - before.length), before.length)
-  }
-  return longer
-}
-
-const lengthOf = (chunks: Chunk.Chunk<Uint8Array>): number =>
-  Chunk.reduce(chunks, 0, (sum, bytes) => sum + bytes.byteLength)
-
-const textOf = (chunks: Chunk.Chunk<Uint8Array>): string => {
-  const decoder = new TextDecoder(utf16Of(extended(new Uint8Array(0), chunks)) ?? "utf-8")
-  let text = ""
-  for (const bytes of chunks) if (text.length < maxDocument) text += decoder.decode(bytes, { stream: true })
-  return text.slice(0, maxDocument)
-}
-
-const isHtml = (text: string): boolean => looksLikeHtml(text) && !/^\s*<\?xml/i.test(text)
-
-const notAClip = (
-  call: VideosCall,
-  { requestId, route = `${call.request.method} ${call.request.url}`, scrub, status }: VideosByteResponse,
-  what: Signature,
-  text: string,
-  isPage: boolean,
-  wantsVideo: boolean
-): Errors.ResponseDecodeError => {
-  const isJson = Option.isSome(parseJson(text))
-  const format = isJson ? "JSON" : isPage ? "an HTML page" : what.media === "text" ? textFormat(text) : what.format
-  // What is not for people is not quoted.
-  const isForPeople = isJson || isPage || format === "text" || format === "XML"
-  const quote = isForPeople ? withoutQueries(scrub(readErrorBody(text).message)) : ""
-  const words = quote.length > maxQuote ? `${quote.slice(0, maxQuote)}…` : quote
-  const of = wantsVideo ? "a video" : "a picture"
-  return new Errors.ResponseDecodeError({
-    operation: call.operation,
-    route,
-    status,
-    requestId,
-    // A proxy's page, or nothing at all, may be a clip the next time.
-    reason: isPage || what.media === "empty" ? "syntax" : "shape",
-    detail: `it is ${format} instead of ${of}${words === "" || format === words ? "" : `: ${words}`}`,
-    body: isForPeople ? withoutQueries(scrub(text)).slice(0, maxDetail) : ""
-  })
 }

@@ -1,7 +1,4 @@
-/**
- * Content that is not there although its job has completed: gone, or not there yet, where the replica that was asked lags
- * behind the one that knew of the job's end.
- */
+/** Content that is missing although its job has completed: deleted, or not there yet because of replica lag. */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,28 +15,28 @@ import type { DownloadVideoError } from "../videosTypes.js"
 const defaultGrace: Duration.DurationInput = "30 seconds"
 
 /** A job that was made longer ago, and does not say when it ended, has not ended just now. */
-const longest = 60 * 60_000
+const longestJob = 60 * 60_000
 
-/** Jobs whose end is remembered: more than end while one download waits. */
-const maxEnds = 256
+/** More jobs than end while one download waits. */
+const maxJobs = 256
 
-/** What the server said in place of the content, a completed job's, and will perhaps not say the next time. */
+/** An error for the content of a completed job that may pass: replica lag. */
 export class Lagging extends Data.TaggedError("Lagging")<{
   readonly error: VideosHttpError
   readonly video: VideoResource
-  /** What the content route said, and what the job has, for the error. */
+  /** The response of the content route and the addresses in the job, for the error. */
   readonly detail: string | null
 }> {}
 
-/** Which jobs have completed, as this `Videos` has seen it, and when that was, in monotonic milliseconds. */
-export class Ends {
+/** The jobs that this `Videos` has seen recently in some state, and when it first did, in monotonic milliseconds. */
+export class RecentJobs {
   private readonly seen = new Map<string, { readonly video: VideoResource; readonly at: number }>()
 
-  saw(video: VideoResource, now: number): void {
+  add(video: VideoResource, now: number): void {
     if (this.seen.has(video.id)) return
     this.seen.set(video.id, { video, at: now })
     // A Map keeps its order: the oldest goes first.
-    if (this.seen.size > maxEnds) {
+    if (this.seen.size > maxJobs) {
       const [oldest] = this.seen.keys()
       if (oldest !== undefined) this.seen.delete(oldest)
     }
@@ -50,8 +47,8 @@ export class Ends {
     this.seen.delete(id)
   }
 
-  /** The job, where it was first seen as completed no longer ago than that. */
-  within(id: string, grace: number, now: number): VideoResource | null {
+  /** The job, if it was first added less than `grace` milliseconds ago. */
+  findRecent(id: string, grace: number, now: number): VideoResource | null {
     const seen = this.seen.get(id)
     return seen !== undefined && now - seen.at < grace ? seen.video : null
   }
@@ -65,7 +62,7 @@ export const graceOf = (options: ContentOptions | undefined): number =>
 type Refusal = Errors.VideoNotFoundError | Errors.BadRequestError | Errors.ResponseDecodeError
 
 const gone = /expired|deleted|no longer|\bgone\b/i
-const isToCome =
+const notYet =
   /not (yet )?(been )?(ready|complete|finished|available|generated|rendered|processed)|not_(ready|complete|finished|available)|in[ _-]progress|still (being )?(process|generat|render|encod|upload|prepar|running|queued|pending)|(is|are) (being )?(process|generat|render|encod|upload|prepar)(ed|ing)|(please|try again) (later|wait)/i
 /** The server has the clip, and not this variant of it. */
 const isOther = /variant|not supported|unsupported|no (such )?(thumbnail|spritesheet)/i
@@ -78,30 +75,30 @@ export const isGone = (refusal: Refusal): boolean => refusal.status === 410 || g
 /** Whether the server's words leave open that the content is yet to come. */
 const mayCome = (refusal: Refusal): boolean => {
   const words = wordsOf(refusal)
-  return isToCome.test(words) || (refusal.status === 404 && !gone.test(words) && !isOther.test(words))
+  return notYet.test(words) || (refusal.status === 404 && !gone.test(words) && !isOther.test(words))
 }
 
 /**
  * Whether the content of a completed job may be yet to come. A job's end counts by the server's clock, or, where the job does
  * not say when it was, or says what cannot be, from when this program first saw it.
  */
-export const isToBeExpected = (
+export const isReplicaLag = (
   video: VideoResource,
   error: Refusal,
   times: { readonly now: number; readonly serverNow: number; readonly grace: number },
-  ends: Ends
+  endedJobs: RecentJobs
 ): boolean => {
   const { grace, now, serverNow } = times
   if (!mayCome(error) || (video.expiresAt !== null && video.expiresAt.epochMillis <= serverNow)) return false
   // A second for what both times leave out.
   const age = video.completedAt === null ? -Infinity : serverNow - video.completedAt.epochMillis
   if (age >= -1000) return age < grace
-  if (video.createdAt !== null && serverNow - video.createdAt.epochMillis > longest) return false
-  return ends.within(video.id, grace, now) !== null
+  if (video.createdAt !== null && serverNow - video.createdAt.epochMillis > longestJob) return false
+  return endedJobs.findRecent(video.id, grace, now) !== null
 }
 
-/** What a caller is told who waits no longer: a refusal that has not passed is one. */
-export const notReady = ({
+/** The error once the wait is over: `VideoNotReadyError`, or the 403 that did not pass. */
+export const failNotReady = ({
   detail,
   error,
   video
@@ -112,31 +109,28 @@ export const notReady = ({
       : new Errors.VideoNotReadyError({ operation: "downloadVideo", video, detail })
   )
 
-/**
- * Tries again by the read schedule while the content may be yet to come, and no longer than `totalTimeout`; where that is not
- * long enough, it is not ready.
- */
-export const untilThere = <A>(
+/** Tries again by the read schedule during replica lag, for `totalTimeout` at most; then fails with `VideoNotReadyError`. */
+export const retryWhileLagging = <A>(
   attempt: (options: ContentOptions | undefined) => Effect.Effect<A, DownloadVideoError | Lagging>,
   options: ContentOptions | undefined,
   policy: DownloadPolicy
 ): Effect.Effect<A, DownloadVideoError> => {
-  if (options?.retry === false) return Effect.catchTag(attempt(options), "Lagging", notReady)
+  if (options?.retry === false) return Effect.catchTag(attempt(options), "Lagging", failNotReady)
   const { maxRetryAfter, retry, totalTimeout } = policy
   return Effect.flatMap(currentMonotonicMillis, (begunAt) => {
     const step = stepper(retry)
     const until = begunAt + Duration.toMillis(options?.totalTimeout ?? totalTimeout)
-    const go = (given: ContentOptions | undefined): Effect.Effect<A, DownloadVideoError> =>
+    const run = (given: ContentOptions | undefined): Effect.Effect<A, DownloadVideoError> =>
       Effect.catchTag(attempt(given), "Lagging", (lagging) =>
         Effect.flatMap(
           Effect.zip(nextDelay(step, lagging.error, maxRetryAfter), currentMonotonicMillis),
           ([millis, now]) => {
-            if (millis === null || now + millis >= until) return notReady(lagging)
+            if (millis === null || now + millis >= until) return failNotReady(lagging)
             const left = until - now - millis
-            return Effect.delay(go(left === Infinity ? given : { ...given, totalTimeout: left }), millis)
+            return Effect.delay(run(left === Infinity ? given : { ...given, totalTimeout: left }), millis)
           }
         )
       )
-    return go(options)
+    return run(options)
   })
 }

@@ -74,7 +74,7 @@ const isHttp = (text: string): boolean => /^https?:\/\/[^\s/]\S*$/i.test(text) &
 export const isRelative = (text: string): boolean =>
   /^\/\S*$/.test(text) || /^(\.\/)?[\w.%~-]+(\/[\w.%~-]+)*\.(mp4|m4v|mov|webm|mkv|avi|ts|mpe?g)(\?\S*)?$/i.test(text)
 
-/** `s3:`, `file:` and the like: nobody here can follow them, and an error says so. */
+/** `s3:`, `file:` and the like: the client cannot follow them, and fails with an error that says so. */
 const isElsewhere = (text: string): boolean => /^[a-z][a-z0-9+.-]+:\/\/\S+$/i.test(text)
 
 const sourceOf = (field: string, value: unknown): ContentSource | null => {

@@ -1,11 +1,11 @@
 /**
- * What a body is, by its first bytes. The content type does not tell: servers send text, playlists and pictures as
+ * The format of a body, by its first bytes. The content type is not reliable: servers send text, playlists and pictures as
  * `video/mp4`, and clips as `application/octet-stream`.
  *
  * A binary format that is not in the tables is `unknown`, and is taken for a clip: servers have formats of their own.
  */
 
-/** So many bytes are enough for every signature, and to tell text from binary. */
+/** Enough bytes for every signature, and to distinguish text from binary. */
 export const headLength = 512
 
 /** `video` has moving pictures (GIF and animated WebP included), `picture` has one, `other` has none. */
@@ -92,7 +92,7 @@ const isUtf8 = (head: Uint8Array): boolean => {
   }
 }
 
-/** UTF-16, by its mark or by its zeros: nobody writes a clip so. */
+/** UTF-16, by its byte order mark or by its zeros: no clip begins like that. */
 export const utf16Of = (head: Uint8Array): "utf-16le" | "utf-16be" | null => {
   if (head.length < 4) return null
   if (has([0xff, 0xfe])(head)) return "utf-16le"

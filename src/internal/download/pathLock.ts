@@ -243,7 +243,7 @@ const isAlive = (fs: FileSystem.FileSystem, { pid, started }: Lock): Effect.Effe
     return !seen.hasEnded && seen.started === started
   })
 
-/** Signal 0 reaches nobody; it fails with `ESRCH` if there is no such process, and with `EPERM` if it is another user's. */
+/** Signal 0 is not delivered; it fails with `ESRCH` if there is no such process, and with `EPERM` if it is another user's. */
 const signals = (pid: number): boolean => {
   try {
     processHere?.kill(pid, 0)

@@ -1,6 +1,6 @@
-/** What the headers of an answer say about length, range and version (RFC 9110, 8.8, 13.1.5 and 14). */
+/** What the headers of a response say about length, range and version (RFC 9110, 8.8, 13.1.5 and 14). */
 
-export type AnswerHeaders = { readonly [name: string]: string | undefined }
+export type ResponseHeaders = { readonly [name: string]: string | undefined }
 
 const count = (text: string | undefined): number | null => {
   if (text === undefined || !/^\d{1,15}$/.test(text)) return null
@@ -8,26 +8,26 @@ const count = (text: string | undefined): number | null => {
 }
 
 /** Length of the body as it arrives here; unknown where a client has to decode it first. */
-export const lengthOf = (headers: AnswerHeaders): number | null =>
+export const lengthOf = (headers: ResponseHeaders): number | null =>
   /^(identity)?$/i.test(headers["content-encoding"] ?? "") ? count(headers["content-length"]) : null
 
 /** `Content-Range: bytes 5-9/10`. */
-export const rangeOf = (headers: AnswerHeaders): { readonly start: number; readonly total: number | null } | null => {
+export const rangeOf = (headers: ResponseHeaders): { readonly start: number; readonly total: number | null } | null => {
   const [, start, , total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(headers["content-range"] ?? "") ?? []
   const from = count(start)
   return from === null ? null : { start: from, total: count(total) }
 }
 
 /** The length of the whole, as a 416 says it in place of a range: `bytes`, a star, and the length. */
-export const unsatisfied = (headers: AnswerHeaders | undefined): number | null =>
+export const unsatisfied = (headers: ResponseHeaders | undefined): number | null =>
   count(/^bytes \*\/(\d+)$/i.exec(headers?.["content-range"] ?? "")?.[1])
 
 /**
  * What a later request can name this very version by: a strong entity tag, or, where there is none at all, a date that is
- * at least a second older than the answer, so that nothing can have changed under it. A weak tag, which promises no
+ * at least a second older than the response, so that nothing can have changed under it. A weak tag, which promises no
  * equal bytes, names nothing; nor does one that no header can carry back.
  */
-export const validatorOf = (headers: AnswerHeaders): string | null => {
+export const validatorOf = (headers: ResponseHeaders): string | null => {
   const { "content-encoding": encoding = "", date = "", etag, "last-modified": modified } = headers
   if (!/^(identity)?$/i.test(encoding)) return null
   if (etag !== undefined) return /^"[\x21\x23-\x7e]*"$/.test(etag) ? etag : null
@@ -38,7 +38,7 @@ export const validatorOf = (headers: AnswerHeaders): string | null => {
  * Whether a part that was sent is of the version that was asked for: the server may have ignored `If-Range`. An entity tag
  * has to come again; a date need not, if the length is the same.
  */
-export const sameVersion = (headers: AnswerHeaders, validator: string | null, sameLength: boolean): boolean => {
+export const sameVersion = (headers: ResponseHeaders, validator: string | null, sameLength: boolean): boolean => {
   if (validator === null) return false
   if (validator.startsWith('"')) return headers["etag"] === validator
   const modified = headers["last-modified"]

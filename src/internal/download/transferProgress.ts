@@ -1,4 +1,4 @@
-/** Progress that a transfer tells without waiting for whoever listens. */
+/** Progress reports of a transfer, which does not wait for their handler. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -24,13 +24,13 @@ export interface TransferProgress {
   readonly done: boolean
 }
 
-/** Tells how far it is; costs next to nothing, and never waits. */
+/** Reports progress; never waits. */
 export type Report = (progress: TransferProgress) => void
 
 /** @internal */
 export const defaultInterval: Duration.DurationInput = "100 millis"
 
-/** Where reports go: it holds the newest one alone, so that a slow reader neither waits for old news nor holds anything up. */
+/** Holds the newest report only, so that a slow handler neither gets stale reports nor delays the transfer. */
 export const makeMailbox = <E>(interval: Duration.DurationInput | undefined) =>
   Effect.gen(function* () {
     const mailbox = yield* Mailbox.make<TransferProgress, E>({ capacity: 1, strategy: "sliding" })
@@ -40,7 +40,7 @@ export const makeMailbox = <E>(interval: Duration.DurationInput | undefined) =>
     let transferred = 0
     const report: Report = (progress) => {
       const now = monotonicMillis(clock)
-      // Always told: the first, the last, and a transfer that starts over.
+      // Always reported: the first, the last, and a start-over.
       if (!progress.done && now - last < every && progress.transferred >= transferred) return
       last = now
       transferred = progress.transferred
@@ -49,7 +49,7 @@ export const makeMailbox = <E>(interval: Duration.DurationInput | undefined) =>
     return { mailbox, report }
   })
 
-/** Runs a handler in a fiber of its own, with the newest report; `flush` waits until it has had the last one. */
+/** Runs a handler in its own fiber with the newest report; `flush` waits until it has handled the last one. */
 export const listen = (
   onProgress: (progress: TransferProgress) => Effect.Effect<void>,
   interval: Duration.DurationInput | undefined

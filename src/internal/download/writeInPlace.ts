@@ -1,4 +1,4 @@
-/** Bytes into what is no regular file: a device or a named pipe is written to as it is, with no part, no rename and no resume. */
+/** Writes to a device or a named pipe: without partial file, rename or resume. */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -16,7 +16,7 @@ import type { Report } from "./transferProgress.js"
  * Appending, because a pipe has no positions to write at. Opening a pipe waits for a reader, in a thread that would keep the
  * process from ending: at an interruption a reader is opened here, for a moment.
  */
-const opened = (
+const openTarget = (
   fs: FileSystem.FileSystem,
   { path, type }: Target
 ): Effect.Effect<FileSystem.File, FileError, Scope.Scope> =>
@@ -31,15 +31,15 @@ const opened = (
     })
   ).pipe(Effect.mapError(writeError(path)))
 
-/** A stream to its target, to the last byte. */
-export const pour = <E, R>(fs: FileSystem.FileSystem, target: Target, bytes: Stream.Stream<Uint8Array, E, R>) =>
+/** Writes a stream to its target. */
+export const writeStream = <E, R>(fs: FileSystem.FileSystem, target: Target, bytes: Stream.Stream<Uint8Array, E, R>) =>
   Effect.scoped(
-    Effect.flatMap(opened(fs, target), (file) =>
+    Effect.flatMap(openTarget(fs, target), (file) =>
       Stream.runForEach(bytes, (chunk) => Effect.mapError(file.writeAll(chunk), writeError(target.path)))
     )
   )
 
-/** A job's clip to its target. What breaks after the first byte is an error: what was written cannot be taken back. */
+/** Writes a job's clip to its target. A break after the first byte is an error: written bytes cannot be taken back. */
 export const writeThrough = (
   { fs, videos }: { readonly fs: FileSystem.FileSystem; readonly videos: VideosService },
   { content, id, target }: { readonly id: string; readonly target: Target; readonly content: ContentOptions },
@@ -64,7 +64,7 @@ export const writeThrough = (
         report({ transferred, total, resumedFrom: 0, done: false })
       })
     )
-    yield* pour(fs, target, counted)
+    yield* writeStream(fs, target, counted)
     if (transferred === 0) {
       return yield* new IncompleteDownloadError({
         operation: "downloadVideo",

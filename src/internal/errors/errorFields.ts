@@ -37,16 +37,16 @@ export const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
   )
 
 /** The job that was submitted before the error came; `null` for an error of a single request. */
-export const submitted = nullable(Schema.String)
+export const submittedJob = nullable(Schema.String)
 
-export const jobOf = ({ videoId }: { readonly videoId: string | null }): string =>
+export const jobSuffix = ({ videoId }: { readonly videoId: string | null }): string =>
   videoId === null ? "" : `; the job is ${videoId}`
 
-/** What every error has that the server itself gave as an answer. */
-export const answered = {
+/** The fields of an error that is a response of the server. */
+export const responseFields = {
   operation: Operation,
   /** The job that was submitted before the error came; `null` for an error of a single request. */
-  videoId: submitted,
+  videoId: submittedJob,
   /** Scheme, host and port of the server that sent the response. */
   origin: nullable(Schema.String),
   /** Whether that is another host than the API's: a redirect, or the URL in a job, led there. */
@@ -65,7 +65,7 @@ export const answered = {
   shouldRetry: nullable(Schema.Boolean)
 }
 
-export interface Answered {
+export interface ResponseFields {
   readonly operation: Operation
   readonly origin: string | null
   readonly isForeign: boolean
@@ -75,14 +75,14 @@ export interface Answered {
   readonly videoId: string | null
 }
 
-const answerOf = ({ isForeign, origin, requestId, status }: Answered): string =>
+const responseOf = ({ isForeign, origin, requestId, status }: ResponseFields): string =>
   status === 0
     ? "nothing was sent"
     : `HTTP ${status}${isForeign ? ` from ${origin}` : ""}${requestId === null ? "" : `, request ${requestId}`}`
 
-export const said = (error: Answered, what: string): string => {
-  const job = error.videoId !== null && what.includes(error.videoId) ? "" : jobOf(error)
-  return `${error.operation}: ${what} (${answerOf(error)})${error.detail === "" ? "" : `: ${error.detail}`}${job}`
+export const messageOf = (error: ResponseFields, what: string): string => {
+  const job = error.videoId !== null && what.includes(error.videoId) ? "" : jobSuffix(error)
+  return `${error.operation}: ${what} (${responseOf(error)})${error.detail === "" ? "" : `: ${error.detail}`}${job}`
 }
 
 export const seconds = (duration: Duration.Duration): string => `${Duration.toMillis(duration) / 1000} s`

@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { VideoResource } from "../protocol/videoSchemas.js"
-import { answered, jobOf, nullable, Operation, said, seconds, submitted } from "./errorFields.js"
+import { jobSuffix, messageOf, nullable, Operation, responseFields, seconds, submittedJob } from "./errorFields.js"
 
 export * from "./jobErrors.js"
 export { Operation }
@@ -28,12 +28,12 @@ export class InvalidRequestError extends Schema.TaggedError<InvalidRequestError>
     /** What would have been taken. */
     accepted: Schema.String,
     /** The job that was submitted before, if its id is what cannot be sent. */
-    videoId: submitted
+    videoId: submittedJob
   }
 ) {
   readonly isTransient = false
   override get message() {
-    return `${this.operation}: \`${this.field}\` must be ${this.accepted}; received ${this.received}. Nothing was sent${jobOf(this)}.`
+    return `${this.operation}: \`${this.field}\` must be ${this.accepted}; received ${this.received}. Nothing was sent${jobSuffix(this)}.`
   }
 }
 
@@ -58,7 +58,7 @@ export class UploadError extends Schema.TaggedError<UploadError>("effect-videos/
 }
 
 // -----------------------------------------------------------------------------
-// no usable answer
+// no usable response
 // -----------------------------------------------------------------------------
 
 /**
@@ -78,13 +78,13 @@ export class TransportError extends Schema.TaggedError<TransportError>("effect-v
     detail: Schema.String,
     cause: Schema.optional(Schema.Defect),
     /** The job that was submitted before; `null` for an error of a single request. */
-    videoId: submitted
+    videoId: submittedJob
   }
 ) {
   readonly isTransient = true
   override get message() {
     const what = this.reason === "connect" ? `no connection to ${this.origin}` : `connection to ${this.origin} lost`
-    return `${this.operation}: ${what}: ${this.detail}${jobOf(this)}`
+    return `${this.operation}: ${what}: ${this.detail}${jobSuffix(this)}`
   }
 }
 
@@ -112,7 +112,7 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
       Schema.withConstructorDefault(() => true)
     ),
     /** The job that was submitted before; `null` for an error of a single request. */
-    videoId: submitted
+    videoId: submittedJob
   }
 ) {
   readonly isTransient = true
@@ -123,7 +123,7 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
       totalTimeout: `no result from ${this.origin}, all tries together, within`
     }[this.option]
     const noJob = this.mayHaveActed ? "" : "; no job was made"
-    return `${this.operation}: ${what} ${seconds(this.timeout)}${noJob}${jobOf(this)}`
+    return `${this.operation}: ${what} ${seconds(this.timeout)}${noJob}${jobSuffix(this)}`
   }
 }
 
@@ -141,11 +141,11 @@ export class RedirectError extends Schema.TaggedError<RedirectError>("effect-vid
   location: Schema.String,
   reason: Schema.Literal("submission", "downgrade", "scheme", "loop", "opaque"),
   /** The job that was submitted before; `null` for an error of a single request. */
-  videoId: submitted
+  videoId: submittedJob
 }) {
   readonly isTransient = false
   override get message() {
-    return `${this.operation}: redirect to ${this.location} (HTTP ${this.status}) not followed: ${redirects[this.reason]}${jobOf(this)}`
+    return `${this.operation}: redirect to ${this.location} (HTTP ${this.status}) not followed: ${redirects[this.reason]}${jobSuffix(this)}`
   }
 }
 
@@ -158,7 +158,7 @@ const redirects = {
 } as const
 
 /**
- * An answer that is not what the protocol promises: no JSON (`syntax`), or JSON that is no such resource (`shape`).
+ * A response that is not what the protocol promises: not JSON (`syntax`), or JSON that is not such a resource (`shape`).
  *
  * @since 0.1.0
  * @category errors
@@ -176,7 +176,7 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
     /** The first 2 KiB of the body, secrets removed. */
     body: Schema.String,
     /** The job that was submitted before; `null` for an error of a single request. */
-    videoId: submitted
+    videoId: submittedJob
   }
 ) {
   /** A body that is no JSON is often one that was cut, or a proxy's page: a read may try again. */
@@ -185,16 +185,16 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
   }
   override get message() {
     const id = this.requestId === null ? "" : `, request ${this.requestId}`
-    return `${this.operation}: cannot read the answer to ${this.route} (HTTP ${this.status}${id}): ${this.detail}${jobOf(this)}`
+    return `${this.operation}: cannot read the answer to ${this.route} (HTTP ${this.status}${id}): ${this.detail}${jobSuffix(this)}`
   }
 }
 
 /**
- * A submission whose outcome is not known: the connection broke after the request was sent, the server did not answer
- * in time, answered with a failure that does not say whether a job was made, with something that cannot be read, with the job
+ * A submission whose outcome is unknown: the connection broke after the request was sent, the server did not respond in time,
+ * or it responded with a failure that leaves open whether it made a job, with a body that cannot be read, with the job
  * of another submission, or that it has the `Idempotency-Key` already (`BadRequestError`, `ConflictError`); and the server's list did not settle it (`detail`). Sending it again may pay twice.
  *
- * To recover by hand: if one of `candidates` is the job, go on with it (`watchVideo(candidate)`). If none is, look at the
+ * To recover by hand: if one of `candidates` is the job, go on with it (`watchVideo(candidate)`). If none is, read the
  * server's list once more later, and submit again when the job is not there.
  *
  * @example
@@ -226,7 +226,7 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
   candidates: Schema.Array(VideoResource),
   /** Why the server's list did not settle it; `null` where it was not asked. */
   detail: nullable(Schema.String),
-  /** Whether the server has a list in which the job can be looked for. */
+  /** Whether the server has a list of jobs. */
   hasList: Schema.optionalWith(Schema.Boolean, { default: () => true })
 }) {
   readonly isTransient = false
@@ -268,14 +268,14 @@ const bodyIn = (reason: SubmissionUncertainError["reason"]): string => {
  */
 export class AuthenticationError extends Schema.TaggedError<AuthenticationError>("effect-videos/AuthenticationError")(
   "AuthenticationError",
-  { ...answered, reason: Schema.Literal("unauthenticated", "forbidden") }
+  { ...responseFields, reason: Schema.Literal("unauthenticated", "forbidden") }
 ) {
   get isTransient(): boolean {
     return this.shouldRetry ?? false
   }
   override get message() {
-    if (this.reason === "forbidden") return said(this, "not permitted")
-    return said(
+    if (this.reason === "forbidden") return messageOf(this, "not permitted")
+    return messageOf(
       this,
       this.isForeign
         ? "another host than the API's asks for credentials, and gets none"
@@ -292,13 +292,13 @@ export class AuthenticationError extends Schema.TaggedError<AuthenticationError>
  */
 export class RateLimitedError extends Schema.TaggedError<RateLimitedError>("effect-videos/RateLimitedError")(
   "RateLimitedError",
-  answered
+  responseFields
 ) {
   get isTransient(): boolean {
     return this.shouldRetry ?? true
   }
   override get message() {
-    return said(this, `rate limited${this.retryAfter === null ? "" : `, wait ${seconds(this.retryAfter)}`}`)
+    return messageOf(this, `rate limited${this.retryAfter === null ? "" : `, wait ${seconds(this.retryAfter)}`}`)
   }
 }
 
@@ -310,11 +310,11 @@ export class RateLimitedError extends Schema.TaggedError<RateLimitedError>("effe
  */
 export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>("effect-videos/QuotaExceededError")(
   "QuotaExceededError",
-  answered
+  responseFields
 ) {
   readonly isTransient = false
   override get message() {
-    return said(this, "the account's quota is used up")
+    return messageOf(this, "the account's quota is used up")
   }
 }
 
@@ -326,10 +326,10 @@ export class QuotaExceededError extends Schema.TaggedError<QuotaExceededError>("
  */
 export class ModerationBlockedError extends Schema.TaggedError<ModerationBlockedError>(
   "effect-videos/ModerationBlockedError"
-)("ModerationBlockedError", answered) {
+)("ModerationBlockedError", responseFields) {
   readonly isTransient = false
   override get message() {
-    return said(this, "refused by moderation")
+    return messageOf(this, "refused by moderation")
   }
 }
 
@@ -342,7 +342,7 @@ export class ModerationBlockedError extends Schema.TaggedError<ModerationBlocked
 export class BadRequestError extends Schema.TaggedError<BadRequestError>("effect-videos/BadRequestError")(
   "BadRequestError",
   {
-    ...answered,
+    ...responseFields,
     /** The field that the server names, where it names one. */
     param: nullable(Schema.String)
   }
@@ -351,7 +351,7 @@ export class BadRequestError extends Schema.TaggedError<BadRequestError>("effect
     return this.shouldRetry ?? false
   }
   override get message() {
-    return said(this, this.param === null ? "request not accepted" : `\`${this.param}\` not accepted`)
+    return messageOf(this, this.param === null ? "request not accepted" : `\`${this.param}\` not accepted`)
   }
 }
 
@@ -363,34 +363,37 @@ export class BadRequestError extends Schema.TaggedError<BadRequestError>("effect
  */
 export class ConflictError extends Schema.TaggedError<ConflictError>("effect-videos/ConflictError")(
   "ConflictError",
-  answered
+  responseFields
 ) {
   get isTransient(): boolean {
     return this.shouldRetry ?? true
   }
   override get message() {
-    return said(this, "conflict")
+    return messageOf(this, "conflict")
   }
 }
 
 /**
- * The server, or something before it, cannot answer now (5xx, 408, 425).
+ * The server, or a proxy before it, cannot serve the request now (5xx, 408, 425).
  *
  * @since 0.1.0
  * @category errors
  */
-export class ServerError extends Schema.TaggedError<ServerError>("effect-videos/ServerError")("ServerError", answered) {
+export class ServerError extends Schema.TaggedError<ServerError>("effect-videos/ServerError")(
+  "ServerError",
+  responseFields
+) {
   get isTransient(): boolean {
     return this.shouldRetry ?? true
   }
   override get message() {
-    return said(this, "the server failed")
+    return messageOf(this, "the server failed")
   }
 }
 
 /**
  * The server does not serve this operation at all. Most servers of today have no `POST /videos/extensions`; LiteLLM
- * has. OpenAI's own hosted service answers nothing since 2026-09-24. `continueVideo` (`effect-videos/continue`) extends a clip
+ * has. OpenAI's hosted service ended on 2026-09-24. `continueVideo` (`effect-videos/continue`) extends a clip
  * without.
  *
  * @since 0.1.0
@@ -399,7 +402,7 @@ export class ServerError extends Schema.TaggedError<ServerError>("effect-videos/
 export class OperationUnsupportedError extends Schema.TaggedError<OperationUnsupportedError>(
   "effect-videos/OperationUnsupportedError"
 )("OperationUnsupportedError", {
-  ...answered,
+  ...responseFields,
   /** Method and path, such as `POST /videos/extensions`. */
   route: Schema.String
 }) {
@@ -407,7 +410,7 @@ export class OperationUnsupportedError extends Schema.TaggedError<OperationUnsup
   override get message() {
     const without =
       this.operation === "extendVideo" ? " `continueVideo` (effect-videos/continue) extends a clip without it." : ""
-    return `${said(this, `${this.origin ?? "the server"} does not serve ${this.route}`)}. Check the base URL, or use a server that has this operation.${without}`
+    return `${messageOf(this, `${this.origin ?? "the server"} does not serve ${this.route}`)}. Check the base URL, or use a server that has this operation.${without}`
   }
 }
 

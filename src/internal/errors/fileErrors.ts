@@ -1,7 +1,7 @@
 /** The errors of a download to a file, beside those of every download. */
 import { PlatformError } from "@effect/platform/Error"
 import * as Schema from "effect/Schema"
-import { jobOf, nullable, Operation, submitted } from "./errorFields.js"
+import { jobSuffix, nullable, Operation, submittedJob } from "./errorFields.js"
 
 /**
  * A file cannot be written, or must not be. Nothing is under the final name that was not there before.
@@ -37,7 +37,7 @@ export class FileError extends Schema.TaggedError<FileError>("effect-videos/File
   /** `write`: the error of the file system. */
   cause: Schema.optional(PlatformError),
   /** The job that was submitted; if the path is `busy`, the job that it is reserved for. */
-  videoId: submitted
+  videoId: submittedJob
 }) {
   readonly isTransient = false
   override get message() {
@@ -45,9 +45,10 @@ export class FileError extends Schema.TaggedError<FileError>("effect-videos/File
     if (this.reason === "invalidPath") {
       const inside = directory === null ? "" : ` (inside ${JSON.stringify(directory)})`
       const why = problem === null ? "" : `: ${problems[problem]}`
-      return `${operation}: no file is written to ${JSON.stringify(path)}${inside}${why}${jobOf(this)}`
+      return `${operation}: no file is written to ${JSON.stringify(path)}${inside}${why}${jobSuffix(this)}`
     }
-    if (this.reason === "exists") return `${operation}: ${path} exists; \`overwrite: true\` replaces it${jobOf(this)}`
+    if (this.reason === "exists")
+      return `${operation}: ${path} exists; \`overwrite: true\` replaces it${jobSuffix(this)}`
     if (this.reason === "busy") {
       if (lock === null) return `${operation}: another call is writing to ${path}`
       if (pid === null && videoId !== null) {
@@ -57,7 +58,7 @@ export class FileError extends Schema.TaggedError<FileError>("effect-videos/File
       return `${operation}: ${writer} is writing to ${path}${videoId === null ? "" : ` (video ${videoId})`}. If it is not, delete ${lock}.`
     }
     const why = this.cause === undefined ? "" : `: ${this.cause.description ?? this.cause.message}`
-    return `${operation}: cannot write ${path}${why}${jobOf(this)}`
+    return `${operation}: cannot write ${path}${why}${jobSuffix(this)}`
   }
 }
 
@@ -71,8 +72,8 @@ const problems = {
 } as const
 
 /**
- * The transfer broke off, or ended short of the length that the server gave or that the clip itself tells, and the schedule's
- * retries are used up.
+ * The transfer broke, or ended short of `Content-Length` or of the length in the clip's container, and the schedule's retries
+ * are used up.
  * Nothing is under the final name; `name.part` keeps what came, and the same call goes on from there, if the server can.
  *
  * @since 0.1.0

@@ -2,7 +2,7 @@
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { phaseOf, VideoResource } from "../protocol/videoSchemas.js"
-import { answered, nullable, Operation, said, seconds } from "./errorFields.js"
+import { messageOf, nullable, Operation, responseFields, seconds } from "./errorFields.js"
 
 /**
  * The server knows no such job. It may have expired or been deleted, belong to another project, or the server may have
@@ -13,13 +13,13 @@ import { answered, nullable, Operation, said, seconds } from "./errorFields.js"
  */
 export class VideoNotFoundError extends Schema.TaggedError<VideoNotFoundError>("effect-videos/VideoNotFoundError")(
   "VideoNotFoundError",
-  { ...answered, videoId: Schema.String }
+  { ...responseFields, videoId: Schema.String }
 ) {
   get isTransient(): boolean {
     return this.shouldRetry ?? false
   }
   override get message() {
-    return said(this, `no video ${this.videoId}; it may have expired, been deleted or belong to another project`)
+    return messageOf(this, `no video ${this.videoId}; it may have expired, been deleted or belong to another project`)
   }
 }
 
@@ -31,12 +31,12 @@ export class VideoNotFoundError extends Schema.TaggedError<VideoNotFoundError>("
  */
 export class CharacterNotFoundError extends Schema.TaggedError<CharacterNotFoundError>(
   "effect-videos/CharacterNotFoundError"
-)("CharacterNotFoundError", { ...answered, characterId: Schema.String }) {
+)("CharacterNotFoundError", { ...responseFields, characterId: Schema.String }) {
   get isTransient(): boolean {
     return this.shouldRetry ?? false
   }
   override get message() {
-    return said(this, `no character ${this.characterId}`)
+    return messageOf(this, `no character ${this.characterId}`)
   }
 }
 
@@ -102,7 +102,7 @@ export class VideoExpiredError extends Schema.TaggedError<VideoExpiredError>("ef
 
 /**
  * The job has completed, but its content is not where the protocol has it. The server may keep the clip elsewhere: `addresses`
- * are the fields of the job that hold a URL. The clip was made and paid for: look there before you submit the job again.
+ * are the fields of the job that hold a URL. The clip was made and paid for: check there before you submit the job again.
  *
  * Also: the server does not serve this `variant`.
  *
@@ -122,7 +122,7 @@ export class VideoExpiredError extends Schema.TaggedError<VideoExpiredError>("ef
 export class VideoContentNotFoundError extends Schema.TaggedError<VideoContentNotFoundError>(
   "effect-videos/VideoContentNotFoundError"
 )("VideoContentNotFoundError", {
-  ...answered,
+  ...responseFields,
   /** Method and path, such as `GET /videos/video_1/content`. */
   route: Schema.String,
   video: VideoResource,

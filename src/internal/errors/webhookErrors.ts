@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import { seconds } from "./errorFields.js"
 
 /**
- * The delivery is not signed as it must be: whoever sent it has not shown that they hold one of the secrets.
+ * The delivery has no valid signature: its sender has not shown that it has one of the secrets.
  *
  * - `missing`: one of `webhook-id`, `webhook-timestamp` and `webhook-signature` is not there, or empty.
  * - `repeated`: one of them is there more than once.
@@ -42,7 +42,7 @@ const about = (messageId: string | null): string => (messageId === null ? "webho
 const quoted = (text: string): string => JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)
 
 /**
- * The delivery's time is not one at which it may be taken. Raised before its signature is looked at, so that it may be
+ * The delivery's timestamp is outside the tolerance. Raised before the signature is verified, so that it may be
  * forged as well; where all deliveries fail with this, a clock is wrong.
  *
  * - `malformed`: `webhook-timestamp` is not Unix seconds in digits alone.
@@ -75,7 +75,7 @@ export class WebhookTimestampError extends Schema.TaggedError<WebhookTimestampEr
 
 /**
  * The delivery is genuine, and was taken before (`seen`), or is being handled at this moment (`busy`). A sender
- * delivers again until it hears that a message was taken: answer `seen` with success, and `busy` with a failure,
+ * delivers again until a delivery succeeds: respond to `seen` with success, and to `busy` with a failure,
  * because the handling that goes on may still fail. `webhookHttpApp` does.
  *
  * @since 0.1.0
@@ -126,7 +126,7 @@ export class WebhookDecodeError extends Schema.TaggedError<WebhookDecodeError>("
 }
 
 /**
- * The replay store did not answer, so that it is not known whether the message was taken before. Nothing was done; the
+ * The replay store failed, so that it is unknown whether the message was handled before. Nothing was done; the
  * sender's next delivery may be taken.
  *
  * @since 0.1.0

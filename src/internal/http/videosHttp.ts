@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import type { VideosConfigService } from "../config/configTypes.js"
-import { bounded, untilIdle } from "../download/byteStream.js"
+import { withIdleTimeout, withLimit } from "../download/byteStream.js"
 import { lengthOf, rangeOf } from "../download/rangeHeaders.js"
 import * as Errors from "../errors/errors.js"
 import { makeBudget, type Outcome, type Restore, withPermit } from "../rate/requestBudget.js"
@@ -409,7 +409,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     const tooMuch = () => answers.tooMuch(call, response, `it is too long (more than ${downloadBytes} bytes)`, at)
     if (whole !== null && whole > downloadBytes) return Effect.zipRight(discard(response), Effect.failSync(tooMuch))
     const idle = idleOf(call)
-    const coming = untilIdle(Stream.mapError(response.stream, clientFailed(call, at)), idle, () =>
+    const coming = withIdleTimeout(Stream.mapError(response.stream, clientFailed(call, at)), idle, () =>
       expired(call, idle, "idleTimeout", at)
     )
     return Effect.as(answers.seen(call, response), {
@@ -418,11 +418,11 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       requestId: answers.requestId(headers),
       scrub,
       route: answers.asked(call, at).route,
-      stream: bounded(coming, {
+      stream: withLimit(coming, {
         limit: downloadBytes - (range?.start ?? 0),
-        onMore: tooMuch,
+        onTooLong: tooMuch,
         isWhole: status === 200,
-        onCut: (why) => {
+        onTruncated: (why) => {
           const detail = `the clip is cut short: ${why}`
           return new Errors.TransportError({
             operation: call.operation,

@@ -1,4 +1,4 @@
-/** Answers: a response in, the resource out, or why it is none. */
+/** Decodes responses into resources. */
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Errors from "../errors/errors.js"
@@ -23,7 +23,7 @@ const decodeVideo = (body: unknown, known?: Known): Either.Either<Schema.VideoRe
     : Either.left("no id")
 }
 
-/** An answer that is no such resource. */
+/** The error of a response that is not such a resource. */
 export const undecodable = (call: VideosCall, response: VideosResponse, detail: string): Errors.ResponseDecodeError =>
   new Errors.ResponseDecodeError({
     operation: call.operation,
@@ -57,7 +57,7 @@ const whyNot = (body: wire.JsonObject, otherwise: string): string => {
 const idProblem = ({ id }: wire.JsonObject): string =>
   typeof id === "number" || wire.isObject(id) ? "its `id` is not an integer that can be read exactly" : "it has no `id`"
 
-/** The answer of a submission: without an id, nobody could ever ask for the job. */
+/** The response to a submission. Without an id, the job could never be read. */
 export const submitResponse = (
   call: VideosCall,
   response: VideosResponse
@@ -70,7 +70,7 @@ export const submitResponse = (
   return Either.mapLeft(decodeVideo(job), () => undecodable(call, response, "its `id` cannot be used in a URL"))
 }
 
-/** The answer of a look at a job. The id that was asked for, which a URL could carry, is the job's for good: servers change or blank it. */
+/** The response to a poll of a job. The job keeps the requested id: some servers change or blank it. */
 export const retrieveResponse = (
   call: VideosCall,
   response: VideosResponse,
@@ -92,7 +92,7 @@ export const retrieveResponse = (
 
 const decodeCharacter = ParseResult.decodeUnknownEither(Schema.VideoCharacter)
 
-/** A character, made or looked at. */
+/** A character, created or read. */
 export const characterResponse = (
   call: VideosCall,
   response: VideosResponse

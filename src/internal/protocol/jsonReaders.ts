@@ -1,6 +1,6 @@
 /**
  * Tolerant readers: one small function for each way in which servers spell the same thing. Each takes whatever
- * `JSON.parse` gave and answers `null` where nothing readable is there.
+ * `JSON.parse` gave and returns `null` if there is nothing readable.
  */
 
 import { jobIdNames } from "./json.js"

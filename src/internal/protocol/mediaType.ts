@@ -72,7 +72,7 @@ export const fileNameOf = (name: string | undefined, type: string): string => {
 // signatures
 // -----------------------------------------------------------------------------
 
-/** So many bytes at the beginning of a file tell its type. */
+/** This many bytes at the beginning of a file show its type. */
 export const signatureLength = 512
 
 /** Whether the file has these bytes there; `?` in the pattern is any byte. Patterns are Latin-1. */

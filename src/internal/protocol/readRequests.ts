@@ -7,7 +7,7 @@ import * as wire from "./jsonReaders.js"
 import { type ContentOptions, ListQuery, type ListVideosOptions } from "./requestSchemas.js"
 import { checkOptions, encodeRequest, idSegment } from "./validateRequest.js"
 
-/** vLLM-Omni answers a look at a failed job with the job's own error status and the whole video as its body. */
+/** vLLM-Omni responds to a poll of a failed job with the job's error status and the whole video as the body. */
 const isVideo = (body: unknown): boolean =>
   wire.isObject(body) && body.object === "video" && typeof body.status === "string" && body.status !== ""
 

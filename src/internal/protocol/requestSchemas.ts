@@ -232,7 +232,7 @@ export interface ExtendVideoRequest {
   readonly video: string | { readonly id: string } | VideoFile
   /** What happens next: 1 to 32,000 characters. */
   readonly prompt: string
-  /** Length of the new segment alone. The answer's `seconds` is the stitched whole. */
+  /** Length of the new segment alone. The response's `seconds` is the stitched whole. */
   readonly seconds: VideoSeconds
   /** The server's own parameters. They are merged in last and may override. */
   readonly extraBody?: { readonly [name: string]: Json } | undefined
@@ -302,7 +302,7 @@ export interface ListVideosOptions extends CallOptions {
  * @category models
  */
 export interface ContentOptions extends CallOptions {
-  /** Which file of the job. None is sent unless asked for: SGLang takes any for an output's index and answers 404. */
+  /** Which file of the job. None is sent unless asked for: SGLang takes any for an output's index and returns 404. */
   readonly variant?: VideoVariant | undefined
   /**
    * For how long after a job's end "no such content" counts as a replica that lags: it is asked for again by the

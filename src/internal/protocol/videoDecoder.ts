@@ -1,4 +1,4 @@
-/** The one place where an answer's accent is undone: the wire's JSON to a `VideoResource`, and back. */
+/** Decodes and encodes a `VideoResource`: the one place that knows how servers deviate from the protocol. */
 import * as DateTime from "effect/DateTime"
 import { failureReason } from "./failureReason.js"
 import * as wire from "./jsonReaders.js"

@@ -30,7 +30,7 @@ export type TypeId = typeof TypeId
  */
 export interface VideoFile {
   readonly [TypeId]: TypeId
-  /** The file name that the server is told, without a path. */
+  /** The file name in the request, without a path. */
   readonly name: string
   /** Media type, such as `video/mp4`. */
   readonly contentType: string
@@ -46,7 +46,7 @@ export interface VideoFile {
 }
 
 /**
- * What the server is told about a file.
+ * Name and type of a file in the request.
  *
  * @since 0.1.0
  * @category models
@@ -154,7 +154,7 @@ export const fromStream = <E>(
 export const fromBytes = (bytes: Uint8Array, options?: Options): VideoFile =>
   make(bytes, bytes.byteLength, options, bytes)
 
-/** Pieces in which bytes in memory are sent where their progress is told. */
+/** The size of the chunks of bytes in memory, if their progress is reported. */
 const pieceSize = 256 * 1024
 
 const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
@@ -187,7 +187,7 @@ export const withProgress = (
   file: VideoFile,
   onProgress: (progress: TransferProgress) => Effect.Effect<void>,
   options?: {
-    /** The least time between two reports; the first and the last are always told. Default: 100 milliseconds. */
+    /** The least time between two reports; the first and the last are always reported. Default: 100 milliseconds. */
     readonly interval?: Duration.DurationInput | undefined
   }
 ): VideoFile => ({

@@ -37,8 +37,8 @@ export type VideoCharacter = Types.VideoCharacter
 export { VideoId } from "./videoId.js"
 
 /**
- * The phase of a job or of a bare status word, in any case and with `-` or spaces for `_`. A word that nobody
- * knows is `running`: visible, never final, never a crash; a watch's `stallTimeout` or `timeout` is what ends
+ * The phase of a job or of a bare status word, in any case and with `-` or spaces for `_`. An unknown
+ * word is `running`: visible, never final, never a crash; a watch's `stallTimeout` or `timeout` is what ends
  * it.
  *
  * @example

@@ -24,7 +24,7 @@ export type Json = wire.Json
 export type VideoStatus = "queued" | "in_progress" | "completed" | "failed" | (string & {})
 
 /**
- * What a status means for somebody who waits: `waiting` (not started), `running`, `succeeded` (the content can be
+ * What a status means: `waiting` (not started), `running`, `succeeded` (the content can be
  * had), `failed` (it never will be). The last two are final.
  *
  * @since 0.1.0
@@ -65,7 +65,7 @@ export interface VideoResource {
   /** `"video"`, unless the server says something else. */
   readonly object: string
   readonly model: string | null
-  /** The server's word; see `phaseOf`. `"unknown"` where the server said none. */
+  /** As the server sent it; see `phaseOf`. `"unknown"` if the server sent none. */
   readonly status: VideoStatus
   /** Percent, 0 to 100. For display: it may stand still, jump, or go backwards. */
   readonly progress: number | null
@@ -96,7 +96,7 @@ export interface VideoResource {
 export type VideoResourceEncoded = { readonly [key: string]: unknown }
 
 /**
- * A character: somebody or something taken out of a clip, to be named in later prompts. What the server leaves out is
+ * A character: a person or thing taken out of a clip, to be named in later prompts. What the server leaves out is
  * `null`.
  *
  * @since 0.1.0
@@ -132,6 +132,6 @@ export interface DeletedVideo {
   readonly id: VideoId
   /** Whether the job is gone. */
   readonly deleted: boolean
-  /** The job as it was last, from a server that answers with it (SGLang, TeleFuser). */
+  /** The job as it was last, from a server that returns it (SGLang, TeleFuser). */
   readonly video: VideoResource | null
 }

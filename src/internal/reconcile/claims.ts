@@ -5,30 +5,30 @@ import * as FiberId from "effect/FiberId"
 import * as Hash from "effect/Hash"
 import type { Submission } from "../protocol/submissionRequests.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
-import { isSameRequest, mayBecome, type Sought, soughtOf } from "./matchJob.js"
+import { criteriaOf, isSameRequest, type JobCriteria, mayBecome } from "./matchJob.js"
 import { tolerance } from "./readNewestJobs.js"
 
 /**
- * `sent`: its answer is waited for. `unknown`: its outcome is looked for. `interrupted`: nobody waits for it any more, but it
- * may have made a job. `given up`: its caller was told that it may have made one.
+ * `sent`: waits for its response. `unknown`: reconciliation reads the list for its job. `interrupted`: its caller is gone, but it
+ * may have made a job. `given up`: it failed with an error that says that it may have made one.
  */
 export type State = "sent" | "unknown" | "interrupted" | "given up"
 
 /** One submission, from its call to its end, and beyond where its outcome stays unknown. */
 export interface Entry {
   readonly submission: Submission
-  readonly sought: Sought
+  readonly criteria: JobCriteria
   /** Unix milliseconds of the `Clock`. */
   readonly begunAt: number
-  /** The place of its beginning in the order of events. */
+  /** The number of the event that began it. */
   readonly begun: number
   state: State
-  /** The place of its end. */
+  /** The number of the event that ended it. */
   ended: number
   /** The job that it has made, once that is known. */
   job: string | null
-  /** Completed when the answer that is waited for has come, or certainly will not. */
-  answered: Deferred.Deferred<void>
+  /** Completed when the response has come, or certainly will not. */
+  responded: Deferred.Deferred<void>
 }
 
 /** Whose a job is. */
@@ -44,22 +44,22 @@ interface Held {
 
 /** A job as it was first heard of. */
 interface Known {
-  /** It was there at this place in the order of events, and at this time of the own clock. */
+  /** It existed at this event, and at this time of the local clock. */
   since: number
   at: number
   /** When the server says that it was made. */
   createdAt: number | null
   /** Whether it was deleted, or the server has said that it is no more: a list may leave it out. */
   isGone: boolean
-  /** The submission of this `Videos` that was found to have made it; it is nobody else's then. */
+  /** Set once a submission of this `Videos` is found to have made it; then no other submission can have. */
   held: Held | null
-  /** Whether a caller was told that it may be the one. */
+  /** Whether an error has named it as a candidate. */
   named: boolean
 }
 
 const keyMark = ({ submission }: Entry): number => Hash.string(submission.idempotencyKey)
 
-/** More jobs than are made while one submission is looked for. */
+/** More jobs than are made during one reconciliation. */
 const maxKnown = 10_000
 
 /**
@@ -81,53 +81,53 @@ export class Claims {
   private ended: Array<Entry> = []
 
   begin(submission: Submission, now: number): Entry {
-    const sought = soughtOf(submission)
-    if (sought.source !== null) this.knownAs(sought.source, now)
+    const criteria = criteriaOf(submission)
+    if (criteria.source !== null) this.record(criteria.source, now)
     const entry: Entry = {
       submission,
-      sought,
+      criteria,
       begunAt: now,
       begun: ++this.events,
       state: "sent",
       ended: Infinity,
       job: null,
-      answered: Deferred.unsafeMake(FiberId.none)
+      responded: Deferred.unsafeMake(FiberId.none)
     }
     this.active.add(entry)
     return entry
   }
 
-  /** The place of what happens now. */
+  /** The number of the latest event. */
   now(): number {
     return this.events
   }
 
-  /** Its answer is waited for again. */
-  sendAgain(entry: Entry): void {
+  /** It was sent again. */
+  markSent(entry: Entry): void {
     entry.state = "sent"
-    entry.answered = Deferred.unsafeMake(FiberId.none)
+    entry.responded = Deferred.unsafeMake(FiberId.none)
   }
 
-  lost(entry: Entry): void {
+  markUnknown(entry: Entry): void {
     entry.state = "unknown"
-    Deferred.unsafeDone(entry.answered, Effect.void)
+    Deferred.unsafeDone(entry.responded, Effect.void)
   }
 
   /** The submission has made this job. */
   hold(entry: Entry, { createdAt, expiresAt, id }: VideoResource, now: number): void {
     entry.job = id
-    const known = this.knownAs(id, now)
+    const known = this.record(id, now)
     if (known.held !== null && known.held.createdAt === millis(createdAt)) return
     known.held = { at: now, key: keyMark(entry), createdAt: millis(createdAt), expiresAt: millis(expiresAt) }
     known.isGone = false
   }
 
   /**
-   * Whether an answer names a job that another submission holds. Under the same `Idempotency-Key` that is no other: the
+   * Whether a response names a job that another submission holds. Under the same `Idempotency-Key` that is no other: the
    * server has known it again. Nor is it the same job where it was made at another time: a server that keeps its jobs in
    * memory may count anew once it is started again.
    */
-  isOthers(entry: Entry, { createdAt, id }: VideoResource): boolean {
+  isOfAnother(entry: Entry, { createdAt, id }: VideoResource): boolean {
     const held = this.known.get(id)?.held
     if (held == null || entry.job === id || held.key === keyMark(entry)) return false
     return held.createdAt === null || createdAt === null || held.createdAt === createdAt.epochMillis
@@ -136,7 +136,7 @@ export class Claims {
   end(entry: Entry, as: "settled" | "interrupted" | "given up"): void {
     this.active.delete(entry)
     entry.ended = ++this.events
-    Deferred.unsafeDone(entry.answered, Effect.void)
+    Deferred.unsafeDone(entry.responded, Effect.void)
     if (this.active.size === 0) this.ended = []
     else if (as !== "settled") {
       entry.state = as
@@ -146,8 +146,8 @@ export class Claims {
   }
 
   /** A list has shown it at this time; `before` is a submission that it certainly is older than. */
-  saw({ createdAt, id }: VideoResource, at: number, before: Entry | null): void {
-    const known = this.knownAs(id, at)
+  recordSeen({ createdAt, id }: VideoResource, at: number, before: Entry | null): void {
+    const known = this.record(id, at)
     known.createdAt ??= millis(createdAt)
     if (before === null || known.since < before.begun) return
     known.since = before.begun - 0.5
@@ -155,12 +155,12 @@ export class Claims {
   }
 
   /** A list has shown its id for a job that was made later: it is known anew. */
-  sawAgain({ createdAt, id }: VideoResource, at: number): void {
-    Object.assign(this.knownAs(id, at), { since: ++this.events, at, createdAt: millis(createdAt) })
+  recordReused({ createdAt, id }: VideoResource, at: number): void {
+    Object.assign(this.record(id, at), { since: ++this.events, at, createdAt: millis(createdAt) })
   }
 
   name(id: string, now: number): void {
-    this.knownAs(id, now).named = true
+    this.record(id, now).named = true
   }
 
   /** It was deleted, has failed or is no more: no list has to show it. */
@@ -180,15 +180,15 @@ export class Claims {
 
   /** Whether another submission has it, or it was there before this one began. */
   isKnown(video: VideoResource, entry: Entry): boolean {
-    return (this.isHeld(video.id) && !this.isLater(video)) || this.wasBefore(video.id, entry)
+    return (this.isHeld(video.id) && !this.isLater(video)) || this.existedBefore(video.id, entry)
   }
 
-  isNamed(id: string): boolean {
+  isCandidate(id: string): boolean {
     return this.known.get(id)?.named === true
   }
 
   /** Whether it was there before the submission began. */
-  wasBefore(id: string, entry: Entry): boolean {
+  existedBefore(id: string, entry: Entry): boolean {
     return (this.known.get(id)?.since ?? Infinity) < entry.begun
   }
 
@@ -220,11 +220,12 @@ export class Claims {
 
   /** The others whose job could be taken for the entry's by its prompt, and that were on their way at the same time. */
   rivals(entry: Entry): ReadonlyArray<Entry> {
-    const { prompt } = entry.sought
+    const { prompt } = entry.criteria
     return this.others(entry).filter(
-      ({ ended, sought }) =>
+      ({ ended, criteria }) =>
         ended > entry.begun &&
-        (sought.prompt === prompt || (sought.prompt !== null && prompt !== null && mayBecome(sought.prompt, prompt)))
+        (criteria.prompt === prompt ||
+          (criteria.prompt !== null && prompt !== null && mayBecome(criteria.prompt, prompt)))
     )
   }
 
@@ -237,7 +238,7 @@ export class Claims {
     return isSameRequest(a.submission, b.submission)
   }
 
-  private knownAs(id: string, at: number): Known {
+  private record(id: string, at: number): Known {
     const before = this.known.get(id)
     if (before !== undefined) return before
     const known: Known = { since: ++this.events, at, createdAt: null, isGone: false, held: null, named: false }

@@ -5,7 +5,7 @@
 import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { Claims, Entry } from "./claims.js"
 import { likenessOf } from "./matchJob.js"
-import { type Look, tolerance } from "./readNewestJobs.js"
+import { type ListRead, tolerance } from "./readNewestJobs.js"
 import type { Rules, Verdict } from "./verdict.js"
 
 /** For how long a key is taken to be known: the list is read back so far, and an older job is not adopted. */
@@ -20,32 +20,33 @@ export interface Repeat {
 }
 
 /** @internal */
-export const judgeRepeat = (entry: Entry, look: Look, claims: Claims, rules: Rules, repeat: Repeat): Verdict => {
-  const { sought } = entry
-  const own = look.videos.find(({ id }) => claims.isUnderKey(entry, id))
+export const judgeRepeat = (entry: Entry, list: ListRead, claims: Claims, rules: Rules, repeat: Repeat): Verdict => {
+  const { criteria } = entry
+  const own = list.videos.find(({ id }) => claims.isUnderKey(entry, id))
   if (own !== undefined && !repeat.isOtherRequest) return { _tag: "Made", video: own }
-  const sourceSeconds = look.videos.find(({ id }) => id === sought.source)?.seconds ?? null
+  const sourceSeconds = list.videos.find(({ id }) => id === criteria.source)?.seconds ?? null
   const isRecent = ({ createdAt }: VideoResource): boolean => {
-    const age = look.serverNow - (createdAt?.epochMillis ?? Number.NaN)
+    const age = list.serverNow - (createdAt?.epochMillis ?? Number.NaN)
     return age <= keyLifetime && age >= -tolerance
   }
-  const free = look.videos.filter(({ id }) => !claims.isHeld(id) && id !== sought.source)
-  const like = (how: "same" | "maybe") => free.filter((video) => likenessOf(sought, video, sourceSeconds) === how)
-  const alike = like("same")
+  const unclaimed = list.videos.filter(({ id }) => !claims.isHeld(id) && id !== criteria.source)
+  const withLikeness = (how: "same" | "maybe") =>
+    unclaimed.filter((video) => likenessOf(criteria, video, sourceSeconds) === how)
+  const matches = withLikeness("same")
   const unclear = (detail: string, isFinal = false): Verdict => ({
     _tag: "Unclear",
-    candidates: [...alike, ...like("maybe").filter(isRecent)],
+    candidates: [...matches, ...withLikeness("maybe").filter(isRecent)],
     detail: `the server has its \`Idempotency-Key\` already; ${detail}`,
     isFinal
   })
-  const [only] = alike
+  const [only] = matches
   if (only === undefined) return unclear("the list shows no job that is like the request")
-  if (alike.length > 1) return unclear(`${alike.length} jobs on the list are like the request`, true)
+  if (matches.length > 1) return unclear(`${matches.length} jobs on the list are like the request`, true)
   if (repeat.isOtherRequest) return unclear("the server says that the key was used with another request", true)
   if (!isRecent(only)) return unclear("the one job that is like the request is not of the last 24 hours")
   if (!rules.isTrusted) return unclear("this server's list is not to be trusted (`listTrusted` of the preset)")
-  if (look.gap !== null) return unclear(look.gap)
-  if (claims.isNamed(only.id) || claims.rivals(entry).length > 0) {
+  if (list.gap !== null) return unclear(list.gap)
+  if (claims.isCandidate(only.id) || claims.rivals(entry).length > 0) {
     return unclear("a job on the list may be its own, or another submission's of this process")
   }
   return repeat.isSettled ? { _tag: "Made", video: only } : unclear("another job may not be on the list yet")

@@ -4,8 +4,8 @@ import * as wire from "../protocol/jsonReaders.js"
 import type { Submission } from "../protocol/submissionRequests.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
 
-/** What the job of a submission looks like on a list, as far as the request says. `null`: it does not. */
-export interface Sought {
+/** The fields by which a submission's job is found on a list. `null`: the request does not set the field. */
+export interface JobCriteria {
   readonly prompt: string | null
   readonly model: string | null
   readonly size: string | null
@@ -24,7 +24,7 @@ export const normalPrompt = (prompt: string | null): string | null => {
 }
 
 /** From the body as it is sent: a server's own parameters may have overridden a field. */
-export const soughtOf = ({ call }: Submission): Sought => {
+export const criteriaOf = ({ call }: Submission): JobCriteria => {
   const { body, operation, videoId } = call
   return {
     prompt: normalPrompt(wire.text(body.prompt)),
@@ -84,7 +84,7 @@ const isSameSize = (asked: string, listed: string): boolean => {
 }
 
 /** Half a second is what rounding takes away. */
-const isSameLength = ({ isExtension, seconds }: Sought, listed: number, sourceSeconds: number | null): boolean => {
+const isSameLength = ({ isExtension, seconds }: JobCriteria, listed: number, sourceSeconds: number | null): boolean => {
   // SGLang rounds a short clip down to nothing.
   if (seconds === null || listed === 0) return true
   if (!isExtension) return Math.abs(listed - seconds) <= 0.5
@@ -98,16 +98,16 @@ const isSameLength = ({ isExtension, seconds }: Sought, listed: number, sourceSe
 export type Likeness = "same" | "maybe" | "other"
 
 /** `sourceSeconds` is the length of an extension's source, where it is known: a list has the stitched length. */
-export const likenessOf = (sought: Sought, video: VideoResource, sourceSeconds: number | null): Likeness => {
+export const likenessOf = (criteria: JobCriteria, video: VideoResource, sourceSeconds: number | null): Likeness => {
   const prompt = normalPrompt(video.prompt)
-  if (prompt === null || sought.prompt === null) return "maybe"
-  if (prompt !== sought.prompt) return "other"
+  if (prompt === null || criteria.prompt === null) return "maybe"
+  if (prompt !== criteria.prompt) return "other"
   const { model, remixedFromVideoId, seconds, size } = video
-  const isOfSource = remixedFromVideoId === null ? !sought.isRemix : remixedFromVideoId === sought.source
+  const isOfSource = remixedFromVideoId === null ? !criteria.isRemix : remixedFromVideoId === criteria.source
   return isOfSource &&
-    (sought.model === null || model === null || isSameModel(sought.model, model)) &&
-    (sought.size === null || size === null || isSameSize(sought.size, size)) &&
-    (seconds === null || isSameLength(sought, seconds, sourceSeconds))
+    (criteria.model === null || model === null || isSameModel(criteria.model, model)) &&
+    (criteria.size === null || size === null || isSameSize(criteria.size, size)) &&
+    (seconds === null || isSameLength(criteria, seconds, sourceSeconds))
     ? "same"
     : "maybe"
 }

@@ -1,4 +1,4 @@
-/** One look at a server's list: its newest pages, back to before a submission began; and what they leave open. */
+/** Reads the newest pages of a server's list, back to before a submission began. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ResponseMeta, SubmitOptions } from "../http/httpTypes.js"
@@ -9,10 +9,10 @@ import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
 import type { ListVideosError } from "../videosTypes.js"
 
 /** The newest jobs of a server, back to the time before the submission at least, unless there is a gap. */
-export interface Look {
+export interface ListRead {
   /** Each once, in the list's order. */
   readonly videos: ReadonlyArray<VideoResource>
-  /** When it was answered, in Unix milliseconds: by the own clock, and by the server's. */
+  /** The time of the response in Unix milliseconds: by the local clock, and by the server's. */
   readonly at: number
   readonly serverNow: number
   /** Whether the response had a `Date`; without it, the server's clock is taken for the own. */
@@ -29,10 +29,10 @@ export const tolerance = 2000
 /** Jobs per page: the protocol's most. */
 const pageSize = 100
 
-/** More pages than this are not read for one look: several hundred jobs were made since the submission began. */
+/** Pages per read, at most: several hundred jobs were made since the submission began. */
 const maxPages = 5
 
-/** How far the clocks of one installation may be apart that nobody sets. What is older by more, by one of them, is older. */
+/** The most that unsynchronised clocks of one installation differ by. A job that is older by more is older. */
 export const margin = 5 * 60_000
 
 /**
@@ -71,7 +71,7 @@ export const readNewest = (
   readPage: ReadPage,
   begunAt: number,
   options: SubmitOptions | undefined
-): Effect.Effect<Look, ListVideosError> =>
+): Effect.Effect<ListRead, ListVideosError> =>
   Effect.suspend(() => {
     const cursor = new ListCursor()
     const reading: Reading = { videos: new Map(), gap: null, last: Infinity }
@@ -79,7 +79,7 @@ export const readNewest = (
     const asked: ListVideosOptions = {
       limit: pageSize,
       order: "desc",
-      // What a proxy may need to find the account, or the provider: of the submission, and so of its look.
+      // A proxy may need the headers of the submission to find the account or the provider.
       extraHeaders: options?.extraHeaders,
       extraQuery: options?.extraQuery,
       onResponse: ({ headers }: ResponseMeta) =>
@@ -90,8 +90,8 @@ export const readNewest = (
     const next = (
       after: string | undefined,
       count: number,
-      newest: Pick<Look, "at" | "serverNow" | "isDated"> | null
-    ): Effect.Effect<Look, ListVideosError> =>
+      newest: Pick<ListRead, "at" | "serverNow" | "isDated"> | null
+    ): Effect.Effect<ListRead, ListVideosError> =>
       Effect.flatMap(Effect.zip(readPage(after, cursor, asked), Effect.clock), ([[page, rest], clock]) => {
         const times = newest ?? {
           at: monotonicMillis(clock),
@@ -101,8 +101,8 @@ export const readNewest = (
         add(reading, page)
         const done = (isWhole: boolean, gap: string | null) => {
           const videos = [...reading.videos.values()]
-          // A server that says that there is no more may have a limit of its own: only the order tells that the newest are here.
-          return Effect.succeed<Look>({ ...times, videos, isWhole, gap: reading.gap ?? (isWhole ? null : gap) })
+          // A server may end the list at a limit of its own: only the order shows that these are the newest.
+          return Effect.succeed<ListRead>({ ...times, videos, isWhole, gap: reading.gap ?? (isWhole ? null : gap) })
         }
         if (Option.isNone(rest)) {
           return done(

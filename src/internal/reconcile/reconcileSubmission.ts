@@ -1,6 +1,6 @@
 /**
- * A submission whose outcome is unknown, settled by the server's list: its job is adopted, it is sent again, or its caller
- * is told what is known.
+ * Settles a submission with an unknown outcome by the server's list: adopts its job, sends it again, or fails with
+ * `SubmissionUncertainError` and the candidates.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -27,7 +27,7 @@ import { judge, remember, type Verdict } from "./verdict.js"
 /** A submission is sent three times at most. */
 const maxResends = 2
 
-/** The pause after the first look; it doubles after each. */
+/** The pause after the first read of the list; it doubles after each. */
 const firstPause = 1000
 
 class DeadlinePassed {
@@ -36,32 +36,32 @@ class DeadlinePassed {
 
 const isDeadline = (error: unknown): error is DeadlinePassed => error instanceof DeadlinePassed
 
-/** A submission that was sent, and nobody knows what came of it. */
-interface Lost {
+/** A submission that was sent, and whose outcome is unknown. */
+interface UnknownOutcome {
   readonly error: Uncertain
   /** How often it was sent. */
-  readonly times: number
+  readonly sendCount: number
   readonly sentAt: number
-  /** Whether its answer named a job that was there before: another submission's, or the very one that it derives from. */
-  readonly named: "another" | "source" | null
+  /** Set if its response named an existing job: that of another submission, or its own source. */
+  readonly namedJob: "another" | "source" | null
 }
 
 /** What is known of a submission while it runs: how it ends once its deadline has passed. */
-interface Course {
+interface Progress {
   readonly entry: Entry
   /** Its last request whose outcome is unknown. */
-  lost: Lost | null
+  outcome: UnknownOutcome | null
   /** The jobs that it may have made, as far as the list has shown them. */
   candidates: ReadonlyArray<VideoResource>
   /** The job that it has made. */
   made: VideoResource | null
 }
 
-/** The answer to a submission. */
-export interface Answered {
+/** A response to a submission. */
+export interface SubmitResponse {
   readonly video: VideoResource
-  /** Why it is none, after all. */
-  readonly doubt: (detail: string) => ResponseDecodeError
+  /** The error if the job turns out not to be the submission's. */
+  readonly toDecodeError: (detail: string) => ResponseDecodeError
 }
 
 const noList = "This server has no list of jobs"
@@ -88,19 +88,19 @@ export type IsThere = (id: string, options: SubmitOptions | undefined) => Effect
 export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage: ReadPage, isThere: IsThere) => {
   const lag = Duration.toMillis(policy.listLag)
 
-  /** Others with the same prompt, whose answers may yet name a job that a look has shown. */
-  const othersAnswered = (entry: Entry): Effect.Effect<void> =>
+  /** Waits for the responses to other submissions with the same prompt: they may name a job that the list has shown. */
+  const awaitOtherResponses = (entry: Entry): Effect.Effect<void> =>
     Effect.suspend(() => {
       const seenBy = claims.now()
       const next = (): Effect.Effect<void> => {
         const other = claims.rivals(entry).find(({ begun, state }) => state === "sent" && begun <= seenBy)
-        return other === undefined ? Effect.void : Effect.flatMap(Deferred.await(other.answered), next)
+        return other === undefined ? Effect.void : Effect.flatMap(Deferred.await(other.responded), next)
       }
       return next()
     })
 
   /** `repeat` is given where an earlier process may have made the job. */
-  const oneLook = (
+  const readAndJudge = (
     entry: Entry,
     resentAt: number | null,
     options: SubmitOptions | undefined,
@@ -109,21 +109,21 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     Effect.gen(function* () {
       const rules = { isTrusted: policy.listTrusted, lag, resentAt }
       const since = repeat === null ? entry.begunAt : entry.begunAt - keyLifetime
-      const seen = yield* readNewest(readPage, since, options)
-      yield* othersAnswered(entry)
-      const first = judge(entry, seen, claims, rules)
+      const list = yield* readNewest(readPage, since, options)
+      yield* awaitOtherResponses(entry)
+      const first = judge(entry, list, claims, rules)
       if (first._tag === "Unclear" && first.missing !== undefined) {
         const { missing } = first
         const found = yield* Effect.findFirst(missing.slice(0, enoughGone), (id) => isThere(id, options))
         if (Option.isNone(found)) for (const id of missing) claims.forget(id)
       }
       return yield* Effect.map(currentMonotonicMillis, (now) => {
-        const verdict = withRepeat(judge(entry, seen, claims, rules), () =>
-          repeat === null ? null : judgeRepeat(entry, seen, claims, rules, repeat)
+        const verdict = withRepeat(judge(entry, list, claims, rules), () =>
+          repeat === null ? null : judgeRepeat(entry, list, claims, rules, repeat)
         )
-        // In one turn: between the verdict and the claim nobody else can come.
+        // No yield between the verdict and the claim: no other fiber can claim the job in between.
         if (verdict._tag === "Made") claims.hold(entry, verdict.video, now)
-        remember(entry, seen, claims)
+        remember(entry, list, claims)
         return verdict
       })
     }).pipe(
@@ -141,10 +141,14 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     )
 
   /** Looks until the job is found, or until one that was made would be on the list for sure. */
-  const settle = (course: Course, lost: Lost, options: SubmitOptions | undefined): Effect.Effect<Verdict> =>
+  const settle = (
+    progress: Progress,
+    outcome: UnknownOutcome,
+    options: SubmitOptions | undefined
+  ): Effect.Effect<Verdict> =>
     Effect.gen(function* () {
-      const { entry } = course
-      const { error, sentAt, times } = lost
+      const { entry } = progress
+      const { error, sentAt, sendCount } = outcome
       const isRepeat = options?.idempotencyKey !== undefined && isKeyRejection(error.reason)
       const isOtherRequest = isOfOtherRequest(error.reason)
       // A server that took so long and was not done may take as long again.
@@ -152,32 +156,32 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
       // A job that failed may be gone from the list, and was made all the same.
-      let shown: ReadonlyMap<string, VideoResource> = new Map()
-      for (let looks = 1, pause = firstPause; ; looks++, pause *= 2) {
-        const isSettled = looks >= 2 && (yield* currentMonotonicMillis) >= until
+      let candidatesById: ReadonlyMap<string, VideoResource> = new Map()
+      for (let reads = 1, pause = firstPause; ; reads++, pause *= 2) {
+        const isSettled = reads >= 2 && (yield* currentMonotonicMillis) >= until
         const repeat = isRepeat ? { isOtherRequest, isSettled } : null
-        const verdict = yield* oneLook(entry, times > 1 ? sentAt : null, options, repeat)
+        const verdict = yield* readAndJudge(entry, sendCount > 1 ? sentAt : null, options, repeat)
         if (verdict._tag === "Made") return verdict
         if (verdict._tag === "NotMade") notMade++
         // The latest first: they are in the order of their likelihood.
         else {
           const latest = new Map<string, VideoResource>(verdict.candidates.map((video) => [video.id, video]))
-          for (const [id, video] of shown) if (!latest.has(id)) latest.set(id, video)
-          shown = latest
+          for (const [id, video] of candidatesById) if (!latest.has(id)) latest.set(id, video)
+          candidatesById = latest
         }
-        const candidates = [...shown.values()].filter(
+        const candidates = [...candidatesById.values()].filter(
           (video) => !(isRepeat ? claims.isHeld(video.id) : claims.isKnown(video, entry))
         )
-        course.candidates = candidates
+        progress.candidates = candidates
         if (verdict._tag === "Unclear" && verdict.isFinal) return { ...verdict, candidates }
         const left = until - (yield* currentMonotonicMillis)
-        if (left <= 0 && looks >= 2 && (isSettled || !isRepeat)) {
+        if (left <= 0 && reads >= 2 && (isSettled || !isRepeat)) {
           if (verdict._tag === "Unclear") return { ...verdict, candidates }
           if (notMade >= 2 && candidates.length === 0) return verdict
           const detail =
             candidates.length > 0
               ? "a job that may be its own was on the list, and is there no more"
-              : "only one look at the list has shown nothing of it"
+              : "only one read of the list shows nothing of it"
           return { _tag: "Unclear", candidates, detail, isFinal: true }
         }
         yield* Effect.sleep(Math.min(pause, Math.max(left, 0)))
@@ -191,16 +195,16 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
   const run = <E>(
     submission: Submission,
     deadline: Deadline,
-    attempt: Effect.Effect<Answered, E | Uncertain>
+    attempt: Effect.Effect<SubmitResponse, E | Uncertain>
   ): Effect.Effect<VideoResource, E | Uncertain | RequestTimeoutError> => {
     const { call } = submission
     const options: SubmitOptions | undefined = call.options
     const mode = options?.onUnknownOutcome ?? policy.onUnknownOutcome
     const mayResend = options?.retry !== false
 
-    type Answer = Effect.Effect<VideoResource, E | Uncertain>
+    type Result = Effect.Effect<VideoResource, E | Uncertain>
 
-    const mayHaveMadeAJob = ({ lost }: Course): boolean => lost !== null || call.sending.mayHaveActed
+    const mayHaveMadeAJob = ({ outcome }: Progress): boolean => outcome !== null || call.sending.mayHaveActed
 
     const giveUp = (error: Uncertain, detail: string, candidates: ReadonlyArray<VideoResource> = []) =>
       Effect.flatMap(currentMonotonicMillis, (now) => {
@@ -212,85 +216,93 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       })
 
     /** `lost` is why it is not the first time. */
-    const send = (course: Course, lost: Lost | null): Answer => {
-      const { entry } = course
+    const send = (progress: Progress, outcome: UnknownOutcome | null): Result => {
+      const { entry } = progress
       return Effect.flatMap(currentMonotonicMillis, (sentAt) =>
         Effect.matchEffect(attempt, {
-          onSuccess: (answer) =>
-            Effect.flatMap(currentMonotonicMillis, (now): Answer => {
-              const { video } = answer
+          onSuccess: (response) =>
+            Effect.flatMap(currentMonotonicMillis, (now): Result => {
+              const { video } = response
               // A source that has not ended is worked on in its place, as a server may do that keeps one id for a clip.
-              const isSource = video.id === entry.sought.source
-              if (isSource && isTerminal(video)) return denied(course, answer, { lost, sentAt, named: "source" })
-              if (!isSource && claims.isOthers(entry, video))
-                return denied(course, answer, { lost, sentAt, named: "another" })
+              const isSource = video.id === entry.criteria.source
+              if (isSource && isTerminal(video))
+                return rejectResponse(progress, response, { outcome, sentAt, namedJob: "source" })
+              if (!isSource && claims.isOfAnother(entry, video))
+                return rejectResponse(progress, response, { outcome, sentAt, namedJob: "another" })
               claims.hold(entry, video, now)
-              course.made = video
+              progress.made = video
               return Effect.succeed(video)
             }),
           onFailure: (error) => {
             const isUnknown = error instanceof Uncertain
-            if (!isUnknown && lost === null) return Effect.fail(error)
-            claims.lost(entry)
-            const times = (lost?.times ?? 0) + 1
-            if (isUnknown) return unknown(course, { error, times, sentAt, named: null })
-            // What the server says to the second says nothing of the first.
-            return lost === null ? Effect.fail(error) : giveUp(lost.error, `sent again, it failed: ${messageOf(error)}`)
+            if (!isUnknown && outcome === null) return Effect.fail(error)
+            claims.markUnknown(entry)
+            const sendCount = (outcome?.sendCount ?? 0) + 1
+            if (isUnknown) return resolveOutcome(progress, { error, sendCount, sentAt, namedJob: null })
+            // The response to the second request says nothing about the first.
+            return outcome === null
+              ? Effect.fail(error)
+              : giveUp(outcome.error, `sent again, it failed: ${messageOf(error)}`)
           }
         })
       )
     }
 
-    /** Whoever was told of it first keeps it; what came of this submission is as open as if its answer were lost. */
-    const denied = (
-      course: Course,
-      { doubt, video }: Answered,
-      { lost, named, sentAt }: Pick<Lost, "named" | "sentAt"> & { readonly lost: Lost | null }
-    ): Answer =>
+    /** The job stays with the submission that held it first; the outcome of this one is unknown, as if the response were lost. */
+    const rejectResponse = (
+      progress: Progress,
+      { toDecodeError, video }: SubmitResponse,
+      {
+        outcome,
+        namedJob,
+        sentAt
+      }: Pick<UnknownOutcome, "namedJob" | "sentAt"> & { readonly outcome: UnknownOutcome | null }
+    ): Result =>
       Effect.suspend(() => {
-        claims.lost(course.entry)
-        const whose = named === "source" ? "the job that it is to derive from" : "the job of another submission"
+        claims.markUnknown(progress.entry)
+        const whose = namedJob === "source" ? "the job that it is to derive from" : "the job of another submission"
         const error = new Uncertain({
           operation: call.operation,
           idempotencyKey: submission.idempotencyKey,
-          reason: doubt(`it names ${video.id}, ${whose}`),
+          reason: toDecodeError(`it names ${video.id}, ${whose}`),
           candidates: [],
           detail: null
         })
-        const times = (lost?.times ?? 0) + 1
-        if (lost === null || lost.named === null) return unknown(course, { error, times, sentAt, named })
+        const sendCount = (outcome?.sendCount ?? 0) + 1
+        if (outcome === null || outcome.namedJob === null)
+          return resolveOutcome(progress, { error, sendCount, sentAt, namedJob })
         const detail = "sent again, it was answered so again: this server may take requests that are alike for one"
         return giveUp(error, detail)
       })
 
-    const again = (course: Course, lost: Lost): Answer =>
+    const resend = (progress: Progress, outcome: UnknownOutcome): Result =>
       Effect.suspend(() => {
-        claims.sendAgain(course.entry)
-        return send(course, lost)
+        claims.markSent(progress.entry)
+        return send(progress, outcome)
       })
 
-    const unknown = (course: Course, lost: Lost): Answer => {
-      const { error, times } = lost
-      course.lost = lost
+    const resolveOutcome = (progress: Progress, outcome: UnknownOutcome): Result => {
+      const { error, sendCount } = outcome
+      progress.outcome = outcome
       if (mode === "fail") return Effect.fail(error)
       // Looking takes time, and this caller has none left.
       if (error.reason._tag === "RequestTimeoutError" && error.reason.option === "totalTimeout") {
         return giveUp(error, "`totalTimeout` left no time to read the server's list")
       }
       const isRejected = isKeyRejection(error.reason)
-      const hindrance = isRejected
+      const obstacle = isRejected
         ? "the server has its `Idempotency-Key` already"
         : !mayResend
           ? "`retry: false` forbids to send it again"
-          : times > maxResends
-            ? `it was sent ${times} times`
-            : lost.named === "source"
+          : sendCount > maxResends
+            ? `it was sent ${sendCount} times`
+            : outcome.namedJob === "source"
               ? "a server that changes a job in place would do so again"
               : null
       if (mode === "resend" && !isRejected) {
-        return hindrance === null
-          ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (times - 1)), again(course, lost))
-          : giveUp(error, hindrance)
+        return obstacle === null
+          ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (sendCount - 1)), resend(progress, outcome))
+          : giveUp(error, obstacle)
       }
       if (!policy.listServed) {
         const isLate = error.reason._tag === "RequestTimeoutError"
@@ -299,29 +311,29 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
           isLate ? `${noList}; if it responds only when the clip is done, give it more time (\`timeout\`)` : noList
         )
       }
-      return Effect.flatMap(settle(course, lost, options), (verdict): Answer => {
+      return Effect.flatMap(settle(progress, outcome, options), (verdict): Result => {
         switch (verdict._tag) {
           case "Made":
-            course.made = verdict.video
-            return Effect.as(said(submission, "adopted", { videoId: verdict.video.id }), verdict.video)
+            progress.made = verdict.video
+            return Effect.as(logOutcome(submission, "adopted", { videoId: verdict.video.id }), verdict.video)
           case "Unclear":
             return giveUp(error, verdict.detail, verdict.candidates)
           case "NotMade":
-            return hindrance === null
-              ? Effect.zipRight(said(submission, "sent again", {}), again(course, lost))
-              : giveUp(error, `it is not on the list; ${hindrance}`)
+            return obstacle === null
+              ? Effect.zipRight(logOutcome(submission, "sent again", {}), resend(progress, outcome))
+              : giveUp(error, `it is not on the list; ${obstacle}`)
         }
       })
     }
 
     /** How it ends at its deadline. */
-    const expired = (course: Course): Effect.Effect<VideoResource, Uncertain | RequestTimeoutError> => {
-      const { candidates, entry, lost, made } = course
+    const onDeadline = (progress: Progress): Effect.Effect<VideoResource, Uncertain | RequestTimeoutError> => {
+      const { candidates, entry, outcome, made } = progress
       // The response came at the same moment.
       if (made !== null) return Effect.succeed(made)
       const { operation } = call
       const { duration: timeout } = deadline
-      const mayHaveActed = mayHaveMadeAJob(course)
+      const mayHaveActed = mayHaveMadeAJob(progress)
       const reason = new RequestTimeoutError({
         operation,
         timeout,
@@ -330,11 +342,11 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         mayHaveActed
       })
       if (!mayHaveActed) return Effect.fail(reason)
-      if (entry.state === "sent") claims.lost(entry)
-      if (lost !== null) {
+      if (entry.state === "sent") claims.markUnknown(entry)
+      if (outcome !== null) {
         const what = mode === "resend" ? "another request did" : "the server's list settled it"
         return giveUp(
-          lost.error,
+          outcome.error,
           `\`totalTimeout\` (${Duration.toMillis(timeout) / 1000} s) ended before ${what}`,
           candidates
         )
@@ -344,27 +356,27 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       return Effect.fail(new Uncertain({ operation, idempotencyKey, reason, candidates: [], detail }))
     }
 
-    // Interruption is prompt, and leaves word: a program that waits no longer may have paid.
+    // An interruption is logged: the program may have paid for a job.
     return Effect.acquireUseRelease(
-      Effect.map(currentMonotonicMillis, (now): Course => {
+      Effect.map(currentMonotonicMillis, (now): Progress => {
         const entry = claims.begin(submission, now)
-        return { entry, lost: null, candidates: [], made: null }
+        return { entry, outcome: null, candidates: [], made: null }
       }),
-      (course) =>
+      (progress) =>
         Effect.flatMap(deadline.left, (left) =>
           Effect.catchIf(
-            withDeadline(send(course, null), left, () => new DeadlinePassed()),
+            withDeadline(send(progress, null), left, () => new DeadlinePassed()),
             isDeadline,
-            () => expired(course)
+            () => onDeadline(progress)
           )
         ),
-      (course, exit) => {
-        const { entry } = course
+      (progress, exit) => {
+        const { entry } = progress
         if (Exit.isInterrupted(exit)) {
-          const isOpen = mayHaveMadeAJob(course)
+          const isOpen = mayHaveMadeAJob(progress)
           claims.end(entry, isOpen ? "interrupted" : "settled")
           if (!isOpen) return Effect.void
-          return said(submission, "interrupted", { videoId: entry.job })
+          return logOutcome(submission, "interrupted", { videoId: entry.job })
         }
         claims.end(entry, Exit.isFailure(exit) && entry.state === "unknown" ? "given up" : "settled")
         return Effect.void
@@ -381,8 +393,8 @@ const messages = {
   interrupted: "a submission was interrupted before its outcome was known; the server may have made a job"
 } as const
 
-/** For whoever reads logs and traces: these are the moments at which money is spent, or may have been. */
-const said = (
+/** Logs and traces the moments at which money is spent, or may have been. */
+const logOutcome = (
   { call, idempotencyKey }: Submission,
   what: keyof typeof messages,
   more: { readonly [name: string]: unknown }

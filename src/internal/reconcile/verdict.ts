@@ -1,5 +1,6 @@
 /**
- * What one read of the server's list says about a submission whose outcome is unknown. Pure, but for the claims that it reads.
+ * Decides by one read of the server's list what became of a submission with an unknown outcome. Pure, except that it reads the
+ * claims.
  *
  * Two mistakes cost money. To send again although the job was made: only positive evidence that no job on the list can be the
  * submission's allows it. To adopt another caller's job: only a job that matches in everything is adopted.
@@ -38,7 +39,7 @@
 import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { Claims, Entry } from "./claims.js"
 import { likenessOf, mayBecome, normalPrompt } from "./matchJob.js"
-import { type Look, margin, tolerance } from "./readNewestJobs.js"
+import { type ListRead, margin, tolerance } from "./readNewestJobs.js"
 
 /** @internal */
 export type Verdict =
@@ -48,7 +49,7 @@ export type Verdict =
       readonly _tag: "Unclear"
       readonly candidates: ReadonlyArray<VideoResource>
       readonly detail: string
-      /** Whether another read could not tell more. */
+      /** Whether another read cannot change it. */
       readonly isFinal: boolean
       /** The jobs whose absence is all that leaves it open: the list is complete if the server has them no more. */
       readonly missing?: ReadonlyArray<string>
@@ -58,7 +59,7 @@ export type Verdict =
  * `before`: certainly there before the submission began. By the clock: `since`; `older`, by a clock that may be wrong; `past`,
  * by more than a wrong clock explains. `unclear`: no time, or one to come.
  */
-type Place = "before" | "since" | "older" | "past" | "unclear"
+type Timing = "before" | "since" | "older" | "past" | "unclear"
 
 /** A job that took longer has times of two kinds: local time for UTC is an hour off at least. */
 const longest = 60 * 60_000
@@ -72,13 +73,13 @@ const wrongestZone = 48 * 60 * 60_000
 /** Behind by more is a clock that was never set, as one that begins in 1970. */
 const neverSet = 365 * 24 * 60 * 60_000
 
-interface Placing {
-  readonly placeOf: (video: VideoResource) => Place
+interface Timings {
+  readonly timingOf: (video: VideoResource) => Timing
   /** Whether it comes under an id that was another job's before. */
   readonly isAgain: (video: VideoResource) => boolean
 }
 
-const placing = (entry: Entry, { at, gap, isDated, serverNow, videos }: Look, claims: Claims): Placing => {
+const timingsOf = (entry: Entry, { at, gap, isDated, serverNow, videos }: ListRead, claims: Claims): Timings => {
   const age = at - entry.begunAt
   const begun = serverNow - age
   const isSince = (created: number) => created >= begun - tolerance && created <= serverNow + tolerance
@@ -88,12 +89,12 @@ const placing = (entry: Entry, { at, gap, isDated, serverNow, videos }: Look, cl
   // several clocks.
   let begunAtLeast = -Infinity
   for (const video of videos) {
-    if (video.createdAt === null || !claims.wasBefore(video.id, entry) || isAgain(video)) continue
+    if (video.createdAt === null || !claims.existedBefore(video.id, entry) || isAgain(video)) continue
     begunAtLeast = Math.max(begunAtLeast, video.createdAt.epochMillis + claims.knownFor(video.id, entry))
   }
-  const placeOf = (video: VideoResource): Place => {
+  const timingOf = (video: VideoResource): Timing => {
     const { completedAt, createdAt, id } = video
-    if (claims.wasBefore(id, entry) && !isAgain(video)) return "before"
+    if (claims.existedBefore(id, entry) && !isAgain(video)) return "before"
     if (createdAt === null) return "unclear"
     const created = createdAt.epochMillis
     const took = (completedAt?.epochMillis ?? created) - created
@@ -102,27 +103,27 @@ const placing = (entry: Entry, { at, gap, isDated, serverNow, videos }: Look, cl
     if (created >= begun - tolerance) return "since"
     return isDated && created < begun - wrongestZone && created > begun - neverSet ? "past" : "older"
   }
-  return { placeOf, isAgain }
+  return { timingOf, isAgain }
 }
 
-const sourceSeconds = ({ sought: { source } }: Entry, { videos }: Look): number | null =>
+const sourceSeconds = ({ criteria: { source } }: Entry, { videos }: ListRead): number | null =>
   source === null ? null : (videos.find(({ id }) => id === source)?.seconds ?? null)
 
-/** Whether the job has the prompt, and all else that both tell. */
-const isLike = (video: VideoResource, entry: Entry, look: Look): boolean =>
-  likenessOf(entry.sought, video, sourceSeconds(entry, look)) === "same"
+/** Whether prompt, and every other field that both have, are the same. */
+const isMatch = (video: VideoResource, entry: Entry, list: ListRead): boolean =>
+  likenessOf(entry.criteria, video, sourceSeconds(entry, list)) === "same"
 
 /** The jobs that a complete list has to show, and that this one does not: the source, and what was made here, newest first. */
-const missingIn = (entry: Entry, look: Look, claims: Claims, lag: number): ReadonlyArray<string> => {
-  const ids = new Set<string>(look.videos.map(({ id }) => id))
-  const oldest = Math.min(...look.videos.map(({ createdAt }) => createdAt?.epochMillis ?? Infinity))
+const missingIn = (entry: Entry, list: ListRead, claims: Claims, lag: number): ReadonlyArray<string> => {
+  const ids = new Set<string>(list.videos.map(({ id }) => id))
+  const oldest = Math.min(...list.videos.map(({ createdAt }) => createdAt?.epochMillis ?? Infinity))
   const due = claims
-    .due(look.at, lag, look.serverNow)
-    .filter(([, createdAt]) => look.isWhole || (createdAt !== null && createdAt > oldest + tolerance))
+    .due(list.at, lag, list.serverNow)
+    .filter(([, createdAt]) => list.isWhole || (createdAt !== null && createdAt > oldest + tolerance))
     .map(([id]) => id)
     .reverse()
-  const { source } = entry.sought
-  const isSourceDue = look.isWhole && source !== null && !claims.isGone(source)
+  const { source } = entry.criteria
+  const isSourceDue = list.isWhole && source !== null && !claims.isGone(source)
   return (isSourceDue ? [source, ...due] : due).filter((id) => !ids.has(id))
 }
 
@@ -136,98 +137,98 @@ export interface Rules {
 }
 
 /** @internal */
-export const judge = (entry: Entry, look: Look, claims: Claims, rules: Rules): Verdict => {
-  const placings = new Map<Entry, Placing>()
-  const placingFor = (of: Entry): Placing => {
-    const known = placings.get(of) ?? placing(of, look, claims)
-    placings.set(of, known)
+export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules): Verdict => {
+  const timings = new Map<Entry, Timings>()
+  const timingsFor = (of: Entry): Timings => {
+    const known = timings.get(of) ?? timingsOf(of, list, claims)
+    timings.set(of, known)
     return known
   }
-  const { isAgain, placeOf } = placingFor(entry)
+  const { isAgain, timingOf } = timingsFor(entry)
   const others = claims.others(entry)
 
-  const free = look.videos.filter((video) => !claims.isHeld(video.id) && !isAgain(video))
-  const alike = free.filter((video) => isLike(video, entry, look) && placeOf(video) !== "before")
-  const since = alike.filter((video) => placeOf(video) === "since")
+  const unclaimed = list.videos.filter((video) => !claims.isHeld(video.id) && !isAgain(video))
+  const matches = unclaimed.filter((video) => isMatch(video, entry, list) && timingOf(video) !== "before")
+  const newMatches = matches.filter((video) => timingOf(video) === "since")
   /** Whether it is what another open submission asked for, and no form of this one's prompt. */
-  const isOfAnother = (video: VideoResource): boolean => {
+  const isOfAnotherRequest = (video: VideoResource): boolean => {
     const prompt = normalPrompt(video.prompt)
-    if (prompt === null || entry.sought.prompt === null || mayBecome(entry.sought.prompt, prompt)) return false
-    return others.some((other) => isLike(video, other, look) && placingFor(other).placeOf(video) !== "before")
+    if (prompt === null || entry.criteria.prompt === null || mayBecome(entry.criteria.prompt, prompt)) return false
+    return others.some((other) => isMatch(video, other, list) && timingsFor(other).timingOf(video) !== "before")
   }
   /** Not alike, and yet, as servers are, perhaps the one. */
-  const perhaps = look.videos.filter((video) => {
-    const place = placeOf(video)
-    if (place === "before" || alike.includes(video)) return false
+  const possible = list.videos.filter((video) => {
+    const timing = timingOf(video)
+    if (timing === "before" || matches.includes(video)) return false
     if (isAgain(video)) return true
-    return !claims.isHeld(video.id) && place !== "past" && !isOfAnother(video)
+    return !claims.isHeld(video.id) && timing !== "past" && !isOfAnotherRequest(video)
   })
   const unclear = (detail: string, isFinal: boolean, missing?: ReadonlyArray<string>): Verdict => ({
     _tag: "Unclear",
-    candidates: [...since, ...alike.filter((video) => !since.includes(video)), ...perhaps],
+    candidates: [...newMatches, ...matches.filter((video) => !newMatches.includes(video)), ...possible],
     detail,
     isFinal,
     ...(missing === undefined ? {} : { missing })
   })
 
-  if (since.length > 0) {
+  if (newMatches.length > 0) {
     const rivals = claims.rivals(entry)
     const twins = rivals.filter((rival) => claims.isTwin(rival, entry))
     // Twins may share out as many jobs as they are, whichever was whose.
     const group = [entry, ...twins.filter(({ state }) => state !== "given up")]
-    const ofGroup = free.filter(
-      (video) => isLike(video, entry, look) && group.some((twin) => placingFor(twin).placeOf(video) === "since")
+    const ofGroup = unclaimed.filter(
+      (video) => isMatch(video, entry, list) && group.some((twin) => timingsFor(twin).timingOf(video) === "since")
     )
     if (ofGroup.length > group.length) return unclear(`${ofGroup.length} jobs on the list are like it`, true)
     const isOpen =
-      since.some(
+      newMatches.some(
         (video) =>
-          claims.isNamed(video.id) || rivals.some((rival) => !twins.includes(rival) && isLike(video, rival, look))
+          claims.isCandidate(video.id) || rivals.some((rival) => !twins.includes(rival) && isMatch(video, rival, list))
       ) || twins.some(({ state }) => state === "given up")
     if (isOpen) return unclear("a job on the list may be its own, or another submission's of this process", true)
-    if (alike.some((video) => placeOf(video) === "unclear")) {
+    if (matches.some((video) => timingOf(video) === "unclear")) {
       return unclear("jobs on the list are like it, and their times do not tell which is its own", true)
     }
     // Its own job, if it has one, is adopted first.
-    if (rivals.some(({ sought }) => sought.prompt !== entry.sought.prompt)) {
+    if (rivals.some(({ criteria }) => criteria.prompt !== entry.criteria.prompt)) {
       return unclear(
         "a job on the list may be its own, or of a longer prompt of this process that was truncated",
         false
       )
     }
     // The list has the newest first.
-    const video = since.reduce((oldest, each) =>
+    const video = newMatches.reduce((oldest, each) =>
       (each.createdAt?.epochMillis ?? 0) <= (oldest.createdAt?.epochMillis ?? 0) ? each : oldest
     )
     const { resentAt } = rules
-    if (resentAt !== null && (video.createdAt?.epochMillis ?? 0) < look.serverNow - (look.at - resentAt) - tolerance) {
+    if (resentAt !== null && (video.createdAt?.epochMillis ?? 0) < list.serverNow - (list.at - resentAt) - tolerance) {
       return unclear("its job was on the list only after it was sent again, which may have made another", true)
     }
     return { _tag: "Made", video }
   }
-  if (alike.length > 0)
+  if (matches.length > 0)
     return unclear("a job on the list is like it, and its time does not tell whether it is older", false)
   if (!rules.isTrusted) return unclear("this server's list is not to be trusted (`listTrusted` of the preset)", false)
-  if (look.gap !== null) return unclear(look.gap, false)
-  if (perhaps.length > 0) {
+  if (list.gap !== null) return unclear(list.gap, false)
+  if (possible.length > 0) {
     return unclear(
-      perhaps.some(({ prompt }) => prompt === null)
+      possible.some(({ prompt }) => prompt === null)
         ? "the list shows no prompts of jobs that may have been made since it began"
         : "jobs on the list may have been made since it began, with a prompt or with parameters that the server has changed",
       false
     )
   }
-  const missing = missingIn(entry, look, claims, rules.lag)
+  const missing = missingIn(entry, list, claims, rules.lag)
   return missing.length === 0
     ? { _tag: "NotMade" }
     : unclear(`the list leaves out jobs, ${missing[0]} among them`, false, missing)
 }
 
 /** Keeps what a read has shown, for later calls: which jobs are there, and which were there before this one. */
-export const remember = (entry: Entry, look: Look, claims: Claims): void => {
-  const { isAgain, placeOf } = placing(entry, look, claims)
-  for (const [video, again, place] of look.videos.map((video) => [video, isAgain(video), placeOf(video)] as const)) {
-    if (again) claims.sawAgain(video, look.at)
-    else claims.saw(video, look.at, place === "before" ? entry : null)
+export const remember = (entry: Entry, list: ListRead, claims: Claims): void => {
+  const { isAgain, timingOf } = timingsOf(entry, list, claims)
+  for (const [video, again, timing] of list.videos.map((video) => [video, isAgain(video), timingOf(video)] as const)) {
+    if (again) claims.recordReused(video, list.at)
+    else claims.recordSeen(video, list.at, timing === "before" ? entry : null)
   }
 }

@@ -17,7 +17,7 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { DownloadPolicy, WatchingPolicy } from "../config/policies.js"
+import type { WatchingPolicy } from "../config/policies.js"
 import { monotonicMillis } from "../monotonicClock.js"
 import { isSameSnapshot, isTerminal, type VideoResource } from "../protocol/videoSchemas.js"
 import type { BudgetSnapshot } from "../rate/budgetTypes.js"
@@ -52,14 +52,11 @@ export interface HubOptions {
   readonly listPages: VideosService["listPages"] | null
   /** Whether this `Videos` has submitted the job just now. */
   readonly wasSubmitted: (id: string, now: number) => boolean
-  /** `null` for a canned `Videos`. */
-  readonly downloading: DownloadPolicy | null
 }
 
 /** @internal */
 export class WatchHub extends VideosState implements Host, PollerHost {
   readonly run: PollerHost["run"]
-  readonly downloading: DownloadPolicy | null
   private readonly options: HubOptions
   private readonly flights: Flights
   private readonly groups: Array<Poller> = []
@@ -77,7 +74,6 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     super()
     this.options = options
     this.run = options.run
-    this.downloading = options.downloading
     this.flights = new Flights(options.watching?.concurrency ?? 64)
   }
 
@@ -390,6 +386,5 @@ export const cannedHub = (runtime: Runtime.Runtime<never>, clock: Clock.Clock): 
     budget: null,
     pages: null,
     listPages: null,
-    wasSubmitted: () => false,
-    downloading: null
+    wasSubmitted: () => false
   })

@@ -120,7 +120,7 @@ export const signaturesOf = (header: string): ReadonlyArray<Uint8Array<ArrayBuff
 
 /**
  * Which of the keys made one of the signatures: its index, or -1. `subtle.verify` compares in constant time, and every
- * key is tried with every signature whatever came out before, so that the time taken tells nothing.
+ * key is tried with every signature whatever came out before, so that the time reveals nothing.
  */
 export const findKey = (
   keys: ReadonlyArray<CryptoKey>,

@@ -1,4 +1,4 @@
-/** From a delivery to an event, or to the error that tells what is wrong with it. */
+/** Verifies a delivery and decodes its event. */
 import * as Clock from "effect/Clock"
 import * as ConfigError from "effect/ConfigError"
 import * as DateTime from "effect/DateTime"

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import type { VideoEvent } from "./webhookEvent.js"
 import type { VerifiedWebhook, WebhookError, WebhooksService } from "./webhookTypes.js"
 
-// No word about what exactly is wrong with a signature: the one who reads it may be guessing.
+// The response does not say what is wrong with a signature: the sender may be guessing.
 const answers = {
   unreadable: { status: 400, code: "invalid_body", message: "the body is no event" },
   unsigned: { status: 401, code: "invalid_signature", message: "the webhook is not accepted" },
@@ -65,7 +65,7 @@ const readBody = (
 
 const refuse = (error: WebhookError): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   switch (error._tag) {
-    // Anybody can make these: not for a log that somebody reads.
+    // Anyone can send these: not worth a warning.
     case "WebhookSignatureError":
     case "WebhookTimestampError":
       return Effect.as(Effect.logDebug(error.message), answer("unsigned"))
@@ -88,7 +88,7 @@ export const makeHttpApp = <E, R>(
     const request = yield* HttpServerRequest.HttpServerRequest
     if (request.method !== "POST") return answer("method")
     const body = yield* readBody(request, maxBodySize)
-    // The handler's own failure may carry any tag, ours too: it is told apart before the two come together.
+    // The handler's own failure may carry any tag, ours too: `Either.left` marks it before the two are merged.
     const outcome = yield* webhooks
       .handle({ headers: request.headers, body }, (event, message) =>
         Effect.mapError(handler(event, message), Either.left)

@@ -60,7 +60,7 @@ export interface VideoFailedEvent extends EventFields {
  */
 export interface UnknownEvent extends EventFields {
   readonly _tag: "UnknownEvent"
-  /** The server's word. */
+  /** As the server sent it. */
   readonly type: string
   /** `data.id` of an event whose type begins with `video.`, where that is an id. */
   readonly videoId: VideoId | null
@@ -69,7 +69,7 @@ export interface UnknownEvent extends EventFields {
 }
 
 /**
- * What a server pushes. `_tag`, which is not on the wire, tells the known types from each other and from the rest;
+ * What a server pushes. `_tag`, which is not on the wire, distinguishes the known types and the rest;
  * `type` cannot do so for a compiler, because the set of types is the server's.
  *
  * @since 0.1.0
