@@ -8,6 +8,7 @@
 import { DateTime, Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
 import { adaptivePoll } from "effect-videos/Polling"
 import { phaseOf, VideoId, type VideoResource } from "effect-videos/Schema"
+import { simulate } from "./simulation.js"
 
 const jobsPerCell = 2000
 
@@ -163,3 +164,47 @@ const tables = Effect.forEach(["progress", "0 or 100"] as const, table).pipe(Eff
 
 console.log(`\nPolling: requests per job / mean lag after completion / p99 of it (s); ${jobsPerCell} jobs per cell\n`)
 console.log((await Effect.runPromise(tables)).join("\n\n"))
+
+// -----------------------------------------------------------------------------
+// fleets
+// -----------------------------------------------------------------------------
+
+/** Fleets whose watches begin at random times over the length of a job; a request takes 20 ms. Times in seconds. */
+const fleets = [
+  { count: 200, length: 20, every: 2 },
+  { count: 1000, length: 60, every: 2 },
+  { count: 10_000, length: 600, every: 10 },
+  { count: 100_000, length: 3600, every: 60 },
+  { count: 1_000_000, length: 36_000, every: 600 }
+]
+
+const isWhole = process.argv.includes("--million")
+
+console.log(
+  `\nFleets that begin over the length of a job, by pages of the list${isWhole ? "" : " (`--million` for the last)"}\n`
+)
+console.log("| jobs | length | schedule | requests per job | requests per s | lag p50 / p99 (s) | heap per job (KiB) |")
+console.log("| ---: | ---: | --- | ---: | ---: | ---: | ---: |")
+for (const { count, every, length } of fleets) {
+  if (count > 100_000 && !isWhole) continue
+  const random = Effect.runSync(
+    Effect.replicateEffect(Random.next, 2 * count).pipe(Effect.withRandom(Random.make(`fleet ${count}`)))
+  )
+  const jobs = Array.from({ length: count }, (_, index) => ({
+    createdAt: Math.floor((random[2 * index] ?? 0) * length * 1000),
+    length: Math.floor((0.75 + 0.5 * (random[2 * index + 1] ?? 0)) * length * 1000)
+  }))
+  const found = await simulate(jobs, { watch: { poll: Schedule.spaced(`${every} seconds`) } })
+  const requests = found.singles + found.pages
+  const lag = (share: number) => ((found.lags[Math.floor(found.lags.length * share)] ?? Number.NaN) / 1000).toFixed(1)
+  const cells = [
+    count.toLocaleString("en"),
+    `${length} s`,
+    `every ${every} s`,
+    (requests / count).toFixed(2),
+    ((1000 * requests) / found.duration).toFixed(1),
+    `${lag(0.5)} / ${lag(0.99)}`,
+    (found.bytesPerJob / 1024).toFixed(1)
+  ]
+  console.log(`| ${cells.join(" | ")} |`)
+}

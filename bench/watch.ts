@@ -4,20 +4,32 @@
  * The jobs are functions of time. Lag is the time from the end of a job to the notification of its consumer.
  *
  *   npm run bench -- watch
+ *   npm run bench -- watch --spread     (half an hour: 50 to 10,000 watches, begun within 0 s, 10 s and the length of a job)
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
-import { type Counts, endOf, idOf, type Jobs, serve } from "./watchServer.js"
+import { type Counts, endOf, idOf, type Jobs, serve, startOf } from "./watchServer.js"
 
 /** Milliseconds between two polls of a loop. The watches of the library use its default schedule. */
 const interval = 2000
 
-const sizes = [
-  { count: 2000, run: 4000 },
-  { count: 10_000, run: 20_000 }
-]
+interface Size {
+  readonly count: number
+  /** Milliseconds. */
+  readonly run: number
+  /** The watches begin one after the other over so many milliseconds. */
+  readonly spread: number
+}
+
+const sizes: ReadonlyArray<Size> = process.argv.includes("--spread")
+  ? [50, 200, 1000, 10_000].flatMap((count) => [0, 10_000, 20_000].map((spread) => ({ count, run: 20_000, spread })))
+  : [
+      { count: 2000, run: 4000, spread: 0 },
+      { count: 10_000, run: 20_000, spread: 0 },
+      { count: 200, run: 10_000, spread: 10_000 }
+    ]
 
 /** Milliseconds after the end of the last job at which a run fails. */
 const patience = 40_000
@@ -29,6 +41,8 @@ const patience = 40_000
 interface Task {
   readonly baseUrl: string
   readonly ids: ReadonlyArray<string>
+  /** How long from now the watch of a job begins, in milliseconds; at most 0: at once. */
+  readonly waitOf: (id: string) => number
   /** When the last job ends, in Unix milliseconds. */
   readonly until: number
   /** Runs when the consumer learns the end of a job. */
@@ -65,10 +79,11 @@ const contenders: { readonly [name: string]: Contender } = {
   },
   "`openai` loops": async () => {
     const { default: OpenAI } = await import("openai")
-    return async ({ baseUrl, ended, ids }) => {
+    return async ({ baseUrl, ended, ids, waitOf }) => {
       const openai = new OpenAI({ apiKey: "none", baseURL: baseUrl })
       await Promise.all(
         ids.map(async (id) => {
+          await sleep(Math.max(0, waitOf(id)))
           while (!isTerminal((await openai.videos.retrieve(id)).status)) await sleep(interval)
           ended(id)
         })
@@ -77,7 +92,7 @@ const contenders: { readonly [name: string]: Contender } = {
   },
   "bare undici loops": async () => {
     const { Agent } = await import("@effect/platform-node/Undici")
-    return async ({ baseUrl, ended, ids }) => {
+    return async ({ baseUrl, ended, ids, waitOf }) => {
       const { origin, pathname } = new URL(baseUrl)
       const agent = new Agent({ connections: 64 })
       const status = async (id: string): Promise<unknown> => {
@@ -86,6 +101,7 @@ const contenders: { readonly [name: string]: Contender } = {
       }
       await Promise.all(
         ids.map(async (id) => {
+          await sleep(Math.max(0, waitOf(id)))
           while (!isTerminal(await status(id))) await sleep(interval)
           ended(id)
         })
@@ -95,39 +111,49 @@ const contenders: { readonly [name: string]: Contender } = {
   },
   "`watchVideo`, a consumer each": async () => {
     const { Effect, Stream, library, runtimeOf } = await ours()
-    return async ({ baseUrl, ended, ids }) => {
+    return async ({ baseUrl, ended, ids, waitOf }) => {
       const runtime = runtimeOf(baseUrl)
-      const consume = (id: string) =>
-        Stream.runForEach(library.watchVideo(id), (video) =>
+      const consume = (id: string) => {
+        const watching = Stream.runForEach(library.watchVideo(id), (video) =>
           Effect.sync(() => {
             if (library.isTerminal(video)) ended(id)
           })
         )
+        const wait = waitOf(id)
+        return wait > 0 ? Effect.delay(watching, wait) : watching
+      }
       await runtime.runPromise(Effect.forEach(ids, consume, { concurrency: "unbounded", discard: true }))
       await runtime.dispose()
     }
   },
   "`awaitVideo`, a consumer each": async () => {
     const { Effect, library, runtimeOf } = await ours()
-    return async ({ baseUrl, ended, ids }) => {
+    return async ({ baseUrl, ended, ids, waitOf }) => {
       const runtime = runtimeOf(baseUrl)
-      const consume = (id: string) =>
-        library.awaitVideo(id, {
+      const consume = (id: string) => {
+        const watching = library.awaitVideo(id, {
           onUpdate: (video) =>
             Effect.sync(() => {
               if (library.isTerminal(video)) ended(id)
             })
         })
+        const wait = waitOf(id)
+        return wait > 0 ? Effect.delay(watching, wait) : watching
+      }
       await runtime.runPromise(Effect.forEach(ids, consume, { concurrency: "unbounded", discard: true }))
       await runtime.dispose()
     }
   },
   "`watchVideos`, one stream": async () => {
     const { Effect, Stream, library, runtimeOf } = await ours()
-    return async ({ baseUrl, ended, ids }) => {
+    return async ({ baseUrl, ended, ids, waitOf }) => {
       const runtime = runtimeOf(baseUrl)
+      const isSpread = waitOf(ids.at(-1) ?? "") > 0
+      const arriving = Stream.mapEffect(Stream.fromIterable(ids), (id) =>
+        Effect.suspend(() => Effect.delay(Effect.succeed(id), Math.max(0, waitOf(id))))
+      )
       await runtime.runPromise(
-        Stream.runForEach(library.watchVideos(ids), (update) =>
+        Stream.runForEach(library.watchVideos(isSpread ? arriving : ids), (update) =>
           update._tag === "VideoLost"
             ? Effect.fail(update.error)
             : Effect.sync(() => {
@@ -179,9 +205,15 @@ const settledMemory = async () => {
   return { rss: least, cpu: Math.min(cpu, cpuMillis(before)) }
 }
 
-const lastEndOf = ({ run, stagger, startsAt }: Jobs): number => startsAt + run + stagger
+const lastEndOf = ({ run, spread, stagger, startsAt }: Jobs): number => startsAt + spread + run + stagger
 
-const measure = async (name: string, baseUrl: string, count: number, run: number): Promise<Figures> => {
+const indexOf = (id: string): number => Number(id.slice(id.lastIndexOf("_") + 1))
+
+const measure = async (
+  name: string,
+  baseUrl: string,
+  { count, run, spread }: { readonly count: number; readonly run: number; readonly spread: number }
+): Promise<Figures> => {
   const load = contenders[name]
   if (load === undefined) throw new Error(`no contender ${name}`)
   const watch = await load()
@@ -192,23 +224,24 @@ const measure = async (name: string, baseUrl: string, count: number, run: number
   }
 
   // The warm-up loads and compiles the code, fills the pools, and lets the young generation of the heap grow.
-  const warmUp: Jobs = { prefix: "warm", count: 1000, startsAt: Date.now(), stagger: 500, run: 1500 }
-  await watch({ baseUrl, ids: await begin(warmUp), until: lastEndOf(warmUp), ended: () => {} })
+  const warmUp: Jobs = { prefix: "warm", count: 1000, startsAt: Date.now(), stagger: 500, run: 1500, spread: 0 }
+  await watch({ baseUrl, ids: await begin(warmUp), waitOf: () => 0, until: lastEndOf(warmUp), ended: () => {} })
   const { rss: baseline } = await settledMemory()
 
   const stagger = 2000
-  const jobs: Jobs = { prefix: "video", count, startsAt: Date.now(), stagger, run }
+  const jobs: Jobs = { prefix: "video", count, startsAt: Date.now(), stagger, run, spread }
   const ids = await begin(jobs)
   const lags: Array<number> = []
   const before = process.cpuUsage()
   const watching = watch({
     baseUrl,
     ids,
+    waitOf: (id) => startOf(jobs, indexOf(id)) - Date.now(),
     until: lastEndOf(jobs),
-    ended: (id) => lags.push(Date.now() - endOf(jobs, Number(id.slice("video_".length))))
+    ended: (id) => lags.push(Date.now() - endOf(jobs, indexOf(id)))
   })
-  // All watches have started, and no job has ended yet.
-  const memory = sleep(jobs.startsAt + run / 2 - Date.now()).then(settledMemory)
+  // All watches have started; with no spread, no job has ended yet.
+  const memory = sleep(jobs.startsAt + Math.max(run / 2, spread) - Date.now()).then(settledMemory)
   await watching
   const total = cpuMillis(before)
   const { cpu, rss } = await memory
@@ -235,9 +268,9 @@ const start = (...words: ReadonlyArray<string>): ChildProcess =>
     env: { ...process.env, TSX_TSCONFIG_PATH: fileURLToPath(new URL("../tsconfig.base.json", import.meta.url)) }
   })
 
-const outcome = async (name: string, port: number, count: number, run: number): Promise<Figures | string> => {
-  const child = start("measure", name, `http://127.0.0.1:${port}/v1`, String(count), String(run))
-  const late = setTimeout(() => child.kill(), run + patience)
+const outcome = async (name: string, port: number, size: Size): Promise<Figures | string> => {
+  const child = start("measure", name, `http://127.0.0.1:${port}/v1`, JSON.stringify(size))
+  const late = setTimeout(() => child.kill(), size.spread + size.run + patience)
   let figures: Figures | null = null
   child.on("message", (message: Figures) => (figures = message))
   const [code, signal] = await once(child, "exit")
@@ -245,9 +278,10 @@ const outcome = async (name: string, port: number, count: number, run: number): 
   return figures ?? `did not finish (${signal ?? code})`
 }
 
-const rowOf = (name: string, found: Figures | string, count: number): object => {
-  if (typeof found === "string") return { "KiB/job": found }
-  const memory = { "KiB/job": Number(found.rss.toFixed(1)) }
+const rowOf = (name: string, found: Figures | string, { count, spread }: Size): object => {
+  if (typeof found === "string") return { "requests/job": found }
+  // Of a spread fleet, some jobs have ended when the last watch begins.
+  const memory = spread > 0 ? {} : { "KiB/job": Number(found.rss.toFixed(1)) }
   if (name === floor) return memory
   return {
     ...memory,
@@ -263,23 +297,25 @@ const all = async () => {
   await import("./build.js")
   const server = start("serve")
   const [port] = await once(server, "message")
-  for (const { count, run } of sizes) {
+  for (const size of sizes) {
+    const { count, run, spread } = size
+    const begun = spread === 0 ? "at once" : `begun within ${spread / 1000} s`
     console.log(
-      `\n${count.toLocaleString("en")} jobs of ${run / 1000} s watched at once; a loop polls every ${interval / 1000} s\n`
+      `\n${count.toLocaleString("en")} jobs of ${run / 1000} s, watched ${begun}; a loop polls every ${interval / 1000} s\n`
     )
     const rows: Record<string, object> = {}
     for (const name of Object.keys(contenders)) {
-      if (name === floor && count !== sizes[0]?.count) continue
-      rows[name] = rowOf(name, await outcome(name, port, count, run), count)
+      if (name === floor && (spread > 0 || count !== sizes[0]?.count)) continue
+      rows[name] = rowOf(name, await outcome(name, port, size), size)
     }
     console.table(rows)
   }
   server.disconnect()
 }
 
-const [, , mode, name, baseUrl, count, run] = process.argv
+const [, , mode, name, baseUrl, size] = process.argv
 if (mode === "serve") serve()
 else if (mode === "measure") {
   // Open keep-alive connections would keep the process running.
-  process.send?.(await measure(name ?? "", baseUrl ?? "", Number(count), Number(run)), () => process.exit(0))
+  process.send?.(await measure(name ?? "", baseUrl ?? "", JSON.parse(size ?? "{}")), () => process.exit(0))
 } else await all()

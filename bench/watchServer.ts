@@ -16,14 +16,19 @@ export interface Jobs {
   readonly startsAt: number
   readonly stagger: number
   readonly run: number
+  /** The jobs are created and watched one after the other over so many milliseconds; 0: all before the watch. */
+  readonly spread: number
 }
+
+/** When a job's watch begins, in Unix milliseconds. */
+export const startOf = (jobs: Jobs, index: number): number => jobs.startsAt + (index / jobs.count) * jobs.spread
 
 export const idOf = (jobs: Jobs, index: number): string => `${jobs.prefix}_${index}`
 
 const runOf = (jobs: Jobs, index: number): number =>
   jobs.run + (((index * 7919) % jobs.count) / jobs.count) * jobs.stagger
 
-export const endOf = (jobs: Jobs, index: number): number => jobs.startsAt + runOf(jobs, index)
+export const endOf = (jobs: Jobs, index: number): number => startOf(jobs, index) + runOf(jobs, index)
 
 export interface Counts {
   readonly requests: number
@@ -34,16 +39,23 @@ const pageSize = 100
 
 /** Encodes a job as a server of the protocol does, with all fields. */
 const write = (jobs: Jobs, index: number, now: number): string => {
-  const created = Math.floor((jobs.startsAt - (1 - index / jobs.count) * jobs.stagger) / 1000)
+  const begins = startOf(jobs, index)
+  const created = Math.floor((jobs.spread > 0 ? begins : begins - (1 - index / jobs.count) * jobs.stagger) / 1000)
   const end = endOf(jobs, index)
   const done = now >= end
-  const progress = done ? 100 : Math.max(0, Math.floor(((now - jobs.startsAt) / runOf(jobs, index)) * 100))
+  const progress = done ? 100 : Math.max(0, Math.floor(((now - begins) / runOf(jobs, index)) * 100))
   return `{"id":"${idOf(jobs, index)}","object":"video","model":"sora-2","status":"${done ? "completed" : "in_progress"}","progress":${progress},"created_at":${created},"completed_at":${done ? Math.floor(end / 1000) : null},"expires_at":null,"prompt":"a lighthouse at dusk, waves below","size":"1280x720","seconds":"12","remixed_from_video_id":null,"error":null}`
 }
 
+/** How many jobs there are by now. */
+const createdCount = (jobs: Jobs, now: number): number =>
+  jobs.spread === 0 || jobs.count === 0
+    ? jobs.count
+    : Math.max(0, Math.min(jobs.count, Math.floor(((now - jobs.startsAt) / jobs.spread) * jobs.count) + 1))
+
 /** Returns a page of the list, newest first. */
 const writePage = (jobs: Jobs, after: string | null, now: number): string => {
-  const from = after === null ? jobs.count - 1 : indexOf(after) - 1
+  const from = after === null ? createdCount(jobs, now) - 1 : indexOf(after) - 1
   const to = Math.max(0, from - pageSize + 1)
   const data: Array<string> = []
   for (let index = from; index >= to; index--) data.push(write(jobs, index, now))
@@ -55,7 +67,7 @@ const indexOf = (id: string): number => Number(id.slice(id.lastIndexOf("_") + 1)
 
 /** `POST /jobs` (a `Jobs`) resets the server; `GET /counts` returns the counts; all other routes are the protocol. */
 export const serve = () => {
-  let jobs: Jobs = { prefix: "none", count: 0, startsAt: 0, stagger: 0, run: 0 }
+  let jobs: Jobs = { prefix: "none", count: 0, startsAt: 0, stagger: 0, run: 0, spread: 0 }
   let requests = 0
   let sockets = new Set<Socket>()
   const server = createServer((request, response) => {
@@ -71,7 +83,7 @@ export const serve = () => {
       }
       const id = url.slice("/v1/videos/".length)
       const index = indexOf(id)
-      return idOf(jobs, index) === id && index < jobs.count
+      return idOf(jobs, index) === id && index < createdCount(jobs, now)
         ? answer(200, write(jobs, index, now))
         : answer(404, `{"error":{"message":"no such job","type":"invalid_request_error","param":null,"code":null}}`)
     }

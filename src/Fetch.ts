@@ -1,5 +1,5 @@
 /**
- * `fetch` for `VideosHttp`, the short way: a call costs about what `fetch` itself does. The layer is an `HttpClient` like
+ * `fetch` for `VideosHttp`: a call costs about what `fetch` itself does. The layer is an `HttpClient` like
  * `FetchHttpClient.layer`, and can be used in its place anywhere; it depends on no runtime, as that does not.
  *
  * @example
@@ -16,8 +16,8 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { fetchDirect } from "./internal/http/fetchTransport.js"
-import { withDirect } from "./internal/http/transport.js"
+import { fetchTransport } from "./internal/http/fetchTransport.js"
+import { withTransport } from "./internal/http/transport.js"
 
 /**
  * The global `fetch`, or the one in `FetchHttpClient.Fetch`; with the options in `FetchHttpClient.RequestInit`, where the
@@ -29,6 +29,6 @@ import { withDirect } from "./internal/http/transport.js"
 export const layer: Layer.Layer<HttpClient.HttpClient> = Layer.effect(
   HttpClient.HttpClient,
   Effect.zipWith(HttpClient.HttpClient, Effect.context<never>(), (client, context) =>
-    withDirect(client, fetchDirect(context))
+    withTransport(client, fetchTransport(context))
   )
 ).pipe(Layer.provide(FetchHttpClient.layer))

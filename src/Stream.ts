@@ -109,16 +109,19 @@ const start = (target: Target, submitted: Start["submitted"] = null): Start => (
 /**
  * Follows one job until it ends.
  *
- * Given an id, it looks at once and emits what it sees; given a snapshot, it goes on from there and emits what has changed
- * since. Then one element per change, in any field; the terminal snapshot is always emitted, and is the last. A job that
- * failed is an element, not an error: `awaitVideo` turns it into one.
+ * Given an id, the watch polls at once and emits the first snapshot; given a snapshot, it emits what has changed since then.
+ * Then one element per change in any field. The terminal snapshot is always emitted, and is the last. A failed job is an
+ * element and not an error: `awaitVideo` turns it into one.
  *
- * - Requests: one `GET /videos/{id}` per look, at the times that `poll` and the server's hints give. The HTTP layer's
- *   own retries are off; `retry` decides.
- * - An answer that goes back from running to waiting comes from a replica that lags, and is dropped. `progress` is
- *   passed on as it comes. A status that nobody knows is emitted, and does not end the watch.
- * - Fails with `WatchTimeoutError` (carries the last snapshot, which resumes the watch), or with
- *   the error of the look that `retry` gave up on. The job itself is never cancelled.
+ * - Requests: one `GET /videos/{id}` per poll, at the times that `poll` and the server's hints give. The retries of the HTTP
+ *   layer are off; `retry` decides.
+ * - In a fleet (`VideosConfig`'s `watching.threshold`), one page of `GET /videos` polls all watched jobs on it. A poll may
+ *   then come earlier than `poll` says, which counts its delay anew, and never later. The first poll of a new watch may wait
+ *   two seconds for the newest page. A page says nothing about hints: one holds for the job that it was sent for.
+ * - A stale response (running, then waiting again) comes from a replica that lags, and is dropped. `progress` is emitted as
+ *   it comes. An unknown status is emitted, and does not end the watch.
+ * - Fails with `WatchTimeoutError` (carries the last snapshot, which resumes the watch), or with the error of the poll that
+ *   `retry` gave up on. The job itself is never cancelled.
  * - Interruption aborts the request in flight.
  *
  * @example
@@ -174,8 +177,8 @@ export const awaitVideo = <E = never, R = never>(
  *
  * - Takes one id or snapshot, or many in anything iterable or in a Stream, whose jobs are watched as they come and whose error is
  *   the only one of the result. A job that is being watched here already is not watched twice.
- * - A job costs a row, not a fiber. From a number of jobs on (`VideosConfig`'s `watching.threshold`), pages of `GET /videos`
- *   are read instead of single jobs, unless the server's list turns out not to be trusted.
+ * - A job costs a row in a heap, not a fiber: 1.5 KiB. From a number of jobs on (`VideosConfig`'s `watching.threshold`),
+ *   pages of `GET /videos` are read instead of single jobs, unless the server's list turns out not to be trusted.
  * - A consumer that is slow holds nothing up: it gets the newest snapshot of each job that has changed.
  * - Options that make no sense send nothing: each job is lost, with the `InvalidRequestError` that names the option.
  *

@@ -32,6 +32,7 @@ import { backoff } from "./internal/http/retryPolicy.js"
 import { spanOf, withSpan } from "./internal/http/spans.js"
 import type { VideoVariant } from "./internal/protocol/requestSchemas.js"
 import { checkDownload } from "./internal/protocol/validateRequest.js"
+import { hubOf } from "./internal/watch/watchHub.js"
 import { Videos } from "./Videos.js"
 
 export { type ReservedFile, type ReserveFileOptions, reserveFile } from "./internal/download/reserveFile.js"
@@ -191,11 +192,12 @@ const run = (
       retry: options.retry ?? defaultDownloadRetry,
       maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes")
     }
-    const saved = exclusively(fs, target, id, () =>
+    const saving = exclusively(fs, target, id, () =>
       target.isRegular
         ? downloadToFile({ videos, fs, path }, plan, report)
         : writeThrough({ videos, fs }, { id, target, content }, report)
     )
+    const saved = hubOf(videos)?.whileOpen(saving) ?? saving
     const { file, total } = yield* withSpan(saved, "Videos.downloadToFile", () =>
       spanOf("download_video", { "video.id": id })
     )

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Array as Arr, type Clock, Deferred, Effect, Exit, FastCheck, Fiber } from "effect"
 import type { RequestKind, RequestLimiter } from "effect-videos/transport"
-import { makeFairQueue } from "../src/internal/rate/fairQueue.js"
 import { checkBudget, makeBudget, withPermit } from "../src/internal/rate/requestBudget.js"
 import { adjust, countingClock, fine, hold, refuse, requests, settle, tooMany } from "./support/budget.js"
 
@@ -27,9 +26,9 @@ describe("options", () => {
 describe("concurrency", () => {
   it("is 64 requests, let go without a turn of the event loop", () => {
     const budget = makeBudget()
-    for (let n = 0; n < 64; n++) Effect.runSync(budget.acquire("read", null))
+    for (let n = 0; n < 64; n++) Effect.runSync(budget.acquire("read"))
     expect(budget.snapshot()).toEqual({ inFlight: 64, waiting: 0, rate: null, pausedUntil: null })
-    expect(Exit.isFailure(Effect.runSyncExit(budget.acquire("read", null)))).toBe(true)
+    expect(Exit.isFailure(Effect.runSyncExit(budget.acquire("read")))).toBe(true)
     budget.release(fine)
     expect(budget.snapshot()).toMatchObject({ inFlight: 64, waiting: 0 })
   })
@@ -51,8 +50,7 @@ describe("concurrency", () => {
   it.effect("is given back by a request that fails, dies or is interrupted", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
-      const run = <A, E>(exchange: Effect.Effect<A, E>) =>
-        Effect.exit(withPermit(budget, { kind: "read", key: null }, exchange, () => fine))
+      const run = <A, E>(exchange: Effect.Effect<A, E>) => Effect.exit(withPermit(budget, "read", exchange, () => fine))
       expect(yield* run(Effect.fail("failed"))).toEqual(Exit.fail("failed"))
       expect(yield* run(Effect.die("died"))).toEqual(Exit.die("died"))
       expect(Exit.isInterrupted(yield* run(Effect.interrupt))).toBe(true)
@@ -65,82 +63,7 @@ describe("concurrency", () => {
   )
 })
 
-describe("turns", () => {
-  const steps = FastCheck.array(
-    FastCheck.oneof(
-      { weight: 3, arbitrary: FastCheck.record({ push: FastCheck.constantFrom("a", "b", "c", "d", null) }) },
-      { weight: 2, arbitrary: FastCheck.constant("shift" as const) },
-      { weight: 1, arbitrary: FastCheck.record({ remove: FastCheck.nat() }) }
-    ),
-    { maxLength: 200 }
-  )
-
-  it.prop("are as those of lines that are plain arrays", [steps], ([taken]) => {
-    const queue = makeFairQueue<number>()
-    const places = new Map<number, ReturnType<typeof queue.push>>()
-    let model: Array<{ readonly key: string | null; readonly line: Array<number> }> = []
-    taken.forEach((step, index) => {
-      if (step === "shift") {
-        const turn = model.shift()
-        const expected = turn?.line.shift() ?? null
-        if (turn !== undefined) model.push(turn)
-        expect(queue.shift()).toBe(expected)
-        if (expected !== null) places.delete(expected)
-      } else if ("push" in step) {
-        const { push: key } = step
-        const line = model.find((other) => other.key === key)
-        if (line === undefined) model.push({ key, line: [index] })
-        else line.line.push(index)
-        places.set(index, queue.push(key, index))
-      } else if (places.size > 0) {
-        const [value, place] = [...places][step.remove % places.size] ?? []
-        if (value === undefined || place === undefined) return
-        places.delete(value)
-        queue.remove(place)
-        for (const { line } of model) if (line.includes(value)) line.splice(line.indexOf(value), 1)
-      }
-      model = model.filter(({ line }) => line.length > 0)
-      expect(queue.size()).toBe(places.size)
-    })
-  })
-
-  it.effect.prop(
-    "are one for each job, in the order of its requests, however many a job has",
-    [FastCheck.array(FastCheck.constantFrom("a", "b", "c", null), { minLength: 1, maxLength: 60 })],
-    ([keys]) =>
-      Effect.gen(function* () {
-        const budget = makeBudget({ concurrency: 1 })
-        const order: Array<readonly [key: string | null, index: number]> = []
-        yield* hold(budget)
-        const fibers = yield* Effect.forEach(keys, (key, index) =>
-          Effect.fork(Effect.andThen(budget.acquire("read", key), () => order.push([key, index])))
-        )
-        yield* settle
-        expect(budget.snapshot().waiting).toBe(keys.length)
-        for (const _ of keys) {
-          budget.release(fine)
-          yield* settle
-        }
-        yield* Fiber.joinAll(fibers)
-        const left = new Map<string | null, number>()
-        for (const key of keys) left.set(key, (left.get(key) ?? 0) + 1)
-        const had = new Map<string | null, number>(Arr.dedupe(keys).map((key) => [key, 0]))
-        for (const [key] of order) {
-          had.set(key, (had.get(key) ?? 0) + 1)
-          left.set(key, (left.get(key) ?? 0) - 1)
-          // While it has requests left, no job is more than one turn behind any other.
-          const most = Math.max(...had.values())
-          for (const [other, turns] of had)
-            if ((left.get(other) ?? 0) > 0) expect(turns).toBeGreaterThanOrEqual(most - 1)
-        }
-        for (const key of had.keys()) {
-          const own = order.filter(([other]) => other === key).map(([, index]) => index)
-          expect(own).toEqual([...own].sort((one, other) => one - other))
-        }
-      }),
-    { fastCheck: { numRuns: 30 }, timeout: 60_000 }
-  )
-
+describe("permits", () => {
   it.effect("of submissions and deletions come before those of reads", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
@@ -237,7 +160,7 @@ describe("interruption", () => {
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
       yield* hold(budget)
-      const fiber = yield* Effect.fork(Effect.uninterruptible(budget.acquire("read", null)))
+      const fiber = yield* Effect.fork(Effect.uninterruptible(budget.acquire("read")))
       yield* settle
       yield* Fiber.interrupt(fiber)
       expect(budget.snapshot()).toMatchObject({ inFlight: 1, waiting: 0 })
@@ -262,7 +185,6 @@ describe("interruption", () => {
 
   const request = FastCheck.record({
     kind: FastCheck.constantFrom<[RequestKind, RequestKind, RequestKind]>("read", "submit", "remove"),
-    key: FastCheck.constantFrom("a", "b", null),
     comes: FastCheck.nat(300),
     takes: FastCheck.nat(100),
     leaves: FastCheck.option(FastCheck.nat(400)),
@@ -291,11 +213,11 @@ describe("interruption", () => {
         let running = 0
         let most = 0
         let ended = 0
-        const fibers = yield* Effect.forEach(calls, ({ comes, key, kind, leaves, status, takes }) =>
+        const fibers = yield* Effect.forEach(calls, ({ comes, kind, leaves, status, takes }) =>
           Effect.fork(
             withPermit(
               budget,
-              { kind, key },
+              kind,
               Effect.acquireUseRelease(
                 Effect.sync(() => {
                   running++

@@ -11,7 +11,7 @@ const ceaseless = (budget: Budget) => {
 
 const startsWithin = (budget: Budget, count: number) =>
   Effect.repeatN(
-    Effect.andThen(budget.acquire("read", null), () => budget.release(fine)),
+    Effect.andThen(budget.acquire("read"), () => budget.release(fine)),
     count - 1
   )
 
@@ -61,7 +61,7 @@ describe("requests per second", () => {
 })
 
 describe("a 429", () => {
-  it.effect("halves the rate, which then grows back by a twentieth of it a second", () =>
+  it.effect("halves the rate, which is then restored within ten seconds", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ requestsPerSecond: 10 })
       yield* refuse(budget)
@@ -70,7 +70,9 @@ describe("a 429", () => {
         yield* TestClock.adjust("1 second")
         curve.push(budget.snapshot().rate)
       }
-      expect(curve).toEqual([5, 5.5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 9.5, 10])
+      curve.forEach((rate, passed) => {
+        expect(rate).toBeCloseTo(5 * 2 ** (passed / 10), 10)
+      })
       yield* TestClock.adjust("1 hour")
       expect(budget.snapshot().rate).toBe(10)
     })
@@ -84,8 +86,8 @@ describe("a 429", () => {
       yield* adjust("1 second")
       const times = started.map(({ at }) => at)
       expect(times).toHaveLength(5)
-      // The first comes an interval of the old rate after the refused one; then 1000 / 5.05, 1000 / 5.149, ...
-      expect(times.slice(0, 3)).toEqual([100, 299, 493])
+      // The first comes an interval of the old rate after the refused one; then 1000 / 5.035, 1000 / 5.105, ...
+      expect(times.slice(0, 3)).toEqual([100, 299, 495])
     })
   )
 
@@ -102,7 +104,7 @@ describe("a 429", () => {
       expect(budget.snapshot().rate).toBe(8)
       yield* TestClock.adjust("1 second")
       budget.release(tooMany())
-      expect(budget.snapshot().rate).toBeCloseTo((8 + 16 / 20) / 2, 10)
+      expect(budget.snapshot().rate).toBeCloseTo((8 * 2 ** 0.1) / 2, 10)
     })
   )
 
@@ -159,22 +161,7 @@ describe("a 429", () => {
       // Somebody always waits, as with ten thousand watches.
       yield* ceaseless(budget)
       yield* ceaseless(budget)
-      yield* adjust("30 seconds")
-      expect(budget.snapshot().rate).toBeLessThan(2)
       yield* adjust("1 minute")
-      expect(budget.snapshot().rate).toBeGreaterThan(30)
-    })
-  )
-
-  it.effect("is overcome, too, where whoever waits has other reasons", () =>
-    Effect.gen(function* () {
-      const budget = makeBudget({ concurrency: 1 })
-      yield* refuse(budget)
-      yield* hold(budget)
-      yield* ceaseless(budget)
-      yield* adjust("39 seconds")
-      expect(budget.snapshot().rate).toBeCloseTo(0.5 * 2 ** 3.9, 10)
-      yield* adjust("11 seconds")
       expect(budget.snapshot().rate).toBeNull()
     })
   )
@@ -197,36 +184,6 @@ describe("a 429", () => {
       budget.release(tooMany())
       expect(budget.snapshot().rate).toBe(0.5)
     })
-  )
-
-  it.effect("leaves its limit in place for as long as that is used up", () =>
-    Effect.gen(function* () {
-      const budget = makeBudget()
-      yield* startsWithin(budget, 3)
-      yield* refuse(budget)
-      yield* ceaseless(budget)
-      yield* adjust("8 seconds")
-      expect(budget.snapshot().rate).toBeCloseTo(2 + (4 / 20) * 8, 10)
-      // Beyond what was too much, it doubles.
-      yield* adjust("32 seconds")
-      expect(budget.snapshot().rate).toBeCloseTo(2 * 2 ** 4, 10)
-    })
-  )
-
-  it.effect(
-    "leaves its limit in place for as long as somebody waits, be it so low that a second goes by without a request",
-    () =>
-      Effect.gen(function* () {
-        const budget = makeBudget()
-        yield* refuse(budget, tooMany("1 second"))
-        yield* TestClock.adjust("2 seconds")
-        yield* refuse(budget)
-        expect(budget.snapshot().rate).toBeCloseTo(0.275, 10)
-        yield* ceaseless(budget)
-        yield* ceaseless(budget)
-        yield* adjust("1 minute")
-        expect(budget.snapshot().rate).toBeCloseTo(0.275 * 2 ** 6, 10)
-      })
   )
 
   it.effect.each([
@@ -252,7 +209,7 @@ describe("Retry-After", () => {
       const { request, started } = requests(budget)
       yield* refuse(budget, tooMany("7 seconds"))
       expect(budget.snapshot()).toMatchObject({ rate: 1, pausedUntil: DateTime.unsafeMake(7000) })
-      yield* Effect.fork(request("read", { key: "a" }))
+      yield* Effect.fork(request("read"))
       yield* Effect.fork(request("submission", { kind: "submit" }))
       yield* adjust("6999 millis")
       expect(started).toEqual([])
@@ -265,7 +222,7 @@ describe("Retry-After", () => {
         { name: "submission", at: 7000 },
         { name: "read", at: 8000 }
       ])
-      expect(budget.snapshot().rate).toBeCloseTo(1.1, 10)
+      expect(budget.snapshot().rate).toBeCloseTo(2 ** 0.1, 10)
     })
   )
 

@@ -130,9 +130,9 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
     Effect.gen(function* () {
       const { clock, jump } = yield* settable
       const budget = makeBudget({ requestsPerSecond: 1 })
-      yield* Effect.withClock(budget.acquire("read", null), clock)
+      yield* Effect.withClock(budget.acquire("read"), clock)
       budget.release({ status: 429, retryAfter: Duration.seconds(20) })
-      const next = yield* Effect.fork(Effect.withClock(budget.acquire("read", null), clock))
+      const next = yield* Effect.fork(Effect.withClock(budget.acquire("read"), clock))
       yield* TestClock.adjust("5 seconds")
       jump(by, back)
       const { pausedUntil } = budget.snapshot()

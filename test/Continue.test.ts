@@ -6,7 +6,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
 import { Cause, Effect, Either, Fiber, Schedule, Stream } from "effect"
 import { createVideo, VideoFile, VideosFetch } from "effect-videos"
-import { type ContinueVideoOptions, type ContinueVideoRequest, continueVideo, joinVideos } from "effect-videos/continue"
+import {
+  type ContinuePhase,
+  type ContinueVideoOptions,
+  type ContinueVideoRequest,
+  continueVideo,
+  joinVideos
+} from "effect-videos/continue"
 import { instant } from "../packages/server/test/support.js"
 import {
   distance,
@@ -305,11 +311,16 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", (
       const at = yield* folder
       const server = yield* VideosServer
       const videos = videosOver(server, { preset: server.preset }, VideosFetch.layer)
+      const phases: Array<ContinuePhase> = []
       const made = yield* Effect.gen(function* () {
         const clip = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
-        return yield* continueVideo({ ...request, video: clip }, "longer.mp4", { directory: at })
+        return yield* continueVideo({ ...request, video: clip }, "longer.mp4", {
+          directory: at,
+          onPhase: (phase) => Effect.sync(() => phases.push(phase))
+        })
       }).pipe(Effect.provide([videos, NodeContext.layer]))
       assert.strictEqual(made.way, "joined")
+      assert.deepStrictEqual(phases, ["extend", "prepare", "create", "join"])
       assert.closeTo(made.seconds ?? 0, 8 - 1 / 24, 0.001)
       assert.strictEqual((yield* server.jobs).length, 2)
       // This server's clip begins with the picture that it is given: where the two meet, nothing jumps.

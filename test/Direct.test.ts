@@ -1,4 +1,4 @@
-/** The short way: what only it does, and what it does as the long way does. */
+/** What the fetch and undici transports do as any `HttpClient` does, and what only they do. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"

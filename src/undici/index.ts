@@ -1,5 +1,5 @@
 /**
- * undici for `VideosHttp`, the short way: a call costs about what undici itself does, over a bounded number of connections.
+ * undici for `VideosHttp`: a call costs about what undici itself does, over a bounded number of connections.
  * Needs `@effect/platform-node`. The layer is an `HttpClient` like `NodeHttpClient.layerUndici`, and can be used in its place.
  *
  * @example
@@ -25,9 +25,9 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { duration, positiveInteger } from "../internal/config/environment.js"
 import { checkConfig, finiteCount, finiteTimeout } from "../internal/config/optionRules.js"
-import { withDirect } from "../internal/http/transport.js"
-import { undiciDirect } from "./direct.js"
+import { withTransport } from "../internal/http/transport.js"
 import { makeAgent, makeProxies, type Proxies, proxiesFromEnvironment, proxyOf } from "./proxy.js"
+import { undiciTransport } from "./undiciTransport.js"
 
 /**
  * @since 0.1.0
@@ -143,7 +143,7 @@ const make = (
   return Effect.zipWith(
     destroyed(makeAgent({ connections, connect }, proxies)),
     destroyed(makeAgent({ connect }, proxies)),
-    (calls, files) => withDirect(NodeHttpClient.makeUndici(files), undiciDirect(calls))
+    (calls, files) => withTransport(NodeHttpClient.makeUndici(files), undiciTransport(calls))
   )
 }
 
@@ -167,6 +167,6 @@ export const layerWithoutDispatcher: Layer.Layer<HttpClient.HttpClient, never, N
   Layer.effect(
     HttpClient.HttpClient,
     Effect.map(NodeHttpClient.Dispatcher, (dispatcher) =>
-      withDirect(NodeHttpClient.makeUndici(dispatcher), undiciDirect(dispatcher))
+      withTransport(NodeHttpClient.makeUndici(dispatcher), undiciTransport(dispatcher))
     )
   )

@@ -27,14 +27,13 @@ export const requests = (budget: Budget) => {
     name: string,
     options: {
       readonly kind?: RequestKind
-      readonly key?: string | null
       readonly takes?: Duration.DurationInput
       readonly outcome?: Outcome
     } = {}
   ) =>
     withPermit(
       budget,
-      { kind: options.kind ?? "read", key: options.key ?? null },
+      options.kind ?? "read",
       Effect.zipRight(
         Effect.clockWith((clock) => Effect.sync(() => started.push({ name, at: clock.unsafeCurrentTimeMillis() }))),
         options.takes === undefined ? Effect.void : Effect.sleep(options.takes)
@@ -64,8 +63,8 @@ export const countingClock = Effect.map(TestClock.testClock(), (clock) => {
 })
 
 /** Holds permits until it is released. */
-export const hold = (budget: Budget, permits = 1) => Effect.replicateEffect(budget.acquire("read", "holder"), permits)
+export const hold = (budget: Budget, permits = 1) => Effect.replicateEffect(budget.acquire("read"), permits)
 
 /** A request that the server refuses. */
 export const refuse = (budget: Budget, outcome = tooMany()) =>
-  Effect.andThen(budget.acquire("read", null), () => budget.release(outcome))
+  Effect.andThen(budget.acquire("read"), () => budget.release(outcome))

@@ -1,52 +1,22 @@
-/** What is written to standard output: for programs, one JSON object per line whose names stay as they are. */
+/** The records of standard output: one JSON object per line. Their names are stable. */
 import * as DateTime from "effect/DateTime"
 import { type DownloadedFile, phaseOf, type VideoCharacter, type VideoResource } from "effect-videos"
 
 const unix = (time: DateTime.Utc | null): number | null =>
   time === null ? null : Math.floor(DateTime.toEpochMillis(time) / 1000)
 
-/** Where a clip was saved. */
-export interface FileRecord {
-  /** Absolute. */
-  readonly path: string
-  readonly bytes: number
-  /** How many of them an earlier run had left. */
-  readonly resumed_from: number
-}
-
-/**
- * A job. Always every field; the protocol's own names, times in Unix seconds, lengths in seconds; `null` where the server
- * said nothing.
- */
-export interface JobRecord {
-  readonly id: string
-  /** The server's word. */
-  readonly status: string
-  /** What it means: `waiting`, `running`, `succeeded` or `failed`. */
-  readonly phase: string
-  readonly progress: number | null
-  readonly seconds: number | null
-  readonly size: string | null
-  readonly model: string | null
-  readonly prompt: string | null
-  readonly created_at: number | null
-  readonly completed_at: number | null
-  readonly expires_at: number | null
-  readonly remixed_from_video_id: string | null
-  readonly error: { readonly code: string | null; readonly message: string } | null
-  /** Everything else the server said. */
-  readonly extra: { readonly [name: string]: unknown }
-  /** Where the clip was saved, if it was. */
-  readonly file: FileRecord | null
-}
-
-export const fileRecord = ({ bytes, path, resumedFrom }: DownloadedFile): FileRecord => ({
+/** Where a video was saved; `resumed_from` bytes of it by an earlier run. */
+export const fileRecord = ({ bytes, path, resumedFrom }: DownloadedFile) => ({
   path,
   bytes,
   resumed_from: resumedFrom
 })
 
-export const jobRecord = (video: VideoResource, file: DownloadedFile | null = null): JobRecord => ({
+/**
+ * Always every field: the protocol's own names, times in Unix seconds, lengths in seconds, `null` for what the server left out.
+ * `status` is the server's own, `phase` what it means: `waiting`, `running`, `succeeded` or `failed`.
+ */
+export const jobRecord = (video: VideoResource, file: DownloadedFile | null = null) => ({
   id: video.id,
   status: video.status,
   phase: phaseOf(video),

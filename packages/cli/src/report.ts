@@ -101,13 +101,11 @@ const uncertain = (error: SubmissionUncertainError, { program }: Context): Reado
   `To send it again without making a second video, if the server knows the header: --idempotency-key ${error.idempotencyKey}`
 ]
 
-/** A body that the server took for an empty one: it wants a form, or another dialect. */
-const isUnread = (error: object): boolean =>
-  Predicate.hasProperty(error, "status") &&
-  Predicate.hasProperty(error, "detail") &&
-  (error.status === 415 ||
-    (error.status === 422 && /required|missing/i.test(String(error.detail))) ||
-    /json|form-data|prompt is required|missing prompt/i.test(String(error.detail)))
+/** Whether the server did not read the body: it misses the prompt, which was sent, or wants another type. */
+const isUnread = (detail: string, status: unknown): boolean =>
+  status === 415 ||
+  /(missing|required)\b.*\bprompt|\bprompt\b.*(missing|required)/i.test(detail) ||
+  (status === 422 && /field required/i.test(detail))
 
 /** What a proxy may have done instead of the server. */
 const mayBeTheProxys = (error: object): boolean =>
@@ -143,7 +141,11 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
   if (ConfigError.isConfigError(error)) return configuration(error, context)
   if (!Predicate.hasProperty(error, "_tag")) return [String(error)]
   const message = Predicate.hasProperty(error, "message") ? withoutOperation(String(error.message)) : String(error._tag)
-  const has = (name: string, value: unknown) => (error as { readonly [name: string]: unknown })[name] === value
+  const fields = error as { readonly [name: string]: unknown }
+  const has = (name: string, value: unknown) => fields[name] === value
+  const { status } = fields
+  const detail = String(fields.detail ?? "")
+  const said = detail === "" ? `HTTP ${status}` : `HTTP ${status}: ${detail}`
   switch (error._tag) {
     case "UsageError":
       return [message, help]
@@ -168,21 +170,20 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
     case "AuthenticationError":
       if (has("isForeign", true) || has("reason", "forbidden")) return [message]
       return hasKey
-        ? [`the key was refused: ${message}`, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
-        : [`no key is set, and the server wants one: ${message}`, "Set OPENAI_API_KEY, or use `--api-key-fd`."]
+        ? [`the API key was refused (${said})`, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
+        : [`no API key is set, and the server wants one (${said})`, "Set OPENAI_API_KEY, or use `--api-key-fd`."]
     case "BadRequestError":
-      return isUnread(error)
-        ? [message, `The server may not read this body. \`${program} doctor\` names the preset that fits.`]
+      return isUnread(detail, status)
+        ? [`the server did not read the body (${said})`, `\`${program} doctor\` names the preset that fits.`]
         : [message]
     case "VideoNotFoundError":
     case "RedirectError":
-      return [message, ...versionHint(context)]
     case "ResponseDecodeError":
       return [message, ...versionHint(context)]
     case "OperationUnsupportedError":
+      if (versionHint(context).length > 0) return [message, ...versionHint(context)]
       return [
         message.replace(/ `continueVideo` .*$/, ""),
-        ...versionHint(context),
         ...(message.includes("`continueVideo`")
           ? ["`extend --join` does it by FFmpeg where the server does not."]
           : []),

@@ -54,7 +54,9 @@ export const serve = Command.make(
         const writer = yield* makeWriter(given)
         const { baseUrl } = yield* VideosServer
         const { dim } = styles(screen).err
-        yield* writer.write({ base_url: baseUrl, preset, key_required: key !== null }, () => `${baseUrl}\n`)
+        yield* writer.write({ base_url: baseUrl, preset, key_required: key !== null }, () =>
+          screen.terminal.out && screen.terminal.err ? "" : `${baseUrl}\n`
+        )
         const extendsByJoin = preset !== "openai" && preset !== "azure" && preset !== "litellm"
         const lines = [
           `Serving the Videos protocol at ${baseUrl}. Ctrl-C stops it.`,

@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import { VideoFile } from "effect-videos"
 import { UsageError } from "./errors.js"
 
-/** Whether there is such a file. */
 export const isFile = (path: string) =>
   Effect.flatMap(FileSystem.FileSystem, (fs) =>
     Effect.orElseSucceed(
@@ -16,7 +15,7 @@ export const isFile = (path: string) =>
 
 const looksLikePath = (text: string): boolean => /^(\.{1,2}|~)?[/\\]|\.(mp4|m4v|mov|webm|mkv|avi)$/i.test(text)
 
-/** A file where there is one, else a job's id; what can only be a path is not sent as an id. */
+/** A file if it exists, else the id of a video. What can only be a path is not sent as an id. */
 export const source = (text: string) =>
   Effect.gen(function* () {
     if (yield* isFile(text)) return yield* VideoFile.fromPath(text)
@@ -25,7 +24,6 @@ export const source = (text: string) =>
         field: "ID|FILE",
         problem: `must be the id of a video or a file; there is no file ${text}`
       })
-    if (text.startsWith("--")) return yield* new UsageError({ field: text, problem: "is no option of this command" })
     return text
   })
 

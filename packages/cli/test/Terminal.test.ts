@@ -77,8 +77,8 @@ describe("the process in a terminal", () => {
         server.child.stdout?.once("data", () => resume(Effect.void))
       })
       const { base_url } = JSON.parse(server.written.out)
-      const inTerminal = (env: { readonly [name: string]: string }) => {
-        const line = `'${process.execPath}' '${commandFile}' create -p x --watch --size 64x64`
+      const inTerminal = (env: { readonly [name: string]: string }, pipe = "") => {
+        const line = `'${process.execPath}' '${commandFile}' create -p x --watch --size 64x64${pipe}`
         return execFileSync("script", ["-qec", line, "/dev/null"], {
           encoding: "utf8",
           stdio: ["ignore", "pipe", "pipe"],
@@ -89,6 +89,10 @@ describe("the process in a terminal", () => {
       assert.notInclude(inTerminal({ TERM: "dumb" }), "\u001b")
       assert.notInclude(inTerminal({}), "\u001b")
       assert.include(inTerminal({ TERM: "xterm" }), "\u001b[2K")
+      // What reads the pipe writes to the same terminal: no bar is drawn over it.
+      const piped = inTerminal({ TERM: "xterm" }, " | cat")
+      assert.notInclude(piped, "\u001b")
+      assert.match(piped, /^\{"id":.*\}\r$/m)
       server.child.kill("SIGINT")
       yield* finished(server)
     })

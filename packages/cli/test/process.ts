@@ -7,11 +7,12 @@ import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { build } from "esbuild"
 import { afterAll, beforeAll } from "vitest"
+import { runFolder } from "../../../test/support/runFolder.js"
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** Made once for all the files of a run, whose threads share the pid. Inside the clone, where Node finds the dependencies. */
-const folderOfRun = here(`../../../node_modules/.cache/effect-videos-command-${process.pid}`)
+/** Made once for all the files of a run. */
+const folderOfRun = join(runFolder, "command")
 
 /** The command's main module. */
 export const commandFile = join(folderOfRun, "dist/main.js")
@@ -19,7 +20,7 @@ export const commandFile = join(folderOfRun, "dist/main.js")
 /** The command with the sources of the packages that it uses, in one file: no build has to come first. */
 const compile = async (): Promise<void> => {
   const isMade = join(folderOfRun, "made")
-  fs.mkdirSync(dirname(folderOfRun), { recursive: true })
+  fs.mkdirSync(runFolder, { recursive: true })
   try {
     fs.mkdirSync(folderOfRun)
   } catch {
@@ -27,7 +28,6 @@ const compile = async (): Promise<void> => {
     while (!fs.existsSync(isMade)) await new Promise((resolve) => setTimeout(resolve, 50))
     return
   }
-  process.once("exit", () => fs.rmSync(folderOfRun, { recursive: true, force: true }))
   await build({
     entryPoints: [here("../src/main.ts")],
     outdir: dirname(commandFile),

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type { DownloadPolicy } from "../config/policies.js"
 import * as Errors from "../errors/errors.js"
 import type { VideosHttpError } from "../http/httpTypes.js"
-import { nextDelay, stepper } from "../http/retryPolicy.js"
+import { retryDelays } from "../http/retryPolicy.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
@@ -118,18 +118,15 @@ export const retryWhileLagging = <A>(
   if (options?.retry === false) return Effect.catchTag(attempt(options), "Lagging", failNotReady)
   const { maxRetryAfter, retry, totalTimeout } = policy
   return Effect.flatMap(currentMonotonicMillis, (begunAt) => {
-    const step = stepper(retry)
+    const nextDelay = retryDelays<VideosHttpError>({ schedule: retry, maxRetryAfter })
     const until = begunAt + Duration.toMillis(options?.totalTimeout ?? totalTimeout)
     const run = (given: ContentOptions | undefined): Effect.Effect<A, DownloadVideoError> =>
       Effect.catchTag(attempt(given), "Lagging", (lagging) =>
-        Effect.flatMap(
-          Effect.zip(nextDelay(step, lagging.error, maxRetryAfter), currentMonotonicMillis),
-          ([millis, now]) => {
-            if (millis === null || now + millis >= until) return failNotReady(lagging)
-            const left = until - now - millis
-            return Effect.delay(run(left === Infinity ? given : { ...given, totalTimeout: left }), millis)
-          }
-        )
+        Effect.flatMap(Effect.zip(nextDelay(lagging.error), currentMonotonicMillis), ([millis, now]) => {
+          if (millis === null || now + millis >= until) return failNotReady(lagging)
+          const left = until - now - millis
+          return Effect.delay(run(left === Infinity ? given : { ...given, totalTimeout: left }), millis)
+        })
       )
     return run(options)
   })

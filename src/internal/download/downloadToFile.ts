@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import * as Errors from "../errors/errors.js"
 import { type FileError, IncompleteDownloadError } from "../errors/fileErrors.js"
 import type { ResponseMeta } from "../http/httpTypes.js"
-import { nextDelay, stepper } from "../http/retryPolicy.js"
+import { retryDelays } from "../http/retryPolicy.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
 import { phaseOf } from "../protocol/videoSchemas.js"
 import type { DownloadVideoError, VideosService } from "../videosTypes.js"
@@ -226,7 +226,8 @@ export const downloadToFile = (
     })
 
     const download = Effect.suspend(() => {
-      let step = stepper(plan.retry)
+      const policy = { schedule: plan.retry, maxRetryAfter: plan.maxRetryAfter }
+      let nextDelay = retryDelays(policy)
       let furthest = offset
       const loop: Effect.Effect<void, DownloadToFileError> = Effect.suspend(() => {
         isTruncatedAgain = false
@@ -239,9 +240,9 @@ export const downloadToFile = (
           if (!isRetryable(error) || isTruncatedAgain) return Effect.fail(error)
           if (offset > furthest) {
             furthest = offset
-            step = stepper(plan.retry)
+            nextDelay = retryDelays(policy)
           }
-          return Effect.flatMap(nextDelay(step, error, plan.maxRetryAfter), (millis) => {
+          return Effect.flatMap(nextDelay(error), (millis) => {
             if (millis !== null) return Effect.zipRight(Effect.sleep(millis), loop)
             const isFinal = furthest === 0 || error._tag === "IncompleteDownloadError"
             return Effect.fail(isFinal ? error : incomplete(error.message, error))

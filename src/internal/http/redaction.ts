@@ -1,16 +1,15 @@
-/** Keeps the configured secrets out of whatever is made of a server's answer, should the server have repeated one. */
+/** Redacts the configured secrets in what a server sent: it may repeat one. */
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { VideosConfigService } from "../config/configTypes.js"
-import { defaultLimits, prune } from "../config/limits.js"
 import { readJson } from "../protocol/json.js"
 import * as wire from "../protocol/jsonReaders.js"
 
 /** @internal */
 export interface Secrets {
-  /** A text for an error, less every secret. */
+  /** Redacts every secret in a text for an error. */
   readonly scrub: (text: string) => string
-  /** What a server sent, and what `JSON.parse` made of it: its texts less every secret, its structure untouched. */
+  /** Redacts every secret in the texts of a JSON value that was parsed from `sent`. */
   readonly clean: (sent: string, body: unknown) => unknown
 }
 
@@ -18,10 +17,10 @@ export interface Secrets {
 export const redacted = (secret: string | Redacted.Redacted): Redacted.Redacted =>
   typeof secret === "string" ? Redacted.make(secret) : secret
 
-/** "EMPTY", "none", "x": what is given to a server that wants any key. Taken out of a job, it would spoil its fields. */
+/** "EMPTY", "none", "x": a key for a server that wants any. Redacted in a job, it would spoil its fields. */
 const placeholder = /^(.{0,5}|[a-z]{0,11})$/i
 
-/** So much of a secret at the end of a text that was cut gives it away. */
+/** This many characters of a secret give it away. */
 const telling = 8
 
 /** @internal */
@@ -33,62 +32,29 @@ export const parseJson = (text: string): Option.Option<unknown> => {
   }
 }
 
-interface Remover {
-  readonly whole: (text: string) => string
-  /** Also what is left of a secret at the end of a text that was cut. */
-  readonly cut: (text: string) => string
-}
+/** A secret as it is, as JSON writes it, and as a URL writes it. */
+const spellingsOf = (secret: string): ReadonlyArray<string> => [
+  secret,
+  JSON.stringify(secret).slice(1, -1),
+  encodeURIComponent(secret)
+]
 
-const htmlSigns: { readonly [sign: string]: string } = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;"
-}
+/** The longest first, so that none is cut by a shorter one inside it. */
+const wordsOf = (secrets: ReadonlyArray<string>): ReadonlyArray<string> =>
+  [...new Set(secrets.flatMap(spellingsOf))].filter((word) => word !== "").sort((a, b) => b.length - a.length)
 
-/** One sign in any of the ways in which a URL, JSON or HTML may write it. */
-const anySpelling = (sign: string): string => {
-  const literal = (text: string) => text.replace(/[$()*+.?[\\\]^{|}]/g, "\\$&")
-  const code = sign.charCodeAt(0)
-  const hex = code.toString(16)
-  // Letters and digits are hardly ever written in another way, and a pattern of them alone is a quick one.
-  if (/[0-9A-Za-z]/.test(sign)) return sign
-  const named = htmlSigns[sign]
-  return `(?:${[literal(sign), `%${hex}`, `\\\\u00${hex}`, `\\\\${literal(sign)}`, `&#0*${code};`, `&#x0*${hex};`, ...(named === undefined ? [] : [named])].join("|")})`
-}
+const redact = (text: string, words: ReadonlyArray<string>): string =>
+  words.reduce((rest, word) => rest.replaceAll(word, "<redacted>"), text)
 
-const remover = (secrets: ReadonlyArray<string>): Remover => {
-  const spellings = secrets.flatMap((secret) => {
-    const encoded = encodeURIComponent(secret)
-    return [
-      secret,
-      encoded,
-      new URLSearchParams([["", secret]]).toString().slice(1),
-      encoded.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-      JSON.stringify(secret).slice(1, -1),
-      secret.replace(/[&<>"']/g, (sign) => htmlSigns[sign] ?? sign)
-    ]
-  })
-  // The longest first, so that none is cut by a shorter one inside it.
-  const wanted = [...new Set(spellings)].filter((word) => word !== "").sort((a, b) => b.length - a.length)
-  const whole = (text: string) => wanted.reduce((rest, word) => rest.replaceAll(word, "<redacted>"), text)
-  // A page may escape some of a secret's signs and leave others.
-  const mixed = secrets
-    .filter((secret) => /[^0-9A-Za-z]/.test(secret))
-    .map((secret) => new RegExp([...secret].map(anySpelling).join(""), "gi"))
-  return {
-    whole,
-    cut: (text) => {
-      const clean = mixed.reduce((rest, spelling) => rest.replace(spelling, "<redacted>"), whole(text))
-      for (const word of wanted) {
-        for (let length = word.length - 1; length >= telling; length--) {
-          if (clean.endsWith(word.slice(0, length))) return `${clean.slice(0, -length)}<redacted>`
-        }
-      }
-      return clean
+/** Redacts the beginning of a secret at the end of a text, too: the text may be truncated. */
+const redactTruncated = (text: string, words: ReadonlyArray<string>): string => {
+  const clean = redact(text, words)
+  for (const word of words) {
+    for (let length = word.length - 1; length >= telling; length--) {
+      if (clean.endsWith(word.slice(0, length))) return `${clean.slice(0, -length)}<redacted>`
     }
   }
+  return clean
 }
 
 /** A short value is redacted in its place alone: taken out of every text, it would spoil them all. */
@@ -106,27 +72,18 @@ export const makeSecrets = (config: VideosConfigService): Secrets => {
       Redacted.isRedacted(value) ? parameters(name, value) : []
     )
   ].map((secret) => Redacted.value(secret))
-  const remove = remover(secrets.filter((secret) => !placeholder.test(secret))).whole
-
-  /** A text may be JSON again, in which any character may be spelled `\uXXXX`. */
-  const cleanText = (text: string): string => {
-    const parsed = text.includes("\\") ? parseJson(text) : Option.none()
-    if (Option.isNone(parsed)) return remove(text)
-    // What is too deep for `JSON.stringify` is no text that anybody reads: what is cut off may hold anything.
-    const isCut = prune(parsed.value, defaultLimits.jsonDepth)
-    const inner = JSON.stringify(parsed.value)
-    const clean = remove(inner)
-    return clean === inner && !isCut ? text : clean
-  }
+  const all = wordsOf(secrets)
+  const words = wordsOf(secrets.filter((secret) => !placeholder.test(secret)))
   const cleanValue = (value: unknown): unknown => {
-    if (typeof value === "string") return cleanText(value)
+    if (typeof value === "string") return redact(value, words)
     if (Array.isArray(value)) return value.map(cleanValue)
     if (!wire.isObject(value)) return value
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [cleanText(key), cleanValue(inner)]))
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [redact(key, words), cleanValue(inner)]))
   }
 
   return {
-    scrub: remover(secrets).cut,
-    clean: (sent, body) => (sent.includes("\\") || remove(sent) !== sent ? cleanValue(body) : body)
+    scrub: (text) => redactTruncated(text, all),
+    // An escape in the JSON may hide a secret from a search in the text.
+    clean: (sent, body) => (sent.includes("\\") || redact(sent, words) !== sent ? cleanValue(body) : body)
   }
 }

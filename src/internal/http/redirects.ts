@@ -1,30 +1,24 @@
-/** Redirects of reads, one hop at a time: nothing that tells who asks leaves the server's own origin. */
+/** Redirects of reads, one hop at a time: nothing that identifies the caller leaves the server's own origin. */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Either from "effect/Either"
 import { version } from "../config/version.js"
 import * as Errors from "../errors/errors.js"
 import type { VideosCall } from "./httpTypes.js"
+import type { ResponseHead } from "./transport.js"
 
 /** As `fetch` has it, less a few; no server of the family redirects more than twice. */
 const maxRedirects = 5
 
-const isRedirect = (status: number): boolean =>
-  status === 0 || status === 301 || status === 302 || status === 303 || status === 307 || status === 308
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
-/** An answer, as far as it may lead elsewhere. */
-export interface Head {
-  readonly status: number
-  readonly headers: { readonly [name: string]: string | undefined }
-}
+/** Whether the response is a redirect. A browser hides where to (status 0): an error says so. */
+export const isRedirect = ({ headers, status }: ResponseHead): boolean =>
+  status === 0 || (redirects.has(status) && headers["location"] !== undefined)
 
-/** Whether the answer is elsewhere. A browser hides where (status 0), and that is told then. */
-export const leadsAway = (answer: Head): boolean =>
-  isRedirect(answer.status) && (answer.status === 0 || answer.headers["location"] !== undefined)
-
-/** What is wanted of a body, and nothing about who wants it. */
+/** Headers that say which part of the body is wanted, and nothing about the caller. */
 const impersonal = ["accept-encoding", "range", "if-range"] as const
 
-/** The same request, anywhere else: nothing that tells who asks goes along. */
+/** The same request to another origin, without anything that identifies the caller. */
 const anonymous = (request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest =>
   HttpClientRequest.modify(HttpClientRequest.get(request.url), {
     headers: {
@@ -37,10 +31,10 @@ const anonymous = (request: HttpClientRequest.HttpClientRequest): HttpClientRequ
   })
 
 /**
- * The request to where an answer points: a redirect's `Location`, or a URL in the job. `hops` have been made before; `locate`
- * adds what every URL of the server's own origin has.
+ * The request to a redirect's `Location`, or to a URL in the job, after `hops` before it. `locate` adds the query that every URL
+ * of the server's own origin has.
  */
-export const nextHop = (
+export const nextRequest = (
   call: VideosCall,
   from: HttpClientRequest.HttpClientRequest,
   { location, status }: { readonly status: number; readonly location: string | undefined },

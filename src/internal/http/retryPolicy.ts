@@ -1,31 +1,17 @@
-/** Schedules, one step at a time: the delay is computed here and slept elsewhere, so that a server's wish can change it. */
+/**
+ * When a request is sent again: from its kind and its error to "again after this delay" or "no". A delay is that of a
+ * schedule, or the server's `Retry-After` if that is longer; a server that asks for more than `maxRetryAfter` gets no retry.
+ */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as Intervals from "effect/ScheduleIntervals"
+import type { VideosConfigService } from "../config/configTypes.js"
 import * as Errors from "../errors/errors.js"
+import type { VideosHttpError } from "../errors/videosHttpError.js"
 import { monotonicMillis } from "../monotonicClock.js"
-
-/** A running schedule: each call gives the milliseconds to wait, or `null` once the schedule has ended. */
-export type Stepper<In> = (input: In) => Effect.Effect<number | null>
-
-/** @internal */
-export const stepper = <In>(schedule: Schedule.Schedule<unknown, In>): Stepper<In> => {
-  let state = schedule.initial
-  let offset: number | null = null
-  return (input) =>
-    Effect.clockWith((clock) => {
-      const passed = monotonicMillis(clock)
-      // The time of day as of the first step, for schedules that go by a calendar; from there on no clock that is set counts.
-      offset ??= clock.unsafeCurrentTimeMillis() - passed
-      const now = passed + offset
-      return Effect.map(schedule.step(now, input, state), ([next, , decision]) => {
-        state = next
-        return ScheduleDecision.isDone(decision) ? null : Math.max(0, Intervals.start(decision.intervals) - now)
-      })
-    })
-}
+import { hadNoEffect } from "./responseError.js"
 
 /** Exponential growth with a cap and full jitter, so that clients that failed together do not come back together. */
 export const backoff = (options: {
@@ -37,40 +23,91 @@ export const backoff = (options: {
     Schedule.jitteredWith({ min: 0, max: 1 })
   )
 
-/**
- * The wait before the next try: the schedule's, or the server's `Retry-After` where that is longer. `null` means
- * give up: the schedule has ended, or the server wants more patience than `maxRetryAfter` allows.
- */
-export const nextDelay = <E>(
-  step: Stepper<E>,
-  error: E,
-  maxRetryAfter: Duration.Duration
-): Effect.Effect<number | null> =>
-  Effect.map(step(error), (millis) => {
-    const floor = Errors.retryAfterOf(error)
-    if (millis === null || floor === null) return millis
-    return Duration.greaterThan(floor, maxRetryAfter) ? null : Math.max(millis, Duration.toMillis(floor))
-  })
+/** What a retry goes by. */
+export interface RetryPolicy<E> {
+  readonly schedule: Schedule.Schedule<unknown, E>
+  readonly maxRetryAfter: Duration.Duration
+  /** Whether another attempt may succeed and does no harm. Default: every error. */
+  readonly mayRetry?: ((error: E) => boolean) | undefined
+}
 
 /**
- * Runs `attempt` until it succeeds, fails for good, or the schedule ends; the last error is the result. Nothing is set up
- * until the first failure, so that a call that succeeds pays nothing.
+ * The policy of a call: a read or a deletion is sent again after a transient error, a submission only if it certainly had no
+ * effect.
  */
-export const retrying = <A, E, R>(
-  attempt: Effect.Effect<A, E, R>,
-  options: {
-    readonly schedule: Schedule.Schedule<unknown, E>
-    readonly while: (error: E) => boolean
-    readonly maxRetryAfter: Duration.Duration
+export const policyOf = (
+  config: VideosConfigService,
+  kind: "read" | "submit" | "remove"
+): RetryPolicy<VideosHttpError> =>
+  kind === "submit"
+    ? { schedule: config.submitRetry, maxRetryAfter: config.maxRetryAfter, mayRetry: maySubmitAgain }
+    : { schedule: config.readRetry, maxRetryAfter: config.maxRetryAfter, mayRetry: Errors.isTransient }
+
+/** Only what certainly had no effect. A 409 may say that the server has the first attempt already. */
+export const maySubmitAgain = (error: VideosHttpError): boolean => {
+  switch (error._tag) {
+    case "TransportError":
+    case "ServerError":
+    case "RateLimitedError":
+      return error.isTransient && hadNoEffect(error)
+    case "RequestTimeoutError":
+      return !error.mayHaveActed
+    default:
+      return false
   }
-): Effect.Effect<A, E, R> =>
-  Effect.catchIf(attempt, options.while, (first) => {
-    const step = stepper(options.schedule)
-    const again = (error: E): Effect.Effect<A, E, R> =>
-      Effect.flatMap(nextDelay(step, error, options.maxRetryAfter), (millis) =>
-        millis === null
-          ? Effect.fail(error)
-          : Effect.zipRight(Effect.sleep(millis), Effect.catchIf(attempt, options.while, again))
+}
+
+/** The policy as a schedule, once `mayRetry` has said yes. */
+const retrySchedule = <E>({ maxRetryAfter, schedule }: RetryPolicy<E>): Schedule.Schedule<E, E> =>
+  Schedule.passthrough(schedule).pipe(
+    Schedule.whileInput((error: E) => {
+      const floor = Errors.retryAfterOf(error)
+      return floor === null || Duration.lessThanOrEqualTo(floor, maxRetryAfter)
+    }),
+    Schedule.modifyDelay((error, delay) => Duration.max(delay, Errors.retryAfterOf(error) ?? Duration.zero))
+  )
+
+/** Runs `attempt` until it succeeds or the policy says no; fails with the last error. */
+export const retrying = <A, E, R>(attempt: Effect.Effect<A, E, R>, policy: RetryPolicy<E>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    let next: Stepper<E> | null = null
+    const run: Effect.Effect<A, E, R> = Effect.catchAll(attempt, (error) => {
+      next ??= retryDelays(policy)
+      return Effect.flatMap(next(error), (millis) =>
+        millis === null ? Effect.fail(error) : Effect.zipRight(Effect.sleep(millis), run)
       )
-    return again(first)
+    })
+    return run
   })
+
+/** The policy one step at a time, for a loop that keeps state between attempts: milliseconds to wait, or `null`. */
+export const retryDelays = <E>(policy: RetryPolicy<E>): Stepper<E> => {
+  const step = stepper(retrySchedule(policy))
+  // A schedule may have effects: it is asked only about an error that may be retried.
+  return (error) => (policy.mayRetry?.(error) === false ? Effect.succeed(null) : step(error))
+}
+
+/** A running schedule: each call gives the milliseconds to wait, or `null` once the schedule has ended. */
+export type Stepper<In> = (input: In) => Effect.Effect<number | null>
+
+/**
+ * Why not `Schedule.driver`: it reads the time of day, and a clock that is set back or forward would end or stretch a
+ * schedule that counts elapsed time.
+ */
+export const stepper = <In>(schedule: Schedule.Schedule<unknown, In>): Stepper<In> => {
+  let state = schedule.initial
+  let offset: number | null = null
+  return (input) =>
+    Effect.clockWith((clock) => {
+      const passed = monotonicMillis(clock)
+      // The time of day at the first step, for schedules that go by a calendar; from there on the monotonic clock counts.
+      offset ??= clock.unsafeCurrentTimeMillis() - passed
+      const now = passed + offset
+      return Effect.map(schedule.step(now, input, state), ([next, , decision]) => {
+        state = next
+        return ScheduleDecision.isDone(decision)
+          ? null
+          : Math.max(0, Math.ceil(Intervals.start(decision.intervals) - now))
+      })
+    })
+}

@@ -1,61 +1,51 @@
 /**
- * How fast requests may start: additive increase, multiplicative decrease; once the rate that was too much is reached again
- * and is no longer too much, the increase goes by what has grown since. Plain numbers that change only when they are asked
- * for: no timer, no fiber. Instants are milliseconds of one clock that never goes back.
+ * How fast requests may start. A refusal pauses all of them until `Retry-After` and halves the rate; the rate then doubles
+ * every ten seconds until it is restored. Instants are milliseconds of one clock that never goes back.
  */
 
 const second = 1000
 
-/** A server's wish beyond this is between it and the job that was told: the job's own error carries it. */
+/** A longer `Retry-After` is between the server and the one job that it refused: the job's own error carries it. */
 const maxPause = 30 * second
 
 /** Refusals this close to the last one that counted belong to the same burst. */
 const burst = second
 
-/** From a standstill to the whole rate, so that a rate that was halved is back after half of it. */
-const recovery = 20
+/** After a refusal, the rate doubles in this many seconds. */
+const doubling = 10
 
-/**
- * From then on it doubles in as many seconds as the halved rate took to be back. By additions alone, a rate that a storm of
- * refusals has halved ten times would need hours for what ten doublings do in two minutes.
- */
-const doubling = recovery / 2
-
-/** Nobody is slowed down to less than a request each five seconds. */
+/** The lowest rate: one request each five seconds. */
 const minRate = 0.2
 
-/** A limit that nobody set is lifted at so many times the rate that was too much, and that is in use. */
+/** A rate that was not configured is no limit again at this many times the rate that was too much. */
 const margin = 2
 
-/** Or at so many times these, where somebody waits all the same: then for something else. */
-const wideMargin = 16
-
-/** Above 10 requests per second a timer is too coarse to space them: what falls into this many milliseconds may start at once. */
+/** Above 10 requests per second a timer is too coarse to space them: those of this many milliseconds may start together. */
 const grain = 100
 
 /** @internal */
-export interface Pace {
-  /** Milliseconds until the next request may start. `idle`: nobody waits. */
-  readonly delay: (now: number, idle: boolean) => number
+export interface RateController {
+  /** Milliseconds until the next request may start. */
+  readonly delay: (now: number) => number
   /** A request starts. */
   readonly start: (now: number) => void
-  /** The server asked for less, and perhaps for a pause of so many milliseconds. */
+  /** The server refused a request, and perhaps asked for a pause of this many milliseconds. */
   readonly slowDown: (now: number, retryAfter: number | null) => void
   /** Requests per second that are allowed; `null`: any. */
-  readonly rate: (now: number, idle: boolean) => number | null
-  /** Nothing starts before. */
+  readonly rate: (now: number) => number | null
+  /** No request starts before. */
   readonly pausedUntil: () => number
 }
 
 /** @internal */
-export const makePace = (configured: number | null): Pace => {
+export const makeRateController = (configured: number | null): RateController => {
   let nextAt = Number.NEGATIVE_INFINITY
   let pausedUntil = Number.NEGATIVE_INFINITY
-  /** The last refusal that counted: when, what was allowed then, what since; `null` once that is overcome. */
-  let cut: { readonly at: number; readonly from: number; readonly to: number } | null = null
-  let cutAt = Number.NEGATIVE_INFINITY
+  /** The last refusal that counted, the rate before it and the rate since. */
+  let refusal: { readonly at: number; readonly from: number; readonly to: number } | null = null
+  let refusedAt = Number.NEGATIVE_INFINITY
 
-  // Starts in this second and in the one before it.
+  // Requests that started in this second and in the one before it.
   let secondBegan = Number.NEGATIVE_INFINITY
   let starts = 0
   let startsBefore = 0
@@ -75,24 +65,23 @@ export const makePace = (configured: number | null): Pace => {
     return starts + startsBefore * (1 - (now - secondBegan) / second)
   }
 
-  const rate = (now: number, idle: boolean): number | null => {
-    if (cut === null) return configured
-    const seconds = Math.max(0, now - Math.max(cut.at, pausedUntil)) / second
-    const grown = Math.max(cut.to + ((configured ?? cut.from) / recovery) * seconds, cut.to * 2 ** (seconds / doubling))
-    const overcome = grown >= (configured ?? (idle ? margin : wideMargin) * Math.max(cut.from, observed(now)))
-    if (!overcome) return grown
-    cut = null
+  const rate = (now: number): number | null => {
+    if (refusal === null) return configured
+    const { at, from, to } = refusal
+    const grown = to * 2 ** (Math.max(0, now - Math.max(at, pausedUntil)) / second / doubling)
+    if (grown < (configured ?? margin * from)) return grown
+    refusal = null
     return configured
   }
 
   return {
     rate,
     pausedUntil: () => pausedUntil,
-    delay: (now, idle) => (rate(now, idle) === null ? 0 : Math.max(0, nextAt - now)),
+    delay: (now) => Math.max(0, (rate(now) === null ? pausedUntil : nextAt) - now),
     start: (now) => {
       roll(now)
       starts++
-      const allowed = rate(now, false)
+      const allowed = rate(now)
       if (allowed === null) return
       const interval = second / allowed
       const credit = Math.max(0, grain - interval)
@@ -101,11 +90,11 @@ export const makePace = (configured: number | null): Pace => {
       nextAt += interval
     },
     slowDown: (now, retryAfter) => {
-      // While it is paused nothing is sent: what is refused then was sent before.
-      if (now >= Math.max(cutAt + burst, pausedUntil)) {
-        const from = rate(now, false) ?? Math.max(1, observed(now))
-        cut = { at: now, from, to: Math.max(from / 2, Math.min(from, minRate)) }
-        cutAt = now
+      // During a pause no request is sent: one that is refused then was sent before it.
+      if (now >= Math.max(refusedAt + burst, pausedUntil)) {
+        const from = rate(now) ?? Math.max(1, observed(now))
+        refusal = { at: now, from, to: Math.max(from / 2, Math.min(from, minRate)) }
+        refusedAt = now
       }
       if (retryAfter !== null) pausedUntil = Math.max(pausedUntil, now + Math.min(retryAfter, maxPause))
       nextAt = Math.max(nextAt, now, pausedUntil)

@@ -31,6 +31,8 @@ export class Trust {
   /** Why the list is not read any more. */
   distrust: string | null = null
   readonly options: ListOptions
+  /** Whether the threshold was reached: the pages of the jobs that are left are known. */
+  private hasStarted = false
   private readsSinceComparison = comparisonInterval
   private strikes = 0
   /** Pages that failed since the last that succeeded, and when the first of them did. */
@@ -50,7 +52,13 @@ export class Trust {
     if (mode === "always") return null
     if (mode === "never") return 'watching.list is "never"'
     if (this.distrust !== null) return this.distrust
-    return jobs < threshold ? `fewer than ${threshold} jobs are watched` : null
+    if (jobs >= threshold) this.hasStarted = true
+    return this.hasStarted ? null : `fewer than ${threshold} jobs are watched`
+  }
+
+  /** No job is watched any more: the threshold counts anew. */
+  restart(): void {
+    this.hasStarted = false
   }
 
   /** A page that was requested at `askedAt`. */

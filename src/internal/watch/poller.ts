@@ -67,7 +67,7 @@ const searchYield = 4
 const maxVainSearches = 3
 
 /** The least time between two reads of the newest page for first polls, in milliseconds. */
-const firstPollGap = 1000
+const firstPollGap = 2000
 
 const outcomeOf = (cause: Cause.Cause<RetrieveVideoError>): Outcome => {
   const error = Option.getOrNull(Cause.failureOption(cause))
@@ -189,8 +189,8 @@ export class Poller {
   }
 
   /**
-   * When a new watch is polled first. A new job is on the newest page, which is read once a second at most, for all watches
-   * that begin within this second.
+   * When a new watch polls first. A new job is on the newest page, which one read in two seconds shows to all watches that
+   * begin meanwhile.
    */
   readonly firstPollAt = (job: Job): number => {
     const now = this.host.now()
@@ -205,6 +205,7 @@ export class Poller {
     this.lost.clear()
     this.wanted.clear()
     this.flights.leave(this)
+    this.trust.restart()
     const fibers = [...this.fibers]
     for (const fiber of fibers) fiber.unsafeInterruptAsFork(fiber.id())
     return fibers

@@ -12,7 +12,7 @@ import { isSameSnapshot, isTerminal, type VideoResource } from "../protocol/vide
 import type { RetrieveVideoError } from "../videosTypes.js"
 import * as metrics from "./metrics.js"
 import type { Row } from "./timerHeap.js"
-import { isStale, type Job, type PollExtras, type Subscriber, type WatchError } from "./watchedJob.js"
+import { isStale, type Job, type Outcome, type PollExtras, type Subscriber, type WatchError } from "./watchedJob.js"
 
 /** The options of one call, which all of its watches share. */
 export interface Plan {
@@ -158,7 +158,7 @@ export class Watch implements Row, Subscriber {
     return pending === null ? [] : Array.isArray(pending) ? pending : [pending]
   }
 
-  readonly see: Subscriber["see"] = (video) => {
+  see(video: VideoResource): void {
     if (isStale(this.last, video)) return
     this.retrying = false
     const changed = this.last === null || (this.last !== video && !isSameSnapshot(this.last, video))
@@ -172,7 +172,7 @@ export class Watch implements Row, Subscriber {
     } else if (changed || this.plan.buffer > 0) this.push(video)
   }
 
-  readonly settle: Subscriber["settle"] = (outcome) => {
+  settle(outcome: Outcome): void {
     this.waiting = false
     this.counted = this.job.looks
     if (outcome._tag === "Died") this.end(Exit.failCause(outcome.cause))
@@ -194,11 +194,11 @@ export class Watch implements Row, Subscriber {
     else this.settle(outcome)
   }
 
-  readonly poke: Subscriber["poke"] = () => {
+  poke(): void {
     if (!this.waiting && !this.isLastPoll) this.poll()
   }
 
-  readonly end: Subscriber["end"] = (exit) => {
+  end(exit: Exit.Exit<void, WatchError>): void {
     this.exit = exit
     this.leave()
     this.onReady(this)

@@ -154,12 +154,22 @@ export class WatchHub extends VideosState implements Host, PollerHost {
 
   /** Interrupts the fiber that reads the stream when the layer's scope closes. */
   untilClosed<A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> {
-    const register = Effect.withFiberRuntime<() => void>((fiber) =>
-      Effect.sync(() => this.whenClosed(() => fiber.unsafeInterruptAsFork(FiberId.none)))
-    )
-    const registered = Effect.acquireRelease(register, (forget) => Effect.sync(forget))
+    const registered = Effect.acquireRelease(this.register, (forget) => Effect.sync(forget))
     return Stream.unwrapScoped(Effect.as(registered, stream))
   }
+
+  /** Interrupts the fiber that runs the effect when the layer's scope closes. */
+  whileOpen<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.acquireUseRelease(
+      this.register,
+      () => self,
+      (forget) => Effect.sync(forget)
+    )
+  }
+
+  private readonly register = Effect.withFiberRuntime<() => void>((fiber) =>
+    Effect.sync(() => this.whenClosed(() => fiber.unsafeInterruptAsFork(FiberId.none)))
+  )
 
   /** Interrupts all watches, and at once those that begin later. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {

@@ -27,9 +27,10 @@ import type {
  */
 export interface WatchOptions extends Pick<CallOptions, "extraHeaders" | "extraQuery"> {
   /**
-   * When to look, given what was seen last. The server's hint (`openai-poll-after-ms`, `Retry-After`) is a lower bound
-   * for a schedule given here, and the delay itself for the default, `defaultPollSchedule`. When it ends before the job
-   * does, the watch fails with `WatchTimeoutError`.
+   * The delay from poll to poll, given what was seen last. The server's hint (`openai-poll-after-ms`, `Retry-After`) is a lower
+   * bound for a schedule given here, and the delay itself for the default, `defaultPollSchedule`. A poll by a page of the list
+   * may come earlier; the delay then counts from it. When the schedule ends before the job does, the watch fails with
+   * `WatchTimeoutError`.
    */
   readonly poll?: Schedule.Schedule<unknown, VideoResource> | undefined
   /**

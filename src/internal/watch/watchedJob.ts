@@ -33,12 +33,12 @@ export interface Subscriber {
   readonly dueAt: number
   readonly runtime: Runtime.Runtime<never>
   /** An observation, whichever watch asked for it. */
-  readonly see: (video: VideoResource) => void
+  see(video: VideoResource): void
   /** The result of the poll that it waited for. */
-  readonly settle: (outcome: Outcome) => void
+  settle(outcome: Outcome): void
   /** Polls at once, whatever the schedule says. */
-  readonly poke: () => void
-  readonly end: (exit: Exit.Exit<void, WatchError>) => void
+  poke(): void
+  end(exit: Exit.Exit<void, WatchError>): void
 }
 
 /** One watched job. Times are monotonic, in milliseconds. */

@@ -1,0 +1,168 @@
+/** Watches that begin when they like, over the whole library but its sockets, on a virtual clock. */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, FastCheck, Fiber, Layer, Schedule, Stream, TestClock } from "effect"
+import { isTerminal, Videos, type WatchOptions, watchVideo } from "effect-videos"
+import { job as jobBody } from "./support/videos.js"
+
+interface Job {
+  /** In seconds, of the virtual clock. */
+  readonly createdAt: number
+  readonly length: number
+  readonly every: number
+  /** When its watch begins, in seconds after its creation; `null` for another program's job. */
+  readonly watchedAfter: number | null
+  /** Whether the server wants ten seconds between two polls of it. */
+  readonly hinted: boolean
+}
+
+const hintMillis = 10_000
+const latency = 20
+
+/** A server with these jobs, newest first in its list; counts its requests. */
+const makeServer = (jobs: ReadonlyArray<Job>, options: { readonly watching?: { readonly list: "never" } } = {}) => {
+  const byTime = jobs.map((job, index) => ({ ...job, id: `video_${index}` })).sort((a, b) => b.createdAt - a.createdAt)
+  const counts = { singles: 0, pages: 0 }
+  const bodyOf = (job: (typeof byTime)[number], now: number) => {
+    const age = now / 1000 - job.createdAt
+    const isDone = age >= job.length
+    return jobBody({
+      id: job.id,
+      status: isDone ? "completed" : "in_progress",
+      progress: isDone ? 100 : Math.max(0, Math.floor((100 * age) / job.length)),
+      created_at: job.createdAt
+    })
+  }
+  const respond = (url: URL, now: number): Response => {
+    const id = url.pathname.split("/").at(-1)
+    if (id !== "videos") {
+      counts.singles++
+      const job = byTime.find((job) => job.id === id)
+      if (job === undefined) return new Response("{}", { status: 404 })
+      const headers = job.hinted ? { "openai-poll-after-ms": String(hintMillis) } : {}
+      return new Response(JSON.stringify(bodyOf(job, now)), { headers })
+    }
+    counts.pages++
+    const created = byTime.filter(({ createdAt }) => createdAt * 1000 <= now)
+    const after = url.searchParams.get("after")
+    const from = after === null ? 0 : created.findIndex(({ id }) => id === after) + 1
+    const data = created.slice(from, from + 100).map((job) => bodyOf(job, now))
+    return new Response(JSON.stringify({ object: "list", data, has_more: from + 100 < created.length }))
+  }
+  const client = HttpClient.make((request, url) =>
+    Effect.zipRight(
+      Effect.sleep(latency),
+      Effect.map(Clock.currentTimeMillis, (now) => HttpClientResponse.fromWeb(request, respond(url, now)))
+    )
+  )
+  const layer = Videos.layer({ baseUrl: "http://videos.invalid/v1", ...options }).pipe(
+    Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+  )
+  return { counts, layer }
+}
+
+/** Runs all watches to the ends of their jobs; returns how late each end was told, in milliseconds. */
+const run = (jobs: ReadonlyArray<Job>, options: (job: Job) => WatchOptions) => {
+  const server = makeServer(jobs)
+  const lags = new Map<Job, number>()
+  const watches = Effect.forEach(
+    jobs,
+    (job, index) => {
+      if (job.watchedAfter === null) return Effect.void
+      const startsAt = (job.createdAt + job.watchedAfter) * 1000
+      const watching = Stream.runForEach(watchVideo(`video_${index}`, options(job)), (video) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          const endedAt = Math.max(startsAt, (job.createdAt + job.length) * 1000)
+          if (isTerminal(video)) lags.set(job, now - endedAt)
+        })
+      )
+      return Effect.delay(watching, startsAt)
+    },
+    { concurrency: "unbounded", discard: true }
+  )
+  return Effect.gen(function* () {
+    const fiber = yield* Effect.fork(watches)
+    yield* TestClock.adjust("15 seconds")
+    const watchers = (yield* Videos.watchers).jobs
+    yield* TestClock.adjust("165 seconds")
+    yield* Fiber.join(fiber)
+    return { lags, watchers, requests: server.counts.singles + server.counts.pages, ...server.counts }
+  }).pipe(Effect.provide(server.layer))
+}
+
+/** What single polls would cost: one at the start, and one each interval until the end has been seen. */
+const singlePolls = (jobs: ReadonlyArray<Job>): number =>
+  jobs.reduce((sum, { every, length, watchedAfter }) => {
+    if (watchedAfter === null) return sum
+    return sum + 1 + Math.ceil(Math.max(0, length - watchedAfter) / every)
+  }, 0)
+
+const seconds = (max: number) => FastCheck.integer({ min: 1, max })
+
+const job: FastCheck.Arbitrary<Job> = FastCheck.record({
+  createdAt: seconds(30),
+  length: seconds(40),
+  every: seconds(5),
+  watchedAfter: FastCheck.oneof(
+    { weight: 6, arbitrary: FastCheck.nat(10) },
+    { weight: 1, arbitrary: FastCheck.constant(null) }
+  ),
+  hinted: FastCheck.boolean()
+})
+
+describe("a fleet that starts when it likes", () => {
+  it.effect.prop(
+    "costs no more than single polls and the pages of searches, and each end is told in time",
+    [FastCheck.array(job, { minLength: 15, maxLength: 120, size: "max" })],
+    ([jobs]) =>
+      Effect.gen(function* () {
+        const { lags, requests } = yield* run(jobs, ({ every }) => ({ poll: Schedule.spaced(`${every} seconds`) }))
+        const watched = jobs.filter(({ watchedAfter }) => watchedAfter !== null)
+        const searches = Math.ceil(watched.length / 4) + 3
+        assert.isAtMost(requests, singlePolls(jobs) + searches)
+        for (const job of watched) {
+          const interval = Math.max(job.every * 1000, job.hinted ? hintMillis : 0, 2000)
+          // One page may be on its way when the poll is due, and another shows the job.
+          assert.isAtMost(lags.get(job) ?? Number.POSITIVE_INFINITY, interval + 4 * latency)
+        }
+      }),
+    { fastCheck: { numRuns: 6 }, timeout: 120_000 }
+  )
+
+  it.effect.each([
+    ["every two seconds", { poll: Schedule.spaced("2 seconds") }, 0.4],
+    ["by the default schedule", {}, 0.6]
+  ] as const)("200 jobs of 20 s, begun within 20 s, %s", ([, options, most]) =>
+    Effect.gen(function* () {
+      const jobs = Array.from({ length: 200 }, (_, index): Job => {
+        const createdAt = 1 + Math.floor(index / 10)
+        return { createdAt, length: 20, every: 2, watchedAfter: 0, hinted: false }
+      })
+      const { requests } = yield* run(jobs, () => options)
+      assert.isAtMost(requests / 200, most)
+    })
+  )
+
+  it.effect("old jobs far apart in a long list cost what single polls cost, and `Videos.watchers` says why", () =>
+    Effect.gen(function* () {
+      // One watched job in a hundred; the others are other people's.
+      const jobs = Array.from(
+        { length: 2200 },
+        (_, index): Job => ({
+          createdAt: 1,
+          length: 20,
+          every: 2,
+          watchedAfter: index % 100 === 50 ? 0 : null,
+          hinted: false
+        })
+      )
+      const { pages, singles, watchers } = yield* run(jobs, () => ({ poll: Schedule.spaced("2 seconds") }))
+      assert.isAtMost(pages, 8)
+      assert.isAtMost(singles, singlePolls(jobs))
+      const reasons = new Set(watchers.map(({ readBy, reason }) => `${readBy}: ${reason}`))
+      const known = ["single: its page shows 1 watched jobs", "single: the pages that were read do not show it"]
+      assert.deepStrictEqual([...reasons].sort(), known)
+    })
+  )
+})
