@@ -61,10 +61,7 @@ const run = (program: string, environment: { readonly [name: string]: string }) 
     return Effect.sync(() => child.kill())
   })
 
-/** They wait for their jobs more than they compute. */
-const fewAtOnce = Effect.unsafeMakeSemaphore(4)
-
-describe.concurrent("examples", () => {
+describe("examples", () => {
   let programOf: (path: string) => string = (path) => path
   beforeAll(async () => {
     programOf = await bundlePrograms(
@@ -78,15 +75,13 @@ describe.concurrent("examples", () => {
     (name) =>
       Effect.gen(function* () {
         const { baseUrl } = yield* VideosServer
-        const { code, stderr, stdout } = yield* fewAtOnce.withPermits(1)(
-          run(programOf(`examples/${name}`), {
-            OPENAI_BASE_URL: baseUrl,
-            OPENAI_API_KEY: "sk-none"
-          })
-        )
+        const { code, stderr, stdout } = yield* run(programOf(`examples/${name}`), {
+          OPENAI_BASE_URL: baseUrl,
+          OPENAI_API_KEY: "sk-none"
+        })
         assert.strictEqual(code, 0, stderr)
         assert.match(stdout, prints[name] ?? /^$/)
       }).pipe(Effect.provide(VideosServer.layer())),
-    300_000
+    120_000
   )
 })

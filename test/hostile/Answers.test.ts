@@ -211,7 +211,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive(
+    it.scopedLive.skipIf(client === "undici")(
       "all of that leaves a process of 512 MB alive",
       () =>
         Effect.gen(function* () {

@@ -174,9 +174,13 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
           response.socket?.end(Buffer.from(echo(key, request), "latin1"))
         })
         let failures = 0
-        for (const [what, made] of Object.entries(echoes)) {
+        let asked = 0
+        for (const [at, [what, made]] of Object.entries(echoes).entries()) {
           echo = made
-          for (const [name, call] of callsOver(client)) {
+          for (const [index, [name, call]] of callsOver(client).entries()) {
+            // Each of the other calls meets every third response.
+            if (!kinds.includes(name) && index % 3 !== at % 3) continue
+            asked++
             const { failed, seen } = yield* seenOf(
               call.pipe(Effect.provide(videosOver(server, configured(key), layer)))
             )
@@ -185,7 +189,7 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
             expect(seen).toContain("Videos.")
           }
         }
-        expect(failures).toBeGreaterThan(0.6 * Object.keys(echoes).length * callsOver(client).length)
+        expect(failures).toBeGreaterThan(0.6 * asked)
         expect(server.requests[0]?.headers.authorization).toBe(`Bearer ${key}`)
       }).pipe(Effect.scoped, Effect.withClock(Clock.make())),
     { fastCheck: { numRuns: 1 }, timeout: 180_000 }
