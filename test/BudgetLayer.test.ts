@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
-import { Array as Arr, Effect, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
+import { Effect, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
 import {
   createVideo,
   retrieveVideo,
@@ -114,7 +114,7 @@ describe("the budget of a layer", () => {
     })
   )
 
-  it.effect("lets a read pass after three submissions, or nobody who submits without end would see an end", () =>
+  it.effect("lets a read pass after three submissions, so that endless submissions do not stop reads", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(
         (index) => answerJson(200, job({ id: `video_${index}`, status: "completed" })),
@@ -131,28 +131,6 @@ describe("the budget of a layer", () => {
         yield* Fiber.join(read)
       }).pipe(Effect.provide(layer))
       expect(tries.headers.findIndex((headers) => !("idempotency-key" in headers))).toBe(4)
-    })
-  )
-
-  it.effect("gives each job its turn, however often one of them is asked about", () =>
-    Effect.gen(function* () {
-      const asked: Array<string> = []
-      const { layer } = videosScripted(
-        (_, request) => {
-          asked.push(request.url.split("/").at(-1) ?? "")
-          return answerJson(200, job({ status: "completed" }))
-        },
-        { budget: { requestsPerSecond: 1 } }
-      )
-      const ids = [...Arr.replicate("video_1", 6), "video_2", "video_3"]
-      const fiber = yield* Effect.forEach(ids, (id) => retrieveVideo(id), { concurrency: "unbounded" }).pipe(
-        Effect.provide(layer),
-        Effect.fork
-      )
-      yield* TestClock.adjust("10 seconds")
-      yield* Fiber.join(fiber)
-      // The first goes at once; then the lines take turns.
-      expect(asked.map((id) => id.slice("video_".length)).join("")).toBe("11231111")
     })
   )
 

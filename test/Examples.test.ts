@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process"
 import { readdirSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
-import { Effect } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
 import { bundlePrograms, root } from "./support/bundle.js"
 import { hasFfmpeg } from "./support/films.js"
 
@@ -49,8 +50,9 @@ const prints: { readonly [name: string]: RegExp } = {
 
 const run = (program: string, environment: { readonly [name: string]: string }) =>
   Effect.async<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resume) => {
-    const child = spawn(process.execPath, [program], {
-      cwd: root,
+    // In the run's own folder: an example may write a file where it is started.
+    const child = spawn(process.execPath, [join(root, program)], {
+      cwd: dirname(join(root, program)),
       env: { ...process.env, ...environment }
     })
     let stdout = ""
@@ -66,7 +68,7 @@ describe("examples", () => {
   beforeAll(async () => {
     programOf = await bundlePrograms(
       "examples",
-      running.map((name) => `examples/${name}`)
+      [...running, "readme/webhook.ts"].map((name) => `examples/${name}`)
     )
   })
 
@@ -83,5 +85,22 @@ describe("examples", () => {
         assert.match(stdout, prints[name] ?? /^$/)
       }).pipe(Effect.provide(VideosServer.layer())),
     120_000
+  )
+
+  it.live("readme/webhook.ts serves the endpoint on port 3000, and refuses a delivery without a signature", () =>
+    Effect.gen(function* () {
+      const deliver = Effect.tryPromise(() => fetch("http://127.0.0.1:3000/webhooks", { method: "POST", body: "{}" }))
+      const server = yield* Effect.fork(
+        run(programOf("examples/readme/webhook.ts"), {
+          OPENAI_WEBHOOK_SECRET: "whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM="
+        })
+      )
+      const { status } = yield* Effect.retry(
+        deliver,
+        Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(600))
+      )
+      yield* Fiber.interrupt(server)
+      assert.strictEqual(status, 401)
+    })
   )
 })

@@ -79,7 +79,19 @@ const fromText = (body: string, depth: number): ErrorBody => {
   return xml ?? { ...nothing, message: looksLikeHtml(trimmed) ? fromHtml(trimmed) : trimmed }
 }
 
-const xmlSigns: { readonly [sign: string]: string } = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" }
+const entities: { readonly [name: string]: string } = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  "#39": "'",
+  "#x27": "'"
+}
+
+/** For people, and for the redaction: it finds a key in plain text only. */
+const decodeEntities = (text: string): string =>
+  text.replace(/&(amp|lt|gt|quot|apos|#39|#x27);/gi, (all, name: string) => entities[name.toLowerCase()] ?? all)
 
 /** The error of an object store (S3, GCS, Azure): `<Error><Code>…</Code><Message>…</Message>`. */
 const fromXml = (body: string): ErrorBody | null => {
@@ -87,7 +99,7 @@ const fromXml = (body: string): ErrorBody | null => {
   const page = body.slice(0, maxPage)
   const read = (name: string): string | null => {
     const inner = new RegExp(`<${name}>([^<]*)</${name}>`).exec(page)?.[1]?.trim() ?? ""
-    return inner === "" ? null : inner.replace(/&(amp|lt|gt|quot|apos);/g, (all, sign) => xmlSigns[sign] ?? all)
+    return inner === "" ? null : decodeEntities(inner)
   }
   const code = read("Code")
   return { ...nothing, code, message: read("Message") ?? code ?? "an XML document" }
@@ -102,7 +114,9 @@ const maxPage = 8192
 const fromHtml = (page: string): string => {
   const body = page.slice(0, maxPage)
   const title = /<title[^>]*>([^<]*)/i.exec(body)?.[1] ?? /<h1[^>]*>([^<]*)/i.exec(body)?.[1]
-  const words = (title ?? body.replace(/<[^>]*>/g, " ")).replace(/\s+/g, " ").trim()
+  const words = decodeEntities(title ?? body.replace(/<[^>]*>/g, " "))
+    .replace(/\s+/g, " ")
+    .trim()
   return words === "" ? "an HTML page" : `an HTML page: ${words.slice(0, 200)}`
 }
 

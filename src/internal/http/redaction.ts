@@ -32,11 +32,12 @@ export const parseJson = (text: string): Option.Option<unknown> => {
   }
 }
 
-/** A secret as it is, as JSON writes it, and as a URL writes it. */
+/** A secret as it is, and as JSON, a URL and a form write it. */
 const spellingsOf = (secret: string): ReadonlyArray<string> => [
   secret,
   JSON.stringify(secret).slice(1, -1),
-  encodeURIComponent(secret)
+  encodeURIComponent(secret),
+  new URLSearchParams({ "": secret }).toString().slice(1)
 ]
 
 /** The longest first, so that none is cut by a shorter one inside it. */

@@ -107,7 +107,7 @@ export const stepper = <In>(schedule: Schedule.Schedule<unknown, In>): Stepper<I
         state = next
         return ScheduleDecision.isDone(decision)
           ? null
-          : Math.max(0, Math.ceil(Intervals.start(decision.intervals) - now))
+          : Math.max(0, Math.round(Intervals.start(decision.intervals) - now))
       })
     })
 }

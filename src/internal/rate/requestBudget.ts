@@ -15,6 +15,9 @@ const defaultConcurrency = 64
 /** Requests that may wait in a shared limiter: a submission cannot go before them there. */
 const maxInLimiter = 4
 
+/** Submissions go first, but no more than this many in a row while a read waits: otherwise endless submissions would stop reads. */
+const maxWritesInRow = 3
+
 /** The longest delay that `setTimeout` takes: 2^31 - 1 ms. */
 const maxTimer = 2_147_483_647
 
@@ -72,6 +75,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
   // A `Set` keeps the order of its entries, and an entry leaves from anywhere in O(1).
   const writes = new Set<Waiting>()
   const reads = new Set<Waiting>()
+  let writesInRow = 0
   let inFlight = 0
   let inLimiter = 0
   let timer: Fiber.RuntimeFiber<void> | null = null
@@ -119,7 +123,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
   /** Grants permits as far as the limits allow. Runs after every change. */
   const pump = (): void => {
     while (hasRoom()) {
-      const queue = writes.size > 0 ? writes : reads
+      const queue = writes.size > 0 && (reads.size === 0 || writesInRow < maxWritesInRow) ? writes : reads
       const [next] = queue
       if (next === undefined) break
       const delay = rate.delay(now())
@@ -128,6 +132,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
         return
       }
       queue.delete(next)
+      writesInRow = queue === writes ? writesInRow + 1 : 0
       start()
       next.isGranted = true
       next.grant()
