@@ -61,6 +61,11 @@ export const readBody = (
     const body = new BodyCollector(status, limits)
     // A response without a body has no stream in the platform's `fetch` client.
     if (status === 204 || status === 205 || lengthOf(headers) === 0) return Effect.succeed(body.responseOf(response))
+    // The whole text at once costs the platform's `fetch` client a third of a stream. Its length is known before it is read.
+    const length = lengthOf(headers)
+    if ("text" in response && isOk(status) && length !== null && length <= limits.jsonBytes) {
+      return Effect.map(response.text, (text) => ({ status, headers, text, isTruncated: false }))
+    }
     const filled = Stream.runForEachWhile(response.stream, (chunk) => Effect.sync(() => body.add(chunk)))
     return Effect.map(isOk(status) ? filled : Effect.ignore(filled), () => body.responseOf(response))
   })
