@@ -1,5 +1,5 @@
 /**
- * The configuration: where the server is, the key, time-outs, retries and the request budget. From values or from the environment.
+ * The configuration: base URL, key, timeouts, retries and the request budget. From values or from environment variables.
  *
  * @example
  * import { FetchHttpClient } from "@effect/platform"

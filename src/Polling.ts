@@ -1,6 +1,6 @@
 /**
- * When to look at a job again, as values: schedules that take what a look saw and give the delay until the next one. They
- * compose with everything in `effect/Schedule`, and any other schedule over `VideoResource` may stand in their place.
+ * When a watch polls a job again: schedules that take the snapshot of a poll and give the delay until the next one. They
+ * compose with everything in `effect/Schedule`, and a watch takes any other schedule over `VideoResource` as well.
  *
  * @example
  * import { Schedule } from "effect"

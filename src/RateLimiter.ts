@@ -36,17 +36,17 @@ import type { RequestLimiter } from "./internal/rate/budgetTypes.js"
  * @category models
  */
 export interface SharedLimitOptions {
-  /** Requests per window, of all who use the key; a positive integer. So many may also start at once after a quiet window. */
+  /** Requests per window, of all processes with this key; a positive integer. After a quiet window, all of them may start at once. */
   readonly limit: number
   /** Default: 1 second. */
   readonly window?: Duration.DurationInput | undefined
-  /** Whoever uses the same key in the same store shares the limit: one for each API key, say. Default: `effect-videos`. */
+  /** Processes with the same key in the same store share the limit. Use one for each API key. Default: `effect-videos`. */
   readonly key?: string | undefined
   /** How long the store may take to answer. Default: 1 second. */
   readonly storeTimeout?: Duration.DurationInput | undefined
 }
 
-/** A store that failed is left alone for so long: requests do not wait for its time-out one by one. */
+/** Milliseconds without a call to a store that failed, so that not every request waits for the store's timeout. */
 const leaveAlone = 10_000
 
 const readDuration = (name: "window" | "storeTimeout", input: Duration.DurationInput) =>

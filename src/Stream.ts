@@ -62,7 +62,7 @@ export type {
 } from "./internal/watch/watchTypes.js"
 
 /**
- * What is told of one job among many.
+ * One update of a job among many.
  *
  * - `VideoChanged`: a snapshot of a job that goes on.
  * - `VideoEnded`: the job's last snapshot, whether it completed or failed; nothing of this job follows.
@@ -145,8 +145,8 @@ export const watchVideo = (
   })
 
 /**
- * Waits for one job's end: the completed job, or `VideoFailedError` with the server's reason. Looks as `watchVideo` does, at
- * less than half the memory: there is no Stream.
+ * Waits for one job's end: the completed job, or `VideoFailedError` with the server's reason. Polls as `watchVideo` does, with
+ * less than half the memory of a Stream.
  *
  * @example
  * import { Effect } from "effect"
@@ -267,8 +267,8 @@ export const awaitVideos = (
 }
 
 /**
- * Submits an extension and follows it. The answer of the submission is the first element, at once, so that the id is in
- * the caller's hands before any wait; then as `watchVideo`. A submission that is answered as ended is not looked at.
+ * Submits an extension and watches it. The first element is the response of the submission, at once, so that the caller has the
+ * id before any wait; then as `watchVideo`. If that response says that the job has ended, there is no poll.
  *
  * @example
  * import { Stream } from "effect"

@@ -107,9 +107,9 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
 // -----------------------------------------------------------------------------
 
 /**
- * A job's clip in a file. Written to `name.part`, which becomes `name` by a rename once it is whole: of the length that the
- * server gave (`Content-Length`, `Content-Range`), not cut short by its own account, and synced to disk. A clip of no bytes
- * is no clip.
+ * Downloads a job's clip to a file. The bytes go to `name.part`, which is renamed to `name` once it is whole: it has the length
+ * that the server sent (`Content-Length`, `Content-Range`), its container is not truncated, and it is synced to disk. An empty
+ * body is an error.
  *
  * - A `Content-Length` that is too small is found by the outermost parts of an MP4, QuickTime, WebM or WebP:
  *   what is missing is asked for. Where the server has twice sent the same and no more, it ends with
@@ -124,7 +124,7 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
  *   the path, or no file can be written there. Fails with `FileError`, without a retry, if the disk is full. Fails with
  *   `IncompleteDownloadError` once `retry` has given up and some of the clip is there. Otherwise fails as `downloadVideo` does.
  * - A part that is whole already is given its name without a request.
- * - Where a name leaves no room for `.part`, the part has a shorter one. A symbolic link is followed: what it names is written.
+ * - If a name is too long for `.part`, the partial file has a shorter one. A symbolic link is followed.
  * - A named pipe or a character device (`/dev/null`, `/dev/stdout`) is written to as it is, without `name.part` and without
  *   a second try once bytes have been written; a block device with `overwrite` only. A socket is refused.
  *

@@ -1,6 +1,6 @@
 /**
- * A file to upload: a path, a stream or bytes, with the name and type that the server is told. The type is the one that
- * the first bytes show. A file is opened when it is sent, and anew for each try; it is never read whole into memory.
+ * A file to upload: a path, a stream or bytes, with the name and the media type that are sent. The first bytes decide the type.
+ * A file is opened for each attempt and streamed; it is never read whole into memory.
  *
  * @example
  * import * as Effect from "effect/Effect"

@@ -159,9 +159,9 @@ export const make = (
  * Submits a new clip. One `POST /videos`, sent again only where it certainly had no effect (no connection, 429, 503 with
  * `Retry-After`), always with the same `Idempotency-Key`.
  *
- * Where its answer is lost, the server's list is read: the job is adopted, or, if there certainly is none, the submission is sent
- * again; else it fails with `SubmissionUncertainError` and the candidates. `onUnknownOutcome` chooses otherwise. That may take
- * `listLag` (30 seconds), and as long again as the request took; interruption is prompt, and logged as a warning.
+ * If the response is lost, the client reads the server's list. It adopts the job, or sends again if there certainly is none, or
+ * fails with `SubmissionUncertainError` and the candidates. `onUnknownOutcome` changes that. It may take `listLag` (30 seconds)
+ * plus the time of the request. Interruption is immediate, and logged as a warning if a job may exist.
  *
  * @example
  * import { createVideo } from "effect-videos"
@@ -179,11 +179,11 @@ export const createVideo = (
 
 /**
  * Submits an extension: `seconds` more of a completed job's clip, or of an uploaded file. One `POST /videos/extensions`,
- * JSON with a reference, multipart with a file; sent again as `createVideo` is. The answer is a new job, whose `seconds` is
- * the stitched whole.
+ * JSON with a reference, multipart with a file; sent again as `createVideo` is. Returns a new job, whose `seconds` is the length
+ * of the whole clip.
  *
  * Most servers do not serve this route: `OperationUnsupportedError`; `continueVideo` of `effect-videos/continue` does the job
- * on those, too. A 404 that leaves open whether the source or the route is missing costs one look at the source.
+ * on those, too. A 404 that leaves open whether the source or the route is missing costs one read of the source.
  *
  * @example
  * import { extendVideo } from "effect-videos"
@@ -200,8 +200,8 @@ export const extendVideo = (
   Effect.flatMap(Videos, (videos) => videos.extend(request, options))
 
 /**
- * Looks at a job once. One `GET /videos/{id}`, tried again by `VideosConfig.readRetry` while it fails with something
- * transient. A failed job is an answer and no error, also where the server gives it an HTTP error status (vLLM-Omni).
+ * Reads a job once. One `GET /videos/{id}`, retried by `VideosConfig.readRetry` after a transient error. A failed job is a value,
+ * not an error, even if the server sends it with an HTTP error status (vLLM-Omni).
  *
  * @example
  * import { retrieveVideo } from "effect-videos"
@@ -219,8 +219,8 @@ export const retrieveVideo = (
 
 /**
  * The clip's bytes, as they come. One `GET /videos/{id}/content`, tried again like a read until the first byte; a break
- * after that fails the stream with `TransportError`, and so does, after its last byte, a clip that is cut short by its own
- * account (an MP4, QuickTime, WebM or WebP whose parts end further on). Redirects to another origin are followed without the key.
+ * after that fails the stream with `TransportError`, and so does, after its last byte, a clip whose container is
+ * truncated (an MP4, QuickTime, WebM or WebP whose parts end further on). Redirects to another origin are followed without the key.
  *
  * A completed job that names its clip's URL, or has its bytes (`b64_json`), is downloaded from there: a snapshot at once, without
  * a poll, and an id when its content route has nothing. Only known fields count, never a URL in a message.
@@ -228,8 +228,9 @@ export const retrieveVideo = (
  * The first bytes must not be text, a playlist or a picture (a picture is right for a `thumbnail` or `spritesheet`): that fails
  * with `ResponseDecodeError` and the text, or, if the job has not ended, with `VideoNotReadyError`. Unknown binary is a clip.
  *
- * Where there is no content, the job is asked why: `VideoNotReadyError`, `VideoFailedError`, `VideoExpiredError`,
- * `VideoContentNotFoundError` or `VideoNotFoundError`. Within `contentGrace` of the job's end, a 404 comes from a replica that lags: it is asked again.
+ * If there is no content, the client reads the job to find out why: `VideoNotReadyError`, `VideoFailedError`,
+ * `VideoExpiredError`, `VideoContentNotFoundError` or `VideoNotFoundError`. Within `contentGrace` of the job's end, a 404 counts as
+ * replica lag and is retried.
  *
  * @example
  * import { Stream } from "effect"
@@ -359,7 +360,7 @@ export const createCharacter = (
   Effect.flatMap(Videos, (videos) => videos.createCharacter(request, options))
 
 /**
- * Looks at a character. One `GET /videos/characters/{id}`.
+ * Reads a character. One `GET /videos/characters/{id}`.
  *
  * @example
  * import { retrieveCharacter } from "effect-videos"

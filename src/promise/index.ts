@@ -77,8 +77,8 @@ export type { VideoUpdate } from "../Stream.js"
 export { VideosClosedError } from "./run.js"
 
 /**
- * Where the server is, and who asks: as `VideosConfigOptions`, with the `fetch` to use
- * (default: the global one) or, instead, any `HttpClient` layer, such as that of `effect-videos/undici`.
+ * Base URL, key and the rest of `VideosConfigOptions`, with the `fetch` to use (default: the global one) or any `HttpClient`
+ * layer instead, for example that of `effect-videos/undici`.
  *
  * @since 0.1.0
  * @category models

@@ -35,7 +35,7 @@ export type {
 export type { RequestKind, RequestLimiter } from "../internal/rate/budgetTypes.js"
 
 /**
- * The HTTP layer as a service: adds URL, key, headers and time-out, maps every failure to a tagged error, retries reads,
+ * The HTTP layer as a service: adds URL, key, headers and timeout, maps every failure to a tagged error, retries reads,
  * follows redirects of reads without carrying the caller's identity to another origin.
  *
  * A submission is sent again only if it certainly had no effect: no connection was made, 429, or 503 with
