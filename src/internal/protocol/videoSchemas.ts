@@ -24,7 +24,7 @@ import type { VideoPhase } from "./videoTypes.js"
  * @since 0.1.0
  * @category models
  */
-export type VideoResource = Types.VideoResource
+export interface VideoResource extends Types.VideoResource {}
 
 /**
  * A character that prompts can name.
@@ -32,7 +32,7 @@ export type VideoResource = Types.VideoResource
  * @since 0.1.0
  * @category models
  */
-export type VideoCharacter = Types.VideoCharacter
+export interface VideoCharacter extends Types.VideoCharacter {}
 
 export { VideoId } from "./videoId.js"
 
