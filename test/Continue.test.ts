@@ -310,7 +310,7 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", (
     Effect.gen(function* () {
       const at = yield* folder
       const server = yield* VideosServer
-      const videos = videosOver(server, { preset: server.preset }, VideosFetch.layer)
+      const videos = videosOver(server, { dialect: server.dialect }, VideosFetch.layer)
       const phases: Array<ContinuePhase> = []
       const made = yield* Effect.gen(function* () {
         const clip = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
@@ -327,7 +327,7 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", (
       const grays = yield* graysIn(made.path)
       const between = (one: number, other: number) => distance(grays[one] ?? nothing, grays[other] ?? nothing)
       assert.isBelow(between(95, 96), between(95, 95 + 24) / 3)
-    }).pipe(Effect.provide(VideosServer.layer({ preset: "vllm-omni", ...instant })))
+    }).pipe(Effect.provide(VideosServer.layer({ dialect: "vllm-omni", ...instant })))
   )
 })
 

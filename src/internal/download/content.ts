@@ -146,9 +146,9 @@ export const makeContent = (
     )
   }
 
-  /** The clip's URL in an error message, for the servers whose preset has a pattern for that. */
+  /** The clip's URL in an error message, for the servers whose dialect has a pattern for that. */
   const sourceIn = (error: NoContent): ReadonlyArray<ContentSource> => {
-    const pattern = error._tag === "BadRequestError" ? policy.contentUrlPattern : undefined
+    const pattern = error._tag === "BadRequestError" ? policy.dialect.contentUrlPattern : undefined
     const url = pattern === undefined ? undefined : new RegExp(pattern.source, pattern.flags).exec(error.detail)?.[1]
     return url === undefined ? [] : [{ _tag: "Url", field: "detail", url }]
   }
@@ -241,7 +241,7 @@ export const makeContent = (
     id: string,
     options: ContentOptions | undefined
   ): Effect.Effect<Bytes, DownloadVideoError | Lagging> =>
-    Effect.flatMap(routes.contentRequest(id, options), (call) =>
+    Effect.flatMap(routes.contentRequest(policy.dialect, id, options), (call) =>
       Effect.map(
         http.stream(call),
         (response): Bytes =>
@@ -273,7 +273,7 @@ export const makeContent = (
     const video = options?.snapshot
     const sources = video === undefined || video.id !== id || !isVideo(options) ? [] : sourcesOf(video)
     if (video === undefined || sources.length === 0) return byRoute(id, options)
-    return Effect.flatMap(routes.contentRequest(id, options), (call) =>
+    return Effect.flatMap(routes.contentRequest(policy.dialect, id, options), (call) =>
       fromSources(call, sources, (failure) => {
         if (failure === null) return byRoute(id, options)
         const failed = Effect.flatMap(currentMonotonicMillis, (now) =>

@@ -16,7 +16,7 @@ const headersOf = (config: VideosConfigService): Headers.Headers =>
     ...Option.match(config.apiKey, {
       onNone: () => ({}),
       onSome: (key): Record<string, string> =>
-        config.preset.authHeader === "api-key"
+        config.dialect.authHeader === "api-key"
           ? { "api-key": Redacted.value(key) }
           : { authorization: `Bearer ${Redacted.value(key)}` }
     }),
@@ -66,7 +66,7 @@ export const makePrepare = (config: VideosConfigService) => {
     })
     const asked =
       options?.extraQuery === undefined ? prepared : HttpClientRequest.setUrlParams(prepared, options.extraQuery)
-    return call.body === undefined ? asked : HttpClientRequest.setBody(asked, encodeBody(call.body, config.preset))
+    return call.body === undefined ? asked : HttpClientRequest.setBody(asked, encodeBody(call.body, config.dialect))
   }
 }
 

@@ -39,7 +39,7 @@ export interface RuleView {
 /** The events by name. A connection begins with all there is; later events have what is new. */
 export interface Frames {
   readonly server: {
-    readonly preset: string
+    readonly dialect: string
     /** Where the protocol's paths start. */
     readonly basePath: string
     readonly operations: ReadonlyArray<Operation>

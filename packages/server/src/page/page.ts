@@ -21,7 +21,7 @@ export interface PageParts extends EventParts {
 
 const pathOf = (url: string): string => url.replace(/[?#].*$/s, "")
 
-/** Whether a request is for the page and not for the protocol: no base path of any preset is here. */
+/** Whether a request is for the page and not for the protocol: no base path of any dialect is here. */
 export const isPage = (url: string): boolean => {
   const path = pathOf(url)
   return path === "/" || path === "/_events" || path.startsWith("/_page/")
@@ -72,7 +72,7 @@ const files: { readonly [path: string]: readonly [body: string, contentType: str
   "/_page/icon.svg": [icon, "image/svg+xml"]
 }
 
-/** The page's own way to a job's files: the protocol's, whatever the preset makes of it. */
+/** The page's own way to a job's files: the protocol's, whatever the dialect makes of it. */
 const media = /^\/_page\/videos\/([^/]+)\/(video|thumbnail)$/
 
 const notThere = (path: string) => refuse(404, `Nothing is at ${path}.`, { code: "unknown_url" })

@@ -77,7 +77,7 @@ const showServer = (told: Frames["server"]): void => {
   keyForm.hidden = true
   main.hidden = false
   nav.hidden = false
-  setText(byId("where", HTMLElement), `${location.host}${told.preset === "openai" ? "" : `, like ${told.preset}`}`)
+  setText(byId("where", HTMLElement), `${location.host}${told.dialect === "openai" ? "" : `, like ${told.dialect}`}`)
   setText(byId("base-url", HTMLElement), location.origin + told.basePath)
   createForm.hidden = !told.operations.includes("create")
 }
