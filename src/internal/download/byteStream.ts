@@ -1,20 +1,7 @@
-/** Limits on the bytes of a download: idle timeout, size, and whether the clip is truncated. */
-import type * as Duration from "effect/Duration"
+/** Limits on the bytes of a download: size, and whether the clip is truncated. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { withDeadline } from "../http/deadline.js"
 import { makeTruncationCheck } from "./containerCheck.js"
-
-/** Fails once the source emits nothing for `timeout`. Time that the consumer takes does not count. */
-export const withIdleTimeout = <A, E, E2>(
-  self: Stream.Stream<A, E>,
-  timeout: Duration.Duration,
-  onIdle: () => E2
-): Stream.Stream<A, E | E2> =>
-  Stream.fromPull(
-    Effect.map(Stream.toPull(self), (pull) => withDeadline(pull, timeout, () => Option.some<E | E2>(onIdle())))
-  )
 
 /** Fails before it emits more than `limit` bytes, and at the end of a whole clip whose container says that bytes are missing. */
 export const withLimit = <E, E2, E3>(
