@@ -6,11 +6,17 @@ import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
-import { openai } from "../internal/dialects/openai.js"
-import { syncFile } from "../internal/download/partialFile.js"
-import { exclusively } from "../internal/download/pathLock.js"
-import { checkFree, publish, resolveTarget, type Target, writeError } from "../internal/download/targetFile.js"
-import { writeStream } from "../internal/download/writeInPlace.js"
+import { anyServer } from "../internal/dialects/openai.js"
+import { exclusively } from "../internal/download/reserveFile.js"
+import {
+  checkFree,
+  publish,
+  resolveTarget,
+  syncFile,
+  type Target,
+  writeError,
+  writeInPlace
+} from "../internal/download/targetFile.js"
 import * as Errors from "../internal/errors/errors.js"
 import { ofJob } from "../internal/errors/ofJob.js"
 import { spanOf, withSpan } from "../internal/http/spans.js"
@@ -131,7 +137,7 @@ export const joinVideos = <E = never, R = never>(
 > =>
   Effect.gen(function* () {
     for (const [field, video] of Object.entries({ source, segment })) {
-      if (!VideoFile.isVideoFile(video)) yield* pathOf(openai, "downloadVideo", field, idOf(video))
+      if (!VideoFile.isVideoFile(video)) yield* pathOf(anyServer, "downloadVideo", field, idOf(video))
     }
     yield* checkWaits(options)
     const target = yield* place(path, options)
@@ -265,7 +271,7 @@ export const finish = (work: Work, target: Target, source: Film, segment: JobOrF
     const bytes = yield* syncFile(fs, part)
     yield* target.isRegular
       ? publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
-      : writeStream(fs, target, Stream.mapError(fs.stream(part), writeError(part)))
+      : writeInPlace(fs, target, Stream.mapError(fs.stream(part), writeError(part)))
     return { path: target.path, bytes, seconds, segment: job } satisfies JoinedVideo
   }).pipe((self) => (job === null ? self : Effect.mapError(self, ofJob(job.id))))
 

@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { openai } from "../internal/dialects/openai.js"
+import { anyServer } from "../internal/dialects/openai.js"
 import * as Errors from "../internal/errors/errors.js"
 import * as routes from "../internal/protocol/readRequests.js"
 import type { VideoSource, VideoVariant } from "../internal/protocol/requestSchemas.js"
@@ -116,11 +116,11 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
     job === null ? { size: null, seconds: null } : { model: job.model, size: job.size, seconds: job.seconds }
 
   const create: VideosService["create"] = (request, submit) =>
-    Effect.flatMap(submissions.createRequest(openai, request, submit), ({ call }) => add(fieldsOf(call.body)))
+    Effect.flatMap(submissions.createRequest(anyServer, request, submit), ({ call }) => add(fieldsOf(call.body)))
 
   const extend: VideosService["extend"] = (request, submit) =>
     Effect.gen(function* () {
-      const { call } = yield* submissions.extendRequest(openai, request, submit)
+      const { call } = yield* submissions.extendRequest(anyServer, request, submit)
       const job = yield* source("extendVideo", request.video)
       const whole = job?.seconds == null ? null : job.seconds + request.seconds
       return yield* add({ ...fieldsOf(call.body), ...derived(job), seconds: whole })
@@ -128,20 +128,20 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
 
   const edit: VideosService["edit"] = (request, submit) =>
     Effect.gen(function* () {
-      const { call } = yield* submissions.editRequest(openai, request, submit)
+      const { call } = yield* submissions.editRequest(anyServer, request, submit)
       return yield* add({ ...fieldsOf(call.body), ...derived(yield* source("editVideo", request.video)) })
     })
 
   const remix: VideosService["remix"] = (request, submit) =>
     Effect.gen(function* () {
-      const { call } = yield* submissions.remixRequest(openai, request, submit)
+      const { call } = yield* submissions.remixRequest(anyServer, request, submit)
       const job = yield* source("remixVideo", request.video)
       return yield* add({ ...fieldsOf(call.body), ...derived(job), remixedFromVideoId: job?.id ?? null })
     })
 
   const createCharacter: VideosService["createCharacter"] = (request, submit) =>
     Effect.gen(function* () {
-      yield* submissions.characterRequest(openai, request, submit)
+      yield* submissions.characterRequest(anyServer, request, submit)
       const now = yield* Clock.currentTimeMillis
       const id = `char_${characters.size + 1}`
       const character = makeCharacter({ id, name: request.name, createdAt: timeOf(now) })
@@ -150,7 +150,7 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
     })
 
   const retrieveCharacter: VideosService["retrieveCharacter"] = (id, call) =>
-    Effect.flatMap(routes.characterRequest(openai, "retrieveCharacter", id, call), () => {
+    Effect.flatMap(routes.characterRequest(anyServer, "retrieveCharacter", id, call), () => {
       const character = characters.get(id)
       return character === undefined
         ? new Errors.CharacterNotFoundError({
@@ -164,11 +164,11 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
     })
 
   const retrieve: VideosService["retrieve"] = (id, call) =>
-    Effect.zipRight(routes.retrieveRequest(openai, "retrieveVideo", id, call), look("retrieveVideo", id))
+    Effect.zipRight(routes.retrieveRequest(anyServer, "retrieveVideo", id, call), look("retrieveVideo", id))
 
   const remove: VideosService["delete"] = (id, call) =>
     Effect.gen(function* () {
-      yield* routes.deleteRequest(openai, "deleteVideo", id, call)
+      yield* routes.deleteRequest(anyServer, "deleteVideo", id, call)
       const job = yield* look("deleteVideo", id)
       if (!isTerminal(job)) {
         const detail = `Video '${id}' is ${job.status}; only a completed or failed video can be deleted.`
@@ -182,7 +182,7 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
   const listPages: VideosService["listPages"] = (query) =>
     Stream.paginateEffect(query?.after, (after) =>
       Effect.gen(function* () {
-        yield* routes.listRequest(openai, { ...query, after }, query)
+        yield* routes.listRequest(anyServer, { ...query, after }, query)
         const now = yield* Clock.currentTimeMillis
         const all = Array.from(jobs.values(), (job) => job(now))
         const ordered = query?.order === "asc" ? all : all.reverse()
@@ -200,7 +200,7 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
   const download: VideosService["content"] = (id, options) =>
     Stream.fromEffect(
       Effect.gen(function* () {
-        yield* routes.contentRequest(openai, id, options)
+        yield* routes.contentRequest(anyServer, id, options)
         const video = yield* look("downloadVideo", id)
         const fields = { operation: "downloadVideo", video } as const
         switch (phaseOf(video)) {

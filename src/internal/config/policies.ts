@@ -16,6 +16,8 @@ export interface SubmissionPolicy {
   readonly listServed: boolean
   /** For a whole submission: queue, tries, reads of the list, and tries after those. */
   readonly totalTimeout: Duration.Duration
+  /** For one try. */
+  readonly submitTimeout: Duration.Duration
   /** Scheme, host and port of the server, for errors. */
   readonly origin: string
 }
@@ -57,6 +59,7 @@ export const policiesOf = (config: VideosConfigService): Policies => {
       listTrusted: dialect.listTrusted,
       listServed: dialect.paths.listVideos !== null,
       totalTimeout,
+      submitTimeout: config.submitTimeout ?? config.requestTimeout,
       origin: new URL(config.baseUrl).origin
     },
     download: {

@@ -45,3 +45,6 @@ export const withoutDerivation: Dialect["paths"] = {
 
 /** Lengths for servers that leave them to the model. */
 export const anyLength: Dialect["seconds"] = { ...openai.seconds, create: { min: 1 }, extend: { min: 1 } }
+
+/** The protocol with any length, for code that checks a request before it knows its server. */
+export const anyServer: Dialect = { ...openai, seconds: anyLength }
