@@ -120,7 +120,7 @@ const isHtml = (text: string): boolean => looksLikeHtml(text) && !/^\s*<\?xml/i.
 
 const notAClip = (
   call: VideosCall,
-  { requestId, route = `${call.request.method} ${call.request.url}`, scrub, status }: VideosByteResponse,
+  { requestId, route = `${call.request.method} ${call.request.url}`, redact, status }: VideosByteResponse,
   what: Signature,
   text: string,
   isPage: boolean,
@@ -129,7 +129,7 @@ const notAClip = (
   const isJson = Option.isSome(parseJson(text))
   const format = isJson ? "JSON" : isPage ? "an HTML page" : what.media === "text" ? textFormat(text) : what.format
   const isReadable = isJson || isPage || format === "text" || format === "XML"
-  const message = isReadable ? withoutQueries(scrub(readErrorBody(text).message)) : ""
+  const message = isReadable ? withoutQueries(redact(readErrorBody(text).message)) : ""
   const quote = message.length > maxQuote ? `${message.slice(0, maxQuote)}…` : message
   const wanted = wantsVideo ? "a video" : "a picture"
   return new Errors.ResponseDecodeError({
@@ -140,6 +140,6 @@ const notAClip = (
     // A proxy's page, or an empty body, may be a clip the next time.
     reason: isPage || what.media === "empty" ? "syntax" : "shape",
     detail: `it is ${format} instead of ${wanted}${quote === "" || format === quote ? "" : `: ${quote}`}`,
-    body: isReadable ? withoutQueries(scrub(text)).slice(0, maxDetail) : ""
+    body: isReadable ? withoutQueries(redact(text)).slice(0, maxDetail) : ""
   })
 }
