@@ -163,7 +163,7 @@ export const makeCard = (first: JobView, parts: CardParts): Card => {
       open.setAttribute("aria-expanded", String(shown))
     }
     open.addEventListener("click", () => {
-      toggle(form.hidden)
+      toggle(form.hidden !== false)
       if (!form.hidden) prompt.focus()
     })
     form.addEventListener("submit", async (event) => {
