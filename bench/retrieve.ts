@@ -140,14 +140,12 @@ const run = async () => {
 
 /** Compiles this file and runs it against the built package. */
 const runCompiled = async () => {
-  const [{ root }, { default: typescript }] = await Promise.all([import("./build.js"), import("typescript")])
+  const [{ root }, { transform }] = await Promise.all([import("./build.js"), import("esbuild")])
   const source = await readFile(fileURLToPath(import.meta.url), "utf8")
-  const { ESNext: module } = typescript.ModuleKind
-  const { ES2022: target } = typescript.ScriptTarget
-  const { outputText } = typescript.transpileModule(source, { compilerOptions: { module, target } })
+  const { code } = await transform(source, { loader: "ts", format: "esm", target: "es2022" })
   await mkdir(`${root}out`, { recursive: true })
   const compiled = `${root}out/retrieve.mjs`
-  await writeFile(compiled, outputText)
+  await writeFile(compiled, code)
   await once(fork(compiled, ["run"], { execArgv: [] }), "exit")
 }
 

@@ -22,15 +22,15 @@ if (!existsSync(present) || statSync(present).mtimeMs < statSync(wanted).mtimeMs
   }
 }
 
-// `effect-language-service patch` takes ten seconds even if `tsc` is patched, so a file records the patched version.
+// `effect-tsgo patch` starts slowly, so a file records what is patched.
 const patched = `${modules}.effect-tsc`
 const version = (name) => JSON.parse(readFileSync(`${modules}${name}/package.json`, "utf8")).version
-const versions = `typescript ${version("typescript")}, @effect/language-service ${version("@effect/language-service")}\n`
+const versions = `typescript ${version("typescript")}, @effect/tsgo ${version("@effect/tsgo")}\n`
 
 if (!existsSync(patched) || readFileSync(patched, "utf8") !== versions) {
   const { status, stdout } = spawnSync(
     process.execPath,
-    [`${modules}@effect/language-service/cli.js`, "patch", "--module", "tsc"],
+    [`${modules}@effect/tsgo/dist/effect-tsgo.cjs`, "patch", "--typescript"],
     { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }
   )
   if (status !== 0) {

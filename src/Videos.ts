@@ -39,6 +39,7 @@ import type {
   RemixVideoRequest
 } from "./internal/protocol/requestSchemas.js"
 import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./internal/protocol/videoSchemas.js"
+import { type SettledSubmission, type SettleOptions, settle } from "./internal/reconcile/settleSubmission.js"
 import { makeVideos } from "./internal/videosService.js"
 import type {
   CreateCharacterError,
@@ -57,6 +58,7 @@ import type {
 import { hubOf } from "./internal/watch/watchHub.js"
 import { VideosHttp } from "./transport/index.js"
 
+export type { SettledSubmission, SettleOptions } from "./internal/reconcile/settleSubmission.js"
 export type {
   CreateCharacterError,
   CreateVideoError,
@@ -198,6 +200,51 @@ export const extendVideo = (
   options?: SubmitOptions
 ): Effect.Effect<VideoResource, ExtendVideoError, Videos> =>
   Effect.flatMap(Videos, (videos) => videos.extend(request, options))
+
+/**
+ * Finds out what became of a submission of an earlier process, which ended before the response was recorded: it reads the
+ * server's list until the submission's job is found, or until a job that was made would be on the list for sure. It sends
+ * nothing but reads. A submission of this process needs none of it: `createVideo` and `extendVideo` settle their own.
+ *
+ * - Takes `listLag` at least if no job is found, and twice the submission's timeout more if it was sent just now. An outage
+ *   between `sentAt` and now adds nothing.
+ * - Reads pages until they show a job of `baseline`, however many there are.
+ * - Fails with `InvalidRequestError` for a request that cannot have been sent, and as `listVideos` does.
+ *
+ * @example
+ * import { DateTime, Effect } from "effect"
+ * import { createVideo, settleSubmission } from "effect-videos"
+ *
+ * const request = { prompt: "a lighthouse at dusk" }
+ *
+ * // What a program had written down before it sent the request under the key "order-17", and was killed.
+ * const begunAt = DateTime.unsafeMake("2026-11-28T12:00:00Z")
+ * const program = settleSubmission(request, {
+ *   begunAt,
+ *   sentAt: begunAt,
+ *   baseline: ["video_7", "video_6"],
+ *   heldElsewhere: () => Effect.succeed([])
+ * }).pipe(
+ *   Effect.flatMap((settled) => {
+ *     switch (settled._tag) {
+ *       case "Made":
+ *         return Effect.succeed(settled.video)
+ *       case "NotMade":
+ *         return createVideo(request, { idempotencyKey: "order-17" })
+ *       case "Unclear":
+ *         return Effect.fail(settled)
+ *     }
+ *   })
+ * )
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const settleSubmission = <E = never, R = never>(
+  request: CreateVideoRequest | ExtendVideoRequest,
+  options: SettleOptions<E, R>
+): Effect.Effect<SettledSubmission, ListVideosError | E, R | Videos> =>
+  Effect.flatMap(Videos, (videos) => settle(videos, hubOf(videos)?.submission ?? null, request, options))
 
 /**
  * Reads a job once. One `GET /videos/{id}`, retried by `VideosConfig.readRetry` after a transient error. A failed job is a value,

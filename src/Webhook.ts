@@ -24,79 +24,45 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { variable } from "./internal/config/environment.js"
-import { checkConfig, count, finiteCount, finiteTimeout } from "./internal/config/optionRules.js"
-import {
-  WebhookDecodeError,
-  WebhookReplayError,
-  WebhookSignatureError,
-  WebhookStoreError,
-  WebhookTimestampError
-} from "./internal/errors/webhookErrors.js"
-import { withSpan } from "./internal/http/spans.js"
+import { checkConfig, count, finiteTimeout } from "./internal/config/optionRules.js"
 import { currentMonotonicMillis } from "./internal/monotonicClock.js"
-import { randomId } from "./internal/randomId.js"
 import { hubOf } from "./internal/watch/watchHub.js"
+import { checkSecret, sign, type WebhookBody } from "./internal/webhook/signature.js"
 import {
-  type MemoryReplayOptions,
-  memoryReplayStore,
-  type WebhookClaim,
-  type WebhookReplayStore
-} from "./internal/webhook/replayStore.js"
-import * as signature from "./internal/webhook/signature.js"
-import { makeVerifier } from "./internal/webhook/verifyDelivery.js"
+  makeVerifier,
+  type VerifiedWebhook,
+  type WebhookRequest,
+  type WebhookVerifyError,
+  type WebhookVerifyOptions
+} from "./internal/webhook/verifyDelivery.js"
 import { makeHttpApp } from "./internal/webhook/webhookEndpoint.js"
+import type { VideoEvent } from "./internal/webhook/webhookEvent.js"
 import {
-  type UnknownEvent,
-  type VideoCompletedEvent,
-  VideoEvent,
-  type VideoEventEncoded,
-  type VideoFailedEvent
-} from "./internal/webhook/webhookEvent.js"
-import type {
-  VerifiedWebhook,
-  WebhookBody,
-  WebhookError,
-  WebhookRequest,
-  WebhooksService,
-  WebhookVerifyError,
-  WebhookVerifyOptions
-} from "./internal/webhook/webhookTypes.js"
+  makeWebhooks,
+  type WebhookError,
+  type WebhooksService,
+  type WebhooksSettings
+} from "./internal/webhook/webhooksService.js"
 import { Videos } from "./Videos.js"
 
+export * from "./internal/errors/webhookErrors.js"
+export * from "./internal/webhook/replayStore.js"
+export type { WebhookHeaders } from "./internal/webhook/verifyDelivery.js"
+export * from "./internal/webhook/webhookEvent.js"
 export type {
   VerifiedWebhook,
   WebhookBody,
   WebhookError,
-  WebhookHeaders,
   WebhookRequest,
   WebhooksService,
+  WebhooksSettings,
   WebhookVerifyError,
   WebhookVerifyOptions
-} from "./internal/webhook/webhookTypes.js"
-
-export {
-  type MemoryReplayOptions,
-  memoryReplayStore,
-  type UnknownEvent,
-  type VideoCompletedEvent,
-  VideoEvent,
-  type VideoEventEncoded,
-  type VideoFailedEvent,
-  type WebhookClaim,
-  WebhookDecodeError,
-  WebhookReplayError,
-  type WebhookReplayStore,
-  WebhookSignatureError,
-  WebhookStoreError,
-  WebhookTimestampError
 }
 
 /**
@@ -159,7 +125,7 @@ export const signWebhook: (message: {
   readonly timestamp: number
   readonly body: WebhookBody
   readonly secret: string | Redacted.Redacted
-}) => Effect.Effect<string> = signature.sign
+}) => Effect.Effect<string> = sign
 
 /**
  * Says what is wrong with a signing secret, without showing any of it; `null` if it can sign. `signWebhook` dies on a secret that
@@ -173,7 +139,7 @@ export const signWebhook: (message: {
  * @since 0.1.0
  * @category constructors
  */
-export const checkWebhookSecret: (secret: string) => string | null = signature.checkSecret
+export const checkWebhookSecret: (secret: string) => string | null = checkSecret
 
 /**
  * How to verify, remember and pass on.
@@ -183,74 +149,12 @@ export const checkWebhookSecret: (secret: string) => string | null = signature.c
  */
 export interface WebhooksOptions<E = never, R = never> extends WebhookVerifyOptions, WebhooksSettings<E, R> {}
 
-/**
- * `WebhooksOptions` without those of `verifyWebhook`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface WebhooksSettings<E = never, R = never> {
-  /** How many events are kept for each reader of `events`. Default: 256. */
-  readonly buffer?: number | undefined
-  /**
-   * Makes the store of the messages that were taken, once for each layer; what it requires, the layer requires. Default:
-   * `memoryReplayStore()`, which is for a single process: several that receive the same deliveries need one that they share.
-   */
-  readonly replayStore?: Effect.Effect<WebhookReplayStore, E, R> | undefined
-}
-
-const make = <E, R>(
-  options: WebhooksOptions<E, R>
-): Effect.Effect<WebhooksService, ConfigError.ConfigError | E, R | Scope.Scope> =>
-  Effect.gen(function* () {
-    yield* checkConfig(options, { buffer: finiteCount })
-    const verifier = yield* makeVerifier(options)
-    const store = yield* options.replayStore ?? memoryReplayStore()
-    const events = yield* Effect.acquireRelease(PubSub.sliding<VideoEvent>(options.buffer ?? 256), PubSub.shutdown)
-
-    /** Gives the token of the claim. */
-    const claim = (message: VerifiedWebhook) =>
-      Effect.suspend(() => {
-        const token = randomId()
-        return Effect.flatMap(store.claim(message.messageId, token), (claimed) =>
-          claimed === "claimed"
-            ? Effect.succeed(token)
-            : new WebhookReplayError({ reason: claimed, messageId: message.messageId, eventId: message.event.id })
-        )
-      })
-    // What the handler did is done: a store that fails now changes nothing about it.
-    const settle = (messageId: string, token: string, exit: Exit.Exit<unknown, unknown>) =>
-      (Exit.isSuccess(exit) ? store.complete(messageId, token) : store.release(messageId, token)).pipe(
-        Effect.catchAll((error) => Effect.logWarning(error.message))
-      )
-
-    const handle: WebhooksService["handle"] = (request, handler) =>
-      verifier(request).pipe(
-        Effect.flatMap((message) =>
-          Effect.acquireUseRelease(
-            claim(message),
-            () => Effect.zipRight(PubSub.publish(events, message.event), handler(message.event, message)),
-            (token, exit) => settle(message.messageId, token, exit)
-          )
-        ),
-        (self) => withSpan(self, "Webhooks.handle", () => ({}))
-      )
-
-    return {
-      verify: verifier,
-      receive: (request) => handle(request, Effect.succeed),
-      handle,
-      events: Stream.fromPubSub(events),
-      subscribe: PubSub.subscribe(events)
-    }
-  })
-
 const variableName = "OPENAI_WEBHOOK_SECRET"
 
 const fromEnvironment: Config.Config<Pick<WebhookVerifyOptions, "secrets">> = variable(variableName, (value) => {
   const [first = "", ...others] = value.split(",").map((secret) => secret.trim())
   for (const secret of [first, ...others]) {
-    const problem = signature.checkSecret(secret)
+    const problem = checkSecret(secret)
     if (problem !== null) return { problem }
   }
   const secrets = [Redacted.make(first), ...others.map((secret) => Redacted.make(secret))] as const
@@ -289,7 +193,7 @@ export class Webhooks extends Context.Tag("effect-videos/Webhooks")<Webhooks, We
   ): Layer.Layer<Webhooks, ConfigError.ConfigError | E, Exclude<R, Scope.Scope>> =>
     Layer.scoped(
       Webhooks,
-      Effect.suspend(() => make(options))
+      Effect.suspend(() => makeWebhooks(options))
     )
 
   /**
@@ -306,7 +210,7 @@ export class Webhooks extends Context.Tag("effect-videos/Webhooks")<Webhooks, We
   ): Layer.Layer<Webhooks, ConfigError.ConfigError | E, Exclude<R, Scope.Scope>> =>
     Layer.scoped(
       Webhooks,
-      Effect.flatMap(fromEnvironment, (secrets) => make({ ...options, ...secrets }))
+      Effect.flatMap(fromEnvironment, (secrets) => makeWebhooks({ ...options, ...secrets }))
     )
 }
 

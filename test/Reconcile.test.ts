@@ -55,12 +55,12 @@ describe("a submission whose answer is lost once", () => {
         const { id } = yield* source
         yield* faults({ on: [on], when: Fault.first(1), fault })
         const video = yield* submit(id)()
-        const { ids, looks, sent } = yield* facts
+        const { ids, listPaths, sent } = yield* facts
         assert.deepStrictEqual(ids, [id, video.id])
         // The source's, and once more where no job was made.
         assert.strictEqual(sent, made ? 2 : 3)
-        if (made) assert.lengthOf(looks, 1)
-        else assert.isAtLeast(looks.length, 2)
+        if (made) assert.lengthOf(listPaths, 1)
+        else assert.isAtLeast(listPaths.length, 2)
       }),
       { withFiles: name.endsWith("file") }
     ).pipe(Effect.provide(plain))
@@ -76,8 +76,8 @@ describe("a submission whose answer is lost once", () => {
         assert.deepInclude(error, { idempotencyKey: "order-1", detail: null })
         assert.deepStrictEqual(error.candidates, [])
         assert.include(name, error.operation)
-        const { looks, sent } = yield* facts
-        assert.deepStrictEqual([looks.length, sent], [0, 2])
+        const { listPaths, sent } = yield* facts
+        assert.deepStrictEqual([listPaths.length, sent], [0, 2])
       })
     ).pipe(Effect.provide(plain))
   )
@@ -87,8 +87,8 @@ describe("a submission whose answer is lost once", () => {
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(1), fault: Fault.reset("after-commit") })
         yield* createVideo({ prompt: "x" })
-        const { ids, looks, sent } = yield* facts
-        assert.deepStrictEqual([ids.length, looks.length, sent], [2, 0, 2])
+        const { ids, listPaths, sent } = yield* facts
+        assert.deepStrictEqual([ids.length, listPaths.length, sent], [2, 0, 2])
       })
     ).pipe(Effect.provide(layer({}, { onUnknownOutcome: "resend" })))
   )
@@ -118,17 +118,19 @@ describe("a submission whose answer is lost once", () => {
     ).pipe(Effect.provide(plain))
   )
 
-  it.scoped("is uncertain at once when the total time is over: nobody looks, nothing is sent again", () =>
-    driven(
-      Effect.gen(function* () {
-        yield* faults({ on: ["create"], fault: Fault.hang({ committed: true }) })
-        const error = yield* Effect.flip(createVideo({ prompt: "a lighthouse" }, { totalTimeout: "5 seconds" }))
-        assert(isUncertain(error) && error.reason._tag === "RequestTimeoutError")
-        assert.strictEqual(error.reason.option, "totalTimeout")
-        const { ids, looks, sent } = yield* facts
-        assert.deepStrictEqual([ids.length, looks.length, sent], [1, 0, 1])
-      }).pipe(Effect.provide(plain))
-    )
+  it.scoped(
+    "ends in SubmissionUncertainError without a list read or a second request when the total timeout is over",
+    () =>
+      driven(
+        Effect.gen(function* () {
+          yield* faults({ on: ["create"], fault: Fault.hang({ committed: true }) })
+          const error = yield* Effect.flip(createVideo({ prompt: "a lighthouse" }, { totalTimeout: "5 seconds" }))
+          assert(isUncertain(error) && error.reason._tag === "RequestTimeoutError")
+          assert.strictEqual(error.reason.option, "totalTimeout")
+          const { ids, listPaths, sent } = yield* facts
+          assert.deepStrictEqual([ids.length, listPaths.length, sent], [1, 0, 1])
+        }).pipe(Effect.provide(plain))
+      )
   )
 
   it.scoped("is not sent again with `retry: false`, though its job is adopted", () =>
@@ -186,22 +188,22 @@ describe("a character", () => {
         const error = yield* Effect.flip(createCharacter({ video, name: "Tom" }))
         assert(isUncertain(error))
         assert.match(error.message, /no list of characters/)
-        const { looks, sent } = yield* facts
-        assert.deepStrictEqual([looks.length, sent], [0, 1])
+        const { listPaths, sent } = yield* facts
+        assert.deepStrictEqual([listPaths.length, sent], [0, 1])
       })
     ).pipe(Effect.provide(plain))
   )
 })
 
-describe("the looks", () => {
+describe("list reads", () => {
   const lost = (fault: Fault.Fault, videos?: VideosConfigOptions) =>
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(1), fault })
         yield* createVideo({ prompt: "x" })
-        const { looks, times } = yield* facts
+        const { listPaths, times } = yield* facts
         // The submission itself, and once more.
-        return { at: times.slice(1, -1), paths: looks.map(({ path }) => path) }
+        return { at: times.slice(1, -1), paths: listPaths }
       })
     ).pipe(Effect.provide(layer({}, videos)))
 
@@ -247,7 +249,7 @@ describe("the looks", () => {
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(1), fault: Fault.reset("after-commit") })
         yield* createVideo({ prompt: "x" }, { extraQuery: { custom_llm_provider: "azure" } })
-        assert.match((yield* facts).looks[0]?.path ?? "", /custom_llm_provider=azure/)
+        assert.match((yield* facts).listPaths[0] ?? "", /custom_llm_provider=azure/)
       })
     ).pipe(Effect.provide(plain))
   )
@@ -269,27 +271,27 @@ describe("a list that does not tell", () => {
         )
         const error = yield* Effect.flip(createVideo({ prompt: "x", model: "sora-2" }))
         assert(isUncertain(error))
-        const { ids, looks, sent } = yield* facts
+        const { ids, listPaths, sent } = yield* facts
         assert.strictEqual(sent, 1)
-        return { error, candidates: error.candidates.map(({ id }): string => id), ids, looks: looks.length }
+        return { error, candidates: error.candidates.map(({ id }): string => id), ids, listPaths: listPaths.length }
       })
     ).pipe(Effect.provide(layer(options.server, options.videos)))
 
   it.scoped("is missing by the preset: nothing is asked", () =>
     Effect.gen(function* () {
-      const { error, ids, looks } = yield* uncertain({ server: { preset: "new-api" } })
+      const { error, ids, listPaths } = yield* uncertain({ server: { preset: "new-api" } })
       assert.match(error.message, /This server has no list of jobs\./)
-      assert.deepStrictEqual([ids.length, looks], [1, 0])
+      assert.deepStrictEqual([ids.length, listPaths], [1, 0])
     })
   )
 
   it.scoped("is missing in fact: it is asked once", () =>
     Effect.gen(function* () {
-      const { error, looks } = yield* uncertain({
+      const { error, listPaths } = yield* uncertain({
         list: [{ on: ["list"], fault: Fault.status({ status: 501 }) }]
       })
       assert.match(error.message, /This server has no list of jobs \(GET \/videos returned HTTP 501\)/)
-      assert.strictEqual(looks, 1)
+      assert.strictEqual(listPaths, 1)
     })
   )
 
@@ -575,10 +577,10 @@ describe("what is like it", () => {
         yield* faults()
         const video = yield* Fiber.join(fiber)
         assert.strictEqual(video.prompt, "x")
-        const { ids, looks } = yield* facts
+        const { ids, listPaths } = yield* facts
         assert.strictEqual(ids.indexOf(video.id), 1)
         assert.lengthOf(ids, 122)
-        assert.match(looks.at(-1)?.path ?? "", /after=/)
+        assert.match(listPaths.at(-1) ?? "", /after=/)
       })
     ).pipe(Effect.provide(plain))
   )
@@ -593,7 +595,7 @@ describe("a caller that goes away", () => {
         Effect.gen(function* () {
           yield* faults({ on: ["create"], fault: Fault.reset("after-commit") }, { on: ["list"], fault: Fault.hang() })
           const fiber = yield* Effect.fork(createVideo({ prompt: "x" }))
-          yield* Effect.repeat(facts, { until: ({ looks }) => looks.length > 0 })
+          yield* Effect.repeat(facts, { until: ({ listPaths }) => listPaths.length > 0 })
           yield* Fiber.interrupt(fiber)
         })
       ).pipe(Effect.provide(Layer.merge(VideosServer.layerTest(), Logger.replace(Logger.defaultLogger, logger))))

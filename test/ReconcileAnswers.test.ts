@@ -52,9 +52,9 @@ describe("an answer that names the job of another submission", () => {
         const { id } = yield* source
         yield* faults({ on: ["create"], when: Fault.first(1), fault: Fault.fields({ id }) })
         const video = yield* createVideo({ prompt: "a lighthouse" })
-        const { ids, looks, sent } = yield* facts
+        const { ids, listPaths, sent } = yield* facts
         assert.deepStrictEqual(ids, [id, video.id])
-        assert.deepStrictEqual([looks.length, sent], [1, 2])
+        assert.deepStrictEqual([listPaths.length, sent], [1, 2])
       })
     ).pipe(Effect.provide(layer()))
   )
@@ -112,8 +112,8 @@ describe("an answer that names the job of another submission", () => {
           again.map(({ id }) => id),
           [first.id, first.id]
         )
-        const { ids, looks, sent } = yield* facts
-        assert.deepStrictEqual([ids.length, looks.length, sent], [1, 0, 3])
+        const { ids, listPaths, sent } = yield* facts
+        assert.deepStrictEqual([ids.length, listPaths.length, sent], [1, 0, 3])
       })
     ).pipe(Effect.provide(layer({ idempotency: "honour" })))
   )

@@ -77,7 +77,7 @@ const mistakes: { readonly [mistake: string]: readonly [code: string, message: R
   ],
   "a replay store beside the webhooks' layer, which it does not reach": [
     `Layer.mergeAll(Webhooks.layer({ secrets }), memoryReplayStore())`,
-    /is not assignable to parameter of type/
+    /Property '\[LayerTypeId\]' is missing/
   ],
   "a replay store whose services are missing": [
     `Effect.runPromise(Effect.provide(receiveWebhook({ headers: {}, body: "" }), Webhooks.layer({ secrets, replayStore: Effect.zipRight(Videos, memoryReplayStore()) })))`,

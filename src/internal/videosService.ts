@@ -65,6 +65,7 @@ export const makeVideos = (
   const { operations, submitted } = makeOperations(http, policies)
   const hub = makeHub({
     watching: policies.watching,
+    submission: policies.submission,
     // `Layer.mock` returns a function for a name that is not given.
     budget: typeof http.budget === "object" ? http.budget.snapshot : null,
     pages: makePageReads(http),

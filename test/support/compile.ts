@@ -1,6 +1,8 @@
-/** Type-checks programs in memory, with the repository's `tsconfig.json`. */
+/** Type-checks programs with the repository's `tsconfig.json`, as if each were a file of the repository. */
+import { spawnSync } from "node:child_process"
+import { mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
-import ts from "typescript"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -9,34 +11,42 @@ export interface Problem {
   readonly message: string
 }
 
-/** Returns the diagnostics of the programs. The keys of the argument are paths. */
+/**
+ * Returns the errors of the programs. The keys of the argument are paths below the repository. The programs are written to a
+ * folder that `rootDirs` lays over the repository, so relative imports resolve from the given paths.
+ */
 export const compile = (sources: ReadonlyMap<string, string>): ReadonlyArray<Problem> => {
-  const config = ts.getParsedCommandLineOfConfigFile(
-    `${root}tsconfig.json`,
-    {},
-    {
-      ...ts.sys,
-      onUnRecoverableConfigFileDiagnostic: ({ messageText }) => {
-        throw new Error(ts.flattenDiagnosticMessageText(messageText, "\n"))
-      }
-    }
-  )
-  const options = { ...config?.options, noUnusedLocals: false, noEmit: true, declaration: false, declarationMap: false }
-  const host = ts.createCompilerHost(options)
-  const { fileExists, getSourceFile } = host
-  host.fileExists = (path) => sources.has(path) || fileExists(path)
-  host.getSourceFile = (path, version, ...rest) => {
-    const code = sources.get(path)
-    return code === undefined
-      ? getSourceFile.call(host, path, version, ...rest)
-      : ts.createSourceFile(path, code, version)
+  const folder = `${root}node_modules/.cache/type-tests/`
+  rmSync(folder, { recursive: true, force: true })
+  const files = [...sources].map(([path, code]) => {
+    const file = join(folder, relative(root, path))
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, code)
+    return file
+  })
+  const config = {
+    extends: `${root}tsconfig.json`,
+    compilerOptions: {
+      noUnusedLocals: false,
+      declaration: false,
+      declarationMap: false,
+      rootDirs: [root, folder],
+      typeRoots: [`${root}node_modules/@types`]
+    },
+    include: [],
+    files
   }
-  const program = ts.createProgram([...sources.keys()], options, host)
-  // Of the programs alone: `tsc` checks what they import.
-  return [...sources.keys()]
-    .flatMap((path) => ts.getPreEmitDiagnostics(program, program.getSourceFile(path)))
-    .map(({ file, messageText }) => ({
-      path: file?.fileName ?? "",
-      message: ts.flattenDiagnosticMessageText(messageText, "\n")
-    }))
+  writeFileSync(`${folder}tsconfig.json`, JSON.stringify(config))
+  const { stdout } = spawnSync(
+    process.execPath,
+    [`${root}node_modules/typescript/bin/tsc`, "-p", `${folder}tsconfig.json`, "--pretty", "false"],
+    { cwd: folder, encoding: "utf8" }
+  )
+  // Effect's own diagnostics have codes of six digits.
+  return [...stdout.matchAll(/^(\S.*?)\(\d+,\d+\): error TS\d{4}: (.*(?:\n\s.*)*)/gm)].map(
+    ([, file = "", message = ""]) => ({
+      path: join(root, file),
+      message
+    })
+  )
 }

@@ -111,7 +111,7 @@ export const facts = Effect.gen(function* () {
   return {
     ids: (yield* jobs).map(({ id }): string => id),
     sent: log.filter(({ method }) => method === "POST").length,
-    looks: log.filter(({ operation }) => operation === "list"),
+    listPaths: log.filter(({ operation }) => operation === "list").map(({ path }) => path),
     /** Seconds since the first request. */
     times: log.map(({ at }) => (at - (log[0]?.at ?? 0)) / 1000)
   }

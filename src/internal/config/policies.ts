@@ -15,6 +15,8 @@ export interface SubmissionPolicy {
   readonly listServed: boolean
   /** For a whole submission: queue, tries, reads of the list, and tries after those. */
   readonly totalTimeout: Duration.Duration
+  /** For one try. */
+  readonly submitTimeout: Duration.Duration
   /** Scheme, host and port of the server, for errors. */
   readonly origin: string
 }
@@ -55,6 +57,7 @@ export const policiesOf = (config: VideosConfigService): Policies => {
       listTrusted: preset.listTrusted,
       listServed: preset.operations.includes("listVideos"),
       totalTimeout,
+      submitTimeout: config.submitTimeout ?? config.requestTimeout,
       origin: new URL(config.baseUrl).origin
     },
     download: {

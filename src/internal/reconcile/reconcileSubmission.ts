@@ -13,9 +13,9 @@ import {
   type ResponseDecodeError,
   SubmissionUncertainError as Uncertain
 } from "../errors/errors.js"
-import { type Deadline, withDeadline } from "../http/deadline.js"
+import { type Deadline, withTimeout } from "../http/deadline.js"
 import type { SubmitOptions } from "../http/httpTypes.js"
-import { isKeyRejection, isOfOtherRequest } from "../http/responseError.js"
+import { isKeyRejection, isOfOtherRequest } from "../http/keyRejection.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 import type { Submission } from "../protocol/submissionRequests.js"
 import { isTerminal, type VideoResource } from "../protocol/videoSchemas.js"
@@ -365,7 +365,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       (progress) =>
         Effect.flatMap(deadline.left, (left) =>
           Effect.catchIf(
-            withDeadline(send(progress, null), left, () => new DeadlinePassed()),
+            withTimeout(send(progress, null), left, () => new DeadlinePassed()),
             isDeadline,
             () => onDeadline(progress)
           )

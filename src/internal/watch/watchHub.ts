@@ -17,7 +17,7 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { WatchingPolicy } from "../config/policies.js"
+import type { SubmissionPolicy, WatchingPolicy } from "../config/policies.js"
 import { monotonicMillis } from "../monotonicClock.js"
 import { isSameSnapshot, isTerminal, type VideoResource } from "../protocol/videoSchemas.js"
 import type { BudgetSnapshot } from "../rate/budgetTypes.js"
@@ -45,6 +45,8 @@ export interface HubOptions {
   readonly run: PollerHost["run"]
   readonly clock: Clock.Clock
   readonly watching: WatchingPolicy | null
+  /** For `settleSubmission`. */
+  readonly submission?: SubmissionPolicy | undefined
   /** The state of the layer's budget. */
   readonly budget: (() => BudgetSnapshot) | null
   /** Reads pages for watches that poll by `listPages`, the layer's own. */
@@ -57,6 +59,7 @@ export interface HubOptions {
 /** @internal */
 export class WatchHub extends VideosState implements Host, PollerHost {
   readonly run: PollerHost["run"]
+  readonly submission: SubmissionPolicy | null
   private readonly options: HubOptions
   private readonly flights: Flights
   private readonly groups: Array<Poller> = []
@@ -74,6 +77,7 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     super()
     this.options = options
     this.run = options.run
+    this.submission = options.submission ?? null
     this.flights = new Flights(options.watching?.concurrency ?? 64)
   }
 

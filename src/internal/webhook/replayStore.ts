@@ -3,7 +3,6 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as rules from "../config/optionRules.js"
-import { checkConfig } from "../config/optionRules.js"
 import type { WebhookStoreError } from "../errors/webhookErrors.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 
@@ -88,13 +87,6 @@ export interface MemoryReplayOptions {
   readonly lease?: Duration.DurationInput | undefined
 }
 
-interface Entry {
-  /** Whose claim it is; `null` once the message was handled. */
-  readonly token: string | null
-  /** Milliseconds of the monotonic clock. */
-  readonly until: number
-}
-
 /**
  * A replay store in this process's memory, of bounded size: what `Webhooks.layer` uses by default. Another process, and the
  * next run of this one, know nothing of it.
@@ -114,21 +106,30 @@ interface Entry {
 export const memoryReplayStore = (
   options: MemoryReplayOptions = {}
 ): Effect.Effect<WebhookReplayStore, ConfigError.ConfigError> =>
-  Effect.map(checkConfig(options, { capacity: rules.count, ttl: rules.timeout, lease: rules.timeout }), () => {
+  Effect.map(rules.checkConfig(options, { capacity: rules.count, ttl: rules.timeout, lease: rules.timeout }), () => {
     const capacity = options.capacity ?? 10_000
     const ttl = Duration.toMillis(options.ttl ?? "72 hours")
     const lease = Duration.toMillis(options.lease ?? "5 minutes")
-    // A `Map` keeps the order of insertion, so that the oldest is always the first.
-    const entries = new Map<string, Entry>()
+    // Without a token once the message was handled. A `Map` keeps the order of insertion: the oldest is the first.
+    const entries = new Map<string, { readonly token: string | null; readonly until: number }>()
 
-    const put = (id: string, entry: Entry, now: number): void => {
+    const put = (id: string, token: string | null, now: number): void => {
       entries.delete(id)
       for (const [oldest, { until }] of entries) {
         if (until > now) break
         entries.delete(oldest)
       }
-      if (entries.size >= capacity) entries.delete(oldestOf(entries))
-      entries.set(id, entry)
+      // A message that was handled goes before one that is being handled.
+      if (entries.size >= capacity) {
+        let [victim = ""] = entries.keys()
+        for (const [handled, entry] of entries) {
+          if (entry.token !== null) continue
+          victim = handled
+          break
+        }
+        entries.delete(victim)
+      }
+      entries.set(id, { token, until: now + (token === null ? ttl : lease) })
     }
 
     return {
@@ -138,20 +139,13 @@ export const memoryReplayStore = (
           if (entry !== undefined && entry.until > now && entry.token !== token) {
             return entry.token === null ? "seen" : "busy"
           }
-          put(id, { token, until: now + lease }, now)
+          put(id, token, now)
           return "claimed"
         }),
-      complete: (id) => Effect.map(currentMonotonicMillis, (now) => put(id, { token: null, until: now + ttl }, now)),
+      complete: (id) => Effect.map(currentMonotonicMillis, (now) => put(id, null, now)),
       release: (id, token) =>
         Effect.sync(() => {
           if (entries.get(id)?.token === token) entries.delete(id)
         })
     }
   })
-
-/** What to forget for want of room: a message that was handled rather than one that is being handled. */
-const oldestOf = (entries: ReadonlyMap<string, Entry>): string => {
-  for (const [id, { token }] of entries) if (token === null) return id
-  const [first = ""] = entries.keys()
-  return first
-}

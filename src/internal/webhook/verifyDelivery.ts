@@ -1,4 +1,5 @@
 /** Verifies a delivery and decodes its event. */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as ConfigError from "effect/ConfigError"
 import * as DateTime from "effect/DateTime"
@@ -12,120 +13,129 @@ import { checkConfig, duration } from "../config/optionRules.js"
 import { WebhookDecodeError, WebhookSignatureError, WebhookTimestampError } from "../errors/webhookErrors.js"
 import { clip } from "../http/errorBody.js"
 import { parseJson, redacted } from "../http/redaction.js"
-import { bytesOf, checkSecret, content, findKey, importKey, notRaw, signaturesOf } from "./signature.js"
+import { bytesOf, checkSecret, findKey, importKey, signaturesOf, signedContent, type WebhookBody } from "./signature.js"
 import { VideoEvent } from "./webhookEvent.js"
-import type {
-  VerifiedWebhook,
-  WebhookHeaders,
-  WebhookRequest,
-  WebhookVerifyError,
-  WebhookVerifyOptions
-} from "./webhookTypes.js"
 
-// -----------------------------------------------------------------------------
-// headers
-// -----------------------------------------------------------------------------
+/**
+ * What `verifyWebhook` fails with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type WebhookVerifyError = WebhookSignatureError | WebhookTimestampError | WebhookDecodeError
 
-type Name = "webhook-id" | "webhook-timestamp" | "webhook-signature"
+/**
+ * The headers of a delivery, as any framework has them, with names in any case: a plain record (Node's `req.headers` and
+ * `req.headersDistinct`), the web's `Headers`, those of `@effect/platform`, a `Map`, or pairs of a name and a value.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type WebhookHeaders =
+  | { readonly [name: string]: string | ReadonlyArray<string> | undefined }
+  | { readonly get: (name: string) => string | null }
+  | Iterable<readonly [name: string, value: string | ReadonlyArray<string>]>
 
-type Value = string | ReadonlyArray<string> | null | undefined
+/**
+ * One delivery.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebhookRequest {
+  readonly headers: WebhookHeaders
+  /** The raw body. JSON that was parsed and written again is another text, and no signature fits it: that is a defect. */
+  readonly body: WebhookBody
+}
 
-const isIterable = (headers: WebhookHeaders): headers is Iterable<readonly [string, string | ReadonlyArray<string>]> =>
-  Symbol.iterator in headers && typeof headers[Symbol.iterator] === "function"
+/**
+ * How to verify.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebhookVerifyOptions {
+  /**
+   * `whsec_` and base64, or any other text, which is taken as UTF-8. Several during a rotation, the newest first; each
+   * is tried with each signature. Plain or wrapped.
+   */
+  readonly secrets: string | Redacted.Redacted | NonEmptyReadonlyArray<string | Redacted.Redacted>
+  /** How far `webhook-timestamp` may be from now, before or after, itself included. Default: 300 seconds. */
+  readonly tolerance?: Duration.DurationInput | undefined
+}
 
-const isWebHeaders = (
-  headers: WebhookHeaders
-): headers is Extract<WebhookHeaders, { readonly get: (name: string) => string | null }> =>
-  "get" in headers && typeof headers.get === "function"
+/**
+ * A delivery that is genuine and fresh.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VerifiedWebhook {
+  readonly event: VideoEvent
+  /** The `webhook-id`: the same for all deliveries of one message. */
+  readonly messageId: string
+  /** When this delivery was signed. */
+  readonly timestamp: DateTime.Utc
+  /** Which of the secrets matched. Once it is always 0, the old ones can be removed. */
+  readonly secretIndex: number
+}
 
-const pairsOf = (headers: WebhookHeaders, name: Name): Iterable<readonly [string, Value]> => {
-  // A program without types may have none at all.
+type HeaderName = WebhookSignatureError["header"]
+
+const valuesOf = (headers: WebhookHeaders, name: HeaderName): ReadonlyArray<string> => {
+  // A program without types may pass none at all.
   if (typeof headers !== "object" || headers === null) return []
-  if (isIterable(headers)) return headers
-  return isWebHeaders(headers) ? [[name, headers.get(name)]] : Object.entries(headers)
-}
-
-/** Every value that the headers have for a name, in whatever case they spell it. */
-const valuesOf = (headers: WebhookHeaders, name: Name): ReadonlyArray<string> =>
-  Array.from(pairsOf(headers, name)).flatMap(([key, value]) =>
-    String(key).toLowerCase() === name && value !== undefined && value !== null ? value : []
+  const pairs: Iterable<readonly [string, unknown]> =
+    Symbol.iterator in headers && typeof headers[Symbol.iterator] === "function"
+      ? (headers as Iterable<readonly [string, unknown]>)
+      : "get" in headers && typeof headers.get === "function"
+        ? [[name, headers.get(name)]]
+        : Object.entries(headers)
+  return Array.from(pairs).flatMap(([key, value]) =>
+    String(key).toLowerCase() === name && value !== undefined && value !== null ? (value as string) : []
   )
-
-const header = (
-  headers: WebhookHeaders,
-  name: Name,
-  messageId: string | null
-): Either.Either<string, WebhookSignatureError> => {
-  const [value, ...others] = valuesOf(headers, name)
-  const wrong = (reason: "missing" | "repeated") =>
-    Either.left(new WebhookSignatureError({ reason, header: name, messageId }))
-  if (others.length > 0) return wrong("repeated")
-  return value === undefined || value === "" ? wrong("missing") : Either.right(value)
 }
 
-// -----------------------------------------------------------------------------
-// time
-// -----------------------------------------------------------------------------
+const header = (headers: WebhookHeaders, name: HeaderName, messageId: string | null) => {
+  const [value = "", ...others] = valuesOf(headers, name)
+  const wrong = (reason: "missing" | "repeated") => new WebhookSignatureError({ reason, header: name, messageId })
+  if (others.length > 0) return Either.left(wrong("repeated"))
+  return value === "" ? Either.left(wrong("missing")) : Either.right(value)
+}
 
-/** Digits alone: `parseInt` would read `1795000000junk`, and sign something else than what the sender did. */
-const unixSeconds = /^\d{1,12}$/
-
-const checkTime = (
-  timestamp: string,
-  nowMillis: number,
-  tolerance: Duration.Duration,
-  messageId: string
-): Either.Either<number, WebhookTimestampError> => {
+const checkTime = (timestamp: string, nowMillis: number, tolerance: Duration.Duration, messageId: string) => {
   const refused = (reason: WebhookTimestampError["reason"], skew: Duration.Duration | null) =>
     Either.left(new WebhookTimestampError({ reason, skew, tolerance, messageId, timestamp: timestamp.slice(0, 100) }))
-  if (!unixSeconds.test(timestamp)) return refused("malformed", null)
-  const sent = Number(timestamp)
+  // Digits only: `parseInt` would read `1795000000junk`, which is not what the sender signed.
+  if (!/^\d{1,12}$/.test(timestamp)) return refused("malformed", null)
   // Whole seconds on both sides, as the senders' own libraries count.
-  const age = Math.floor(nowMillis / 1000) - sent
-  if (Math.abs(age) <= Duration.toSeconds(tolerance)) return Either.right(sent)
+  const age = Math.floor(nowMillis / 1000) - Number(timestamp)
+  if (Math.abs(age) <= Duration.toSeconds(tolerance)) return Either.right(DateTime.unsafeMake(Number(timestamp) * 1000))
   return refused(age > 0 ? "stale" : "future", Duration.seconds(Math.abs(age)))
 }
 
-// -----------------------------------------------------------------------------
-// body
-// -----------------------------------------------------------------------------
-
-const strictly = new TextDecoder("utf-8", { fatal: true })
-const leniently = new TextDecoder()
-
 const decodeEvent = ParseResult.decodeUnknownEither(VideoEvent)
 
-const readEvent = (
-  body: Uint8Array,
-  messageId: string,
-  scrub: (text: string) => string
-): Either.Either<VideoEvent, WebhookDecodeError> => {
-  const unreadable = (reason: WebhookDecodeError["reason"], detail: string) => {
-    return new WebhookDecodeError({
-      reason,
-      messageId,
-      detail: scrub(detail),
-      body: clip(scrub(leniently.decode(body)))
-    })
-  }
-  return Either.gen(function* () {
-    const text = yield* Either.try({
-      try: () => strictly.decode(body),
-      catch: () => unreadable("encoding", "the body is not UTF-8")
-    })
-    const json = parseJson(text)
-    if (Option.isNone(json)) {
-      return yield* Either.left(unreadable("syntax", text === "" ? "the body is empty" : "the body is no JSON"))
-    }
-    return yield* Either.mapLeft(decodeEvent(json.value), (issue) =>
-      unreadable("shape", `the body ${ParseResult.ArrayFormatter.formatIssueSync(issue)[0]?.message ?? "is no event"}`)
-    )
-  })
-}
+const decodeUtf8 = Option.liftThrowable((body: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(body))
 
-// -----------------------------------------------------------------------------
-// all of it
-// -----------------------------------------------------------------------------
+const readEvent = (body: Uint8Array, messageId: string, scrub: (text: string) => string) => {
+  const unreadable = (reason: WebhookDecodeError["reason"], detail: string) => {
+    const shown = clip(scrub(new TextDecoder().decode(body)))
+    return new WebhookDecodeError({ reason, messageId, detail: scrub(detail), body: shown })
+  }
+  const text = decodeUtf8(body)
+  if (Option.isNone(text)) return Either.left(unreadable("encoding", "the body is not UTF-8"))
+  const json = parseJson(text.value)
+  if (Option.isNone(json)) {
+    return Either.left(unreadable("syntax", text.value === "" ? "the body is empty" : "the body is not JSON"))
+  }
+  return Either.mapLeft(decodeEvent(json.value), (issue) =>
+    unreadable(
+      "shape",
+      `the body ${ParseResult.ArrayFormatter.formatIssueSync(issue)[0]?.message ?? "is not an event"}`
+    )
+  )
+}
 
 /** A sender sends one, or one for each secret during a rotation. Each costs a hash of the whole body. */
 const maxSignatures = 16
@@ -155,20 +165,18 @@ export const makeVerifier = (options: WebhookVerifyOptions): Effect.Effect<Verif
     return ({ body: given, headers }) =>
       Effect.gen(function* () {
         // What is checked and what is read are the same bytes.
-        const body = bytesOf(given)
-        // What `express.json()` leaves in an untyped `req.body`, for one. It can never fit a signature.
-        if (body === null) return yield* Effect.dieMessage(notRaw(given))
+        const body = yield* bytesOf(given)
         const messageId = yield* header(headers, "webhook-id", null)
-        const timestamp = yield* header(headers, "webhook-timestamp", messageId)
+        const sent = yield* header(headers, "webhook-timestamp", messageId)
         const signature = yield* header(headers, "webhook-signature", messageId)
-        const sent = yield* checkTime(timestamp, yield* Clock.currentTimeMillis, tolerance, messageId)
+        const timestamp = yield* checkTime(sent, yield* Clock.currentTimeMillis, tolerance, messageId)
         const refused = (reason: "malformed" | "mismatch") =>
           new WebhookSignatureError({ reason, header: "webhook-signature", messageId })
         const signatures = signaturesOf(signature)
         if (signatures.length === 0 || signatures.length > maxSignatures) return yield* refused("malformed")
-        const secretIndex = yield* findKey(keys, signatures, content({ id: messageId, timestamp, body }))
+        const secretIndex = yield* findKey(keys, signatures, signedContent(messageId, sent, body))
         if (secretIndex < 0) return yield* refused("mismatch")
         const event = yield* readEvent(body, messageId, scrub)
-        return { event, messageId, secretIndex, timestamp: DateTime.unsafeMake(sent * 1000) }
+        return { event, messageId, secretIndex, timestamp }
       })
   })

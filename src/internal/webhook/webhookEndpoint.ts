@@ -1,6 +1,4 @@
-/**
- * The endpoint: reads the raw bytes within a bound, and turns what came of them into a status that a sender acts on.
- */
+/** The endpoint: reads the raw body up to a limit, and turns the outcome into a status that a sender acts on. */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -8,58 +6,45 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
+import type { VerifiedWebhook } from "./verifyDelivery.js"
 import type { VideoEvent } from "./webhookEvent.js"
-import type { VerifiedWebhook, WebhookError, WebhooksService } from "./webhookTypes.js"
+import type { WebhookError, WebhooksService } from "./webhooksService.js"
 
-// The response does not say what is wrong with a signature: the sender may be guessing.
-const answers = {
-  unreadable: { status: 400, code: "invalid_body", message: "the body is no event" },
-  unsigned: { status: 401, code: "invalid_signature", message: "the webhook is not accepted" },
-  method: { status: 405, code: "method_not_allowed", message: "only POST" },
-  busy: { status: 409, code: "in_progress", message: "this message is being handled" },
-  large: { status: 413, code: "body_too_large", message: "the body is too large" },
-  failed: { status: 500, code: "handler_failed", message: "not handled, deliver it again" },
-  unavailable: { status: 503, code: "unavailable", message: "not now, deliver it again" }
-} as const
-
-const answer = (name: keyof typeof answers): HttpServerResponse.HttpServerResponse => {
-  const { code, message, status } = answers[name]
-  const headers = name === "method" ? { allow: "POST" } : {}
-  return HttpServerResponse.unsafeJson({ error: { code, message } }, { status, headers })
-}
+const answer = (status: number, code: string, message: string, headers = {}): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.unsafeJson({ error: { code, message } }, { status, headers })
 
 const taken = HttpServerResponse.empty({ status: 204 })
+const unreadable = answer(400, "invalid_body", "the body is not an event")
+// It does not say what is wrong with a signature: the sender may be guessing.
+const unsigned = answer(401, "invalid_signature", "the webhook is not accepted")
+const notPost = answer(405, "method_not_allowed", "only POST", { allow: "POST" })
+const busy = answer(409, "in_progress", "this message is being handled")
+const tooLarge = answer(413, "body_too_large", "the body is too large")
+const failed = answer(500, "handler_failed", "not handled, deliver it again")
+const unavailable = answer(503, "unavailable", "not now, deliver it again")
 
-/** So much of an oversized body is read and dropped, times the limit, so that its sender gets to hear why. */
-const patience = 16
+/** This many times the limit is read and dropped, so that the sender of an oversized body gets the response. */
+const maxDropped = 16
 
-const readBody = (
-  request: HttpServerRequest.HttpServerRequest,
-  limit: number
-): Effect.Effect<Uint8Array, HttpServerResponse.HttpServerResponse> => {
-  if (Number(request.headers["content-length"] ?? 0) > limit) return Effect.fail(answer("large"))
+const readBody = (request: HttpServerRequest.HttpServerRequest, limit: number) => {
+  if (Number(request.headers["content-length"] ?? 0) > limit) return Effect.fail(tooLarge)
   const parts: Array<Uint8Array> = []
   return request.stream.pipe(
     Stream.runFoldWhile(
       0,
-      (size) => size <= patience * limit,
+      (size) => size <= maxDropped * limit,
       (size, part) => {
         if (size + part.length <= limit) parts.push(part)
         return size + part.length
       }
     ),
-    // The connection broke, or there is no body at all.
-    Effect.mapError(() => answer("unreadable")),
-    Effect.flatMap((size) => {
-      if (size > limit) return Effect.fail(answer("large"))
-      const body = new Uint8Array(size)
-      let offset = 0
-      for (const part of parts) {
-        body.set(part, offset)
-        offset += part.length
-      }
-      return Effect.succeed(body)
-    })
+    // The connection broke, or there is no body.
+    Effect.mapError(() => unreadable),
+    Effect.filterOrFail(
+      (size) => size <= limit,
+      () => tooLarge
+    ),
+    Effect.flatMap(() => Effect.promise(() => new Blob(parts as Array<BlobPart>).arrayBuffer()))
   )
 }
 
@@ -68,13 +53,13 @@ const refuse = (error: WebhookError): Effect.Effect<HttpServerResponse.HttpServe
     // Anyone can send these: not worth a warning.
     case "WebhookSignatureError":
     case "WebhookTimestampError":
-      return Effect.as(Effect.logDebug(error.message), answer("unsigned"))
+      return Effect.as(Effect.logDebug(error.message), unsigned)
     case "WebhookReplayError":
-      return Effect.as(Effect.logDebug(error.message), error.reason === "seen" ? taken : answer("busy"))
+      return Effect.as(Effect.logDebug(error.message), error.reason === "seen" ? taken : busy)
     case "WebhookDecodeError":
-      return Effect.as(Effect.logWarning(error.message), answer("unreadable"))
+      return Effect.as(Effect.logWarning(error.message), unreadable)
     case "WebhookStoreError":
-      return Effect.as(Effect.logError(error.message), answer("unavailable"))
+      return Effect.as(Effect.logError(error.message), unavailable)
   }
 }
 
@@ -86,10 +71,10 @@ export const makeHttpApp = <E, R>(
 ): HttpApp.Default<never, R> =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    if (request.method !== "POST") return answer("method")
+    if (request.method !== "POST") return notPost
     const body = yield* readBody(request, maxBodySize)
-    // The handler's own failure may carry any tag, ours too: `Either.left` marks it before the two are merged.
-    const outcome = yield* webhooks
+    // The handler's own error may have any tag, also one of this library: `Either.left` keeps the two apart.
+    return yield* webhooks
       .handle({ headers: request.headers, body }, (event, message) =>
         Effect.mapError(handler(event, message), Either.left)
       )
@@ -102,9 +87,8 @@ export const makeHttpApp = <E, R>(
             : Effect.logError("the handler of a webhook failed; its sender is told to deliver again", cause).pipe(
                 // Genuine by now: nothing is handled before that.
                 Effect.annotateLogs("webhook.id", request.headers["webhook-id"]),
-                Effect.as(answer("failed"))
+                Effect.as(failed)
               )
         )
       )
-    return outcome
   }).pipe(Effect.merge)

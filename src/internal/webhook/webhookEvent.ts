@@ -6,30 +6,17 @@ import * as Schema from "effect/Schema"
 import * as wire from "../protocol/jsonReaders.js"
 import { VideoId } from "../protocol/videoSchemas.js"
 
-// -----------------------------------------------------------------------------
-// models
-// -----------------------------------------------------------------------------
-
-/** What every event says. */
 interface EventFields {
   /** The event's own id, such as `evt_…`. A message has another, in `webhook-id`. */
   readonly id: string
-  /** `"event"`, unless the server says something else. */
+  /** `"event"`, unless the server sends something else. */
   readonly object: string
   readonly createdAt: DateTime.Utc | null
-  /** Everything else that the server said, under its own names. */
+  /** All other fields, under their own names. */
   readonly extra: { readonly [key: string]: unknown }
 }
 
-/**
- * A job has ended well. Only its id is sure: read the job, which is the truth about it.
- *
- * @since 0.1.0
- * @category models
- */
-export interface VideoCompletedEvent extends EventFields {
-  readonly _tag: "VideoCompleted"
-  readonly type: "video.completed"
+interface EndedFields extends EventFields {
   /** `data.id`. */
   readonly videoId: VideoId
   /** As it came. */
@@ -37,18 +24,25 @@ export interface VideoCompletedEvent extends EventFields {
 }
 
 /**
- * A job has ended as failed. Only its id is sure: the job itself says why.
+ * A job has completed. Only its id is certain: read the job for its state.
  *
  * @since 0.1.0
  * @category models
  */
-export interface VideoFailedEvent extends EventFields {
+export interface VideoCompletedEvent extends EndedFields {
+  readonly _tag: "VideoCompleted"
+  readonly type: "video.completed"
+}
+
+/**
+ * A job has failed. Only its id is certain: read the job for the reason.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideoFailedEvent extends EndedFields {
   readonly _tag: "VideoFailed"
   readonly type: "video.failed"
-  /** `data.id`. */
-  readonly videoId: VideoId
-  /** As it came. */
-  readonly data: { readonly [key: string]: unknown }
 }
 
 /**
@@ -62,9 +56,9 @@ export interface UnknownEvent extends EventFields {
   readonly _tag: "UnknownEvent"
   /** As the server sent it. */
   readonly type: string
-  /** `data.id` of an event whose type begins with `video.`, where that is an id. */
+  /** `data.id` if the type begins with `video.` and it is an id. */
   readonly videoId: VideoId | null
-  /** As it came; `null` where there was none. */
+  /** As it came; `null` if there was none. */
   readonly data: unknown
 }
 
@@ -85,10 +79,6 @@ export type VideoEvent = VideoCompletedEvent | VideoFailedEvent | UnknownEvent
  */
 export type VideoEventEncoded = { readonly [key: string]: unknown }
 
-// -----------------------------------------------------------------------------
-// parts
-// -----------------------------------------------------------------------------
-
 const known: ReadonlySet<string> = new Set(["id", "object", "created_at", "type", "data"])
 
 const tagOf = (type: string): VideoEvent["_tag"] =>
@@ -102,9 +92,11 @@ const videoIdOf = (type: string, data: unknown): VideoId | null => {
   return isVideoId(id) ? id : null
 }
 
-// -----------------------------------------------------------------------------
-// from self
-// -----------------------------------------------------------------------------
+const lacksVideoId = (type: string, data: unknown): boolean =>
+  tagOf(type) !== "UnknownEvent" && videoIdOf(type, data) === null
+
+/** As it would arrive: no `-0`. */
+const throughText = <A>(value: A): A => JSON.parse(JSON.stringify(value)) as A
 
 const anyObject: LazyArbitrary<wire.JsonObject> = (fc) =>
   fc
@@ -114,94 +106,61 @@ const anyObject: LazyArbitrary<wire.JsonObject> = (fc) =>
     )
     .map(throughText)
 
-/** As it would arrive: no `-0`. */
-const throughText = <A>(value: A): A => JSON.parse(JSON.stringify(value)) as A
+const JsonObject = Schema.declare(wire.isObject, { jsonSchema: { type: "object" }, arbitrary: () => anyObject })
 
-const JsonObject = Schema.declare(wire.isObject, {
-  identifier: "JsonObject",
-  jsonSchema: { type: "object" },
-  arbitrary: () => anyObject
-})
-
-const fields = {
+/** What is written; the rest of an event follows from it. */
+const Parts = Schema.Struct({
   id: Schema.NonEmptyString,
   object: Schema.NonEmptyString,
+  type: Schema.NonEmptyString,
   createdAt: Schema.NullOr(
     Schema.DateTimeUtcFromSelf.pipe(
       Schema.filter((time) => time.epochMillis > 0 && time.epochMillis <= wire.maxUnixMillis)
     )
   ),
+  data: Schema.Unknown,
   extra: JsonObject
-}
+})
 
-const EndedEvent = <Tag extends string, Type extends string>(tag: Tag, type: Type) =>
-  Schema.Struct({
-    ...fields,
-    _tag: Schema.Literal(tag),
-    type: Schema.Literal(type),
-    videoId: Schema.typeSchema(VideoId),
-    data: JsonObject
-  })
+const hasParts = Schema.is(Parts)
 
-const AnyEvent: Schema.Schema<VideoEvent> = Schema.Union(
-  EndedEvent("VideoCompleted", "video.completed"),
-  EndedEvent("VideoFailed", "video.failed"),
-  Schema.Struct({
-    ...fields,
-    _tag: Schema.Literal("UnknownEvent"),
-    type: Schema.NonEmptyString,
-    videoId: Schema.NullOr(Schema.typeSchema(VideoId)),
-    data: Schema.Unknown
-  })
-)
+/** The one cast: `VideoEventFromSelf` and `problemOf` check what it says. */
+const eventOf = (parts: typeof Parts.Type): VideoEvent =>
+  ({ _tag: tagOf(parts.type), ...parts, videoId: videoIdOf(parts.type, parts.data) }) as VideoEvent
 
-const VideoEventFromSelf: Schema.Schema<VideoEvent> = AnyEvent.pipe(
-  // An event says some things twice, and only `type` and `data` are written: the two have to agree.
-  Schema.filter((event) => event._tag === tagOf(event.type) && event.videoId === videoIdOf(event.type, event.data), {
+const VideoEventFromSelf = Schema.declare(
+  (value): value is VideoEvent => {
+    if (!hasParts(value) || lacksVideoId(value.type, value.data)) return false
+    const { _tag, videoId } = eventOf(value)
+    return Reflect.get(value, "_tag") === _tag && Reflect.get(value, "videoId") === videoId
+  },
+  {
+    identifier: "VideoEvent",
     arbitrary: () => (fc) => {
       const words = fc.string({ minLength: 1 })
       const named = fc.tuple(anyObject(fc), words.filter(isVideoId)).map(([rest, id]) => ({ ...rest, id }))
       const instant = fc.integer({ min: 1, max: wire.maxUnixMillis }).map((millis) => DateTime.unsafeMake(millis))
+      const typed = fc.oneof(
+        fc.tuple(fc.constantFrom("video.completed", "video.failed", "video.expired", "batch.completed"), named),
+        fc.tuple(words, fc.jsonValue().map(throughText))
+      )
+      const object = fc.oneof(fc.constant("event"), words)
       return fc
-        .record({
-          id: words,
-          object: fc.oneof(fc.constant("event"), words),
-          createdAt: fc.option(instant),
-          typed: fc.oneof(
-            fc.tuple(fc.constantFrom("video.completed", "video.failed", "video.expired", "batch.completed"), named),
-            fc.tuple(words, fc.jsonValue().map(throughText))
-          ),
-          extra: anyObject(fc)
-        })
-        .map(({ typed: [type, data], ...rest }) => madeOf({ ...rest, type, data }))
+        .record({ id: words, object, createdAt: fc.option(instant), typed, extra: anyObject(fc) })
+        .map(({ typed: [type, data], ...rest }) => eventOf({ ...rest, type, data }))
     }
-  })
+  }
 )
 
-/** With what follows from the rest. The one cast: what is put together here, `VideoEventFromSelf` checks. */
-const madeOf = (parts: {
-  readonly id: unknown
-  readonly object: string
-  readonly type: string
-  readonly createdAt: DateTime.Utc | null
-  readonly data: unknown
-  readonly extra: { readonly [key: string]: unknown }
-}): VideoEvent => ({ _tag: tagOf(parts.type), ...parts, videoId: videoIdOf(parts.type, parts.data) }) as VideoEvent
-
-// -----------------------------------------------------------------------------
-// the wire
-// -----------------------------------------------------------------------------
-
-/** What is missing for an event, or `null`. */
-const problemOf = (body: VideoEventEncoded): string | null => {
-  if (wire.id(body.id) === null) return "`id` must be a text that is not empty"
-  const type = wire.text(body.type)
-  if (type === null) return "`type` must be a text that is not empty"
-  return tagOf(type) !== "UnknownEvent" && videoIdOf(type, body.data) === null ? "`data.id` must be a video's id" : null
+const problemOf = ({ data, id, type }: VideoEventEncoded): string | null => {
+  if (wire.id(id) === null) return "`id` must be a text that is not empty"
+  if (wire.text(type) === null) return "`type` must be a text that is not empty"
+  return lacksVideoId(String(type), data) ? "`data.id` must be a video's id" : null
 }
 
 const fromWire = (body: VideoEventEncoded): VideoEvent => {
-  const extra: Array<readonly [string, unknown]> = Object.entries(body).filter(([key]) => !known.has(key))
+  const extra = Object.entries(body).filter(([key]) => !known.has(key))
+  /** A value that cannot be read is kept, to be written again. */
   const read = <A>(key: string, reader: (value: unknown) => A | null): A | null => {
     const raw = body[key]
     const value = reader(raw)
@@ -210,8 +169,8 @@ const fromWire = (body: VideoEventEncoded): VideoEvent => {
   }
   const millis = read("created_at", wire.unixMillis)
   const object = read("object", wire.text) ?? "event"
-  return madeOf({
-    id: wire.id(body.id),
+  return eventOf({
+    id: String(body.id),
     object,
     type: String(body.type),
     createdAt: millis === null ? null : DateTime.unsafeMake(millis),
@@ -220,22 +179,20 @@ const fromWire = (body: VideoEventEncoded): VideoEvent => {
   })
 }
 
-const toWire = (event: VideoEvent): VideoEventEncoded => {
-  const { createdAt, data, extra, id, object, type } = event
-  const field = (name: string, value: unknown, unread: unknown) =>
-    value === unread && Object.hasOwn(extra, name) ? extra[name] : value
+const toWire = ({ createdAt, data, extra, id, object, type }: VideoEvent): VideoEventEncoded => {
+  const unread = { object: "event", created_at: null, ...extra }
   return {
     ...extra,
     id,
-    object: field("object", object, "event"),
-    created_at: field("created_at", createdAt === null ? null : createdAt.epochMillis / 1000, null),
+    object: object === "event" ? unread.object : object,
+    created_at: createdAt === null ? unread.created_at : createdAt.epochMillis / 1000,
     type,
     data
   }
 }
 
 /**
- * The codec between the wire's JSON and `VideoEvent`. Decoding fails only where there is no object, no `id`, no `type`,
+ * The codec between the wire's JSON and `VideoEvent`. Decoding fails only if there is no object, no `id`, no `type`,
  * or no video's id in the `data` of a known type.
  *
  * @example

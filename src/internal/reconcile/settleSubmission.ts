@@ -1,0 +1,141 @@
+/** Settles a submission of an earlier process, whose outcome is unknown, by the server's list. Sends nothing but reads. */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { SubmissionPolicy } from "../config/policies.js"
+import type * as Errors from "../errors/errors.js"
+import type { SubmitOptions } from "../http/httpTypes.js"
+import type { CreateVideoRequest, ExtendVideoRequest } from "../protocol/requestSchemas.js"
+import { createRequest, extendRequest } from "../protocol/submissionRequests.js"
+import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
+import type { ListVideosError, VideosService } from "../videosTypes.js"
+import { type BaselineVerdict, judgeByBaseline, type NewestJobs, newestOfBaseline } from "./judgeByBaseline.js"
+import { margin, tolerance } from "./readNewestJobs.js"
+
+/**
+ * What is known of a submission whose process ended before its response was recorded.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SettleOptions<E = never, R = never> {
+  /** When its intent was recorded, before `baseline` was read. */
+  readonly begunAt: DateTime.Utc
+  /** When it was sent last. */
+  readonly sentAt: DateTime.Utc
+  /**
+   * The newest jobs of the server before it was first sent, newest first: twenty are enough. Empty if the server had none; `null`
+   * if the list could not be read.
+   */
+  readonly baseline: ReadonlyArray<string> | null
+  /** Returns those of the ids that other submissions have. Runs after each read of the list. */
+  readonly heldElsewhere: (ids: ReadonlyArray<string>) => Effect.Effect<Iterable<string>, E, R>
+  /** Other submissions whose outcome is unknown as well, or that are on their way. Runs after each read. Default: none. */
+  readonly openElsewhere?: Effect.Effect<ReadonlyArray<CreateVideoRequest | ExtendVideoRequest>, E, R> | undefined
+  /** The headers and the query that the submission was sent with, where the list needs them too. */
+  readonly options?: Pick<SubmitOptions, "extraHeaders" | "extraQuery"> | undefined
+}
+
+/**
+ * What became of a submission. `Made`: this is its job. `NotMade`: it certainly made none, so that sending it again is safe.
+ * `Unclear`: neither can be told (`detail`); `candidates` are the jobs that may be its own, the most likely first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SettledSubmission = BaselineVerdict
+
+/** Without a baseline on the list, older jobs are of before, whatever time zone the server's clock was set to. */
+const longestBack = 48 * 60 * 60_000
+
+/** The pause after the first read; it doubles after each, up to the lag. */
+const firstPause = 1000
+
+const readSince = (
+  videos: VideosService,
+  ids: ReadonlySet<string> | null,
+  begunAt: number,
+  options: SettleOptions["options"]
+): Effect.Effect<NewestJobs, ListVideosError> =>
+  Effect.suspend(() => {
+    const read: Array<VideoResource> = []
+    let gap: string | null = null
+    let last = Number.POSITIVE_INFINITY
+    const reachesBack = ({ videos: page }: VideoPage): boolean => {
+      for (const video of page) {
+        read.push(video)
+        const created = video.createdAt?.epochMillis
+        if (created === undefined) gap ??= "the list does not say when its jobs were made"
+        else {
+          if (created > last + tolerance) gap ??= "the list is not ordered by time, newest first"
+          last = created
+        }
+      }
+      const newest = ids === null ? undefined : newestOfBaseline(read, ids)
+      if (newest !== undefined) return last < (newest.createdAt?.epochMillis ?? Number.POSITIVE_INFINITY) - tolerance
+      return last < begunAt - (ids === null ? margin : longestBack)
+    }
+    return videos.listPages({ ...options, limit: 100, order: "desc" }).pipe(
+      Stream.takeUntil(reachesBack),
+      Stream.runDrain,
+      Effect.map((): NewestJobs => {
+        const isGone = ids !== null && ids.size > 0 && newestOfBaseline(read, ids) === undefined
+        return { videos: read, gap: gap ?? (isGone ? "the list leaves out the jobs that it had before" : null) }
+      })
+    )
+  })
+
+const submissionOf = (request: CreateVideoRequest | ExtendVideoRequest, options?: SubmitOptions) =>
+  "video" in request ? extendRequest(request, options) : createRequest(request, options)
+
+const defaults = {
+  listLag: Duration.seconds(30),
+  submitTimeout: Duration.seconds(60),
+  listTrusted: true,
+  listServed: true
+}
+
+/** @internal */
+export const settle = <E, R>(
+  videos: VideosService,
+  policy: Pick<SubmissionPolicy, keyof typeof defaults> | null,
+  request: CreateVideoRequest | ExtendVideoRequest,
+  options: SettleOptions<E, R>
+): Effect.Effect<SettledSubmission, Errors.InvalidRequestError | ListVideosError | E, R> =>
+  Effect.gen(function* () {
+    const { listLag, listServed, listTrusted, submitTimeout } = policy ?? defaults
+    const own = yield* submissionOf(request)
+    if (!listServed) return { _tag: "Unclear", candidates: [], detail: "This server has no list of jobs" } as const
+    const lag = Duration.toMillis(listLag)
+    const ids = options.baseline === null ? null : new Set(options.baseline)
+    const begunAt = DateTime.toEpochMillis(options.begunAt)
+    const sentAt = DateTime.toEpochMillis(options.sentAt)
+    const startedAt = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+    // A server that had not responded by the client's timeout may take as long again. An outage adds nothing to that.
+    const atMost = Duration.toMillis(submitTimeout)
+    const took = Math.min(Math.max(startedAt - sentAt, 0), atMost)
+    const until = Math.max(Math.min(startedAt, sentAt + atMost) + took, startedAt) + lag
+    const seen = new Map<string, VideoResource>()
+    for (let reads = 1, pause = firstPause; ; reads++, pause = Math.min(pause * 2, Math.max(lag, firstPause))) {
+      const list = yield* readSince(videos, ids, begunAt, options.options)
+      const held = new Set(yield* options.heldElsewhere(list.videos.map(({ id }) => id)))
+      const open = yield* Effect.flatMap(options.openElsewhere ?? Effect.succeed([]), (requests) =>
+        Effect.forEach(requests, (each) => submissionOf(each))
+      )
+      const verdict = judgeByBaseline(own, { begunAt, ids }, list, held, open, listTrusted)
+      if (verdict._tag === "Made") return verdict
+      if (verdict._tag === "Unclear") for (const video of verdict.candidates) seen.set(video.id, video)
+      const left = until - (yield* Effect.clockWith((clock) => clock.currentTimeMillis))
+      if (left <= 0 && reads >= 2) {
+        if (verdict._tag === "Unclear") return verdict
+        // A job that failed may be gone from the list, and was made all the same.
+        const listed = new Set<string>(list.videos.map(({ id }) => id))
+        const gone = [...seen.values()].filter(({ id }) => !held.has(id) && !listed.has(id))
+        if (gone.length === 0) return verdict
+        const detail = "a job that may be its own was on the list, and is there no more"
+        return { _tag: "Unclear", candidates: gone, detail } as const
+      }
+      yield* Effect.sleep(Math.min(pause, Math.max(left, 0)))
+    }
+  })

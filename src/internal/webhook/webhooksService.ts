@@ -1,0 +1,116 @@
+/** The service behind `Webhooks`: verifies a delivery, claims its message, runs the handler, publishes the event. */
+import type * as ConfigError from "effect/ConfigError"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as PubSub from "effect/PubSub"
+import type * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { checkConfig, finiteCount } from "../config/optionRules.js"
+import { WebhookReplayError, type WebhookStoreError } from "../errors/webhookErrors.js"
+import { withSpan } from "../http/spans.js"
+import { randomId } from "../randomId.js"
+import { memoryReplayStore, type WebhookReplayStore } from "./replayStore.js"
+import {
+  makeVerifier,
+  type VerifiedWebhook,
+  type WebhookRequest,
+  type WebhookVerifyError,
+  type WebhookVerifyOptions
+} from "./verifyDelivery.js"
+import type { VideoEvent } from "./webhookEvent.js"
+
+/**
+ * Everything that can be wrong with a delivery.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type WebhookError = WebhookVerifyError | WebhookReplayError | WebhookStoreError
+
+/**
+ * Deliveries, each message taken once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebhooksService {
+  /** `verifyWebhook` with the configured secrets. Takes nothing: the same delivery passes again. */
+  readonly verify: (request: WebhookRequest) => Effect.Effect<VerifiedWebhook, WebhookVerifyError>
+  /** Verifies a delivery and takes its message for good. For a program that cannot fail to handle it, or uses `events`. */
+  readonly receive: (request: WebhookRequest) => Effect.Effect<VideoEvent, WebhookError>
+  /**
+   * Verifies a delivery, claims its message, and runs the handler. The message is used up when the handler has
+   * succeeded; if it fails, dies or is interrupted, the claim is released, so that the sender's next delivery is taken.
+   */
+  readonly handle: <A, E, R>(
+    request: WebhookRequest,
+    handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | WebhookError, R>
+  /**
+   * Every event from the moment the stream is run, as soon as its message is claimed and before its handler runs: a
+   * message that is released and delivered again is emitted again. A slow reader delays nothing; one that falls
+   * behind by more than `WebhooksOptions.buffer` events loses the oldest. Ends with the layer.
+   */
+  readonly events: Stream.Stream<VideoEvent>
+  /** `events` as a queue that exists when this returns, so that nothing is missed between it and what is done next. */
+  readonly subscribe: Effect.Effect<Queue.Dequeue<VideoEvent>, never, Scope.Scope>
+}
+
+/**
+ * `WebhooksOptions` without those of `verifyWebhook`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WebhooksSettings<E = never, R = never> {
+  /** How many events are kept for each reader of `events`. Default: 256. */
+  readonly buffer?: number | undefined
+  /**
+   * Makes the store of the messages that were taken, once for each layer; what it requires, the layer requires. Default:
+   * `memoryReplayStore()`, which is for a single process: several that receive the same deliveries need one that they share.
+   */
+  readonly replayStore?: Effect.Effect<WebhookReplayStore, E, R> | undefined
+}
+
+/** @internal */
+export const makeWebhooks = <E, R>(
+  options: WebhookVerifyOptions & WebhooksSettings<E, R>
+): Effect.Effect<WebhooksService, ConfigError.ConfigError | E, R | Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* checkConfig(options, { buffer: finiteCount })
+    const verify = yield* makeVerifier(options)
+    const store = yield* options.replayStore ?? memoryReplayStore()
+    const events = yield* Effect.acquireRelease(PubSub.sliding<VideoEvent>(options.buffer ?? 256), PubSub.shutdown)
+
+    /** Gives the token of the claim. */
+    const claim = ({ event, messageId }: VerifiedWebhook) =>
+      Effect.suspend(() => {
+        const token = randomId()
+        return Effect.flatMap(store.claim(messageId, token), (reason) =>
+          reason === "claimed"
+            ? Effect.succeed(token)
+            : new WebhookReplayError({ reason, messageId, eventId: event.id })
+        )
+      })
+    const handle: WebhooksService["handle"] = (request, handler) =>
+      verify(request).pipe(
+        Effect.flatMap((message) =>
+          Effect.acquireUseRelease(
+            claim(message),
+            () => Effect.zipRight(PubSub.publish(events, message.event), handler(message.event, message)),
+            // What the handler did is done: a store that fails now changes nothing about it.
+            (token, exit) =>
+              Effect.catchAll(
+                Exit.isSuccess(exit)
+                  ? store.complete(message.messageId, token)
+                  : store.release(message.messageId, token),
+                (error) => Effect.logWarning(error.message)
+              )
+          )
+        ),
+        (self) => withSpan(self, "Webhooks.handle", () => ({}))
+      )
+    const receive = (request: WebhookRequest) => handle(request, Effect.succeed)
+    return { verify, receive, handle, events: Stream.fromPubSub(events), subscribe: PubSub.subscribe(events) }
+  })
