@@ -1,4 +1,4 @@
-/** A request's fields, in the protocol's own words, as the body that a server takes. */
+/** Encodes a request's fields as the body that the server accepts. */
 import * as HttpBody from "@effect/platform/HttpBody"
 import type { Dialect } from "../protocol/dialect.js"
 import * as wire from "../protocol/jsonReaders.js"
@@ -7,7 +7,7 @@ import { newForm, textParts } from "./multipart.js"
 
 const encoder = new TextEncoder()
 
-/** A form has texts only. An object of texts is written as `video[id]`, as the protocol's own clients do; anything else as JSON. */
+/** A form has texts only. An object of texts is encoded as `video[id]`, as the protocol's own clients do; anything else as JSON. */
 export const formFields = (fields: wire.JsonObject): { readonly [name: string]: string } =>
   Object.fromEntries(
     Object.entries(fields).flatMap(([name, value]): ReadonlyArray<readonly [string, string]> => {

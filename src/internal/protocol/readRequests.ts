@@ -13,7 +13,7 @@ const isVideo = (body: unknown): boolean =>
   wire.isObject(body) && body.object === "video" && typeof body.status === "string" && body.status !== ""
 
 const requestsWithId =
-  (kind: "read" | "remove", more: Pick<VideosCall, "isAnswer" | "route"> = {}) =>
+  (kind: "read" | "remove", more: Pick<VideosCall, "acceptsErrorBody" | "route"> = {}) =>
   (
     dialect: Dialect,
     operation: Errors.Operation,
@@ -29,7 +29,7 @@ const requestsWithId =
   }
 
 /** `GET /videos/{id}`, also on behalf of another operation. */
-export const retrieveRequest = requestsWithId("read", { isAnswer: isVideo, route: "retrieveVideo" })
+export const retrieveRequest = requestsWithId("read", { acceptsErrorBody: isVideo, route: "retrieveVideo" })
 
 /** `DELETE /videos/{id}`. */
 export const deleteRequest = requestsWithId("remove")
