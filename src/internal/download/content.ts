@@ -268,5 +268,5 @@ const embeddedContent = (
     }
   )
   // There is no response: what follows goes by the length.
-  return Effect.as(call.options?.onResponse?.(meta) ?? Effect.void, { ...meta, route, scrub: (text) => text, stream })
+  return Effect.as(call.options?.onResponse?.(meta) ?? Effect.void, { ...meta, route, redact: (text) => text, stream })
 }
