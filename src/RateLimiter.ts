@@ -25,7 +25,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { withDeadline } from "./internal/http/deadline.js"
+import { withTimeout } from "./internal/http/deadline.js"
 import { currentMonotonicMillis } from "./internal/monotonicClock.js"
 import type { RequestLimiter } from "./internal/rate/budgetTypes.js"
 
@@ -90,7 +90,7 @@ export const make = (
     const alone = Effect.orDie(own.consume(turn))
     let askAgainAt = Number.NEGATIVE_INFINITY
 
-    const ask = withDeadline(
+    const ask = withTimeout(
       shared.consume(turn),
       storeTimeout,
       () => new RateLimiter.RateLimitStoreError({ message: `no answer within ${Duration.format(storeTimeout)}` })

@@ -22,10 +22,9 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { snapshotOf } from "./internal/download/contentSource.js"
 import { type DownloadedFile, type DownloadToFileError, downloadToFile } from "./internal/download/downloadToFile.js"
-import { exclusively } from "./internal/download/pathLock.js"
+import { exclusively } from "./internal/download/reserveFile.js"
 import { checkFree, resolveTarget } from "./internal/download/targetFile.js"
 import { listen, type Report, type TransferProgress } from "./internal/download/transferProgress.js"
-import { writeThrough } from "./internal/download/writeInPlace.js"
 import { ofJob } from "./internal/errors/ofJob.js"
 import type { ResponseMeta } from "./internal/http/httpTypes.js"
 import { backoff } from "./internal/http/retryPolicy.js"
@@ -150,14 +149,14 @@ export const downloadVideoToFile = (
   path: string,
   options: DownloadToFileOptions = {}
 ): Effect.Effect<DownloadedFile, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> => {
-  const { onProgress, progressInterval } = options
+  const { onProgress } = options
   const problem = checkDownload(options)
   if (problem !== null) return Effect.fail(problem)
-  if (onProgress === undefined) return run(video, path, options, () => {})
+  if (onProgress === undefined) return download(video, path, options, () => {})
   return Effect.scoped(
     Effect.gen(function* () {
-      const { flush, report } = yield* listen(onProgress, progressInterval)
-      const file = yield* run(video, path, options, report)
+      const { flush, report } = yield* listen(onProgress, options.progressInterval)
+      const file = yield* download(video, path, options, report)
       yield* flush
       return file
     })
@@ -166,37 +165,44 @@ export const downloadVideoToFile = (
 
 // internal
 
-const run = (
+const download = (
   video: string | { readonly id: string },
   name: string,
   options: DownloadToFileOptions,
   report: Report
 ): Effect.Effect<DownloadedFile, DownloadToFileError, Videos | FileSystem.FileSystem | Path.Path> => {
   const id = typeof video === "string" ? video : video.id
-  const { contentGrace, extraHeaders, extraQuery, idleTimeout, onResponse, timeout, variant } = options
+  const {
+    contentGrace,
+    extraHeaders,
+    extraQuery,
+    idleTimeout,
+    onResponse,
+    overwrite = false,
+    timeout,
+    variant
+  } = options
   const snapshot = snapshotOf(video) ?? undefined
-  const content = { contentGrace, extraHeaders, extraQuery, idleTimeout, onResponse, snapshot, timeout, variant }
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const videos = yield* Videos
-    const overwrite = options.overwrite ?? false
     const target = yield* resolveTarget(fs, path, name, options.directory)
     yield* checkFree(fs, target, overwrite)
     const plan = {
+      videos,
+      fs,
+      path,
       id,
       target,
       overwrite,
       resume: options.resume ?? true,
-      content,
+      content: { contentGrace, extraHeaders, extraQuery, idleTimeout, onResponse, snapshot, timeout, variant },
       retry: options.retry ?? defaultDownloadRetry,
-      maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes")
+      maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "5 minutes"),
+      report
     }
-    const saving = exclusively(fs, target, id, () =>
-      target.isRegular
-        ? downloadToFile({ videos, fs, path }, plan, report)
-        : writeThrough({ videos, fs }, { id, target, content }, report)
-    )
+    const saving = exclusively(fs, target, id, () => downloadToFile(plan))
     const saved = hubOf(videos)?.whileOpen(saving) ?? saving
     const { file, total } = yield* withSpan(saved, "Videos.downloadToFile", () =>
       spanOf("download_video", { "video.id": id })

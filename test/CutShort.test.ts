@@ -113,7 +113,7 @@ for (const { client, layer } of clients) {
           Effect.provide(videosOver(server, {}, layer))
         )
         expect(error).toMatchObject({ _tag: "TransportError", reason: "exchange", isTransient: true })
-        expect(error.message).toContain("the clip is cut short: its `moov` ends 9 bytes further on")
+        expect(error.message).toContain("the clip is truncated: its `moov` ends 9 bytes further on")
         expect(Buffer.concat(got).equals(headOf)).toBe(true)
       })
     )

@@ -4,7 +4,8 @@ import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Redacted, Stream } from "effect"
 import { type ContentOptions, downloadVideo } from "effect-videos"
 import { downloadVideoToFile } from "effect-videos/Transfer"
-import { headLength, signatureOf } from "../src/internal/download/mediaSignature.js"
+import { signatureOf } from "../src/internal/download/inspectContent.js"
+import { signatureLength } from "../src/internal/protocol/mediaType.js"
 import { json, type Reply, routes, serve } from "./support/server.js"
 import { makeFolder } from "./support/transfer.js"
 import { job, videosOver } from "./support/videos.js"
@@ -115,7 +116,8 @@ const gather = (server: { readonly baseUrl: string }, options?: ContentOptions) 
     Effect.provide(videosOver(server))
   )
 
-const signature = (bytes: Uint8Array) => signatureOf(bytes.subarray(0, headLength), bytes.length <= headLength)
+const signature = (bytes: Uint8Array) =>
+  signatureOf(bytes.subarray(0, signatureLength), bytes.length <= signatureLength)
 
 describe("the first bytes of a body", () => {
   it.each(clips)("are those of a clip: %s", (_, bytes) => {
@@ -126,14 +128,14 @@ describe("the first bytes of a body", () => {
     "tell the same however they come: %s",
     (_, bytes) => {
       const whole = signature(bytes)
-      for (let length = 1; length <= Math.min(headLength, bytes.length); length++) {
+      for (let length = 1; length <= Math.min(signatureLength, bytes.length); length++) {
         const early = signatureOf(bytes.subarray(0, length), false)
         if (early !== null) {
           expect(early).toEqual(whole)
           return
         }
       }
-      expect(bytes.length).toBeLessThan(headLength)
+      expect(bytes.length).toBeLessThan(signatureLength)
     }
   )
 })

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
-import { exclusively, type Reserved } from "../internal/download/pathLock.js"
+import { exclusively, type ReservedFile } from "../internal/download/reserveFile.js"
 import { writeError } from "../internal/download/targetFile.js"
 import type * as Errors from "../internal/errors/errors.js"
 import { ofJob } from "../internal/errors/ofJob.js"
@@ -141,7 +141,7 @@ export const continueVideo = <E = never, R = never>(
     yield* createRequest({ prompt, seconds, model, size, extraBody }, options.submit)
     yield* checkWaits(options, options.submit)
     const target = yield* place(path, options)
-    const byHand = (reserved: Reserved) =>
+    const byHand = (reserved: ReservedFile) =>
       working(target, options, (work) =>
         Effect.gen(function* () {
           yield* enter("prepare", options)
@@ -174,7 +174,7 @@ export const continueVideo = <E = never, R = never>(
 /** Runs `onUpdate` with each snapshot and returns the last one. The path's lock file names the job before that. */
 const last = <E, R, E2, R2>(
   updates: Stream.Stream<VideoResource, E, R>,
-  { submitted }: Reserved,
+  { submitted }: ReservedFile,
   { onUpdate }: ContinueVideoOptions<E2, R2>
 ): Effect.Effect<Option.Option<VideoResource>, E | E2 | Errors.VideoFailedError, R | R2> => {
   const noted = Stream.tap(updates, ({ id }) => submitted(id))
@@ -187,7 +187,7 @@ const last = <E, R, E2, R2>(
 }
 
 /** The extension's job, completed; nothing if the server serves no extensions. A read of a job may be refused so, too. */
-const extend = <E, R>(request: ExtendVideoRequest, reserved: Reserved, options: ContinueVideoOptions<E, R>) => {
+const extend = <E, R>(request: ExtendVideoRequest, reserved: ReservedFile, options: ContinueVideoOptions<E, R>) => {
   const extension = Stream.catchSome(extendAndWatch(request, options), (error) =>
     error._tag === "OperationUnsupportedError" && error.operation === "extendVideo"
       ? Option.some(Stream.empty)

@@ -6,10 +6,16 @@ import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
-import { syncFile } from "../internal/download/partialFile.js"
-import { exclusively } from "../internal/download/pathLock.js"
-import { checkFree, publish, resolveTarget, type Target, writeError } from "../internal/download/targetFile.js"
-import { writeStream } from "../internal/download/writeInPlace.js"
+import { exclusively } from "../internal/download/reserveFile.js"
+import {
+  checkFree,
+  publish,
+  resolveTarget,
+  syncFile,
+  type Target,
+  writeError,
+  writeInPlace
+} from "../internal/download/targetFile.js"
 import * as Errors from "../internal/errors/errors.js"
 import { ofJob } from "../internal/errors/ofJob.js"
 import { spanOf, withSpan } from "../internal/http/spans.js"
@@ -268,7 +274,7 @@ export const finish = (
     const bytes = yield* syncFile(fs, part)
     yield* target.isRegular
       ? publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
-      : writeStream(fs, target, Stream.mapError(fs.stream(part), writeError(part)))
+      : writeInPlace(fs, target, Stream.mapError(fs.stream(part), writeError(part)))
     return { path: target.path, bytes, seconds, segment: job } satisfies JoinedVideo
   }).pipe((self) => (job === null ? self : Effect.mapError(self, ofJob(job.id))))
 

@@ -3,6 +3,7 @@ import * as Headers from "@effect/platform/Headers"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { Dispatcher } from "@effect/platform-node/Undici"
 import * as Effect from "effect/Effect"
+import { asyncWithTimeout } from "../internal/http/deadline.js"
 import { BodyCollector, isOk } from "../internal/http/responseBody.js"
 import { exchangeFailed, type SendOptions, type SendWhole, type WholeResponse } from "../internal/http/transport.js"
 
@@ -78,7 +79,7 @@ export const undiciTransport =
   (dispatcher: Dispatcher): SendWhole =>
   (request, url, body, options) =>
     Effect.withFiberRuntime((fiber) =>
-      Effect.async((resume) => {
+      asyncWithTimeout(options.timeout, (resume) => {
         const onFailure = (cause: unknown) => resume(Effect.fail(exchangeFailed(request, cause)))
         const exchange = new Exchange(options, (response) => resume(Effect.succeed(response)), onFailure)
         const path = url.indexOf("/", url.indexOf("://") + 3)
@@ -95,7 +96,7 @@ export const undiciTransport =
               method: request.method,
               headers: request.headers,
               body,
-              // The timeouts are above the transport.
+              // The timeout is above: undici's own count from other moments.
               headersTimeout: 0,
               bodyTimeout: 0
             },
@@ -104,6 +105,6 @@ export const undiciTransport =
         } catch (cause) {
           onFailure(cause)
         }
-        return Effect.sync(() => exchange.abort())
+        return () => exchange.abort()
       })
     )

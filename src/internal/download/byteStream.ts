@@ -1,21 +1,7 @@
-/** Limits on the bytes of a download: idle timeout, size, and whether the clip is truncated. */
-import type * as Chunk from "effect/Chunk"
-import type * as Duration from "effect/Duration"
+/** Limits on the bytes of a download: size, and whether the clip is truncated. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { withDeadline } from "../http/deadline.js"
 import { makeTruncationCheck } from "./containerCheck.js"
-
-/** Fails once the source emits nothing for `timeout`. Time that the consumer takes does not count. */
-export const withIdleTimeout = <A, E, E2>(
-  self: Stream.Stream<A, E>,
-  timeout: Duration.Duration,
-  onIdle: () => E2
-): Stream.Stream<A, E | E2> =>
-  Stream.fromPull(
-    Effect.map(Stream.toPull(self), (pull) => withDeadline(pull, timeout, () => Option.some<E | E2>(onIdle())))
-  )
 
 /** Fails before it emits more than `limit` bytes, and at the end of a whole clip whose container says that bytes are missing. */
 export const withLimit = <E, E2, E3>(
@@ -23,27 +9,23 @@ export const withLimit = <E, E2, E3>(
   options: {
     readonly limit: number
     readonly onTooLong: () => E2
-    /** Whether it begins at the beginning, and goes to the end. */
+    /** Whether these are all bytes of the clip. */
     readonly isWhole: boolean
     readonly onTruncated: (detail: string) => E3
   }
 ): Stream.Stream<Uint8Array, E | E2 | E3> =>
   Stream.suspend(() => {
-    let left = options.limit
-    const truncation = options.isWhole ? makeTruncationCheck() : null
-    const limited = Stream.mapChunksEffect(
-      self,
-      (chunks: Chunk.Chunk<Uint8Array>): Effect.Effect<Chunk.Chunk<Uint8Array>, E2> => {
-        for (const bytes of chunks) {
-          left -= bytes.byteLength
-          truncation?.take(bytes)
-        }
-        return left < 0 ? Effect.failSync(options.onTooLong) : Effect.succeed(chunks)
+    const check = options.isWhole ? makeTruncationCheck() : null
+    let received = 0
+    const limited = Stream.mapChunksEffect(self, (chunks) => {
+      for (const bytes of chunks) {
+        check?.take(bytes, received)
+        received += bytes.byteLength
       }
-    )
-    if (truncation === null) return limited
+      return received > options.limit ? Effect.failSync(options.onTooLong) : Effect.succeed(chunks)
+    })
     const end = Stream.suspend(() => {
-      const detail = truncation.missing()
+      const detail = check?.missing(received) ?? null
       return detail === null ? Stream.empty : Stream.fail(options.onTruncated(detail))
     })
     return Stream.concat(limited, end)

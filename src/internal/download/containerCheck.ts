@@ -1,50 +1,28 @@
 /**
- * Whether a clip is all there, by its own account: a `Content-Length` that is too small looks like the end of the clip to
- * every HTTP client. Films and WebP pictures say at their outermost level how long each part of them is.
+ * Whether a clip is complete by its own container: a `Content-Length` that is too small looks like the end of the clip to
+ * every HTTP client. Films and WebP pictures state the length of each of their outermost parts.
  *
- * Only what is certain counts. A part that ends beyond the last byte is cut; so is an MP4 that ends before its `moov` or its
- * first `mdat` has come. What follows the parts, what has no length, and unknown formats are taken as they are.
+ * Only what is certain counts: a part that ends beyond the last byte, and an MP4 without `moov` or without `mdat`. What follows
+ * the parts, parts without a length, and unknown formats are accepted.
  */
 
-/** A place in a file at which the length of a part is said. */
-export interface Walk {
-  /** Where it is. */
-  readonly at: number
-  /** So many bytes of it have to be there to go on. */
-  readonly need: number
-  readonly format: "unknown" | "boxes" | "elements" | "riff"
-  /** The part that ends here. */
-  readonly after: string
-  readonly hasIndex: boolean
-  readonly hasMedia: boolean
+interface Part {
+  readonly name: string
+  readonly size: number
 }
-
-/** @internal */
-export const begin: Walk = { at: 0, need: 8, format: "unknown", after: "", hasIndex: false, hasMedia: false }
 
 /** No header is longer. */
 export const longestHeader = 16
+const shortestHeader = 8
 
-// ISO/IEC 14496-12 and the QuickTime file format: what is found at the outermost level. Anything else there may be text that
-// appended to the film, and four letters of it would be taken for a length.
-const openers = new Set([
-  "ftyp",
-  "styp",
-  "moov",
-  "mdat",
-  "moof",
-  "wide",
-  "free",
-  "skip",
-  "pnot",
-  "sidx",
-  "emsg",
-  "prft"
-])
-const boxes = new Set([...openers, "meta", "uuid", "mfra", "ssix", "pdin", "imda"])
-/** `meta` has pictures (HEIF, AVIF), which may be in it too. */
-const indexes = new Set(["moov", "moof", "meta"])
-const media = new Set(["mdat", "imda", "meta"])
+// ISO/IEC 14496-12 and QuickTime, at the outermost level. Anything else there may be text that was appended to the film, and
+// four letters of it would be taken for a length.
+const boxes: ReadonlySet<string> = new Set(
+  "ftyp styp moov mdat moof wide free skip pnot sidx emsg prft meta uuid mfra ssix pdin imda".split(" ")
+)
+/** `meta` has the index and the media of pictures (HEIF, AVIF). */
+const indexes = ["moov", "moof", "meta"]
+const media = ["mdat", "imda", "meta"]
 
 /** EBML's own element, and those that WebM (RFC 9559) has beside it. */
 const elements: { readonly [id: number]: string } = {
@@ -54,109 +32,108 @@ const elements: { readonly [id: number]: string } = {
   191: "CRC-32"
 }
 
+const viewOf = (header: Uint8Array): DataView => new DataView(header.buffer, header.byteOffset, header.byteLength)
 const tagAt = (header: Uint8Array, at: number): string => String.fromCharCode(...header.subarray(at, at + 4))
 
-const viewOf = (header: Uint8Array): DataView => new DataView(header.buffer, header.byteOffset, header.byteLength)
+/** `null`: the parts end here. `"short"`: the header is not complete. */
+type ReadPart = (header: Uint8Array) => Part | "short" | null
 
-/**
- * The next place, by the `need` bytes that are at this one; the same place again, where it takes more of them; `null` where
- * the walk ends.
- */
-export const step = (walk: Walk, header: Uint8Array): Walk | null => {
-  switch (walk.format) {
-    case "unknown": {
-      // Text may have four letters of a part where a part has them: its length would be of letters, too.
-      if (header.subarray(0, 4).every((byte) => byte >= 0x20 && byte < 0x7f) && tagAt(header, 0) !== "RIFF") return null
-      if (openers.has(tagAt(header, 4))) return stepBox({ ...walk, format: "boxes" }, header)
-      if (viewOf(header).getUint32(0) === 0x1a45dfa3) return stepElement({ ...walk, format: "elements" }, header)
-      return tagAt(header, 0) === "RIFF" ? { ...walk, format: "riff", need: 12 } : null
-    }
-    case "boxes":
-      return stepBox(walk, header)
-    case "elements":
-      return stepElement(walk, header)
-    case "riff": {
-      // An AVI may have several of them, and one that was not closed has no length.
-      if (walk.after !== "" || tagAt(header, 8) !== "WEBP") return null
-      return { ...walk, at: walk.at + 8 + viewOf(header).getUint32(4, true), need: 8, after: "RIFF" }
-    }
-  }
-}
-
-const stepBox = (walk: Walk, header: Uint8Array): Walk | null => {
+const readBox: ReadPart = (header) => {
   const view = viewOf(header)
-  const type = tagAt(header, 4)
-  if (!boxes.has(type)) return null
-  const short = view.getUint32(0)
-  if (short === 1 && header.length < 16) return { ...walk, need: 16 }
-  const size = short === 1 ? view.getUint32(8) * 2 ** 32 + view.getUint32(12) : short
+  const name = tagAt(header, 4)
+  if (!boxes.has(name)) return null
+  const isLong = view.getUint32(0) === 1
+  if (isLong && header.length < 16) return "short"
+  const size = isLong ? Number(view.getBigUint64(8)) : view.getUint32(0)
   // 0: to the end of the file, wherever that is.
-  if (size < (short === 1 ? 16 : 8)) return null
-  return {
-    ...walk,
-    at: walk.at + size,
-    need: 8,
-    after: type,
-    hasIndex: walk.hasIndex || indexes.has(type),
-    hasMedia: walk.hasMedia || media.has(type)
-  }
+  return size < (isLong ? 16 : 8) ? null : { name, size }
 }
 
-const stepElement = (walk: Walk, header: Uint8Array): Walk | null => {
+const readElement: ReadPart = (header) => {
   const view = viewOf(header)
   const id = view.getUint8(0) >= 0x80 ? view.getUint8(0) : view.getUint32(0)
-  const from = id < 0x100 ? 1 : 4
   const name = elements[id]
   if (name === undefined) return null
-  const first = view.getUint8(from)
-  // The zeros before its first one say how many bytes a length has beside the first.
-  const more = Math.clz32(first) - 24
+  const from = id < 0x100 ? 1 : 4
+  // The zeros before the first one are the number of further bytes of the length.
+  const more = Math.clz32(view.getUint8(from)) - 24
   if (more > 7) return null
-  const need = from + 1 + more
-  if (header.length < need) return { ...walk, need }
-  let size = first & (0x7f >> more)
-  let isOpen = size === 0x7f >> more
-  for (let at = from + 1; at < need; at++) {
-    const byte = view.getUint8(at)
-    size = size * 256 + byte
-    isOpen &&= byte === 0xff
-  }
-  // All ones: it ends where it ends. One that is shorter than a header here is worth none.
-  if (isOpen || need + size < 8) return null
-  return { ...walk, at: walk.at + need + size, need: 8, after: name }
+  const end = from + 1 + more
+  if (header.length < end) return "short"
+  const mask = 0x7f >> more
+  const digits = Array.from(header.subarray(from, end), (byte, index) => (index === 0 ? byte & mask : byte))
+  // All ones: its end is not stated.
+  if (digits.every((byte, index) => byte === (index === 0 ? mask : 0xff))) return null
+  const size = end + digits.reduce((sum, byte) => sum * 256 + byte, 0)
+  return size < shortestHeader ? null : { name, size }
 }
 
-/** What is missing in a file of so many bytes, in which the walk came to this place; `null` where nothing certainly is. */
-export const missing = ({ after, at, format, hasIndex, hasMedia, need }: Walk, length: number): string | null => {
-  if (at > length) return `its \`${after}\` ends ${at - length} bytes further on`
-  // The beginning of a header tells what it is the beginning of, and that the rest is not there.
-  if (need > 8 && length > at) return "it ends within the length of a part"
-  if (format !== "boxes" || (hasIndex && hasMedia)) return null
-  return hasIndex ? "it has no `mdat`" : "it has no `moov`"
+/** An AVI may have several `RIFF` parts, and one that was not closed has no length. */
+const readWebP: ReadPart = (header) =>
+  tagAt(header, 0) !== "RIFF"
+    ? null
+    : header.length < 12
+      ? "short"
+      : tagAt(header, 8) === "WEBP"
+        ? { name: "RIFF", size: 8 + viewOf(header).getUint32(4, true) }
+        : null
+
+const readerOf = (header: Uint8Array): ReadPart => {
+  if (tagAt(header, 0) === "RIFF") return readWebP
+  if (viewOf(header).getUint32(0) === 0x1a45dfa3) return readElement
+  // Text may have four letters where a box has its type: its length would be of letters, too.
+  return header.subarray(0, 4).every((byte) => byte >= 0x20 && byte < 0x7f) ? () => null : readBox
 }
 
-/** Follows a clip as it comes, and keeps no more of it than a header. */
+/** Follows a clip from part to part, and keeps no more of it than a header. */
 export const makeTruncationCheck = () => {
   const header = new Uint8Array(longestHeader)
-  let walk: Walk | null = begin
-  let length = 0
+  const names = new Set<string>()
+  let readPart: ReadPart | null = null
+  let last = ""
+  /** Where the next part begins, and how much of its header is here. */
+  let at = 0
   let filled = 0
+  let isOver = false
+  let isShort = false
+
+  const advance = (): void => {
+    const held = header.subarray(0, filled)
+    readPart ??= readerOf(held)
+    const part = readPart(held)
+    if (part === null) isOver = true
+    else if (part === "short") isShort = true
+    else {
+      last = part.name
+      names.add(last)
+      at += part.size
+      header.copyWithin(0, Math.min(part.size, filled))
+      filled = Math.max(0, filled - part.size)
+    }
+  }
+
   return {
-    take: (bytes: Uint8Array): void => {
-      const start = length
-      length += bytes.byteLength
-      while (walk !== null && walk.at + filled < length) {
-        const from = walk.at + filled - start
-        const part = bytes.subarray(from, from + walk.need - filled)
+    /** The position of the next byte to be read; `null` if no more are of use. */
+    next: (): number | null => (isOver ? null : at + filled),
+    /** Takes bytes of the clip, of which the first is at `start`. */
+    take: (bytes: Uint8Array, start: number): void => {
+      while (!isOver && at + filled - start < bytes.byteLength) {
+        const from = at + filled - start
+        const part = bytes.subarray(from, from + longestHeader - filled)
         header.set(part, filled)
         filled += part.byteLength
-        if (filled < walk.need) return
-        const next: Walk | null = step(walk, header.subarray(0, filled))
-        if (next?.at !== walk.at) filled = 0
-        walk = next
+        if (filled === longestHeader) advance()
       }
     },
-    /** What is missing, should this have been all. */
-    missing: (): string | null => (walk === null ? null : missing(walk, length))
+    /** What is missing if the clip has this length; `null` if nothing certainly is. */
+    missing: (length: number): string | null => {
+      while (!isOver && !isShort && filled >= shortestHeader) advance()
+      if (isOver) return null
+      if (isShort) return "it ends within the length of a part"
+      if (at > length) return `its \`${last}\` ends ${at - length} bytes further on`
+      const has = (name: string) => names.has(name)
+      if (readPart !== readBox || (indexes.some(has) && media.some(has))) return null
+      return indexes.some(has) ? "it has no `mdat`" : "it has no `moov`"
+    }
   }
 }

@@ -4,20 +4,18 @@ import type * as Path from "@effect/platform/Path"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Errors from "../errors/errors.js"
 import { type FileError, IncompleteDownloadError } from "../errors/fileErrors.js"
 import type { ResponseMeta } from "../http/httpTypes.js"
-import { retryDelays } from "../http/retryPolicy.js"
+import { retrying } from "../http/retryPolicy.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
 import { phaseOf } from "../protocol/videoSchemas.js"
 import type { DownloadVideoError, VideosService } from "../videosTypes.js"
-import { missingIn, openPart, readPart, removeNote, saveNote, syncFile, writeNote } from "./partialFile.js"
+import { missingIn, type Note, openPart, readPart, removeNote, savePart, writeNote } from "./partialFile.js"
 import { lengthOf, type ResponseHeaders, rangeOf, sameVersion, unsatisfied, validatorOf } from "./rangeHeaders.js"
-import { checkFree, publish, type Target, writeError } from "./targetFile.js"
+import { checkFree, publish, syncFile, type Target, writeError, writeInPlace } from "./targetFile.js"
 import type { Report } from "./transferProgress.js"
 
 /** What `downloadVideoToFile` may fail with. */
@@ -25,6 +23,9 @@ export type DownloadToFileError = DownloadVideoError | FileError | IncompleteDow
 
 /** What a download needs, resolved from its options. */
 export interface DownloadPlan {
+  readonly videos: VideosService
+  readonly fs: FileSystem.FileSystem
+  readonly path: Path.Path
   readonly id: string
   readonly target: Target
   readonly overwrite: boolean
@@ -32,6 +33,7 @@ export interface DownloadPlan {
   readonly content: ContentOptions
   readonly retry: Schedule.Schedule<unknown, DownloadToFileError>
   readonly maxRetryAfter: Duration.Duration
+  readonly report: Report
 }
 
 /**
@@ -61,48 +63,84 @@ export interface Transferred {
 /** The server cannot continue the partial file: the next request asks for everything. */
 class StartOver extends Data.TaggedError("StartOver") {}
 
+/** The content, with the latest response beside it. */
+const openContent = ({ content, id, videos }: DownloadPlan, range: { readonly [name: string]: string } = {}) => {
+  const latest: { response: ResponseMeta | null } = { response: null }
+  const stream = videos.content(id, {
+    ...content,
+    // The length of a compressed response is not that of the file.
+    extraHeaders: { "accept-encoding": "identity", ...content.extraHeaders, ...range },
+    onResponse: (response) => {
+      latest.response = response
+      return content.onResponse === undefined ? Effect.void : content.onResponse(response)
+    }
+  })
+  return { latest, stream }
+}
+
+const incompleteError = (
+  { id: videoId }: DownloadPlan,
+  fields: { readonly part: string; readonly received: number; readonly total: number | null },
+  detail: string,
+  cause?: unknown
+) =>
+  new IncompleteDownloadError({
+    operation: "downloadVideo",
+    videoId,
+    ...fields,
+    detail,
+    ...(cause === undefined ? {} : { cause })
+  })
+
 /** Downloads to `plan.target`, whose lock the caller holds. */
-export const downloadToFile = (
-  services: {
-    readonly videos: VideosService
-    readonly fs: FileSystem.FileSystem
-    readonly path: Path.Path
-  },
-  plan: DownloadPlan,
-  report: Report
-): Effect.Effect<Transferred, DownloadToFileError> =>
+export const downloadToFile = (plan: DownloadPlan): Effect.Effect<Transferred, DownloadToFileError> =>
+  plan.target.isRegular ? downloadToPart(plan) : downloadInPlace(plan)
+
+/** To a device or a named pipe. A break after the first byte is an error: written bytes cannot be taken back. */
+const downloadInPlace = (plan: DownloadPlan): Effect.Effect<Transferred, DownloadToFileError> =>
   Effect.gen(function* () {
-    const { fs, path, videos } = services
-    const { content, id, target } = plan
-    const contentKey = { videoId: id, variant: content.variant ?? "" }
+    const { path } = plan.target
+    const { latest, stream } = openContent(plan)
+    const totalOf = () => lengthOf(latest.response?.headers ?? {})
+    let bytes = 0
+    const counted = Stream.tap(stream, ({ byteLength }) =>
+      Effect.sync(() => {
+        bytes += byteLength
+        plan.report({ transferred: bytes, total: totalOf(), resumedFrom: 0, done: false })
+      })
+    )
+    yield* writeInPlace(plan.fs, plan.target, counted)
+    const total = totalOf()
+    if (bytes === 0) return yield* incompleteError(plan, { part: path, received: 0, total }, "it is empty")
+    const etag = latest.response?.headers["etag"] ?? null
+    return { file: { path, bytes, videoId: plan.id, resumedFrom: 0, etag }, total }
+  })
+
+const downloadToPart = (plan: DownloadPlan): Effect.Effect<Transferred, DownloadToFileError> =>
+  Effect.gen(function* () {
+    const { content, fs, id, report, target } = plan
     yield* checkFree(fs, target, plan.overwrite)
-    const left = plan.resume ? Option.getOrNull(yield* readPart(fs, target, contentKey)) : null
+    const contentKey = { videoId: id, variant: content.variant ?? "" }
+    const left = plan.resume ? yield* readPart(fs, target, contentKey) : null
 
     /** Bytes in the partial file, of the version that `validator` names. */
-    let offset = left?.size ?? 0
+    let offset = left?.bytes ?? 0
     let validator = left?.note.validator ?? null
     let etag = left?.note.etag ?? null
     let total = left?.note.total ?? null
     let resumedFrom = offset
+    let furthest = offset
     let isOpened = false
     /** The length at which the container said the last time that the clip is truncated. */
     let truncatedAt: number | null = null
     let isTruncatedAgain = false
 
-    const reportProgress = () => report({ transferred: offset, total, resumedFrom, done: false })
     const incomplete = (detail: string, cause?: DownloadVideoError) =>
-      new IncompleteDownloadError({
-        operation: "downloadVideo",
-        videoId: id,
-        part: target.part,
-        received: offset,
-        total,
-        detail,
-        ...(cause === undefined ? {} : { cause })
-      })
-
-    const open = (position: number): Effect.Effect<FileSystem.File, FileError, Scope.Scope> =>
-      Effect.tap(openPart(fs, target, position), () => {
+      incompleteError(plan, { part: target.part, received: offset, total }, detail, cause)
+    const noteOf = (): Note | null => (validator === null ? null : { ...contentKey, validator, etag, total })
+    const reportProgress = () => report({ transferred: offset, total, resumedFrom, done: false })
+    const open = () =>
+      Effect.tap(openPart(fs, target, offset), () => {
         isOpened = true
         reportProgress()
       })
@@ -116,29 +154,29 @@ export const downloadToFile = (
         total = length
         etag = headers["etag"] ?? null
         validator = validatorOf(headers)
-        const file = yield* open(0)
-        if (validator !== null) yield* writeNote(fs, target, { ...contentKey, validator, etag, total })
+        const file = yield* open()
+        const note = noteOf()
+        if (note !== null) yield* writeNote(fs, target, note)
         return file
       })
 
-    /** Decides by status code and headers where the bytes go. `requested`: the offset in the `Range` header, if there was one. */
+    /** Opens the partial file where the response's bytes belong. `requested`: the offset in the `Range` header, if there was one. */
     const accept = (requested: number | null, response: ResponseMeta | null) =>
       Effect.gen(function* () {
         const headers: ResponseHeaders = response?.headers ?? {}
         if (response?.status !== 206) return yield* startOver(headers, lengthOf(headers))
         const range = rangeOf(headers)
-        if (range === null || range.start !== (requested ?? 0)) {
-          return yield* requested === null
-            ? incomplete(`it sent ${headers["content-range"] ?? "a part that is not named"}, asked for everything`)
-            : new StartOver()
+        if (requested === null) {
+          if (range?.start === 0) return yield* startOver(headers, range.total)
+          return yield* incomplete(
+            `it sent ${headers["content-range"] ?? "a part that is not named"}, asked for everything`
+          )
         }
-        if (requested === null) return yield* startOver(headers, range.total)
-        const isOther = total !== null && range.total !== null && total !== range.total
-        if (isOther || !sameVersion(headers, validator, total !== null && total === range.total)) {
-          return yield* new StartOver()
-        }
+        const isOther = total !== null && range?.total != null && total !== range.total
+        const isSame = sameVersion(headers, validator, total !== null && total === range?.total)
+        if (range?.start !== requested || isOther || !isSame) return yield* new StartOver()
         total ??= range.total
-        return yield* open(offset)
+        return yield* open()
       })
 
     const write = (file: FileSystem.File, bytes: Uint8Array) =>
@@ -157,55 +195,41 @@ export const downloadToFile = (
       }).pipe(Effect.uninterruptible)
 
     /** One request. The partial file keeps its bytes, whatever the result. */
-    const attempt = Effect.suspend(() => {
-      const requested = offset > 0 && validator !== null ? offset : null
-      let response: ResponseMeta | null = null
+    const request = Effect.suspend(() => {
+      const requested = validator !== null && offset > 0 ? offset : null
+      const range =
+        validator === null || requested === null ? {} : { range: `bytes=${requested}-`, "if-range": validator }
+      const { latest, stream } = openContent({ ...plan, content: { ...content, retry: false } }, range)
       let file: FileSystem.File | null = null
-      let hasBytes = false
-      const options: ContentOptions = {
-        ...content,
-        retry: false,
-        extraHeaders: {
-          // The length of a compressed response is not that of the file.
-          "accept-encoding": "identity",
-          ...content.extraHeaders,
-          ...(requested === null || validator === null ? {} : { range: `bytes=${requested}-`, "if-range": validator })
-        },
-        onResponse: (meta) => {
-          response = meta
-          return content.onResponse === undefined ? Effect.void : content.onResponse(meta)
-        }
-      }
       const opened = Effect.suspend(() =>
         file !== null
           ? Effect.succeed(file)
-          : Effect.tap(accept(requested, response), (it) => {
+          : Effect.tap(accept(requested, latest.response), (it) => {
               file = it
             })
       )
       // Read ahead of the disk: bytes that wait in a socket are lost when the connection breaks.
-      const bytes = Stream.bufferChunks(videos.content(id, options), { capacity: 16 })
-      return Stream.runForEach(bytes, (chunk) => {
-        hasBytes = true
-        return file === null ? Effect.flatMap(opened, (it) => write(it, chunk)) : write(file, chunk)
-      }).pipe(
+      return Stream.bufferChunks(stream, { capacity: 16 }).pipe(
+        Stream.runForEach((bytes) => Effect.flatMap(opened, (it) => write(it, bytes))),
         Effect.zipRight(opened),
-        Effect.flatMap(() => {
-          if (total !== null && offset < total) return incomplete(`it ended after ${offset} bytes`)
-          return offset === 0 ? incomplete("it is empty") : Effect.void
-        }),
+        Effect.zipRight(
+          Effect.suspend(() => {
+            if (total !== null && offset < total) return incomplete(`it ended after ${offset} bytes`)
+            return offset === 0 ? incomplete("it is empty") : Effect.void
+          })
+        ),
         Effect.scoped,
         Effect.catchTag("BadRequestError", (error): Effect.Effect<void, Errors.BadRequestError | StartOver> => {
           if (requested === null) return error
-          const isComplete =
-            error.status === 416 &&
-            unsatisfied(response?.headers) === offset &&
-            sameVersion(response?.headers ?? {}, validator, false)
-          return isComplete ? Effect.void : new StartOver()
+          const headers = latest.response?.headers ?? {}
+          const isWhole =
+            error.status === 416 && unsatisfied(headers) === offset && sameVersion(headers, validator, false)
+          return isWhole ? Effect.void : new StartOver()
         }),
         // A connection that breaks after the last byte is no failure.
         Effect.catchIf(
-          (error) => error._tag !== "StartOver" && isRetryable(error) && hasBytes && offset === total,
+          (error) =>
+            error._tag !== "StartOver" && isRetryable(error) && file !== null && offset > 0 && offset === total,
           () => Effect.void
         )
       )
@@ -219,43 +243,36 @@ export const downloadToFile = (
       const detail = yield* missingIn(fs, target)
       if (detail === null) return
       total = null
-      if (validator !== null) yield* writeNote(fs, target, { ...contentKey, validator, etag, total })
       isTruncatedAgain = truncatedAt === offset
       truncatedAt = offset
       return yield* incomplete(`it is cut short: ${detail}`)
     })
 
-    const download = Effect.suspend(() => {
-      const policy = { schedule: plan.retry, maxRetryAfter: plan.maxRetryAfter }
-      let nextDelay = retryDelays(policy)
-      let furthest = offset
-      const loop: Effect.Effect<void, DownloadToFileError> = Effect.suspend(() => {
-        isTruncatedAgain = false
-        return Effect.catchAll(Effect.zipRight(attempt, checkContainer), (error) => {
-          if (error._tag === "StartOver") {
-            validator = null
-            return loop
-          }
-          // If the server sends the same bytes twice and no more, it has no more.
-          if (!isRetryable(error) || isTruncatedAgain) return Effect.fail(error)
-          if (offset > furthest) {
-            furthest = offset
-            nextDelay = retryDelays(policy)
-          }
-          return Effect.flatMap(nextDelay(error), (millis) => {
-            if (millis !== null) return Effect.zipRight(Effect.sleep(millis), loop)
-            const isFinal = furthest === 0 || error._tag === "IncompleteDownloadError"
-            return Effect.fail(isFinal ? error : incomplete(error.message, error))
-          })
-        })
+    const attempt: Effect.Effect<void, DownloadToFileError> = Effect.zipRight(request, checkContainer).pipe(
+      Effect.catchTag("StartOver", () => {
+        validator = null
+        return attempt
       })
-      return loop
-    })
+    )
+    const download = retrying(attempt, {
+      schedule: plan.retry,
+      maxRetryAfter: plan.maxRetryAfter,
+      // If the server sends the same bytes twice and no more, it has no more.
+      mayRetry: (error) => isRetryable(error) && !isTruncatedAgain,
+      hasProgress: () => {
+        const before = furthest
+        furthest = Math.max(furthest, offset)
+        return furthest > before
+      }
+    }).pipe(
+      Effect.mapError((error) =>
+        isRetryable(error) && furthest > 0 && error._tag !== "IncompleteDownloadError"
+          ? incomplete(error.message, error)
+          : error
+      )
+    )
 
-    const isComplete =
-      total !== null &&
-      offset === total &&
-      (yield* Effect.match(checkContainer, { onFailure: () => false, onSuccess: () => true }))
+    const isComplete = total !== null && offset === total && (yield* Effect.isSuccess(checkContainer))
     yield* (isComplete ? Effect.void : download).pipe(
       Effect.zipRight(syncFile(fs, target.part)),
       // Another program may have written to the file.
@@ -263,16 +280,8 @@ export const downloadToFile = (
         (size) => size === offset,
         (size) => incomplete(`the file has ${size} bytes, ${offset} were written to it`)
       ),
-      Effect.zipRight(publish(fs, path, target, plan.overwrite)),
-      Effect.onError(() => {
-        if (!isOpened && !isComplete) return Effect.void
-        if (offset === 0) {
-          return Effect.zipRight(Effect.ignore(removeNote(fs, target)), Effect.ignore(fs.remove(target.part)))
-        }
-        return validator === null
-          ? Effect.void
-          : Effect.ignore(saveNote(fs, target, { ...contentKey, validator, etag, total }, offset))
-      })
+      Effect.zipRight(publish(fs, plan.path, target, plan.overwrite)),
+      Effect.onError(() => (isOpened ? savePart(fs, target, noteOf(), offset) : Effect.void))
     )
     return { file: { path: target.path, bytes: offset, videoId: id, resumedFrom, etag }, total }
   })

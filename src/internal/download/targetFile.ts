@@ -1,10 +1,12 @@
-/** The path that a download is saved under: checked before the request, given to the file when it is complete. */
-import * as PlatformError from "@effect/platform/Error"
+/** The path that a clip is saved at: checked before the request, given to the file once it is complete. */
+import type { PlatformError } from "@effect/platform/Error"
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
-import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { FileError } from "../errors/fileErrors.js"
 
 const operation = "downloadVideo"
@@ -16,135 +18,90 @@ export interface Target {
   readonly part: string
   readonly note: string
   readonly lock: string
-  /** A file beside it. */
-  readonly directoryOf: (name: string) => string
   /** The same for every spelling of the path. */
   readonly key: string
   /** What is there; `null` for nothing. */
   readonly type: FileSystem.File.Type | null
-  /** Whether there is a file or nothing. Bytes go straight into anything else: a device or a named pipe is not replaced. */
+  /** `false` for a device or a named pipe, which is written to and not replaced. */
   readonly isRegular: boolean
 }
 
 /** @internal */
 export const writeError =
   (path: string) =>
-  (cause: PlatformError.PlatformError): FileError =>
+  (cause: PlatformError): FileError =>
     new FileError({ operation, reason: "write", path, cause })
 
 /** @internal */
-export const isMissing = (error: PlatformError.PlatformError): boolean =>
-  error._tag === "SystemError" && error.reason === "NotFound"
+export const hasReason =
+  (reason: "NotFound" | "AlreadyExists") =>
+  (error: PlatformError | FileError): boolean =>
+    error._tag === "SystemError" && error.reason === reason
 
-/** @internal */
-export const isAlreadyThere = (error: PlatformError.PlatformError): boolean =>
-  error._tag === "SystemError" && error.reason === "AlreadyExists"
+const isMissing = hasReason("NotFound")
+const isAlreadyThere = hasReason("AlreadyExists")
 
-// -----------------------------------------------------------------------------
-// paths
-// -----------------------------------------------------------------------------
-
-const special: ReadonlySet<string> = new Set(["CharacterDevice", "BlockDevice", "FIFO", "Socket"])
-
-/** More links in a row than this are a loop, as on Linux. */
-const mostLinks = 40
-
-/** What a symbolic link names, which need not be there. */
-const followed = (
-  fs: FileSystem.FileSystem,
-  path: Pick<Path.Path, "dirname" | "resolve">,
-  name: string,
-  left = mostLinks
-): Effect.Effect<string, PlatformError.PlatformError> =>
+/** What a symbolic link names, which need not be there. A loop of links has failed before. */
+const followLinks = (fs: FileSystem.FileSystem, path: Path.Path, name: string): Effect.Effect<string, PlatformError> =>
   Effect.matchEffect(fs.readLink(name), {
-    // It is no link, or nothing; whether it can be written is found out later.
     onFailure: () => Effect.succeed(name),
     onSuccess: (to) =>
-      left === 0
-        ? Effect.fail(bad(name, `${name} leads to itself`))
-        : Effect.flatMap(fs.realPath(path.dirname(name)), (parent) =>
-            followed(fs, path, path.resolve(parent, to), left - 1)
-          )
+      Effect.flatMap(fs.realPath(path.dirname(name)), (parent) => followLinks(fs, path, path.resolve(parent, to)))
   })
 
-/** The names, or why none are written to. A `directory` is not left: not by `..`, nor through a link inside it. */
+/** Resolves the path, or says why no file is written there. A `directory` is not left: not by `..`, nor through a link in it. */
 export const resolveTarget = (
   fs: FileSystem.FileSystem,
-  { dirname, isAbsolute, join, basename, relative, resolve, sep }: Path.Path,
-  path: string,
+  path: Path.Path,
+  name: string,
   directory: string | undefined
 ): Effect.Effect<Target, FileError> =>
   Effect.gen(function* () {
-    const refuse = (problem: FileError["problem"], named = path) =>
-      new FileError({ operation, reason: "invalidPath", path: named, directory: directory ?? null, problem })
+    const refuse = (problem: FileError["problem"], refused = name) =>
+      new FileError({ operation, reason: "invalidPath", path: refused, directory: directory ?? null, problem })
     const leaves = (from: string, to: string): boolean => {
-      const way = relative(from, to)
-      return way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way)
+      const way = path.relative(from, to)
+      return way === ".." || way.startsWith(`..${path.sep}`) || path.isAbsolute(way)
     }
-    if (path === "" || `${path}${directory ?? ""}`.includes("\u0000")) return yield* refuse("characters")
-    if (directory !== undefined && isAbsolute(path)) return yield* refuse("absolute")
-    const base = resolve(directory ?? "")
-    const named = resolve(base, path)
+    if (name === "" || `${name}${directory ?? ""}`.includes("\u0000")) return yield* refuse("characters")
+    if (directory !== undefined && path.isAbsolute(name)) return yield* refuse("absolute")
+    const base = path.resolve(directory ?? "")
+    const named = path.resolve(base, name)
     if (directory !== undefined && leaves(base, named)) return yield* refuse("outside")
-    if (/[/\\]$/.test(path) || /^\.{0,2}$/.test(basename(path)) || named === base) return yield* refuse("directory")
-    const type = Option.getOrNull(
-      yield* Effect.map(fs.stat(named), (info) => Option.some(info.type)).pipe(
-        Effect.catchIf(isMissing, () => Effect.succeedNone),
-        Effect.mapError(writeError(named))
-      )
+    if (/[/\\]$/.test(name) || /^\.{0,2}$/.test(path.basename(name)) || named === base)
+      return yield* refuse("directory")
+    const type = yield* Effect.map(fs.stat(named), (info) => info.type).pipe(
+      Effect.catchIf(isMissing, () => Effect.succeed(null)),
+      Effect.mapError(writeError(named))
     )
     if (type === "Socket") return yield* refuse("socket")
-    const isRegular = type === null || !special.has(type)
+    const isRegular = type !== "CharacterDevice" && type !== "BlockDevice" && type !== "FIFO"
     // `/dev/stdout` is a link to what has no name; a given directory is not left, whatever a link leads to.
     const final =
       isRegular || directory !== undefined
-        ? yield* Effect.mapError(followed(fs, { dirname, resolve }, named), writeError(named))
+        ? yield* Effect.mapError(followLinks(fs, path, named), writeError(named))
         : named
-    const parent = yield* Effect.mapError(fs.realPath(dirname(final)), writeError(final))
+    const parent = yield* Effect.mapError(fs.realPath(path.dirname(final)), writeError(final))
     if (directory !== undefined) {
       const home = yield* Effect.mapError(fs.realPath(base), writeError(final))
       if (leaves(home, parent)) return yield* refuse("outside")
     }
-    const info = yield* Effect.mapError(fs.stat(parent), writeError(final))
-    if (info.type !== "Directory") return yield* writeError(final)(bad(parent, `${parent} is no directory`))
-    const directoryOf = (name: string) => join(dirname(final), name)
-    const part = directoryOf(`${shortened(basename(final))}.part`)
+    const part = path.join(path.dirname(final), `${shortened(path.basename(final))}.part`)
     const [note, lock] = [`${part}.json`, `${part}.lock`]
-    for (const name of isRegular ? [part, note, lock] : []) {
+    for (const beside of isRegular ? [part, note, lock] : []) {
       // Written through a link, bytes would land wherever it points.
-      if (Option.isSome(yield* Effect.option(fs.readLink(name)))) {
-        return yield* refuse("symlink", name)
-      }
+      if (yield* Effect.isSuccess(fs.readLink(beside))) return yield* refuse("symlink", beside)
     }
-    return { path: final, part, note, lock, directoryOf, key: join(parent, basename(final)), type, isRegular }
+    return { path: final, part, note, lock, key: path.join(parent, path.basename(final)), type, isRegular }
   })
 
-/** Bytes that a file's name may have on the file systems of today. */
-const longestName = 255
+/** A name to which `.part.json` can be added: file systems take 255 bytes. */
+const shortened = (name: string): string =>
+  new TextEncoder().encode(`${name}.part.json`).byteLength <= 255
+    ? name
+    : `${Array.from(name).slice(0, 50).join("")}~${(Hash.string(name) >>> 0).toString(16)}`
 
-const bytesOf = (text: string): number => new TextEncoder().encode(text).byteLength
-
-/** A name to which `.part.json` can be added: where that would be too long, its beginning and a checksum of all of it. */
-const shortened = (name: string): string => {
-  if (bytesOf(`${name}.part.json`) <= longestName) return name
-  let start = ""
-  for (const character of name) {
-    if (bytesOf(start + character) > 200) break
-    start += character
-  }
-  return `${start}~${(Hash.string(name) >>> 0).toString(16).padStart(8, "0")}`
-}
-
-const bad = (path: string, description: string) =>
-  new PlatformError.SystemError({
-    reason: "BadResource",
-    module: "FileSystem",
-    method: "open",
-    pathOrDescriptor: path,
-    description
-  })
-
-/** Whether the final name is free, or may be replaced. Into a pipe or a terminal is written without replacing anything. */
+/** Fails unless the path is free or its file may be replaced. A pipe or a terminal is written to without replacing anything. */
 export const checkFree = (
   fs: FileSystem.FileSystem,
   { path }: Target,
@@ -152,21 +109,22 @@ export const checkFree = (
 ): Effect.Effect<void, FileError> =>
   Effect.matchEffect(fs.stat(path), {
     onFailure: (error) => (isMissing(error) ? Effect.void : Effect.fail(writeError(path)(error))),
-    onSuccess: ({ type }): Effect.Effect<void, FileError> =>
-      type === "Directory"
-        ? Effect.fail(new FileError({ operation, reason: "invalidPath", path, problem: "directory" }))
-        : overwrite || type === "FIFO" || type === "CharacterDevice"
-          ? Effect.void
-          : Effect.fail(new FileError({ operation, reason: "exists", path }))
+    onSuccess: ({ type }): Effect.Effect<void, FileError> => {
+      if (type === "Directory") return new FileError({ operation, reason: "invalidPath", path, problem: "directory" })
+      const isFree = overwrite || type === "FIFO" || type === "CharacterDevice"
+      return isFree ? Effect.void : new FileError({ operation, reason: "exists", path })
+    }
   })
 
-// -----------------------------------------------------------------------------
-// publishing
-// -----------------------------------------------------------------------------
+/** Syncs a file to disk; returns its length. */
+export const syncFile = (fs: FileSystem.FileSystem, path: string): Effect.Effect<number, FileError> =>
+  Effect.gen(function* () {
+    const file = yield* fs.open(path, { flag: "r+" })
+    yield* file.sync
+    return Number((yield* file.stat).size)
+  }).pipe(Effect.scoped, Effect.mapError(writeError(path)))
 
-/**
- * Gives the partial file its final name, atomically. Without `overwrite`, a file that has appeared meanwhile is not replaced.
- */
+/** Gives the partial file its final name, atomically. Without `overwrite`, a file that has appeared meanwhile is not replaced. */
 export const publish = (
   fs: FileSystem.FileSystem,
   { dirname }: Path.Path,
@@ -174,31 +132,54 @@ export const publish = (
   overwrite: boolean
 ): Effect.Effect<void, FileError> =>
   Effect.gen(function* () {
-    const { part, path } = target
+    const { note, part, path } = target
     yield* checkFree(fs, target, overwrite)
-    yield* overwrite ? Effect.mapError(fs.rename(part, path), writeError(path)) : linkExclusively(fs, target)
+    // A rename replaces an existing file; a hard link does not.
+    const named = overwrite
+      ? fs.rename(part, path)
+      : Effect.zipRight(linkOrRename(fs, target), fs.remove(part, { force: true }))
+    yield* Effect.mapError(named, (error) =>
+      isAlreadyThere(error) ? new FileError({ operation, reason: "exists", path }) : writeError(path)(error)
+    )
     // Some systems do not open directories; they sync the new name at a time of their own.
     yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(dirname(path), { flag: "r" }), (file) => file.sync)))
-    yield* Effect.ignore(fs.remove(target.note, { force: true }))
+    yield* Effect.ignore(fs.remove(note, { force: true }))
   }).pipe(Effect.uninterruptible)
 
 /**
- * A rename replaces an existing file; a hard link does not. On file systems without hard links (FAT, exFAT, some network
- * drives), an empty file is created exclusively, and the rename replaces that.
+ * On file systems without hard links (FAT, exFAT, some network drives), an empty file is created exclusively, and the rename
+ * replaces that.
  */
-const linkExclusively = (fs: FileSystem.FileSystem, { part, path }: Target): Effect.Effect<void, FileError> => {
-  const exists = () => new FileError({ operation, reason: "exists", path })
-  const failed = (error: PlatformError.PlatformError) => (isAlreadyThere(error) ? exists() : writeError(path)(error))
-  const renamed = Effect.scoped(fs.open(path, { flag: "wx" })).pipe(
-    Effect.mapError(failed),
-    Effect.zipRight(
-      Effect.tapError(Effect.mapError(fs.rename(part, path), writeError(path)), () =>
-        Effect.ignore(fs.remove(path, { force: true }))
+const linkOrRename = (fs: FileSystem.FileSystem, { part, path }: Target): Effect.Effect<void, PlatformError> =>
+  Effect.catchIf(
+    fs.link(part, path),
+    (error) => !isAlreadyThere(error),
+    () =>
+      Effect.zipRight(
+        Effect.scoped(fs.open(path, { flag: "wx" })),
+        Effect.tapError(fs.rename(part, path), () => Effect.ignore(fs.remove(path, { force: true })))
       )
+  )
+
+/**
+ * Opens a device or a named pipe to append, because a pipe has no positions. Opening a pipe waits for a reader, in a thread that
+ * would keep the process from ending: an interruption opens a reader for a moment.
+ */
+const openInPlace = (fs: FileSystem.FileSystem, { path, type }: Target) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const file = Scope.extend(fs.open(path, { flag: type === "BlockDevice" ? "r+" : "a" }), yield* Effect.scope)
+      const opening = yield* Effect.forkDaemon(file)
+      const reader = type === "FIFO" ? fs.open(path, { flag: "r+" }) : Effect.void
+      const settled = Effect.scoped(Effect.zipRight(reader, Fiber.await(opening)))
+      return yield* Effect.onInterrupt(restore(Fiber.join(opening)), () => Effect.ignore(settled))
+    })
+  )
+
+/** Writes a stream to a device or a named pipe. */
+export const writeInPlace = <E, R>(fs: FileSystem.FileSystem, target: Target, bytes: Stream.Stream<Uint8Array, E, R>) =>
+  Effect.scoped(
+    Effect.flatMap(Effect.mapError(openInPlace(fs, target), writeError(target.path)), (file) =>
+      Stream.runForEach(bytes, (chunk) => Effect.mapError(file.writeAll(chunk), writeError(target.path)))
     )
   )
-  return Effect.matchEffect(fs.link(part, path), {
-    onSuccess: () => Effect.mapError(fs.remove(part), writeError(part)),
-    onFailure: (error) => (isAlreadyThere(error) ? Effect.fail(exists()) : renamed)
-  })
-}

@@ -27,35 +27,28 @@ export interface TransferProgress {
 /** Reports progress; never waits. */
 export type Report = (progress: TransferProgress) => void
 
-/** @internal */
-export const defaultInterval: Duration.DurationInput = "100 millis"
-
-/** Holds the newest report only, so that a slow handler neither gets stale reports nor delays the transfer. */
-export const makeMailbox = <E>(interval: Duration.DurationInput | undefined) =>
+/**
+ * Runs a handler in its own fiber with the newest report only, so that a slow handler neither gets stale reports nor delays the
+ * transfer; `flush` waits until it has handled the last one.
+ */
+export const listen = (
+  onProgress: (progress: TransferProgress) => Effect.Effect<void>,
+  interval: Duration.DurationInput = "100 millis"
+): Effect.Effect<{ readonly report: Report; readonly flush: Effect.Effect<void> }, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const mailbox = yield* Mailbox.make<TransferProgress, E>({ capacity: 1, strategy: "sliding" })
+    const mailbox = yield* Mailbox.make<TransferProgress>({ capacity: 1, strategy: "sliding" })
     const clock = yield* Effect.clock
-    const every = Duration.toMillis(interval ?? defaultInterval)
     let last = Number.NEGATIVE_INFINITY
     let transferred = 0
     const report: Report = (progress) => {
       const now = monotonicMillis(clock)
       // Always reported: the first, the last, and a start-over.
-      if (!progress.done && now - last < every && progress.transferred >= transferred) return
+      const isDue = progress.done || now - last >= Duration.toMillis(interval) || progress.transferred < transferred
+      if (!isDue) return
       last = now
       transferred = progress.transferred
       mailbox.unsafeOffer(progress)
     }
-    return { mailbox, report }
-  })
-
-/** Runs a handler in its own fiber with the newest report; `flush` waits until it has handled the last one. */
-export const listen = (
-  onProgress: (progress: TransferProgress) => Effect.Effect<void>,
-  interval: Duration.DurationInput | undefined
-): Effect.Effect<{ readonly report: Report; readonly flush: Effect.Effect<void> }, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { mailbox, report } = yield* makeMailbox<never>(interval)
     const fiber = yield* Effect.forkScoped(Stream.runForEach(Mailbox.toStream(mailbox), onProgress))
     return { report, flush: Effect.zipRight(mailbox.end, Fiber.join(fiber)) }
   })

@@ -42,7 +42,10 @@ export const clientTransport = (httpClient: HttpClient.HttpClient): Transport =>
   return {
     open: execute,
     send: (request, options) =>
-      Effect.flatMap(execute(request, options), (response) => readBody(response, options.limits))
+      Effect.timeout(
+        Effect.flatMap(execute(request, options), (response) => readBody(response, options.limits)),
+        options.timeout
+      )
   }
 }
 

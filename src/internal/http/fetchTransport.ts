@@ -5,6 +5,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Limits } from "../config/configTypes.js"
 import { fetchOptions } from "./clientTransport.js"
+import { asyncWithTimeout } from "./deadline.js"
 import { BodyCollector, isOk } from "./responseBody.js"
 import { exchangeFailed, type SendWhole, type WholeResponse } from "./transport.js"
 
@@ -34,19 +35,24 @@ const readBody = async (response: Response, limits: Limits): Promise<WholeRespon
 /** The options of a call's own context come before those of `layer`, the context of the layer. */
 export const fetchTransport =
   (layer: Context.Context<never>): SendWhole =>
-  (request, url, body, { isForeign, limits, onSend }) =>
+  (request, url, body, { isForeign, limits, onSend, timeout }) =>
     Effect.withFiberRuntime((fiber) => {
       const given = ({ key }: { readonly key: string }) =>
         fiber.currentContext.unsafeMap.get(key) ?? layer.unsafeMap.get(key)
       const fetch: typeof globalThis.fetch = given(FetchHttpClient.Fetch) ?? globalThis.fetch
       const init = fetchOptions(given(FetchHttpClient.RequestInit), isForeign)
-      return Effect.tryPromise({
-        try: async (signal) => {
-          const headers = mergeHeaders(init.headers, request.headers)
-          onSend()
-          const options = { ...init, method: request.method, headers, body: body as BodyInit | null, signal }
-          return readBody(await fetch(url, options), limits)
-        },
-        catch: (cause) => exchangeFailed(request, cause)
+      const exchange = async (signal: AbortSignal): Promise<WholeResponse> => {
+        const headers = mergeHeaders(init.headers, request.headers)
+        onSend()
+        const options = { ...init, method: request.method, headers, body: body as BodyInit | null, signal }
+        return readBody(await fetch(url, options), limits)
+      }
+      return asyncWithTimeout(timeout, (resume) => {
+        const controller = new AbortController()
+        exchange(controller.signal).then(
+          (response) => resume(Effect.succeed(response)),
+          (cause) => resume(Effect.fail(exchangeFailed(request, cause)))
+        )
+        return () => controller.abort()
       })
     })

@@ -29,6 +29,8 @@ export interface RetryPolicy<E> {
   readonly maxRetryAfter: Duration.Duration
   /** Whether another attempt may succeed and does no harm. Default: every error. */
   readonly mayRetry?: ((error: E) => boolean) | undefined
+  /** Whether the failed attempt got further than all before it: then the schedule restarts. Default: never. */
+  readonly hasProgress?: (() => boolean) | undefined
 }
 
 /**
@@ -72,7 +74,8 @@ export const retrying = <A, E, R>(attempt: Effect.Effect<A, E, R>, policy: Retry
   Effect.suspend(() => {
     let next: Stepper<E> | null = null
     const run: Effect.Effect<A, E, R> = Effect.catchAll(attempt, (error) => {
-      next ??= retryDelays(policy)
+      const isFurther = policy.hasProgress?.() === true
+      if (next === null || isFurther) next = retryDelays(policy)
       return Effect.flatMap(next(error), (millis) =>
         millis === null ? Effect.fail(error) : Effect.zipRight(Effect.sleep(millis), run)
       )

@@ -11,6 +11,8 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
+import type * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Stream from "effect/Stream"
@@ -20,6 +22,8 @@ import type { Limits } from "../config/configTypes.js"
 export interface SendOptions {
   /** How much of the body is read. */
   readonly limits: Limits
+  /** From the start of the request to the end of the body. */
+  readonly timeout: Duration.Duration
   /** To another origin than the server's: options of the client that identify the caller stay behind. */
   readonly isForeign: boolean
   /** Runs before the first byte of the request may leave this machine. */
@@ -45,21 +49,24 @@ export interface OpenResponse extends ResponseHead {
   readonly stream: Stream.Stream<Uint8Array, HttpClientError.HttpClientError>
 }
 
+/** What a transport fails with. */
+export type SendError = HttpClientError.HttpClientError | Cause.TimeoutException
+
+/** One of the two functions of a transport. */
+export type Send<A> = (
+  request: HttpClientRequest.HttpClientRequest,
+  options: SendOptions
+) => Effect.Effect<A, SendError>
+
 /** @internal */
 export interface Transport {
   /**
    * Sends a request and reads the body up to its limit. The body of an error status may break off: the part that came is its
    * text.
    */
-  readonly send: (
-    request: HttpClientRequest.HttpClientRequest,
-    options: SendOptions
-  ) => Effect.Effect<WholeResponse, HttpClientError.HttpClientError>
-  /** Sends a request and hands over its body. */
-  readonly open: (
-    request: HttpClientRequest.HttpClientRequest,
-    options: SendOptions
-  ) => Effect.Effect<OpenResponse, HttpClientError.HttpClientError>
+  readonly send: Send<WholeResponse>
+  /** Sends a request and hands over its body. The timeout is the caller's: it does not end with the head. */
+  readonly open: Send<OpenResponse>
 }
 
 /** `send` for a request whose body is in memory, or that has none. */
@@ -68,7 +75,7 @@ export type SendWhole = (
   url: string,
   body: Uint8Array | null,
   options: SendOptions
-) => Effect.Effect<WholeResponse, HttpClientError.HttpClientError>
+) => Effect.Effect<WholeResponse, SendError>
 
 const sendKey = Symbol.for("effect-videos/SendWhole")
 

@@ -1,7 +1,6 @@
 /** The live `VideosHttp`: budget, timeout, redirects, spans and retries around a transport, once for all transports. */
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -10,12 +9,13 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { VideosConfigService } from "../config/configTypes.js"
-import { withIdleTimeout, withLimit } from "../download/byteStream.js"
+import { withLimit } from "../download/byteStream.js"
 import { lengthOf, rangeOf } from "../download/rangeHeaders.js"
 import * as Errors from "../errors/errors.js"
+import { monotonicMillis } from "../monotonicClock.js"
 import { makeBudget, type Outcome, withPermit } from "../rate/requestBudget.js"
 import { clientTransport, discard, readBody } from "./clientTransport.js"
-import { type Deadline, startDeadline, withDeadline } from "./deadline.js"
+import { withTimeout } from "./deadline.js"
 import type { VideosByteResponse, VideosCall, VideosHttpError, VideosHttpService, VideosResponse } from "./httpTypes.js"
 import { makePrepare, makeWithQuery, redactedNames } from "./prepareRequest.js"
 import { makeResponseReader } from "./readResponse.js"
@@ -25,14 +25,15 @@ import { isOk } from "./responseBody.js"
 import { hadNoEffect, mayHaveMadeAJob } from "./responseError.js"
 import { policyOf, type RetryPolicy, retrying } from "./retryPolicy.js"
 import { withHttpSpan } from "./spans.js"
-import { type OpenResponse, type ResponseHead, type SendOptions, transportOf, type WholeResponse } from "./transport.js"
+import {
+  type OpenResponse,
+  type ResponseHead,
+  type Send,
+  type SendError,
+  transportOf,
+  type WholeResponse
+} from "./transport.js"
 import { withPatience } from "./uploadBody.js"
-
-/** One of the two functions of a transport. */
-type Send<A> = (
-  request: HttpClientRequest.HttpClientRequest,
-  options: SendOptions
-) => Effect.Effect<A, HttpClientError.HttpClientError>
 
 /** The response that a call ended with, and the URL that it came from. */
 interface Reached<A> {
@@ -90,58 +91,72 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const withTotalTimeout = <A, E>(call: VideosCall, self: Effect.Effect<A, E>) => {
     const given = call.options?.totalTimeout
     const timeout = given === undefined ? config.totalTimeout : Duration.decode(given)
-    return withDeadline(self, timeout, () => expired(call, timeout, "totalTimeout"))
+    return withTimeout(self, timeout, () => expired(call, timeout, "totalTimeout"))
   }
 
   // ---------------------------------------------------------------------------
   // one attempt
   // ---------------------------------------------------------------------------
 
-  /** Sends one request within what is left of the attempt's time. A hop has no span: a redirect's URL is often signed. */
+  /** Sends one request. One that follows a redirect has no span: its URL is often signed. */
   const exchange = <A extends ResponseHead>(
     call: VideosCall,
     send: Send<A>,
     request: HttpClientRequest.HttpClientRequest,
-    isHop: boolean,
-    deadline: Deadline
+    isRedirected: boolean,
+    timeout: Duration.Duration
   ): Effect.Effect<A, VideosHttpError> => {
     const { url } = request
     const sent = Effect.mapError(
-      send(request, { limits, isForeign: isHop && new URL(url).origin !== origin, onSend: () => markSent(call) }),
-      (error) => reader.broken(call, error, url)
+      send(request, {
+        limits,
+        timeout,
+        isForeign: isRedirected && new URL(url).origin !== origin,
+        onSend: () => markSent(call)
+      }),
+      (error) =>
+        error._tag === "TimeoutException"
+          ? expired(call, timeoutOf(call), "requestTimeout", url)
+          : reader.broken(call, error, url)
     )
+    if (isRedirected) return sent
     const extra = call.options?.extraHeaders
     const names = extra === undefined ? hiddenNames : [...hiddenNames, ...Object.keys(extra)]
-    return withTimeLeft(isHop ? sent : withHttpSpan(sent, request, { names, scrub }), deadline, () =>
-      expired(call, deadline.duration, "requestTimeout", url)
-    )
+    return withHttpSpan(sent, request, { names, scrub })
   }
 
-  /** Sends a request and follows its redirects. */
-  const follow = <A extends ResponseHead>(
+  /** One attempt: sends the call's request and follows its redirects, all within one timeout. */
+  const reach = <A extends ResponseHead>(
     call: VideosCall,
     send: Send<A>,
-    request: HttpClientRequest.HttpClientRequest,
-    hops: number,
-    deadline: Deadline
+    timeout: Duration.Duration = timeoutOf(call)
   ): Effect.Effect<Reached<A>, VideosHttpError> =>
-    Effect.flatMap(exchange(call, send, request, hops > 0, deadline), (response) => {
-      if (!isRedirect(response)) return Effect.succeed({ response, url: request.url })
-      const { headers, status } = response
-      return hop(call, send, request, { status, location: headers["location"] }, hops, deadline)
+    Effect.clockWith((clock) => {
+      const startedAt = monotonicMillis(clock)
+      const left = () => Duration.subtract(timeout, Duration.millis(monotonicMillis(clock) - startedAt))
+      const follow = (request: HttpClientRequest.HttpClientRequest, redirects: number) =>
+        Effect.flatMap(
+          exchange(call, send, request, redirects > 0, redirects === 0 ? timeout : left()),
+          (response): Effect.Effect<Reached<A>, VideosHttpError> => {
+            if (!isRedirect(response)) return Effect.succeed({ response, url: request.url })
+            const { headers, status } = response
+            return redirect(request, { status, location: headers["location"] }, redirects)
+          }
+        )
+      const redirect = (
+        from: HttpClientRequest.HttpClientRequest,
+        to: { readonly status: number; readonly location: string | undefined },
+        redirects: number
+      ) =>
+        Effect.flatMap(nextRequest(call, from, to, redirects, scrub, locate), (request) =>
+          follow(request, redirects + 1)
+        )
+      const request = prepare(call)
+      // A URL in a job is followed like a redirect; the job itself came with a 200.
+      return call.location === undefined
+        ? follow(request, 0)
+        : redirect(request, { status: 200, location: locationOf(call) }, 0)
     })
-
-  const hop = <A extends ResponseHead>(
-    call: VideosCall,
-    send: Send<A>,
-    from: HttpClientRequest.HttpClientRequest,
-    to: { readonly status: number; readonly location: string | undefined },
-    hops: number,
-    deadline: Deadline
-  ): Effect.Effect<Reached<A>, VideosHttpError> =>
-    Effect.flatMap(nextRequest(call, from, to, hops, scrub, locate), (request) =>
-      follow(call, send, request, hops + 1, deadline)
-    )
 
   /** The URL in a job, as an absolute one. A relative URL is a path of the API, so that the call's query belongs to it. */
   const locationOf = ({ location, options }: VideosCall): string | undefined => {
@@ -154,20 +169,6 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     }
     return url.href
   }
-
-  /** One attempt, from the request of the call to the last response. */
-  const reach = <A extends ResponseHead>(
-    call: VideosCall,
-    send: Send<A>,
-    timeout: Duration.Duration = timeoutOf(call)
-  ): Effect.Effect<Reached<A>, VideosHttpError> =>
-    Effect.flatMap(startDeadline(timeout), (deadline) => {
-      const request = prepare(call)
-      // A URL in a job is followed like a redirect; the job itself came with a 200.
-      return call.location === undefined
-        ? follow(call, send, request, 0, deadline)
-        : hop(call, send, request, { status: 200, location: locationOf(call) }, 0, deadline)
-    })
 
   /** The time of a request with a file counts from the file's last byte: before that, the file has to make progress. */
   const reachWithFile = (call: VideosCall): Effect.Effect<Reached<WholeResponse>, VideosHttpError> => {
@@ -252,14 +253,17 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
 
   /** Reads the body of an error, and cancels that of a redirect, which may never come. */
   const openBytes: Send<OpenResponse | WholeResponse> = (request, options) =>
-    Effect.flatMap(
-      transport.open(request, options),
-      (response): Effect.Effect<OpenResponse | WholeResponse, HttpClientError.HttpClientError> =>
-        isRedirect(response)
-          ? Effect.as(discard(response), response)
-          : isOk(response.status)
-            ? Effect.succeed(response)
-            : readBody(response, limits)
+    Effect.timeout(
+      Effect.flatMap(
+        transport.open(request, options),
+        (response): Effect.Effect<OpenResponse | WholeResponse, SendError> =>
+          isRedirect(response)
+            ? Effect.as(discard(response), response)
+            : isOk(response.status)
+              ? Effect.succeed(response)
+              : readBody(response, limits)
+      ),
+      options.timeout
     )
 
   const attemptBytes = (call: VideosCall): Effect.Effect<VideosByteResponse, VideosHttpError> =>
@@ -273,13 +277,17 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     url: string
   ): Effect.Effect<VideosByteResponse, VideosHttpError> => {
     const { headers, status } = response
-    const stream = Stream.mapError(response.stream, (error) => reader.broken(call, error, url))
     const { downloadBytes } = limits
     const range = status === 206 ? rangeOf(headers) : null
     const whole = status === 206 ? (range?.total ?? null) : lengthOf(headers)
     const tooMuch = () => reader.tooMuch(call, response, `it is too long (more than ${downloadBytes} bytes)`, url)
     if (whole !== null && whole > downloadBytes) return Effect.zipRight(discard(response), Effect.failSync(tooMuch))
     const idle = idleOf(call)
+    const stream = Stream.timeoutFail(
+      Stream.mapError(response.stream, (error) => reader.broken(call, error, url)),
+      () => expired(call, idle, "idleTimeout", url),
+      idle
+    )
     const { origin: host, route } = reader.asked(call, url)
     return Effect.as(reader.seen(call, response), {
       status,
@@ -287,21 +295,18 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       requestId: reader.requestId(headers),
       scrub,
       route,
-      stream: withLimit(
-        withIdleTimeout(stream, idle, () => expired(call, idle, "idleTimeout", url)),
-        {
-          limit: downloadBytes - (range?.start ?? 0),
-          onTooLong: tooMuch,
-          isWhole: status === 200,
-          onTruncated: (why) =>
-            new Errors.TransportError({
-              operation: call.operation,
-              reason: "exchange",
-              origin: host,
-              detail: `the clip is cut short: ${why}`
-            })
-        }
-      )
+      stream: withLimit(stream, {
+        limit: downloadBytes - (range?.start ?? 0),
+        onTooLong: tooMuch,
+        isWhole: status === 200,
+        onTruncated: (why) =>
+          new Errors.TransportError({
+            operation: call.operation,
+            reason: "exchange",
+            origin: host,
+            detail: `the clip is truncated: ${why}`
+          })
+      })
     })
   }
 
@@ -333,13 +338,6 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     budget: { snapshot: budget.snapshot }
   }
 }
-
-const withTimeLeft = <A, E, E2>(
-  self: Effect.Effect<A, E>,
-  { duration, left }: Deadline,
-  onTimeout: () => E2
-): Effect.Effect<A, E | E2> =>
-  Duration.isFinite(duration) ? Effect.flatMap(left, (rest) => withDeadline(self, rest, onTimeout)) : self
 
 const unremarkable: Outcome = { status: null, retryAfter: null }
 

@@ -13,7 +13,7 @@ import {
   type ResponseDecodeError,
   SubmissionUncertainError as Uncertain
 } from "../errors/errors.js"
-import { type Deadline, withDeadline } from "../http/deadline.js"
+import { type Deadline, withTimeout } from "../http/deadline.js"
 import type { SubmitOptions } from "../http/httpTypes.js"
 import { isKeyRejection, isOfOtherRequest } from "../http/responseError.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
@@ -365,7 +365,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       (progress) =>
         Effect.flatMap(deadline.left, (left) =>
           Effect.catchIf(
-            withDeadline(send(progress, null), left, () => new DeadlinePassed()),
+            withTimeout(send(progress, null), left, () => new DeadlinePassed()),
             isDeadline,
             () => onDeadline(progress)
           )
