@@ -12,7 +12,7 @@ import {
   type Videos,
   type VideosConfigOptions
 } from "effect-videos"
-import { isKeyRejection } from "../src/internal/http/responseError.js"
+import { isKeyRejection } from "../src/internal/http/keyRejection.js"
 import { json, routes, serve } from "./support/server.js"
 import {
   answerBroken,

@@ -328,7 +328,7 @@ const embeddedContent = (
   const response = {
     ...meta,
     route,
-    scrub: unchanged,
+    redact: unchanged,
     stream: withLimit(
       decodeBase64(base64, () => undecodable("it is not base64")),
       {

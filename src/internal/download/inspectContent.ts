@@ -159,7 +159,7 @@ export const inspectContent = (
             ? documentName(document)
             : mismatch.name
       const isReadable = ["JSON", "an HTML page", "text", "XML"].includes(format)
-      const message = isReadable ? withoutQueries(response.scrub(readErrorBody(document).message)) : ""
+      const message = isReadable ? withoutQueries(response.redact(readErrorBody(document).message)) : ""
       const quote = message.length > maxQuote ? `${message.slice(0, maxQuote)}…` : message
       const wanted = wantsVideo ? "a video" : "a picture"
       return yield* otherwise(
@@ -171,7 +171,7 @@ export const inspectContent = (
           // A proxy's page, or an empty body, may be a clip the next time.
           reason: isPage || mismatch.media === "empty" ? "syntax" : "shape",
           detail: `it is ${format} instead of ${wanted}${quote === "" || format === quote ? "" : `: ${quote}`}`,
-          body: isReadable ? withoutQueries(response.scrub(document)).slice(0, maxDetail) : ""
+          body: isReadable ? withoutQueries(response.redact(document)).slice(0, maxDetail) : ""
         }),
         isPage
       )

@@ -23,7 +23,7 @@ export const fetchOptions = (init: RequestInit | undefined, isForeign: boolean):
 
 /** @internal */
 export const clientTransport = (httpClient: HttpClient.HttpClient): Transport => {
-  // The span of a request is made above the transport, for all transports alike.
+  // `withHttpSpan` makes the span, for all transports alike.
   const client = HttpClient.withTracerDisabledWhen(httpClient, () => true)
   const execute = (
     request: HttpClientRequest.HttpClientRequest,
@@ -49,7 +49,7 @@ export const clientTransport = (httpClient: HttpClient.HttpClient): Transport =>
   }
 }
 
-/** Ends an exchange whose body nobody reads, so that its connection does not wait for the garbage collector. */
+/** Ends an exchange without reading its body, so that its connection does not wait for the garbage collector. */
 export const discard = ({ stream }: OpenResponse): Effect.Effect<void> =>
   // At once: the body may never come.
   Effect.raceFirst(Effect.ignore(Stream.runHead(stream)), Effect.yieldNow())

@@ -1,4 +1,4 @@
-/** A request's fields, in the protocol's own words, as the body that a server takes. */
+/** Encodes a request's fields as the body that the server accepts. */
 import * as HttpBody from "@effect/platform/HttpBody"
 import type { ServerPreset } from "../config/presets.js"
 import * as wire from "../protocol/jsonReaders.js"
@@ -6,7 +6,7 @@ import { newForm, textParts } from "./multipart.js"
 
 const encoder = new TextEncoder()
 
-/** The protocol's `input_reference`, where a server wants it under another name or in another shape. */
+/** The protocol's `input_reference` under the name and in the shape of the preset. */
 const rename = (fields: wire.JsonObject, preset: ServerPreset): wire.JsonObject => {
   const { input_reference: reference, ...rest } = fields
   if (!wire.isObject(reference) || preset.imageReference === "object") return fields
@@ -14,7 +14,7 @@ const rename = (fields: wire.JsonObject, preset: ServerPreset): wire.JsonObject 
   return { ...rest, input_reference: typeof reference.image_url === "string" ? reference.image_url : reference }
 }
 
-/** A form has texts only. An object of texts is written as `video[id]`, as the protocol's own clients do; anything else as JSON. */
+/** A form has texts only. An object of texts is encoded as `video[id]`, as the protocol's own clients do; anything else as JSON. */
 export const formFields = (fields: wire.JsonObject): { readonly [name: string]: string } =>
   Object.fromEntries(
     Object.entries(fields).flatMap(([name, value]): ReadonlyArray<readonly [string, string]> => {

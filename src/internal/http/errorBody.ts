@@ -1,7 +1,4 @@
-/**
- * Reads what a server says went wrong out of whatever body it sent. The envelopes are those of the servers that people
- * run, as read in their sources in November 2026.
- */
+/** Reads message, code and parameter from the body of an error. The envelopes are those of real servers (November 2026). */
 import { readJson } from "../protocol/json.js"
 import * as wire from "../protocol/jsonReaders.js"
 
@@ -13,13 +10,13 @@ export interface ErrorBody {
   readonly param: string | null
 }
 
-/** Longest part of a body that is kept in an error. */
+/** An error keeps at most this many characters of a body. */
 export const maxDetail = 2048
 
 /** @internal */
 export const clip = (value: string): string => (value.length > maxDetail ? `${value.slice(0, maxDetail)}…` : value)
 
-const word = (value: unknown): string | null => (typeof value === "number" ? String(value) : wire.text(value))
+const codeText = (value: unknown): string | null => (typeof value === "number" ? String(value) : wire.text(value))
 
 const nothing: ErrorBody = { message: "", code: null, type: null, param: null }
 
@@ -44,14 +41,19 @@ const fromValue = (value: unknown, depth: number): ErrorBody => {
   if (typeof value === "string") return fromText(value, depth)
   if (Array.isArray(value)) return fromList(value)
   if (!wire.isObject(value)) return nothing
-  const own: ErrorBody = { message: "", code: word(value.code), type: word(value.type), param: wire.text(value.param) }
+  const own: ErrorBody = {
+    message: "",
+    code: codeText(value.code),
+    type: codeText(value.type),
+    param: wire.text(value.param)
+  }
   // In order: the protocol's {error: {…}} or {error: "…"}, FastAPI's {detail}, new-api's {code, message, data}.
   for (const key of ["error", "detail", "message", "msg", "errors", "error_message"]) {
     const inner = value[key]
     if (inner === undefined || inner === null || inner === "" || inner === false) continue
     const read = depth > 0 ? fromValue(inner, depth - 1) : { ...nothing, message: JSON.stringify(inner) }
     if (read.message === "" && read.code === null && read.type === null) continue
-    // {error: "Unauthorized", message: "…"}: the sentence is beside the word.
+    // {error: "Unauthorized", message: "…"}: the code is in `error`, the message beside it.
     const beside = key === "error" && typeof inner === "string" ? wire.text(value.message) : null
     return {
       message: beside ?? read.message,
@@ -63,16 +65,16 @@ const fromValue = (value: unknown, depth: number): ErrorBody => {
   return own
 }
 
-/** A message may hold an upstream's whole answer as JSON text (new-api's `fail_to_fetch_task`). */
+/** A message may be the whole JSON response of an upstream server (new-api's `fail_to_fetch_task`). */
 const fromText = (body: string, depth: number): ErrorBody => {
   const trimmed = body.trim()
   if (trimmed.startsWith("{") || trimmed.startsWith("[")) {
     try {
       const inner = fromValue(readJson(trimmed), depth - 1)
-      // A code without words still tells the error; the body itself is then the message.
+      // An error without a message may have a code; the body is then the message.
       return inner.message === "" ? { ...inner, message: trimmed } : inner
     } catch {
-      // Not JSON after all: it is a sentence that begins with a bracket.
+      // Not JSON: a sentence that begins with a bracket.
     }
   }
   const xml = fromXml(trimmed)
@@ -89,7 +91,7 @@ const entities: { readonly [name: string]: string } = {
   "#x27": "'"
 }
 
-/** For people, and for the redaction: it finds a key in plain text only. */
+/** For people, and because redaction finds a secret only in plain text. */
 const decodeEntities = (text: string): string =>
   text.replace(/&(amp|lt|gt|quot|apos|#39|#x27);/gi, (all, name: string) => entities[name.toLowerCase()] ?? all)
 
@@ -108,17 +110,17 @@ const fromXml = (body: string): ErrorBody | null => {
 /** @internal */
 export const looksLikeHtml = (body: string): boolean => /^\s*<(!doctype|html|head|body|\?xml|h1|center)/i.test(body)
 
-/** So much of a page holds its title; more of a hostile one would take the patterns below the square of its length. */
+/** The patterns below read this many characters of a page: they are quadratic on a hostile one. */
 const maxPage = 8192
 
 const fromHtml = (page: string): string => {
   const body = page.slice(0, maxPage)
   const title = /<title[^>]*>([^<]*)/i.exec(body)?.[1] ?? /<h1[^>]*>([^<]*)/i.exec(body)?.[1]
-  const words = decodeEntities(title ?? body.replace(/<[^>]*>/g, " "))
+  const text = decodeEntities(title ?? body.replace(/<[^>]*>/g, " "))
     .replace(/\s+/g, " ")
     .trim()
-  return words === "" ? "an HTML page" : `an HTML page: ${words.slice(0, 200)}`
+  return text === "" ? "an HTML page" : `an HTML page: ${text.slice(0, 200)}`
 }
 
-/** The message is as long as the server made it. */
+/** The message is not truncated. */
 export const readErrorBody = (body: string): ErrorBody => fromText(body.slice(0, 64 * 1024), 5)

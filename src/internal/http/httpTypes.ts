@@ -1,4 +1,4 @@
-/** What a request and a response are to `VideosHttp`. */
+/** The requests and responses of `VideosHttp`, and the options of a call. */
 import type * as Headers from "@effect/platform/Headers"
 import type * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -13,7 +13,7 @@ import type { BudgetSnapshot } from "../rate/budgetTypes.js"
 export type { VideosHttpError } from "../errors/videosHttpError.js"
 
 /**
- * What an answer said beside its body.
+ * Status, headers and request id of a response.
  *
  * @since 0.1.0
  * @category models
@@ -21,7 +21,7 @@ export type { VideosHttpError } from "../errors/videosHttpError.js"
 export interface ResponseMeta {
   readonly status: number
   readonly headers: Headers.Headers
-  /** The server's name for the exchange, for its support. */
+  /** The server's id of the exchange, for its support. */
   readonly requestId: string | null
 }
 
@@ -32,26 +32,26 @@ export interface ResponseMeta {
  * @category models
  */
 export interface CallOptions {
-  /** For one try. Default: the configuration's `requestTimeout`. */
+  /** For one attempt. Default: the configuration's `requestTimeout`. */
   readonly timeout?: Duration.DurationInput | undefined
   /**
-   * For how long a download may bring nothing, or a file that is uploaded may not get on, before it is a
-   * `RequestTimeoutError`; `timeout` counts from a file's last byte. Default: the configuration's `idleTimeout`.
+   * The longest time without a byte of a download or an upload before it fails with `RequestTimeoutError`. For an upload, `timeout`
+   * counts from the file's last byte. Default: the configuration's `idleTimeout`.
    */
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
-   * For all tries of a request, and the waits before and between them (to a download's first byte). For a submission, the
-   * reads of the server's list count too. It ends as `RequestTimeoutError` if no request was sent or each was refused, else as
-   * `SubmissionUncertainError`. Default: the configuration's `totalTimeout`, which is none.
+   * For all attempts of a request and the waits before and between them (to a download's first byte). For a submission, the
+   * reads of the server's list count too: it fails with `RequestTimeoutError` if no request was sent or each was refused, else
+   * with `SubmissionUncertainError`. Default: the configuration's `totalTimeout`, which is none.
    */
   readonly totalTimeout?: Duration.DurationInput | undefined
   /** `false` turns this layer's own retries off, for a caller that has a schedule of its own, as a watch has. */
   readonly retry?: boolean | undefined
-  /** Sent beside this library's own, and instead of them where the name is the same; to the server's own origin alone. */
+  /** Sent beside this library's own headers, and instead of one with the same name. Only to the server's own origin. */
   readonly extraHeaders?: { readonly [name: string]: string } | undefined
-  /** Added to the URL's query, and instead of the configuration's `query` where the name is the same. */
+  /** Added to the URL's query. A parameter replaces one of the same name in the configuration's `query`. */
   readonly extraQuery?: { readonly [name: string]: string } | undefined
-  /** Run with every answer of the server, errors included, before it is decoded: request ids, rate-limit headers. */
+  /** Runs with each response of the server, errors included, before it is decoded: request ids, rate-limit headers. */
   readonly onResponse?: ((response: ResponseMeta) => Effect.Effect<void>) | undefined
 }
 
@@ -63,11 +63,11 @@ export interface CallOptions {
  */
 export interface SubmitOptions extends CallOptions {
   /**
-   * Default: a new random key for each call, the same over its retries. If the server refuses a key because it has it already,
-   * the job that was made under it is looked for on the server's list, as far back as a day, and nothing is sent again.
+   * Default: a new random key for each call, the same for its retries. If the server refuses a key because it has it already,
+   * the client searches the server's list for the key's job, as far back as a day, and sends nothing again.
    */
   readonly idempotencyKey?: string | undefined
-  /** Default: the configuration's, which is `"reconcile"` unless it says otherwise. */
+  /** Default: the configuration's `onUnknownOutcome`, which is `"reconcile"` by default. */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
 }
 
@@ -93,22 +93,22 @@ export interface Sending {
  */
 export interface VideosCall {
   readonly operation: Errors.Operation
-  /** What trying again may do: nothing (`read`), cost money (`submit`), or find that it was done before (`remove`). */
+  /** What a retry may do: nothing (`read`), cost money (`submit`), or find that it was done before (`remove`). */
   readonly kind: "read" | "submit" | "remove"
-  /** With a path relative to the base URL, such as `/videos/video_1`. */
+  /** With a path relative to the base URL, for example `/videos/video_1`. */
   readonly request: HttpClientRequest.HttpClientRequest
   /**
-   * Where a job says that its bytes are, absolute or relative to the base URL: followed instead, like a redirect; a read alone
-   * may.
+   * The URL of a job's content, absolute or relative to the base URL. It is followed like a redirect, instead of `request`. Reads
+   * only.
    */
   readonly location?: string | undefined
-  /** The body's fields, in the protocol's own words; written as the preset says. */
+  /** The body's fields by the protocol's own names. The preset decides how they are encoded. */
   readonly body?: { readonly [name: string]: unknown } | undefined
   /** The job that the request is about. */
   readonly videoId?: string | undefined
-  /** Whether a JSON body that came with a failing status is the answer all the same. Decided before any retry. */
-  readonly isAnswer?: ((body: unknown) => boolean) | undefined
-  /** Of a submission. */
+  /** Whether the JSON body of an error status is a successful response. Decided before any retry. */
+  readonly acceptsErrorBody?: ((body: unknown) => boolean) | undefined
+  /** Only for a submission. */
   readonly sending?: Sending | undefined
   readonly options?: CallOptions | undefined
 }
@@ -121,36 +121,36 @@ export interface VideosCall {
  */
 export interface VideosUpload {
   readonly body: HttpBody.HttpBody
-  /** Why the file could not be read, once that has happened: transports hide the reason. */
+  /** Why the file could not be read; `null` if it was not the file. Transports hide the reason. */
   readonly failure: () => Errors.UploadError | null
 }
 
 /**
- * An answer, its JSON parsed.
+ * A response with its JSON parsed.
  *
  * @since 0.1.0
  * @category models
  */
 export interface VideosResponse extends ResponseMeta {
-  /** Every configured secret has been taken out, should the server have repeated one. */
+  /** Every configured secret is redacted: a server may repeat one. */
   readonly body: unknown
 }
 
 /**
- * An answer whose bytes have yet to be read.
+ * A response whose bytes have not been read yet.
  *
  * @since 0.1.0
  * @category models
  */
 export interface VideosByteResponse extends ResponseMeta {
-  /** Fails where nothing comes for `idleTimeout`, and beyond `limits.downloadBytes`. */
+  /** Fails if no byte arrives for `idleTimeout`, and after `limits.downloadBytes`. */
   readonly stream: Stream.Stream<
     Uint8Array,
     Errors.TransportError | Errors.RequestTimeoutError | Errors.ResponseDecodeError
   >
-  /** Takes every configured secret out of a text of this answer, should it go into an error. */
-  readonly scrub: (text: string) => string
-  /** Method and path, as errors name them; with the host where a redirect or a job's URL led to another than the API's. */
+  /** Redacts every configured secret in a text of this response, for an error. */
+  readonly redact: (text: string) => string
+  /** Method and path, for errors; with the host, if a redirect or a job's URL led to another host than the API's. */
   readonly route?: string | undefined
 }
 
@@ -159,7 +159,7 @@ export interface VideosByteResponse extends ResponseMeta {
  * @category models
  */
 export interface VideosHttpService {
-  /** Sends a request and reads its JSON answer. Retries by the configuration's schedules, as the call's kind allows. */
+  /** Sends a request and reads its JSON response. Retries by the configuration's schedules, as the call's kind allows. */
   readonly execute: (call: VideosCall) => Effect.Effect<VideosResponse, VideosHttpError>
   /** `execute` for a request that carries a file. */
   readonly upload: (

@@ -35,7 +35,7 @@ const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
   return whole
 }
 
-/** The first bytes of a file, as many as tell its type. */
+/** The first bytes of a file, which show its type. */
 const startOf = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   const [first] = chunks
   return first !== undefined && first.byteLength >= signatureLength
@@ -43,7 +43,7 @@ const startOf = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
     : concat(chunks).subarray(0, signatureLength)
 }
 
-/** The stream behind what `headOf` makes of its first bytes, which are held until there are enough of them. */
+/** The stream after the head that `headOf` makes of its first bytes, which are held until there are enough. */
 const withHead = <E>(
   content: Stream.Stream<Uint8Array, E>,
   headOf: (start: Uint8Array) => Uint8Array
@@ -76,7 +76,7 @@ export const upload = (
 ): VideosUpload => {
   const { boundary, contentType } = newForm()
   const before = encoder.encode(textParts(fields, boundary))
-  // White space before a header's value has no meaning: it makes heads of different types equally long.
+  // White space before a header's value has no meaning: it gives heads of different types the same length.
   const headWith = (name: string, type: string, padding = 0): Uint8Array =>
     encoder.encode(
       `--${boundary}\r\ncontent-disposition: form-data; name=${quoted(field)}; filename=${quoted(name)}\r\ncontent-type: ${" ".repeat(padding)}${type.replace(/[\r\n]/g, "")}\r\n\r\n`
@@ -87,7 +87,7 @@ export const upload = (
   if (content instanceof Uint8Array) {
     return { body: HttpBody.uint8Array(concat([before, head, content, tail]), contentType), failure: () => null }
   }
-  // The length of the whole body goes out before the first byte tells the type.
+  // The length of the whole body is sent before the first bytes show the type.
   const headLength =
     detect === undefined || size === null
       ? head.byteLength
@@ -106,7 +106,7 @@ export const upload = (
       detail,
       ...(cause === undefined ? {} : { cause })
     }))
-  // A file that grew or shrank since it was measured would break the request's framing: it is refused as such.
+  // A file that grew or shrank since it was measured would break the framing of the request.
   const counted = Stream.suspend(() => {
     let sent = 0
     const grown = Stream.mapEffect(content, (chunk) => {

@@ -1,4 +1,4 @@
-/** A call as the request that goes out: URL, identity, the call's own headers and query, the body. */
+/** Makes the request of a call: URL, identity, the call's own headers and query, the body. */
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
@@ -30,11 +30,11 @@ const headersOf = (config: VideosConfigService): Headers.Headers =>
     )
   })
 
-/** The configuration's query, its secrets in clear. */
+/** The configuration's query, secrets included. */
 const queryOf = (config: VideosConfigService): ReadonlyArray<readonly [string, string]> =>
   Object.entries(config.query).map(([name, value]) => [name, typeof value === "string" ? value : Redacted.value(value)])
 
-/** Headers whose values no span shows, beside those that `HttpClient` hides by itself and those of a call. */
+/** Headers that spans redact, beside those that `HttpClient` redacts by itself and those of a call. */
 export const redactedNames = (config: VideosConfigService): ReadonlyArray<string> => [
   ...Object.keys(config.headers),
   "openai-organization",
@@ -44,33 +44,35 @@ export const redactedNames = (config: VideosConfigService): ReadonlyArray<string
   "location"
 ]
 
-/** A `GET` with nothing but its path. */
-const isBare = ({ body, headers, method, urlParams }: HttpClientRequest.HttpClientRequest): boolean =>
+/** A `GET` that consists of its path alone. */
+const isPoll = ({ body, headers, method, urlParams }: HttpClientRequest.HttpClientRequest): boolean =>
   method === "GET" && headers === Headers.empty && urlParams.length === 0 && body._tag === "Empty"
 
 /** @internal */
 export const makePrepare = (config: VideosConfigService) => {
   const identity = headersOf(config)
-  // What a look at a job is, but for its URL: the headers of ten thousand of them are one object.
   const query = queryOf(config)
-  const look = HttpClientRequest.setUrlParams(HttpClientRequest.setHeaders(HttpClientRequest.get(""), identity), query)
+  /** The request of each poll, without its URL: ten thousand polls share one object of headers. */
+  const poll = HttpClientRequest.setUrlParams(HttpClientRequest.setHeaders(HttpClientRequest.get(""), identity), query)
   return (call: VideosCall): HttpClientRequest.HttpClientRequest => {
     const { options, request } = call
-    if (isBare(request) && options?.extraHeaders === undefined && options?.extraQuery === undefined) {
-      return HttpClientRequest.setUrl(look, config.baseUrl + request.url)
+    if (isPoll(request) && options?.extraHeaders === undefined && options?.extraQuery === undefined) {
+      return HttpClientRequest.setUrl(poll, config.baseUrl + request.url)
     }
     const headers = Headers.merge(identity, request.headers)
     const prepared = HttpClientRequest.modify(HttpClientRequest.setUrl(request, config.baseUrl + request.url), {
       urlParams: UrlParams.setAll(query, request.urlParams),
       headers: options?.extraHeaders === undefined ? headers : Headers.setAll(headers, options.extraHeaders)
     })
-    const asked =
+    const withExtraQuery =
       options?.extraQuery === undefined ? prepared : HttpClientRequest.setUrlParams(prepared, options.extraQuery)
-    return call.body === undefined ? asked : HttpClientRequest.setBody(asked, encodeBody(call.body, config.preset))
+    return call.body === undefined
+      ? withExtraQuery
+      : HttpClientRequest.setBody(withExtraQuery, encodeBody(call.body, config.preset))
   }
 }
 
-/** A redirect's URL on the server's own origin has the configuration's query, too; what it says by itself wins. */
+/** Adds the configuration's query to a redirect's URL on the server's own origin; parameters that the URL has win. */
 export const makeWithQuery = (config: VideosConfigService) => {
   const query = queryOf(config)
   const { origin } = new URL(config.baseUrl)

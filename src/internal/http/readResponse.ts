@@ -1,4 +1,4 @@
-/** From a response to the JSON in it, or to the error that says why there is none. `url` is that of its request. */
+/** Decodes a response to JSON or to a tagged error. `url` is that of its request. */
 import type * as Headers from "@effect/platform/Headers"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import { isHttpClientError } from "@effect/platform/HttpClientError"
@@ -13,46 +13,50 @@ import { looksLikeHtml, maxDetail } from "./errorBody.js"
 import type { VideosCall, VideosHttpError, VideosResponse } from "./httpTypes.js"
 import { parseJson, type Secrets } from "./redaction.js"
 import { isOk } from "./responseBody.js"
-import { type Asked, requestIdOf, toError } from "./responseError.js"
+import { type RequestContext, requestIdOf, toError } from "./responseError.js"
 import type { ResponseHead, WholeResponse } from "./transport.js"
-import { diagnose, retold } from "./transportError.js"
+import { diagnose, redactCause } from "./transportError.js"
 
-/** A body is truncated before its secrets are redacted: far behind the part that an error shows, so that it shows no half of one. */
+/** A body is truncated here before its secrets are redacted: far behind the part that an error shows. */
 const maxRedacted = 64 * 1024
 
-/** How many items a page has; 0 if it is not a page. */
+/** The number of items of a page; 0 if it is not a page. */
 const itemsIn = (json: unknown): number => {
   const items = wire.isObject(json) ? json.data : json
   return Array.isArray(items) ? items.length : 0
 }
 
 /** @internal */
-export const makeResponseReader = (origin: string, { clean, scrub }: Secrets, limits: Limits) => {
-  const requestId = (headers: Headers.Headers) => requestIdOf(headers, scrub)
+export const makeResponseReader = (origin: string, { redact, redactJson }: Secrets, limits: Limits) => {
+  const requestId = (headers: Headers.Headers) => requestIdOf(headers, redact)
 
-  /** What an error says of a request. The query and the fragment of another host's URL stay out: they may be signed. */
-  const asked = (call: VideosCall, url: string): Asked => {
+  /** The query and the fragment of another host's URL are left out: they may be signed. */
+  const contextOf = (call: VideosCall, url: string): RequestContext => {
     const { origin: host, pathname } = new URL(url)
     const isForeign = host !== origin
     return {
       operation: call.operation,
-      route: `${call.request.method} ${isForeign ? scrub(host + pathname) : call.request.url}`,
+      route: `${call.request.method} ${isForeign ? redact(host + pathname) : call.request.url}`,
       origin: host,
       isForeign,
-      scrub,
+      redact,
       videoId: call.videoId ?? null
     }
   }
 
-  const broken = (call: VideosCall, error: HttpClientError.HttpClientError, url: string): Errors.TransportError => {
+  const transportError = (
+    call: VideosCall,
+    error: HttpClientError.HttpClientError,
+    url: string
+  ): Errors.TransportError => {
     const cause = error.cause ?? error
     const { detail, reason } = diagnose(cause)
-    const shown = isHttpClientError(cause) ? undefined : retold(cause, scrub)
+    const shown = isHttpClientError(cause) ? undefined : redactCause(cause, redact)
     return new Errors.TransportError({
       operation: call.operation,
       reason,
       origin: new URL(url).origin,
-      detail: scrub(detail),
+      detail: redact(detail),
       ...(shown === undefined ? {} : { cause: shown })
     })
   }
@@ -66,15 +70,15 @@ export const makeResponseReader = (origin: string, { clean, scrub }: Secrets, li
     body: string
   ): Errors.ResponseDecodeError =>
     new Errors.ResponseDecodeError({
-      ...asked(call, url),
+      ...contextOf(call, url),
       status,
       requestId: requestId(headers),
       reason,
       detail,
-      body: scrub(body.slice(0, maxRedacted)).slice(0, maxDetail)
+      body: redact(body.slice(0, maxRedacted)).slice(0, maxDetail)
     })
 
-  /** Another attempt would bring as much again, so that this is not a `syntax` error, which is transient. */
+  /** Not a `syntax` error, which is transient: another attempt would be too long again. */
   const tooMuch = (call: VideosCall, response: ResponseHead, detail: string, url: string, body = "") =>
     undecodable(call, response, "shape", detail, url, body)
 
@@ -82,14 +86,14 @@ export const makeResponseReader = (origin: string, { clean, scrub }: Secrets, li
     const { isTruncated, text } = response
     if (isTruncated) return tooMuch(call, response, `it is too long (more than ${limits.jsonBytes} bytes)`, url, text)
     const what =
-      text === "" ? "it is empty" : looksLikeHtml(text) ? "it is an HTML page; is the base URL right?" : "it is no JSON"
+      text === "" ? "it is empty" : looksLikeHtml(text) ? "it is an HTML page; check the base URL" : "it is not JSON"
     return undecodable(call, response, "syntax", `${what} (${text.length} characters)`, url, text)
   }
 
   const statusError = (call: VideosCall, response: WholeResponse, url: string): Effect.Effect<never, VideosHttpError> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const { headers, status, text } = response
-      return Effect.fail(toError(asked(call, url), { status, headers, body: text }, now))
+      return Effect.fail(toError(contextOf(call, url), { status, headers, text }, now))
     })
 
   const accepted = (
@@ -103,9 +107,9 @@ export const makeResponseReader = (origin: string, { clean, scrub }: Secrets, li
       const what = `it lists ${items} items, more than ${limits.listItems}`
       return Effect.fail(tooMuch(call, { headers, status }, what, url, text))
     }
-    // Each level takes two characters at least.
+    // Each level has at least two characters.
     if (text.length > 2 * limits.jsonDepth) prune(json, limits.jsonDepth)
-    return Effect.succeed({ status, headers, requestId: requestId(headers), body: clean(text, json) })
+    return Effect.succeed({ status, headers, requestId: requestId(headers), body: redactJson(text, json) })
   }
 
   const decode = (
@@ -114,20 +118,20 @@ export const makeResponseReader = (origin: string, { clean, scrub }: Secrets, li
     url: string
   ): Effect.Effect<VideosResponse, VideosHttpError> => {
     const { isTruncated, status, text } = response
-    if (!isOk(status) && call.isAnswer === undefined) return statusError(call, response, url)
+    if (!isOk(status) && call.acceptsErrorBody === undefined) return statusError(call, response, url)
     const json = isTruncated ? Option.none() : parseJson(text)
     if (isOk(status)) {
       return Option.isSome(json)
         ? accepted(call, response, json.value, url)
         : Effect.fail(unreadable(call, response, url))
     }
-    return Option.isSome(json) && call.isAnswer?.(json.value) === true
+    return Option.isSome(json) && call.acceptsErrorBody?.(json.value) === true
       ? accepted(call, response, json.value, url)
       : statusError(call, response, url)
   }
 
-  /** Runs the call's `onResponse`: before the response is decoded, or its bytes are handed over. */
-  const seen = (call: VideosCall, { headers, status }: ResponseHead): Effect.Effect<void> => {
+  /** Runs the call's `onResponse`, before the response is decoded or its bytes are handed over. */
+  const runOnResponse = (call: VideosCall, { headers, status }: ResponseHead): Effect.Effect<void> => {
     const onResponse = call.options?.onResponse
     return onResponse === undefined ? Effect.void : onResponse({ status, headers, requestId: requestId(headers) })
   }
@@ -137,11 +141,15 @@ export const makeResponseReader = (origin: string, { clean, scrub }: Secrets, li
     response: WholeResponse,
     url: string
   ): Effect.Effect<VideosResponse, VideosHttpError> =>
-    Effect.flatMap(seen(call, response), () => decode(call, response, url))
+    Effect.flatMap(runOnResponse(call, response), () => decode(call, response, url))
 
   /** The error of a response to a download. */
-  const refused = (call: VideosCall, response: WholeResponse, url: string): Effect.Effect<never, VideosHttpError> =>
-    Effect.flatMap(seen(call, response), () => statusError(call, response, url))
+  const downloadError = (
+    call: VideosCall,
+    response: WholeResponse,
+    url: string
+  ): Effect.Effect<never, VideosHttpError> =>
+    Effect.flatMap(runOnResponse(call, response), () => statusError(call, response, url))
 
-  return { asked, broken, refused, requestId, seen, read, tooMuch }
+  return { contextOf, downloadError, read, requestId, runOnResponse, tooMuch, transportError }
 }

@@ -8,20 +8,20 @@ import * as wire from "../protocol/jsonReaders.js"
 /** @internal */
 export interface Secrets {
   /** Redacts every secret in a text for an error. */
-  readonly scrub: (text: string) => string
-  /** Redacts every secret in the texts of a JSON value that was parsed from `sent`. */
-  readonly clean: (sent: string, body: unknown) => unknown
+  readonly redact: (text: string) => string
+  /** Redacts every secret in the strings of a JSON value that was parsed from `text`. */
+  readonly redactJson: (text: string, json: unknown) => unknown
 }
 
-/** What a program gives as a secret, plain or wrapped. */
+/** A secret of an option, plain or wrapped. */
 export const redacted = (secret: string | Redacted.Redacted): Redacted.Redacted =>
   typeof secret === "string" ? Redacted.make(secret) : secret
 
-/** "EMPTY", "none", "x": a key for a server that wants any. Redacted in a job, it would spoil its fields. */
+/** "EMPTY", "none", "x": a key for a server that accepts any. Its redaction in a job would corrupt the job's fields. */
 const placeholder = /^(.{0,5}|[a-z]{0,11})$/i
 
-/** This many characters of a secret give it away. */
-const telling = 8
+/** A prefix of a secret that is redacted has at least this many characters. */
+const minPrefix = 8
 
 /** @internal */
 export const parseJson = (text: string): Option.Option<unknown> => {
@@ -32,33 +32,33 @@ export const parseJson = (text: string): Option.Option<unknown> => {
   }
 }
 
-/** A secret as it is, and as JSON, a URL and a form write it. */
-const spellingsOf = (secret: string): ReadonlyArray<string> => [
+/** A secret in plain text, and as JSON, a URL and a form encode it. */
+const encodingsOf = (secret: string): ReadonlyArray<string> => [
   secret,
   JSON.stringify(secret).slice(1, -1),
   encodeURIComponent(secret),
   new URLSearchParams({ "": secret }).toString().slice(1)
 ]
 
-/** The longest first, so that none is cut by a shorter one inside it. */
-const wordsOf = (secrets: ReadonlyArray<string>): ReadonlyArray<string> =>
-  [...new Set(secrets.flatMap(spellingsOf))].filter((word) => word !== "").sort((a, b) => b.length - a.length)
+/** All encodings, the longest first, so that a shorter one inside it does not split it. */
+const patternsOf = (secrets: ReadonlyArray<string>): ReadonlyArray<string> =>
+  [...new Set(secrets.flatMap(encodingsOf))].filter((pattern) => pattern !== "").sort((a, b) => b.length - a.length)
 
-const redact = (text: string, words: ReadonlyArray<string>): string =>
-  words.reduce((rest, word) => rest.replaceAll(word, "<redacted>"), text)
+const replaceAll = (text: string, patterns: ReadonlyArray<string>): string =>
+  patterns.reduce((rest, pattern) => rest.replaceAll(pattern, "<redacted>"), text)
 
-/** Redacts the beginning of a secret at the end of a text, too: the text may be truncated. */
-const redactTruncated = (text: string, words: ReadonlyArray<string>): string => {
-  const clean = redact(text, words)
-  for (const word of words) {
-    for (let length = word.length - 1; length >= telling; length--) {
-      if (clean.endsWith(word.slice(0, length))) return `${clean.slice(0, -length)}<redacted>`
+/** Redacts a prefix of a secret at the end of a text, too: the text may be truncated. */
+const redactTruncated = (text: string, patterns: ReadonlyArray<string>): string => {
+  const redacted = replaceAll(text, patterns)
+  for (const pattern of patterns) {
+    for (let length = pattern.length - 1; length >= minPrefix; length--) {
+      if (redacted.endsWith(pattern.slice(0, length))) return `${redacted.slice(0, -length)}<redacted>`
     }
   }
-  return clean
+  return redacted
 }
 
-/** A short value is redacted in its place alone: taken out of every text, it would spoil them all. */
+/** A placeholder in the query is redacted only with its name: it may be part of any other text. */
 const parameters = (name: string, value: Redacted.Redacted): ReadonlyArray<Redacted.Redacted> => {
   const text = Redacted.value(value)
   return text === "" ? [] : [placeholder.test(text) ? Redacted.make(`${name}=${text}`) : value]
@@ -73,18 +73,20 @@ export const makeSecrets = (config: VideosConfigService): Secrets => {
       Redacted.isRedacted(value) ? parameters(name, value) : []
     )
   ].map((secret) => Redacted.value(secret))
-  const all = wordsOf(secrets)
-  const words = wordsOf(secrets.filter((secret) => !placeholder.test(secret)))
-  const cleanValue = (value: unknown): unknown => {
-    if (typeof value === "string") return redact(value, words)
-    if (Array.isArray(value)) return value.map(cleanValue)
+  const all = patternsOf(secrets)
+  const patterns = patternsOf(secrets.filter((secret) => !placeholder.test(secret)))
+  const redactValue = (value: unknown): unknown => {
+    if (typeof value === "string") return replaceAll(value, patterns)
+    if (Array.isArray(value)) return value.map(redactValue)
     if (!wire.isObject(value)) return value
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [redact(key, words), cleanValue(inner)]))
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [replaceAll(key, patterns), redactValue(inner)])
+    )
   }
 
   return {
-    scrub: (text) => redactTruncated(text, all),
+    redact: (text) => redactTruncated(text, all),
     // An escape in the JSON may hide a secret from a search in the text.
-    clean: (sent, body) => (sent.includes("\\") || redact(sent, words) !== sent ? cleanValue(body) : body)
+    redactJson: (text, json) => (text.includes("\\") || replaceAll(text, patterns) !== text ? redactValue(json) : json)
   }
 }

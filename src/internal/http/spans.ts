@@ -16,10 +16,10 @@ import type { ResponseHead } from "./transport.js"
 const silentTracer = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
 /**
- * Whether a span made here can be seen: a tracer is installed, or the caller has a span open. A span that nobody sees costs a
- * request as much CPU as the decoding of its response, and a watch more memory than its state: both are measured promises.
+ * Whether a tracer is installed, or the caller has an open span. Otherwise no span is made: it costs a request as much CPU as the
+ * decoding of its response, and a watch more memory than its state. Both are measured promises (`npm run bench`).
  */
-export const isListenedTo = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
+export const isTraced = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean =>
   fiber.currentTracer !== silentTracer || fiber.currentSpan !== undefined
 
 /** @internal */
@@ -29,7 +29,7 @@ export const withSpan = <A, E, R>(
   attributes: () => Record<string, unknown>
 ): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime<A, E, R>((fiber) =>
-    isListenedTo(fiber)
+    isTraced(fiber)
       ? (Effect.withSpan(self, name, { attributes: attributes(), captureStackTrace: false }) as Effect.Effect<A, E, R>)
       : self
   )
@@ -43,33 +43,33 @@ export const withStreamSpan = <A, E, R>(
   Stream.unwrap(
     Effect.withFiberRuntime<Stream.Stream<A, E, R>>((fiber) =>
       Effect.succeed(
-        isListenedTo(fiber)
+        isTraced(fiber)
           ? (Stream.withSpan(self, name, { attributes, captureStackTrace: false }) as Stream.Stream<A, E, R>)
           : self
       )
     )
   )
 
-/** What no span shows. */
+/** The contents of a request that its span redacts. */
 export interface Hidden {
-  /** Headers whose values are redacted, beside those that `HttpClient` redacts by itself. */
+  /** Headers, beside those that `HttpClient` redacts by itself. */
   readonly names: ReadonlyArray<string>
   /** Redacts every configured secret in a text: a server may repeat one in any header. */
-  readonly scrub: (text: string) => string
+  readonly redact: (text: string) => string
 }
 
 /**
- * The span of one HTTP request, with the name, the attributes and the switches of the platform's own. The platform's own is
- * turned off: it shows a transport's error before its secrets are redacted, and `fetch` and undici have none.
+ * The span of one HTTP request, with the name, the attributes and the switches of the platform's own span. The platform's is
+ * off, because it records a transport's error before its secrets are redacted, and `fetch` and undici have none.
  */
 export const withHttpSpan = <A extends ResponseHead, E>(
   self: Effect.Effect<A, E>,
   request: HttpClientRequest.HttpClientRequest,
-  { names, scrub }: Hidden
+  { names, redact }: Hidden
 ): Effect.Effect<A, E> =>
   Effect.withFiberRuntime((fiber) => {
     if (
-      !isListenedTo(fiber) ||
+      !isTraced(fiber) ||
       !fiber.getFiberRef(FiberRef.currentTracerEnabled) ||
       fiber.getFiberRef(HttpClient.currentTracerDisabledWhen)(request)
     ) {
@@ -81,7 +81,7 @@ export const withHttpSpan = <A extends ResponseHead, E>(
     const name = Context.get(fiber.currentContext, HttpClient.SpanNameGenerator)(request)
     const redacted = [...fiber.getFiberRef(Headers.currentRedactedNames), ...names]
     return Effect.useSpan(name, { kind: "client", captureStackTrace: false }, (span) => {
-      const show = (key: string, value: string) => span.attribute(key, scrub(value))
+      const show = (key: string, value: string) => span.attribute(key, redact(value))
       const headers = (of: "request" | "response", all: Headers.Headers) => {
         for (const [key, value] of Object.entries(Headers.redact(all, redacted))) {
           show(`http.${of}.header.${key}`, String(value))

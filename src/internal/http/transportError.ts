@@ -1,9 +1,9 @@
-/** What broke, told from a transport's own error: whether anything was sent, and why in words. */
+/** Reads the cause of a transport's own error: whether a request was sent, and a text for people. */
 
 /** The code of an error of a proxy that made no connection to the server. */
 export const proxyCode = "ERR_PROXY_CONNECTION"
 
-// A connection was never made: Node's resolver and sockets, undici, TLS, Bun. Nothing of the request has left.
+// No connection was made: Node's resolver and sockets, undici, TLS, Bun. No byte of the request was sent.
 const connectCodes = new Set([
   proxyCode,
   "ECONNREFUSED",
@@ -38,7 +38,7 @@ const read = (value: object, name: string): unknown =>
 
 /** Walks the chain of causes, as far as any transport makes it. */
 export const diagnose = (cause: unknown): Broken => {
-  const words: Array<string> = []
+  const messages: Array<string> = []
   let reason: Broken["reason"] = "exchange"
   let current: unknown = cause
   for (let depth = 0; depth < 6 && typeof current === "object" && current !== null; depth++) {
@@ -49,32 +49,26 @@ export const diagnose = (cause: unknown): Broken => {
     }
     // `fetch` refuses some ports before it connects (https://fetch.spec.whatwg.org/#bad-port).
     if (message === "bad port") reason = "connect"
-    const word = typeof message === "string" && message !== "" ? message : typeof code === "string" ? code : ""
-    if (word !== "" && !words.includes(word)) words.push(word)
+    const text = typeof message === "string" && message !== "" ? message : typeof code === "string" ? code : ""
+    if (text !== "" && !messages.includes(text)) messages.push(text)
     // An `AggregateError` is one failed attempt per address of a host.
     const errors = read(current, "errors")
     current = read(current, "cause") ?? (Array.isArray(errors) ? errors[0] : undefined)
   }
-  return { reason, detail: words.length === 0 ? "unknown reason" : words.join(": ") }
+  return { reason, detail: messages.length === 0 ? "unknown reason" : messages.join(": ") }
 }
 
 /**
- * A transport's error as an error may carry it: names, messages, codes and stacks along the chain of causes, each through
- * `scrub`. Its other properties stay behind: clients put the whole request there, headers and all.
+ * A transport's error for the `cause` of a tagged error: names, messages, codes and stacks along the chain of causes, each
+ * through `redact`. Its other properties are left out, because clients put the whole request there, with its headers.
  */
-export const retold = (cause: unknown, scrub: (text: string) => string, depth = 6): Error | undefined => {
+export const redactCause = (cause: unknown, redact: (text: string) => string, depth = 6): Error | undefined => {
   if (!(cause instanceof Error) || depth === 0) return undefined
   const errors = read(cause, "errors")
-  const inner = retold(cause.cause ?? (Array.isArray(errors) ? errors[0] : undefined), scrub, depth - 1)
-  const told = new Error(scrub(cause.message), inner === undefined ? undefined : { cause: inner })
-  const code = read(cause, "code")
-  for (const [name, value] of [
-    ["name", cause.name],
-    ["stack", cause.stack],
-    ["code", code]
-  ]) {
-    if (typeof value === "string")
-      Object.defineProperty(told, String(name), { value: scrub(value), configurable: true })
+  const inner = redactCause(cause.cause ?? (Array.isArray(errors) ? errors[0] : undefined), redact, depth - 1)
+  const copy = new Error(redact(cause.message), inner === undefined ? undefined : { cause: inner })
+  for (const [name, value] of Object.entries({ name: cause.name, stack: cause.stack, code: read(cause, "code") })) {
+    if (typeof value === "string") Object.defineProperty(copy, name, { value: redact(value), configurable: true })
   }
-  return told
+  return copy
 }

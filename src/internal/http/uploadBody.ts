@@ -1,47 +1,47 @@
-/** A body on its way out: how far a transport has taken it is all that tells a slow upload from one that stands still. */
+/** Timeouts of a request whose body is a stream: its progress tells a slow upload from one that has stopped. */
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { currentMonotonicMillis, monotonicMillis } from "../monotonicClock.js"
 
-/** The times of one request with a body that is a stream. */
-export interface Patience<E> {
-  /** While the body goes out: for so long nothing of it may be taken. */
+/** @internal */
+export interface UploadTimeouts<E> {
+  /** While the body is sent: the longest time without progress. */
   readonly idle: Duration.Duration
-  /** From its last byte on. */
-  readonly answer: Duration.Duration
+  /** From the body's last byte to the end of the response. */
+  readonly response: Duration.Duration
   readonly onTimeout: (option: "idleTimeout" | "requestTimeout") => E
 }
 
-/** Runs `send` with the body, counted; fails once it stands still, or its answer does not come. */
-export const withPatience = <A, E>(
+/** Runs `send` with the body; fails when the body makes no progress, or when the response does not end in time. */
+export const withUploadTimeouts = <A, E>(
   body: HttpBody.Stream,
-  { answer, idle, onTimeout }: Patience<E>,
+  { idle, onTimeout, response }: UploadTimeouts<E>,
   send: (body: HttpBody.HttpBody) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> =>
   Effect.flatMap(Effect.clock, (clock) => {
-    let movedAt = monotonicMillis(clock)
+    let progressAt = monotonicMillis(clock)
     let isSent = false
-    const moved = () => {
-      movedAt = monotonicMillis(clock)
+    const progress = () => {
+      progressAt = monotonicMillis(clock)
     }
     const end = Effect.sync(() => {
-      moved()
+      progress()
       isSent = true
     })
     const counted = body.stream.pipe(
       Stream.mapChunks((chunks) => {
-        moved()
+        progress()
         return chunks
       }),
       Stream.concat(Stream.execute(end))
     )
     const watch: Effect.Effect<never, E> = Effect.flatMap(currentMonotonicMillis, (now) => {
-      const left = Duration.toMillis(isSent ? answer : idle) - (now - movedAt)
+      const left = Duration.toMillis(isSent ? response : idle) - (now - progressAt)
       return left > 0
-        ? // The last byte may go at any time, and the patience with the answer be less.
-          Effect.zipRight(Effect.sleep(isSent ? left : Math.min(left, Duration.toMillis(answer))), watch)
+        ? // The last byte may be sent at any time, and the timeout of the response may be the shorter one.
+          Effect.zipRight(Effect.sleep(isSent ? left : Math.min(left, Duration.toMillis(response))), watch)
         : Effect.failSync(() => onTimeout(isSent ? "requestTimeout" : "idleTimeout"))
     })
     return Effect.raceFirst(send(HttpBody.stream(counted, body.contentType, body.contentLength)), watch)

@@ -33,9 +33,9 @@ import {
   transportOf,
   type WholeResponse
 } from "./transport.js"
-import { withPatience } from "./uploadBody.js"
+import { withUploadTimeouts } from "./uploadBody.js"
 
-/** The response that a call ended with, and the URL that it came from. */
+/** The last response of an attempt, and its URL. */
 interface Reached<A> {
   readonly response: A
   readonly url: string
@@ -46,7 +46,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const { baseUrl, limits } = config
   const { origin } = new URL(baseUrl)
   const secrets = makeSecrets(config)
-  const { scrub } = secrets
+  const { redact } = secrets
   const reader = makeResponseReader(origin, secrets, limits)
   const prepare = makePrepare(config)
   const locate = makeWithQuery(config)
@@ -117,12 +117,12 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       (error) =>
         error._tag === "TimeoutException"
           ? expired(call, timeoutOf(call), "requestTimeout", url)
-          : reader.broken(call, error, url)
+          : reader.transportError(call, error, url)
     )
     if (isRedirected) return sent
     const extra = call.options?.extraHeaders
     const names = extra === undefined ? hiddenNames : [...hiddenNames, ...Object.keys(extra)]
-    return withHttpSpan(sent, request, { names, scrub })
+    return withHttpSpan(sent, request, { names, redact })
   }
 
   /** One attempt: sends the call's request and follows its redirects, all within one timeout. */
@@ -148,7 +148,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
         to: { readonly status: number; readonly location: string | undefined },
         redirects: number
       ) =>
-        Effect.flatMap(nextRequest(call, from, to, redirects, scrub, locate), (request) =>
+        Effect.flatMap(nextRequest(call, from, to, redirects, redact, locate), (request) =>
           follow(request, redirects + 1)
         )
       const request = prepare(call)
@@ -170,17 +170,17 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     return url.href
   }
 
-  /** The time of a request with a file counts from the file's last byte: before that, the file has to make progress. */
+  /** The timeout of a request with a file counts from the file's last byte. Until then the upload has to make progress. */
   const reachWithFile = (call: VideosCall): Effect.Effect<Reached<WholeResponse>, VideosHttpError> => {
     const { body } = call.request
     if (body._tag !== "Stream") return reach(call, transport.send)
     const idle = idleOf(call)
     const timeout = timeoutOf(call)
-    return withPatience<Reached<WholeResponse>, VideosHttpError>(
+    return withUploadTimeouts<Reached<WholeResponse>, VideosHttpError>(
       body,
       {
         idle,
-        answer: timeout,
+        response: timeout,
         onTimeout: (option) => expired(call, option === "idleTimeout" ? idle : timeout, option)
       },
       (counted) =>
@@ -206,20 +206,20 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   // all attempts
   // ---------------------------------------------------------------------------
 
-  /** A submission, with a record of whether it may have had an effect. No request of it is sent yet. */
+  /** A submission with its own record of whether it may have had an effect. */
   const tracked = (call: VideosCall): VideosCall => {
     const sending = call.sending ?? { mayHaveActed: false }
     sending.mayHaveActed = false
     return { ...call, sending }
   }
 
-  /** An operation that the preset leaves out is not sent. The URL in a job is no route of the API. */
+  /** An operation that the preset leaves out is not sent. The URL in a job is not a route of the API. */
   const served = <A, E>(call: VideosCall, self: Effect.Effect<A, E>): Effect.Effect<A, E | VideosHttpError> =>
     call.location !== undefined || config.preset.operations.includes(call.operation)
       ? withTotalTimeout(call, self)
       : Effect.fail(
           new Errors.OperationUnsupportedError({
-            ...reader.asked(call, baseUrl),
+            ...reader.contextOf(call, baseUrl),
             status: 0,
             detail: `the preset \`${config.preset.name}\` leaves it out`
           })
@@ -231,16 +231,16 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     policy: RetryPolicy<VideosHttpError> = policies[call.kind]
   ): Effect.Effect<A, VideosHttpError> => (call.options?.retry === false ? self : retrying(self, policy))
 
-  /** A deletion whose response was lost, and that then finds no job, has been done. */
+  /** A deletion whose response was lost, and whose retry finds no job, has succeeded. */
   const remove = (call: VideosCall) =>
     Effect.suspend(() => {
       let isLost = false
-      const noting = Effect.tapError(attempt(call), (error) =>
+      const recorded = Effect.tapError(attempt(call), (error) =>
         Effect.sync(() => {
           isLost ||= mayHaveRemoved(error)
         })
       )
-      return Effect.catchTag(retried(call, noting), "VideoNotFoundError", (error) =>
+      return Effect.catchTag(retried(call, recorded), "VideoNotFoundError", (error) =>
         isLost
           ? Effect.succeed({ status: error.status, headers: Headers.empty, requestId: error.requestId, body: null })
           : Effect.fail(error)
@@ -251,7 +251,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   // downloads
   // ---------------------------------------------------------------------------
 
-  /** Reads the body of an error, and cancels that of a redirect, which may never come. */
+  /** Reads the body of an error status, and cancels that of a redirect, which may never come. */
   const openBytes: Send<OpenResponse | WholeResponse> = (request, options) =>
     Effect.timeout(
       Effect.flatMap(
@@ -268,7 +268,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
 
   const attemptBytes = (call: VideosCall): Effect.Effect<VideosByteResponse, VideosHttpError> =>
     Effect.flatMap(reach(call, openBytes), ({ response, url }) =>
-      "isTruncated" in response ? reader.refused(call, response, url) : handOver(call, response, url)
+      "isTruncated" in response ? reader.downloadError(call, response, url) : handOver(call, response, url)
     )
 
   const handOver = (
@@ -284,16 +284,16 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     if (whole !== null && whole > downloadBytes) return Effect.zipRight(discard(response), Effect.failSync(tooMuch))
     const idle = idleOf(call)
     const stream = Stream.timeoutFail(
-      Stream.mapError(response.stream, (error) => reader.broken(call, error, url)),
+      Stream.mapError(response.stream, (error) => reader.transportError(call, error, url)),
       () => expired(call, idle, "idleTimeout", url),
       idle
     )
-    const { origin: host, route } = reader.asked(call, url)
-    return Effect.as(reader.seen(call, response), {
+    const { origin: host, route } = reader.contextOf(call, url)
+    return Effect.as(reader.runOnResponse(call, response), {
       status,
       headers,
       requestId: reader.requestId(headers),
-      scrub,
+      redact,
       route,
       stream: withLimit(stream, {
         limit: downloadBytes - (range?.start ?? 0),
@@ -323,7 +323,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       Effect.suspend(() => {
         const submission = tracked({ ...call, request: HttpClientRequest.setBody(call.request, body) })
         const { mayRetry, ...policy } = policies.submit
-        // A file that cannot be read looks like a connection that broke, or, by its code, like one that was never made.
+        // Transports report a file that cannot be read as a connection that broke or that was never made.
         const sent = retried(submission, attempt(submission), {
           ...policy,
           mayRetry: (error) => failure() === null && mayRetry?.(error) === true
@@ -333,20 +333,20 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
           Effect.mapError(sent, (error) => failure() ?? error)
         )
       }),
-    // A download gives its permit back with its first byte: many long ones would keep all other requests waiting.
+    // A download releases its permit with its first byte, so that long ones do not hold up all other requests.
     stream: (call) => served(call, retried(call, withPermit(budget, call.kind, attemptBytes(call), outcomeOf))),
     budget: { snapshot: budget.snapshot }
   }
 }
 
-const unremarkable: Outcome = { status: null, retryAfter: null }
+const noOutcome: Outcome = { status: null, retryAfter: null }
 
-/** What the end of a request says about the rate: that there were too many requests, not that an account is empty. */
+/** The status, if it is about the rate. A 429 for a used-up quota is not. */
 const outcomeOf = (exit: Exit.Exit<unknown, VideosHttpError>): Outcome => {
   const error = Exit.isFailure(exit) ? Option.getOrNull(Cause.failureOption(exit.cause)) : null
   return error?._tag === "RateLimitedError" || error?._tag === "ServerError"
     ? { status: error.status, retryAfter: error.retryAfter ?? null }
-    : unremarkable
+    : noOutcome
 }
 
 const mayHaveRemoved = (error: VideosHttpError): boolean =>

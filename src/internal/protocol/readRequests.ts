@@ -17,14 +17,14 @@ const withId = (
   id: string,
   options: CallOptions | undefined,
   requestOf: (segment: string) => HttpClientRequest.HttpClientRequest,
-  isAnswer?: VideosCall["isAnswer"]
+  acceptsErrorBody?: VideosCall["acceptsErrorBody"]
 ): Either.Either<VideosCall, Errors.InvalidRequestError> => {
   const checked = checkOptions(operation, options)
   if (Either.isLeft(checked)) return Either.left(checked.left)
   const segment = idSegment(operation, "id", id)
   return Either.isLeft(segment)
     ? Either.left(segment.left)
-    : Either.right({ operation, kind, request: requestOf(segment.right), videoId: id, isAnswer, options })
+    : Either.right({ operation, kind, request: requestOf(segment.right), videoId: id, acceptsErrorBody, options })
 }
 
 const videoRequest = (segment: string) => HttpClientRequest.get(`/videos/${segment}`)

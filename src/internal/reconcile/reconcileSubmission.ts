@@ -15,7 +15,7 @@ import {
 } from "../errors/errors.js"
 import { type Deadline, withTimeout } from "../http/deadline.js"
 import type { SubmitOptions } from "../http/httpTypes.js"
-import { isKeyRejection, isOfOtherRequest } from "../http/responseError.js"
+import { isKeyRejection, isOfOtherRequest } from "../http/keyRejection.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 import type { Submission } from "../protocol/submissionRequests.js"
 import { isTerminal, type VideoResource } from "../protocol/videoSchemas.js"

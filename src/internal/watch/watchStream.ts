@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import { isListenedTo } from "../http/spans.js"
+import { isTraced } from "../http/spans.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { VideosService } from "../videosTypes.js"
 import type { Plan, Start, Watch } from "./watch.js"
@@ -80,7 +80,7 @@ class One {
       this.watch = subscribe(this.start)
     })
     return Effect.withFiberRuntime((fiber) => {
-      if (!isListenedTo(fiber)) return subscribed
+      if (!isTraced(fiber)) return subscribed
       const { operation } = this.plan
       const attributes = { "gen_ai.operation.name": operationNames[operation], "video.id": this.start.id }
       return Effect.flatMap(Effect.makeSpan("Videos.watch", { attributes, captureStackTrace: false }), (span) => {
