@@ -43,7 +43,7 @@ const pages = ["README.md", "CONTRIBUTING.md", ...files("docs", /\.md$/)]
 const sources = [
   ...files("src", /\.ts$/),
   ...files("examples", /\.ts$/),
-  ...files("packages/server/src", /\.ts$/),
+  ...files("packages/server/src", /\.tsx?$/),
   ...files("packages/durable/src", /\.ts$/),
   ...files("packages/cli/src", /\.ts$/)
 ]
