@@ -14,7 +14,7 @@ import { makeWriter } from "./writer.js"
 
 const defaultPort = 8787
 
-const served = ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api"] as const
+const served = Object.keys(dialects).filter(isDialectName)
 
 const requiredKey = Effect.flatMap(Config.withDefault(Config.string("OPENAI_API_KEY"), ""), (key) =>
   key.trim() === ""
