@@ -1,10 +1,10 @@
-/** A clip and more of it where the server extends nothing: what is sent, what is joined, and what is left when it breaks off. */
+/** `continueVideo` and `joinVideos` around FFmpeg: what is sent, which files are left, and what each failure says. */
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
-import { Cause, Effect, Either, Fiber, Schedule, Stream } from "effect"
+import { Cause, Effect, Either, Fiber, Schedule, Stream, TestClock } from "effect"
 import { createVideo, VideoFile, VideosFetch } from "effect-videos"
 import {
   type ContinuePhase,
@@ -14,17 +14,8 @@ import {
   joinVideos
 } from "effect-videos/continue"
 import { instant } from "../packages/server/test/support.js"
-import {
-  distance,
-  type FilmOptions,
-  folder,
-  graysIn,
-  hasFfmpeg,
-  makeFilm,
-  makeSound,
-  picturesOf,
-  probed
-} from "./support/films.js"
+import { fakeFilm, fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
+import { distance, folder, graysIn, hasFfmpeg } from "./support/films.js"
 import { parseMultipart } from "./support/multipart.js"
 import { json, serve, text } from "./support/server.js"
 import { reasonOf, whole } from "./support/transfer.js"
@@ -34,16 +25,40 @@ const request: ContinueVideoRequest = { video: "video_0", prompt: "the light com
 
 const job = (id: string, status = "completed") => ({ id, object: "video", status, prompt: request.prompt })
 
-/** A server of two films that extends nothing: `video_0` is the source, and each clip that is created is the segment. */
-const world = (source: Uint8Array, segment: Uint8Array, status = "completed") =>
+/** A source and a segment of half a second, and what a join makes of them. */
+const source = framesFilm(12)
+const segment = framesFilm(12)
+const longer = framesFilm(23)
+
+interface WorldOptions {
+  readonly source?: Uint8Array
+  readonly segment?: Uint8Array
+  readonly result?: Buffer
+  readonly status?: string
+  /** More branches of the program `ffmpeg`, see `fakePrograms`. */
+  readonly cases?: (at: string) => string
+  readonly onSubmission?: (programs: string) => void
+}
+
+/** A server that extends nothing: `video_0` is the source, and each job that is created is the segment. */
+const world = (options: WorldOptions = {}) =>
   Effect.gen(function* () {
+    const { status = "completed" } = options
+    const programsAt = yield* folder
+    const programs = yield* fakePrograms(programsAt, options.result ?? longer, options.cases?.(programsAt))
     const at = yield* folder
     const server = yield* serve((response, asked, index) => {
       const { method, url } = asked
-      if (method === "POST" && url === "/v1/videos")
+      if (method === "POST" && url === "/v1/videos") {
+        options.onSubmission?.(programs.ffmpeg)
         return json(200, job(`segment_${index}`, status))(response, asked, index)
-      if (method === "GET" && url === "/v1/videos/video_0/content") return whole(source)(response, asked, index)
-      if (method === "GET" && url.endsWith("/content")) return whole(segment)(response, asked, index)
+      }
+      if (method === "GET" && url === "/v1/videos/video_0/content") {
+        return whole(options.source ?? source)(response, asked, index)
+      }
+      if (method === "GET" && url.endsWith("/content")) {
+        return whole(options.segment ?? segment)(response, asked, index)
+      }
       if (method === "GET") return json(200, job(url.replace(/.*\//, ""), status))(response, asked, index)
       return json(405, { detail: "Method Not Allowed" })(response, asked, index)
     })
@@ -53,140 +68,60 @@ const world = (source: Uint8Array, segment: Uint8Array, status = "completed") =>
     return {
       at,
       path,
+      programs,
+      programsAt,
       server,
       submissions,
+      /** The fields of the segment's submission, each with its name, or its file's. */
+      sent: () =>
+        submissions().flatMap((submission) =>
+          parseMultipart(submission).map(({ body, filename, name }) => [name, filename ?? body.toString()])
+        ),
       provided,
-      go: (options: ContinueVideoOptions = {}, changed: Partial<ContinueVideoRequest> = {}) =>
-        provided(continueVideo({ ...request, ...changed }, path, options))
+      go: (more: ContinueVideoOptions = {}, changed: Partial<ContinueVideoRequest> = {}) =>
+        provided(continueVideo({ ...request, ...changed }, path, { ...programs, ...more }))
     }
   })
 
-const films = (source: FilmOptions, segment: FilmOptions) =>
-  Effect.gen(function* () {
-    const at = yield* folder
-    return [yield* makeFilm(join(at, "a.mp4"), source), yield* makeFilm(join(at, "b.mp4"), segment)] as const
-  })
-
-/** The same film, to be shown turned by a quarter: the matrix of its track's header (ISO/IEC 14496-12, `tkhd`). */
-const turned = (film: Buffer): Buffer => {
-  const copy = Buffer.from(film)
-  const at = copy.indexOf("tkhd") + 4 + 40
-  for (const [index, value] of [0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000].entries()) {
-    copy.writeInt32BE(value, at + 4 * index)
-  }
-  return copy
-}
-
-const two = films({ from: 0, count: 48 }, { from: 47, count: 48 })
-
-const sequence = (count: number) => Array.from({ length: count }, (_, index) => index)
-
-/** The files beside the result: what was needed on the way is gone. */
+/** The names in a directory: a call leaves no temporary files. */
 const left = (at: string) => fs.readdirSync(at)
 
 const nothing = new Uint8Array(8)
 
-describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", () => {
-  it.scopedLive("sends the source's last frame, and shows each picture once", () =>
+describe("continueVideo, if the server extends nothing,", () => {
+  it.scopedLive("submits a segment with the source's last frame, and saves both as one file", () =>
     Effect.gen(function* () {
-      const { at, go, path, server, submissions } = yield* world(...(yield* two))
-      const told: Array<string> = []
-      const made = yield* go({ onUpdate: ({ id, status }) => Effect.sync(() => told.push(`${id} ${status}`)) })
-
+      const { at, go, path, sent, server } = yield* world()
+      const updates: Array<string> = []
+      const made = yield* go({ onUpdate: ({ id, status }) => Effect.sync(() => updates.push(`${id} ${status}`)) })
       assert.deepStrictEqual(left(at), ["longer.mp4"])
-      assert.deepInclude(made, { path: fs.realpathSync(path), way: "joined", bytes: fs.statSync(path).size })
-      assert.deepStrictEqual(told, [`${made.video.id} completed`])
-      // 48 pictures and 48, of which one was shown already.
-      assert.deepStrictEqual(yield* picturesOf(path), sequence(95))
-      assert.closeTo(made.seconds ?? 0, 95 / 24, 0.001)
-
-      const [sent] = submissions()
-      const parts = sent === undefined ? [] : parseMultipart(sent)
-      const fields = parts.map(({ body, filename, name }) => [name, filename ?? body.toString()])
-      assert.sameDeepMembers(fields, [
+      assert.isTrue(fs.readFileSync(path).equals(longer))
+      assert.deepInclude(made, { path: fs.realpathSync(path), way: "joined", bytes: longer.byteLength })
+      assert.closeTo(made.seconds ?? 0, 23 / 24, 0.001)
+      assert.deepStrictEqual(updates, [`${made.video.id} completed`])
+      assert.sameDeepMembers(sent(), [
         ["prompt", request.prompt],
         ["seconds", "4"],
         ["size", "160x90"],
         ["input_reference", "frame.png"]
       ])
-      const frame = join(at, "frame.png")
-      fs.writeFileSync(frame, parts.find(({ name }) => name === "input_reference")?.body ?? "")
-      assert.deepStrictEqual(yield* picturesOf(frame), [47])
       assert.strictEqual(server.requests.filter(({ method }) => method === "POST").length, 2)
     })
   )
 
-  it.scopedLive("makes one codec, size and rate of two, and silence where there is no sound", () =>
+  it.scopedLive("submits the segment with the size of the request", () =>
     Effect.gen(function* () {
-      const source = { from: 0, count: 48, more: ["-c:v", "mpeg4", "-q:v", "2"] }
-      const segment = { from: 47, count: 32, framesPerSecond: 16, sound: 2, more: ["-s", "320x180"] }
-      const { go, path } = yield* world(...(yield* films(source, segment)))
-      yield* go()
-      const [pictures, sound, ...more] = (yield* probed(path)).streams
-      assert.deepInclude(pictures, { codec_name: "h264", width: 160, height: 90, avg_frame_rate: "24/1" })
-      assert.deepInclude(sound, { codec_type: "audio", codec_name: "aac" })
-      assert.deepStrictEqual(more, [])
-      // Two seconds, and 31 pictures of a sixteenth.
-      assert.closeTo(Number(pictures?.duration), 2 + 31 / 16, 1 / 24)
-      assert.closeTo(Number(sound?.duration), 2 + 31 / 16, 0.05)
-      const seen = yield* picturesOf(path)
-      assert.deepStrictEqual(seen.slice(0, 48), sequence(48))
-      assert.deepStrictEqual([...new Set(seen.slice(48))], sequence(79).slice(48))
-    })
-  )
-
-  it.scopedLive.each(["mp4", "matroska"])(
-    "finds the last frame where the sound goes on for long after it: %s",
-    (format) =>
-      Effect.gen(function* () {
-        const source = { from: 0, count: 24, sound: 4, more: ["-f", format] }
-        const { go, path } = yield* world(...(yield* films(source, { from: 23, count: 24 })))
-        yield* go()
-        assert.deepStrictEqual(yield* picturesOf(path), sequence(47))
-        const lengths = (yield* probed(path)).streams.map(({ duration }) => Number(duration))
-        for (const length of lengths) assert.closeTo(length, 47 / 24, 0.05)
-      })
-  )
-
-  it.scopedLive("fits the frame into a size that the server makes, and the segment into the source's", () =>
-    Effect.gen(function* () {
-      const segment = { from: 47, count: 24, more: ["-vf", "trim=start_frame=47,setpts=N/24/TB,pad=160:160:-1:-1"] }
-      const { at, go, path, submissions } = yield* world(...(yield* films({ from: 0, count: 48 }, segment)))
+      const { go, sent } = yield* world()
       yield* go({}, { size: "160x160" })
-      const [sent] = submissions()
-      const parts = sent === undefined ? [] : parseMultipart(sent)
-      assert.strictEqual(parts.find(({ name }) => name === "size")?.body.toString(), "160x160")
-      const frame = join(at, "frame.png")
-      fs.writeFileSync(frame, parts.find(({ name }) => name === "input_reference")?.body ?? "")
-      assert.deepInclude((yield* probed(frame)).streams[0], { width: 160, height: 160 })
-      assert.deepInclude((yield* probed(path)).streams[0], { width: 160, height: 90 })
-      assert.deepStrictEqual(yield* picturesOf(path), sequence(71))
+      assert.deepInclude(sent(), ["size", "160x160"])
     })
   )
 
-  it.scopedLive.each([
-    ["turned", "90x160", turned],
-    ["of pixels that are not square", "320x90", (film: Buffer) => film]
-  ] as const)("takes a film as it is shown: %s", ([, size, change]) =>
+  it.scopedLive("uses a file as the source, and then sends no extension request", () =>
     Effect.gen(function* () {
-      const more = size === "320x90" ? ["-aspect", "32:9"] : []
-      const [source, segment] = yield* films({ from: 0, count: 24, more }, { from: 23, count: 24, size })
-      const { go, path, submissions } = yield* world(change(source), segment)
-      yield* go()
-      const [sent] = submissions()
-      const parts = sent === undefined ? [] : parseMultipart(sent)
-      assert.strictEqual(parts.find(({ name }) => name === "size")?.body.toString(), size)
-      const [pictures] = (yield* probed(path)).streams
-      assert.strictEqual(`${pictures?.width}x${pictures?.height}`, size)
-    })
-  )
-
-  it.scopedLive("takes a file for its source", () =>
-    Effect.gen(function* () {
-      const [source, segment] = yield* two
-      const { go, path, server } = yield* world(source, segment)
+      const { go, path, server } = yield* world()
       yield* go({ extension: "never" }, { video: VideoFile.fromBytes(source) })
-      assert.deepStrictEqual(yield* picturesOf(path), sequence(95))
+      assert.isTrue(fs.readFileSync(path).equals(longer))
       assert.deepStrictEqual(
         server.requests.map(({ method, url }) => `${method} ${url.replace(/segment_\d+/, "it")}`),
         ["POST /v1/videos", "GET /v1/videos/it/content"]
@@ -194,119 +129,271 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", (
     })
   )
 
-  it.scopedLive("makes no second segment after a join that failed: `joinVideos` goes on with the first", () =>
+  it.scopedLive("keeps the segment after a join that failed, and `joinVideos` continues with it", () =>
     Effect.gen(function* () {
-      const { at, go, path, provided, submissions } = yield* world(...(yield* two))
-      // Works until the segment is paid for.
-      const program = join(at, "program")
-      fs.writeFileSync(
-        program,
-        `#!/bin/sh\ncase "$*" in *segment*) echo "no memory" >&2; exit 3;; esac\nexec ffmpeg "$@"\n`
-      )
-      fs.chmodSync(program, 0o755)
-      const error = yield* Effect.flip(go({ ffmpeg: program }))
+      const { at, go, path, programs, programsAt, provided, submissions } = yield* world({
+        cases: (at) =>
+          `*joined.mp4) [ -e ${at}/works ] || { echo "no memory" >&2; exit 3; }; exec cp ${at}/result "$last";;`
+      })
+      const error = yield* Effect.flip(go())
       assert.strictEqual(error._tag, "MediaError")
       if (error._tag !== "MediaError") return
       assert.deepInclude(error, { step: "join", film: "result", exitCode: 3, detail: "no memory" })
       assert.include(error.message, `The segment is ${error.segment?.id}`)
-      assert.deepStrictEqual(left(at), ["program", `${error.segment?.id}.segment.mp4`])
-      const made = yield* provided(joinVideos("video_0", error.segment?.id ?? "none", path))
-      assert.deepInclude(made, { path: fs.realpathSync(path), bytes: fs.statSync(path).size })
+      assert.deepStrictEqual(left(at), [`${error.segment?.id}.segment.mp4`])
+      fs.writeFileSync(join(programsAt, "works"), "")
+      const made = yield* provided(joinVideos("video_0", error.segment?.id ?? "none", path, programs))
+      assert.deepInclude(made, { path: fs.realpathSync(path), bytes: longer.byteLength })
       assert.strictEqual(made.segment?.id, error.segment?.id)
-      assert.deepStrictEqual(yield* picturesOf(path), sequence(95))
       assert.strictEqual(submissions().length, 1)
     })
   )
 
-  it.scopedLive("joins two files, and asks no server", () =>
+  it.scopedLive("names the kept segment if FFmpeg is gone after the submission", () =>
     Effect.gen(function* () {
-      const [source, segment] = yield* two
-      const { path, provided, server } = yield* world(source, segment)
-      const made = yield* provided(joinVideos(VideoFile.fromBytes(source), VideoFile.fromBytes(segment), path))
-      assert.strictEqual(made.segment, null)
-      assert.deepStrictEqual(yield* picturesOf(path), sequence(95))
-      assert.deepStrictEqual(server.requests, [])
+      const { at, go, submissions } = yield* world({ onSubmission: (ffmpeg) => fs.rmSync(ffmpeg) })
+      const error = yield* Effect.flip(go())
+      assert.strictEqual(error._tag, "MediaError")
+      if (error._tag !== "MediaError") return
+      const kept = join(fs.realpathSync(at), `${error.segment?.id}.segment.mp4`)
+      assert.deepInclude(error, { step: "join", segmentPath: kept })
+      assert.isTrue(fs.readFileSync(kept).equals(segment))
+      assert.match(
+        error.message,
+        /cannot start .*\/ffmpeg.* The segment's file is kept: .* The segment is segment_\d: `joinVideos`/s
+      )
+      assert.strictEqual(submissions().length, 1)
     })
   )
 
-  it.scopedLive("names the film that cannot be read", () =>
+  it.scopedLive("fails if the result is shorter than both films", () =>
     Effect.gen(function* () {
-      const [source] = yield* two
-      const { at, go, provided, path, submissions } = yield* world(
-        source,
-        Buffer.from(Array.from({ length: 64 }, (_, at) => (at * 37) % 256))
-      )
-      const late = yield* Effect.flip(go())
-      assert.deepInclude(late, { _tag: "MediaError", step: "probe", film: "segment" })
+      const { at, go } = yield* world({ result: framesFilm(5) })
+      const error = yield* Effect.flip(go())
+      assert.match(error.message, /it lasts 0\.208 s instead of 0\.958 s/)
+      assert.notInclude(left(at), "longer.mp4")
+    })
+  )
+
+  it.scopedLive("fails with the server's reason if the segment fails", () =>
+    Effect.gen(function* () {
+      const { at, go, submissions } = yield* world({ status: "failed" })
+      assert.strictEqual((yield* Effect.flip(go()))._tag, "VideoFailedError")
+      assert.strictEqual(submissions().length, 1)
+      assert.deepStrictEqual(left(at), [])
+    })
+  )
+
+  it.scopedLive("names the segment if it cannot be read", () =>
+    Effect.gen(function* () {
+      const { at, go, submissions } = yield* world({ segment: fakeFilm() })
+      const error = yield* Effect.flip(go())
+      assert.deepInclude(error, { _tag: "MediaError", step: "probe", film: "segment" })
       assert.strictEqual(submissions().length, 1)
       const [, submitted] =
-        /^cannot read the segment \(exit code 1\): .* The segment is (segment_\d): /s.exec(late.message) ?? []
-
-      const broken = VideoFile.fromStream(Stream.fail(new Cause.UnknownException(null, "the disk is gone")), {
-        name: "mine.mp4"
-      })
-      const early = yield* Effect.flip(go({ extension: "never" }, { video: broken }))
-      assert.deepInclude(early, { _tag: "UploadError", file: "mine.mp4", detail: "the disk is gone" })
-
-      const silent = VideoFile.fromPath(join(at, "sound.mp4"))
-      yield* makeSound(join(at, "sound.mp4"))
-      const none = yield* Effect.flip(provided(Effect.flatMap(silent, (file) => joinVideos(file, file, path))))
-      assert.deepInclude(none, { _tag: "MediaError", step: "probe", film: "source", exitCode: null, segment: null })
-      assert.strictEqual(none.message, "cannot read the source: there are no pictures in it.")
-      assert.strictEqual(submissions().length, 1)
-      assert.sameMembers(left(at), ["sound.mp4", `${submitted}.segment.mp4`])
+        /^cannot read the segment \(exit code 1\): .* The segment is (segment_\d): /s.exec(error.message) ?? []
+      assert.deepStrictEqual(left(at), [`${submitted}.segment.mp4`])
     })
   )
 
-  it.scopedLive("does not let a film lead FFmpeg to other files", () =>
+  it.scopedLive("submits one segment if two calls have the same path", () =>
     Effect.gen(function* () {
-      const [source, segment] = yield* two
-      const { at, go, submissions } = yield* world(source, segment)
-      yield* makeFilm(join(at, "secret.ts"), { from: 0, count: 24 })
-      const list = `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n${join(at, "secret.ts")}\n#EXT-X-ENDLIST\n`
-      fs.writeFileSync(join(at, "list.mp4"), list)
-      // That FFmpeg would follow it, left to itself.
-      assert.strictEqual((yield* probed(join(at, "list.mp4"))).streams.length, 1)
-      const error = yield* Effect.flip(go({}, { video: VideoFile.fromBytes(Buffer.from(list)) }))
-      assert.deepInclude(error, { _tag: "MediaError", step: "probe", film: "source", segment: null })
-      assert.strictEqual(submissions().length, 0)
-    })
-  )
-
-  it.scopedLive("pays for one segment where two calls want the same path", () =>
-    Effect.gen(function* () {
-      const { at, go, path, submissions } = yield* world(...(yield* two))
+      const { at, go, submissions } = yield* world()
       const ends = yield* Effect.all([Effect.either(go()), Effect.either(go())], { concurrency: "unbounded" })
       const tags = ends.map((end) => (Either.isLeft(end) ? reasonOf(end.left) : end.right.way))
       assert.sameMembers(tags, ["joined", "busy"])
       assert.strictEqual(submissions().length, 1)
-      assert.deepStrictEqual(yield* picturesOf(path), sequence(95))
       assert.deepStrictEqual(left(at), ["longer.mp4"])
     })
   )
 
-  it.scopedLive("ends FFmpeg with its fiber, and leaves nothing", () =>
+  it.scopedLive("kills FFmpeg when its fiber is interrupted, and leaves no file", () =>
     Effect.gen(function* () {
-      const { at, go } = yield* world(...(yield* two))
-      // Everything but the join is FFmpeg's; the join tells its process and goes on for ever.
-      const program = join(at, "program")
-      const script = `#!/bin/sh\ncase "$*" in *faststart*) echo $$ > ${at}/pid; exec sleep 600;; *) exec ffmpeg "$@";; esac\n`
-      fs.writeFileSync(program, script, { mode: 0o755 })
-      const fiber = yield* Effect.fork(go({ ffmpeg: program }))
+      const { at, go, programsAt } = yield* world({
+        cases: (at) => `*joined.mp4) echo $$ > ${at}/pid; exec sleep 600;;`
+      })
+      const fiber = yield* Effect.fork(go())
       const pid = yield* Effect.try(() =>
-        Number(/^\d+(?=\n)/.exec(fs.readFileSync(join(at, "pid"), "utf8"))?.[0])
+        Number(/^\d+(?=\n)/.exec(fs.readFileSync(join(programsAt, "pid"), "utf8"))?.[0])
       ).pipe(
         Effect.filterOrFail((pid) => pid > 0),
-        Effect.retry(Schedule.spaced("20 millis"))
+        Effect.retry({ schedule: Schedule.spaced("2 millis"), while: () => fiber.unsafePoll() === null })
       )
       assert.isTrue(process.kill(pid, 0))
       yield* Fiber.interrupt(fiber)
       assert.throws(() => process.kill(pid, 0), /ESRCH/)
-      assert.sameMembers(left(at), ["pid", "program"])
+      assert.deepStrictEqual(left(at), [])
     })
   )
 
-  it.scopedLive("does it all over a socket with the embedded server in another's manner", () =>
+  it.scoped("kills a program that exceeds its time limit, even if it ignores SIGTERM", () =>
+    Effect.gen(function* () {
+      const { go, programsAt } = yield* world({
+        cases: (at) => `*frame.png) trap '' TERM; echo $$ > ${at}/pid; while :; do sleep 600; done;;`
+      })
+      const fiber = yield* Effect.fork(Effect.flip(go({ extension: "never" }, { video: VideoFile.fromBytes(source) })))
+      const ended = Effect.gen(function* () {
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        yield* TestClock.adjust(fs.existsSync(join(programsAt, "pid")) ? "1 day" : 0)
+        return (yield* fiber.status)._tag === "Done"
+      })
+      yield* Effect.repeat(ended, { until: (is) => is })
+      assert.match((yield* Fiber.join(fiber)).message, /ffmpeg had not ended after 2m.* and was killed/)
+      assert.throws(() => process.kill(Number(fs.readFileSync(join(programsAt, "pid"), "utf8")), 0), /ESRCH/)
+    })
+  )
+})
+
+describe("joinVideos", () => {
+  it.scopedLive("joins two files without a request", () =>
+    Effect.gen(function* () {
+      const { path, programs, provided, server } = yield* world()
+      const made = yield* provided(
+        joinVideos(VideoFile.fromBytes(source), VideoFile.fromBytes(segment), path, programs)
+      )
+      assert.strictEqual(made.segment, null)
+      assert.isTrue(fs.readFileSync(path).equals(longer))
+      assert.deepStrictEqual(server.requests, [])
+    })
+  )
+
+  it.scopedLive("checks both ids before anything is sent", () =>
+    Effect.gen(function* () {
+      const { path, provided, server } = yield* world()
+      const error = yield* Effect.flip(provided(joinVideos("video_0", "..", path)))
+      assert.deepInclude(error, { _tag: "InvalidRequestError", field: "segment" })
+      assert.deepStrictEqual(server.requests, [])
+    })
+  )
+})
+
+describe("continueVideo submits nothing", () => {
+  it.scopedLive("if FFmpeg is not installed", () =>
+    Effect.gen(function* () {
+      const { at, go, submissions } = yield* world()
+      const error = yield* Effect.flip(go({ ffmpeg: "/no/ffmpeg" }))
+      assert.deepInclude(error, { _tag: "FfmpegUnavailableError", program: "/no/ffmpeg" })
+      assert.match(error.message, /^cannot start \/no\/ffmpeg; install FFmpeg/)
+      assert.deepStrictEqual(left(at), [])
+      assert.strictEqual(submissions().length, 0)
+    })
+  )
+
+  it.scopedLive("if FFmpeg is installed and does not run", () =>
+    Effect.gen(function* () {
+      const { go, submissions } = yield* world({ cases: () => `*-version*) exit 1;;` })
+      assert.strictEqual((yield* Effect.flip(go()))._tag, "FfmpegUnavailableError")
+      assert.strictEqual(submissions().length, 0)
+    })
+  )
+
+  it.scopedLive.each([
+    ["the encoder", "*libx264*"],
+    ["the filter that joins", "*concat=*"],
+    ["the filter that makes silence", "*anullsrc*"]
+  ] as const)("if FFmpeg lacks %s", ([, pattern]) =>
+    Effect.gen(function* () {
+      const { at, go, submissions } = yield* world({ cases: () => `${pattern}) echo lacking >&2; exit 1;;` })
+      const error = yield* Effect.flip(go())
+      assert.deepInclude(error, { _tag: "MediaError", segment: null, detail: "lacking" })
+      assert.strictEqual(submissions().length, 0)
+      assert.deepStrictEqual(left(at), [])
+    })
+  )
+
+  it.scopedLive("if the source is HDR and FFmpeg lacks the filters for it", () =>
+    Effect.gen(function* () {
+      const { go, submissions } = yield* world({ source: framesFilm(12, { color_transfer: "arib-std-b67" }) })
+      const error = yield* Effect.flip(go())
+      assert.deepInclude(error, { _tag: "MediaError", film: "source", segment: null })
+      assert.include(error.message, "it is HDR (HLG), and this FFmpeg has no filter zscale and no filter tonemap")
+      assert.strictEqual(submissions().length, 0)
+    })
+  )
+
+  it.scopedLive.each([
+    ["is empty", Stream.empty, "MediaError", /^cannot read the source: the file is empty/],
+    [
+      "is not a film",
+      Stream.make(Buffer.from("Video is still being processed")),
+      "MediaError",
+      /^cannot read the source/
+    ],
+    [
+      "has no pictures",
+      Stream.make(framesFilm(0, { codec_type: "audio" })),
+      "MediaError",
+      /there are no pictures in it/
+    ],
+    [
+      "cannot be read from its disk",
+      Stream.fail(new Cause.UnknownException(null, "the disk is gone")),
+      "UploadError",
+      /mine\.mp4.*the disk is gone/
+    ]
+  ] as const)("if the source %s", ([, content, tag, message]) =>
+    Effect.gen(function* () {
+      const { at, go, submissions } = yield* world()
+      const video = VideoFile.fromStream(content, { name: "mine.mp4" })
+      const error = yield* Effect.flip(go({ extension: "never" }, { video }))
+      assert.strictEqual(error._tag, tag)
+      assert.match(error.message, message)
+      assert.strictEqual(submissions().length, 0)
+      assert.deepStrictEqual(left(at), [])
+    })
+  )
+
+  it.scopedLive.each([
+    ["`seconds` is not valid", "InvalidRequestError", { seconds: 5 as never }, {}],
+    ["the prompt is empty", "InvalidRequestError", { prompt: "" }, {}],
+    ["the size is empty", "InvalidRequestError", { size: "" }, {}],
+    ["the idempotency key is not valid", "InvalidRequestError", {}, { submit: { idempotencyKey: "ü" } }],
+    ["the path is outside of the directory", "invalidPath", {}, { directory: "elsewhere" }],
+    ["the path exists", "exists", {}, {}]
+  ] satisfies ReadonlyArray<[string, string, Partial<ContinueVideoRequest>, ContinueVideoOptions]>)(
+    "and sends no other request if %s",
+    ([, reason, changed, options]) =>
+      Effect.gen(function* () {
+        const { at, go, path, server } = yield* world()
+        if (reason === "exists") fs.writeFileSync(path, "mine")
+        const error = yield* Effect.flip(go({ extension: "never", ...options }, changed))
+        assert.strictEqual(reasonOf(error), reason)
+        assert.deepStrictEqual(server.requests, [])
+        assert.deepStrictEqual(left(at), reason === "exists" ? ["longer.mp4"] : [])
+      })
+  )
+
+  it.scopedLive("if the extension fails for another reason than that the server does not serve it", () =>
+    Effect.gen(function* () {
+      const at = yield* folder
+      const server = yield* serve(text(401, "no"))
+      const error = yield* Effect.flip(
+        continueVideo(request, join(at, "longer.mp4")).pipe(
+          Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer])
+        )
+      )
+      assert.strictEqual(error._tag, "AuthenticationError")
+      assert.strictEqual(server.requests.length, 1)
+    })
+  )
+})
+
+describe("continueVideo, with the embedded server,", () => {
+  it.scopedLive("saves the server's extension, and needs no FFmpeg for it", () =>
+    Effect.gen(function* () {
+      const at = yield* folder
+      const server = yield* VideosServer
+      const made = yield* Effect.gen(function* () {
+        const clip = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
+        return yield* continueVideo({ ...request, video: clip }, join(at, "longer.mp4"), { ffmpeg: "/no/ffmpeg" })
+      }).pipe(Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer]))
+      assert.deepInclude(made, { way: "extended", seconds: 8 })
+      assert.strictEqual((yield* server.jobs).length, 2)
+      assert.deepStrictEqual(left(at), ["longer.mp4"])
+    }).pipe(Effect.provide(VideosServer.layer(instant)))
+  )
+
+  it.scopedLive.skipIf(!hasFfmpeg)("joins by FFmpeg what the server's preset does not extend, without a jump", () =>
     Effect.gen(function* () {
       const at = yield* folder
       const server = yield* VideosServer
@@ -323,91 +410,10 @@ describe.skipIf(!hasFfmpeg)("continueVideo, where the server extends nothing", (
       assert.deepStrictEqual(phases, ["extend", "prepare", "create", "join"])
       assert.closeTo(made.seconds ?? 0, 8 - 1 / 24, 0.001)
       assert.strictEqual((yield* server.jobs).length, 2)
-      // This server's clip begins with the picture that it is given: where the two meet, nothing jumps.
+      // The server's clip begins with the frame of the request: the joint does not jump.
       const grays = yield* graysIn(made.path)
       const between = (one: number, other: number) => distance(grays[one] ?? nothing, grays[other] ?? nothing)
       assert.isBelow(between(95, 96), between(95, 95 + 24) / 3)
     }).pipe(Effect.provide(VideosServer.layer({ preset: "vllm-omni", ...instant })))
-  )
-})
-
-describe("continueVideo", () => {
-  it.scopedLive("takes the server's extension where there is one, and needs no FFmpeg for it", () =>
-    Effect.gen(function* () {
-      const at = yield* folder
-      const server = yield* VideosServer
-      const made = yield* Effect.gen(function* () {
-        const clip = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
-        return yield* continueVideo({ ...request, video: clip }, join(at, "longer.mp4"), { ffmpeg: "/no/ffmpeg" })
-      }).pipe(Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer]))
-      assert.deepInclude(made, { way: "extended", seconds: 8 })
-      assert.strictEqual((yield* server.jobs).length, 2)
-      assert.deepStrictEqual(left(at), ["longer.mp4"])
-    }).pipe(Effect.provide(VideosServer.layer(instant)))
-  )
-
-  it.scopedLive("pays for nothing where there is no FFmpeg", () =>
-    Effect.gen(function* () {
-      const { at, go, server } = yield* world(nothing, nothing)
-      const error = yield* Effect.flip(go({ ffmpeg: "/no/ffmpeg" }))
-      assert.deepInclude(error, { _tag: "FfmpegUnavailableError", program: "/no/ffmpeg" })
-      assert.match(error.message, /^cannot start \/no\/ffmpeg; install FFmpeg/)
-      assert.deepStrictEqual(left(at), [])
-      // The extension that is not served, and the look that settles it.
-      assert.isEmpty(server.requests.filter(({ url }) => url === "/v1/videos"))
-    })
-  )
-
-  it.scopedLive.each([
-    ["InvalidRequestError", { seconds: 5 as never }, {}],
-    ["InvalidRequestError", { prompt: "" }, {}],
-    ["InvalidRequestError", { size: "" }, {}],
-    ["InvalidRequestError", {}, { submit: { idempotencyKey: "ü" } }],
-    ["invalidPath", {}, { directory: "elsewhere" }],
-    ["exists", {}, {}]
-  ] satisfies ReadonlyArray<[string, Partial<ContinueVideoRequest>, ContinueVideoOptions]>)(
-    "fails before anything is sent: %s",
-    ([reason, changed, options]) =>
-      Effect.gen(function* () {
-        const { at, go, path, server } = yield* world(nothing, nothing)
-        if (reason === "exists") fs.writeFileSync(path, "mine")
-        const error = yield* Effect.flip(go({ extension: "never", ...options }, changed))
-        assert.strictEqual(reasonOf(error), reason)
-        assert.deepStrictEqual(server.requests, [])
-        assert.deepStrictEqual(left(at), reason === "exists" ? ["longer.mp4"] : [])
-      })
-  )
-
-  it.scopedLive("names an id that is none before anything is sent", () =>
-    Effect.gen(function* () {
-      const { path, provided, server } = yield* world(nothing, nothing)
-      const error = yield* Effect.flip(provided(joinVideos("video_0", "..", path)))
-      assert.deepInclude(error, { _tag: "InvalidRequestError", field: "segment" })
-      assert.deepStrictEqual(server.requests, [])
-    })
-  )
-
-  it.scopedLive("does not take a refusal of anything else for a server that extends nothing", () =>
-    Effect.gen(function* () {
-      const at = yield* folder
-      const server = yield* serve(text(401, "no"))
-      const error = yield* Effect.flip(
-        continueVideo(request, join(at, "longer.mp4")).pipe(
-          Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer])
-        )
-      )
-      assert.strictEqual(error._tag, "AuthenticationError")
-      assert.strictEqual(server.requests.length, 1)
-    })
-  )
-
-  it.scopedLive.skipIf(!hasFfmpeg)("fails with the server's reason where the segment does", () =>
-    Effect.gen(function* () {
-      const { at, go, submissions } = yield* world(...(yield* two), "failed")
-      const error = yield* Effect.flip(go())
-      assert.strictEqual(error._tag, "VideoFailedError")
-      assert.strictEqual(submissions().length, 1)
-      assert.deepStrictEqual(left(at), [])
-    })
   )
 })

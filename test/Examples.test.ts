@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
-import { Effect, Fiber, Schedule } from "effect"
+import { Effect, Schedule } from "effect"
 import { bundlePrograms, root } from "./support/bundle.js"
 import { hasFfmpeg } from "./support/films.js"
 
@@ -48,58 +48,82 @@ const prints: { readonly [name: string]: RegExp } = {
   "watch.ts": /^in_progress \d+\n(.*\n)*still going\n(.*\n)*completed 100\n$/
 }
 
-const run = (program: string, environment: { readonly [name: string]: string }) =>
-  Effect.async<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resume) => {
-    // In the run's own folder: an example may write a file where it is started.
-    const child = spawn(process.execPath, [join(root, program)], {
-      cwd: dirname(join(root, program)),
-      env: { ...process.env, ...environment }
-    })
-    let stdout = ""
-    let stderr = ""
-    child.stdout.on("data", (chunk) => (stdout += chunk))
-    child.stderr.on("data", (chunk) => (stderr += chunk))
-    child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
-    return Effect.sync(() => child.kill())
-  })
+/** What the program `examples` prints when an example has ended. */
+interface Ran {
+  readonly path: string
+  readonly code: number
+  readonly output: string
+}
+
+const runner = "test/support/programs/examples.ts"
+
+/** Starts a program in the run's own folder, where an example may write a file. */
+const start = (program: string, args: ReadonlyArray<string>, env: { readonly [name: string]: string }) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(process.execPath, [program, ...args], { cwd: dirname(program), env: { ...process.env, ...env } })
+    ),
+    (child) => Effect.sync(() => child.kill())
+  )
+
+const outputOf = (child: ChildProcess) =>
+  Effect.promise(
+    () =>
+      new Promise<string>((resolve) => {
+        let output = ""
+        child.stdout?.on("data", (chunk) => (output += chunk))
+        child.stderr?.on("data", (chunk) => (output += chunk))
+        child.on("close", () => resolve(output))
+      })
+  )
 
 describe("examples", () => {
   let programOf: (path: string) => string = (path) => path
+  let output = ""
+
+  // All in one process: most of the time of a process is the load of its dependencies.
   beforeAll(async () => {
-    programOf = await bundlePrograms(
-      "examples",
-      [...running, "readme/webhook.ts"].map((name) => `examples/${name}`)
+    const sources = [...running, "readme/webhook.ts"].map((name) => `examples/${name}`)
+    const pathOf = await bundlePrograms("examples", [runner, ...sources], { packages: "external" })
+    programOf = (path) => join(root, pathOf(path))
+    output = await Effect.gen(function* () {
+      const { baseUrl } = yield* VideosServer
+      // What prints each step of a job runs in real time, so that a busy machine misses none.
+      const args = running.flatMap((name) => [
+        /in_progress|span/.test(prints[name]?.source ?? "") ? "1" : "10",
+        programOf(`examples/${name}`)
+      ])
+      return yield* outputOf(
+        yield* start(programOf(runner), args, { OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: "sk-none" })
+      )
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(VideosServer.layer({ queueTime: "1 second", runTime: 0 })),
+      Effect.runPromise
     )
   })
 
-  it.live.each(running)(
-    "%s runs and prints what it says",
-    (name) =>
-      Effect.gen(function* () {
-        const { baseUrl } = yield* VideosServer
-        const { code, stderr, stdout } = yield* run(programOf(`examples/${name}`), {
-          OPENAI_BASE_URL: baseUrl,
-          OPENAI_API_KEY: "sk-none"
-        })
-        assert.strictEqual(code, 0, stderr)
-        assert.match(stdout, prints[name] ?? /^$/)
-      }).pipe(Effect.provide(VideosServer.layer())),
-    120_000
-  )
+  it.each(running)("%s runs and prints what it says", (name) => {
+    const ran = output
+      .split("\n")
+      .filter((line) => line.startsWith("{"))
+      .map((line): Ran => JSON.parse(line))
+      .find(({ path }) => path === programOf(`examples/${name}`))
+    if (ran === undefined) return assert.fail(`${name} did not end: ${output}`)
+    assert.strictEqual(ran.code, 0, ran.output)
+    assert.match(ran.output, prints[name] ?? /^$/)
+  })
 
-  it.live("readme/webhook.ts serves the endpoint on port 3000, and refuses a delivery without a signature", () =>
+  it.scopedLive("readme/webhook.ts serves the endpoint on port 3000, and refuses a delivery without a signature", () =>
     Effect.gen(function* () {
       const deliver = Effect.tryPromise(() => fetch("http://127.0.0.1:3000/webhooks", { method: "POST", body: "{}" }))
-      const server = yield* Effect.fork(
-        run(programOf("examples/readme/webhook.ts"), {
-          OPENAI_WEBHOOK_SECRET: "whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM="
-        })
-      )
+      yield* start(programOf("examples/readme/webhook.ts"), [], {
+        OPENAI_WEBHOOK_SECRET: "whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM="
+      })
       const { status } = yield* Effect.retry(
         deliver,
         Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(600))
       )
-      yield* Fiber.interrupt(server)
       assert.strictEqual(status, 401)
     })
   )

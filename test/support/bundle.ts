@@ -1,4 +1,5 @@
-/** Programs bundled with the library: they start without a transformation of each file. */
+/** Programs bundled with all their dependencies: they start in a quarter of the time, without a transformation of each file. */
+import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build } from "esbuild"
@@ -6,23 +7,71 @@ import { runFolder } from "./runFolder.js"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** Bundles programs, given by their paths in the repository, and says where each is. */
-export const bundlePrograms = async (name: string, paths: ReadonlyArray<string>): Promise<(path: string) => string> => {
+/** Makes a folder once for the whole run: the first caller of all threads makes it, the others wait. Returns its path. */
+export const madeOnce = async (name: string, make: (folder: string) => Promise<unknown>): Promise<string> => {
   const folder = join(runFolder, name)
-  await build({
+  const [isMade, isFailed] = [`${folder}.made`, `${folder}.failed`]
+  mkdirSync(runFolder, { recursive: true })
+  try {
+    mkdirSync(folder)
+  } catch {
+    while (!existsSync(isMade)) {
+      if (existsSync(isFailed)) throw new Error(`another thread could not make ${name}`)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    return folder
+  }
+  try {
+    await make(folder)
+  } catch (error) {
+    writeFileSync(isFailed, "")
+    throw error
+  }
+  writeFileSync(isMade, "")
+  return folder
+}
+
+export interface BundleOptions {
+  /** Default: `bundle`, which starts faster. `external` bundles faster. */
+  readonly packages?: "bundle" | "external"
+  /** Default: the repository's root. */
+  readonly base?: string
+}
+
+/** Writes the bundles of programs, given by their paths in the repository, into a folder. */
+export const bundleInto = (folder: string, paths: ReadonlyArray<string>, options: BundleOptions = {}) => {
+  const { base = ".", packages = "bundle" } = options
+  return build({
     absWorkingDir: root,
     entryPoints: [...paths],
     outdir: folder,
-    outbase: ".",
+    outbase: base,
     // Its `paths` lead to the sources.
     tsconfig: "tsconfig.json",
     bundle: true,
     splitting: true,
-    packages: "external",
+    packages,
     platform: "node",
     target: "node20",
     format: "esm",
-    logLevel: "warning"
+    logLevel: "warning",
+    // Some dependencies are CommonJS and require Node's modules.
+    ...(packages === "bundle"
+      ? {
+          banner: {
+            js: "import { createRequire as $createRequire } from 'node:module'; const require = $createRequire(import.meta.url);"
+          }
+        }
+      : {})
   })
+}
+
+/** Bundles programs once for the whole run, and returns where each is. */
+export const bundlePrograms = async (
+  name: string,
+  paths: ReadonlyArray<string>,
+  options?: BundleOptions
+): Promise<(path: string) => string> => {
+  const folder = await madeOnce(name, (made) => bundleInto(made, paths, options))
   return (path) => relative(root, join(folder, path.replace(/\.ts$/, ".js")))
 }

@@ -1,21 +1,12 @@
 /** Runs programs of `test/support/programs` in separate processes. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { threadId } from "node:worker_threads"
 import { Effect, type Scope } from "effect"
 import { bundlePrograms, root } from "./bundle.js"
 
-const source = (name: string) => `test/support/programs/${name}.ts`
+const sources = ["crash", "hanging", "hostile"].map((name) => `test/support/programs/${name}.ts`)
 
-/** Each program is bundled once for this thread. */
-const bundled = new Map<string, Promise<string>>()
-
-const bundleOf = (name: string): Promise<string> => {
-  const known = bundled.get(name)
-  if (known !== undefined) return known
-  const made = bundlePrograms(`${name}-${threadId}`, [source(name)]).then((pathOf) => pathOf(source(name)))
-  bundled.set(name, made)
-  return made
-}
+const bundleOf = async (name: string): Promise<string> =>
+  (await bundlePrograms("programs", sources))(`test/support/programs/${name}.ts`)
 
 export interface Ended {
   readonly code: number | null

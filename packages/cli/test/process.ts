@@ -5,44 +5,21 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
-import { build } from "esbuild"
 import { afterAll, beforeAll } from "vitest"
+import { bundleInto, madeOnce } from "../../../test/support/bundle.js"
 import { runFolder } from "../../../test/support/runFolder.js"
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** Made once for all the files of a run. */
-const folderOfRun = join(runFolder, "command")
-
 /** The command's main module. */
-export const commandFile = join(folderOfRun, "dist/main.js")
+export const commandFile = join(runFolder, "command/dist/main.js")
 
-/** The command with the sources of the packages that it uses, in one file: no build has to come first. */
-const compile = async (): Promise<void> => {
-  const isMade = join(folderOfRun, "made")
-  fs.mkdirSync(runFolder, { recursive: true })
-  try {
-    fs.mkdirSync(folderOfRun)
-  } catch {
-    // Another file makes it.
-    while (!fs.existsSync(isMade)) await new Promise((resolve) => setTimeout(resolve, 50))
-    return
-  }
-  await build({
-    entryPoints: [here("../src/main.ts")],
-    outdir: dirname(commandFile),
-    tsconfig: here("../../../tsconfig.json"),
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    packages: "external"
+/** Bundles the command with everything that it uses: no build has to come first. */
+const compile = (): Promise<string> =>
+  madeOnce("command", async (folder) => {
+    await bundleInto(dirname(commandFile), ["packages/cli/src/main.ts"], { base: "packages/cli/src" })
+    for (const name of ["help", "package.json"]) fs.cpSync(here(`../${name}`), join(folder, name), { recursive: true })
   })
-  for (const name of ["help", "package.json"])
-    fs.cpSync(here(`../${name}`), join(folderOfRun, name), { recursive: true })
-  fs.writeFileSync(isMade, "")
-}
 
 export interface Process {
   readonly child: ChildProcess

@@ -27,7 +27,7 @@ import { makeCharacters } from "./characters.js"
 import { makeClipFiles } from "./clipFiles.js"
 import { withCors } from "./cors.js"
 import { dialectOf } from "./dialects.js"
-import { makeChanges, notifyingFaults, notifyingJobs } from "./events.js"
+import { makeChanges, notifyingFaults, notifyingFiles, notifyingJobs } from "./events.js"
 import { faultControl, isControl } from "./faults/control.js"
 import { makeFaultyApp } from "./faults/inject.js"
 import type { Rule } from "./faults/model.js"
@@ -237,10 +237,10 @@ const makeServer = (options: InProcessOptions, origin: string) =>
   Effect.gen(function* () {
     const dialect = dialectOf(options.preset)
     const baseUrl = `${origin}${dialect.bases[0]}`
-    const clipFiles = yield* makeClipFiles
     const onCreated = yield* makeJobNotifier(options.webhook)
     const { cancels, newIds } = dialect
     const changes = yield* makeChanges
+    const clipFiles = notifyingFiles(yield* makeClipFiles, changes)
     const jobs = notifyingJobs(makeJobs({ ...options, cancels, newIds, onCreated }, clipFiles), changes)
     const { apiKeys } = options
     const submitOnce = makeIdempotency(options.idempotency ?? "ignore")
@@ -262,7 +262,8 @@ const makeServer = (options: InProcessOptions, origin: string) =>
       preset: options.preset ?? "openai",
       basePath: dialect.bases[0],
       operations: [...dialect.serves],
-      forms: dialect.bodies("create") === "form"
+      forms: dialect.bodies("create") === "form",
+      cancels
     }
     const page = pageApp({ server, jobs, faults, changes, clipFiles, authorize })
     const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => (hasPage && isPage(url) ? page : open))

@@ -10,7 +10,7 @@ import { serveFile } from "./files.js"
 import { isExpired, type Job, stateOf } from "./Jobs.js"
 import { type Refusal, refuse } from "./protocol.js"
 
-const isVariant = (name: string): name is Variant => Object.hasOwn(variants, name)
+const isVariant = (name: string): name is Variant => name !== "poster" && Object.hasOwn(variants, name)
 
 const readVariant = (rule: Dialect["variant"], given: string | null): Effect.Effect<Variant, Refusal> => {
   if (given === null || rule === "ignored") return Effect.succeed("video")
@@ -61,6 +61,12 @@ export const serveContent = (
 > =>
   Effect.gen(function* () {
     const variant = yield* readVariant(dialect.variant, query.get("variant"))
+    return yield* serveVariant(job, variant, dialect, clipFiles)
+  })
+
+/** @internal */
+export const serveVariant = (job: Job, variant: Variant, dialect: Dialect, clipFiles: ClipFiles) =>
+  Effect.gen(function* () {
     yield* checkAvailable(job, clipFiles)
     const path = yield* clipFiles.file(job.recipe, variant)
     const { contentType, suffix } = variants[variant]

@@ -165,7 +165,7 @@ describe("the page", { timeout: 60_000 }, () => {
       const { faults } = yield* VideosServer
       yield* faults.set([{ fault: Fault.status({ status: 500 }) }])
       const before = yield* faults.log
-      const picture = yield* ask(`/_page/videos/${segment(id)}/thumbnail`)
+      const picture = yield* ask(`/_page/videos/${segment(id)}/poster`)
       assert.deepStrictEqual([picture.status, picture.headers.get("content-type")], [200, "image/png"])
       const film = yield* ask(`/_page/videos/${segment(id)}/video`, { headers: { range: "bytes=0-9" } })
       assert.deepStrictEqual([film.status, film.headers.get("content-type"), film.bytes.length], [206, "video/mp4", 10])
@@ -183,7 +183,7 @@ describe("the page", { timeout: 60_000 }, () => {
           body: JSON.stringify({ prompt: "a lighthouse", size: "64x64" })
         })
       )
-      for (const path of ["/_events", `/_page/videos/${id}/video`, `/_page/videos/${id}/thumbnail`, "/_faults"]) {
+      for (const path of ["/_events", `/_page/videos/${id}/video`, `/_page/videos/${id}/poster`, "/_faults"]) {
         assert.strictEqual((yield* ask(path)).status, 401, path)
         assert.strictEqual((yield* ask(path, { headers: { authorization: "Bearer sk-other" } })).status, 401, path)
       }
@@ -192,7 +192,7 @@ describe("the page", { timeout: 60_000 }, () => {
         assert.strictEqual(status, 200)
         assert.notInclude(new TextDecoder().decode(bytes), "sk-page")
       }
-      assert.strictEqual((yield* ask(`/_page/videos/${id}/thumbnail`, bearer)).status, 200)
+      assert.strictEqual((yield* ask(`/_page/videos/${id}/poster`, bearer)).status, 200)
       const reader = yield* events(bearer)
       yield* reader.until(() => jobsIn(reader).length > 0)
       assert.strictEqual(jobsIn(reader)[0]?.id, id)
@@ -220,12 +220,18 @@ describe("the events", { timeout: 60_000 }, () => {
         operation: "create",
         model: "sora-2",
         prompt: "first\nsecond",
+        isPromptTruncated: false,
         size: "64x48",
         seconds: 4,
         phase: "queued",
         secondsLeft: 5,
+        createdAt: 0,
+        elapsedMillis: 0,
+        bytes: null,
         error: null,
         source: null,
+        steps: [],
+        hasUpload: false,
         descendants: []
       })
       yield* untilLater(reader, () => jobsIn(reader)[0]?.phase === "completed")
