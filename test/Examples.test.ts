@@ -96,11 +96,7 @@ describe("examples", () => {
       return yield* outputOf(
         yield* start(programOf(runner), args, { OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: "sk-none" })
       )
-    }).pipe(
-      Effect.scoped,
-      Effect.provide(VideosServer.layer({ queueTime: "1 second", runTime: 0 })),
-      Effect.runPromise
-    )
+    }).pipe(Effect.scoped, Effect.provide(VideosServer.layer({ queueTime: "1 second", runTime: 0 })), Effect.runPromise)
   })
 
   it.each(running)("%s runs and prints what it says", (name) => {
