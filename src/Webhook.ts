@@ -30,7 +30,6 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { variable } from "./internal/config/environment.js"
 import { checkConfig, count, finiteTimeout } from "./internal/config/optionRules.js"
-import { currentMonotonicMillis } from "./internal/monotonicClock.js"
 import { hubOf } from "./internal/watch/watchHub.js"
 import { checkSecret, sign, type WebhookBody } from "./internal/webhook/signature.js"
 import {
@@ -275,11 +274,9 @@ export const wakeWatches = (options?: {
       if (hub === null) return
       const events = yield* Effect.flatMap(Webhooks, ({ subscribe }) => subscribe)
       yield* hub.pushed(Duration.toMillis(options?.safetyNet ?? "1 minute"))
-      const wake = Effect.flatMap(Effect.zip(Queue.take(events), currentMonotonicMillis), ([{ videoId }, now]) =>
-        Effect.sync(() => {
-          if (videoId !== null) hub.announce(videoId, now)
-        })
-      )
+      const wake = Effect.map(Queue.take(events), ({ videoId }) => {
+        if (videoId !== null) hub.announce(videoId)
+      })
       yield* Effect.forkScoped(Effect.forever(wake))
     })
   )

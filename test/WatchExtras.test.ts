@@ -170,7 +170,7 @@ describe("two watches of one job", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("of different groups share the limit of requests, and take turns", () => {
+  it.effect("of different groups share the limit of requests", () => {
     let inFlight = 0
     let most = 0
     const polled: Array<string> = []
@@ -196,9 +196,6 @@ describe("two watches of one job", () => {
       yield* Fiber.joinAll(fibers)
       assert.strictEqual(most, 64)
       assert.strictEqual(polled.length, 300)
-      // Those who came last do not wait for all who came first.
-      const first = polled.slice(0, 200)
-      for (const name of ["a", "b", "c"]) assert.isAtLeast(first.filter((id) => id.startsWith(name)).length, 20)
     }).pipe(Effect.provide(sharing({ retrieve, listPages: () => Stream.empty })))
   })
 })

@@ -5,8 +5,10 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 import type { VideoFault } from "effect-videos/Schema"
 import type { ClipFiles } from "./clipFiles.js"
+import { missingEncoder } from "./media/packages.js"
 import { type Refusal, refuse, type UploadedFile } from "./protocol.js"
 import { drawn, extended, type Recipe, redrawn, uploaded } from "./recipe.js"
 
@@ -134,6 +136,9 @@ export interface Jobs {
   readonly all: Effect.Effect<ReadonlyArray<Job>>
 }
 
+/** Id of the job that the current request made, for the log. */
+export const madeVideo = FiberRef.unsafeMake<string | null>(null)
+
 const defaultModel = "sora-2"
 
 /** Shortens an id for the label of a derived clip. */
@@ -145,6 +150,9 @@ export const makeJobs = (config: JobsConfig, clipFiles: ClipFiles): Jobs => {
   const idsByRetrieveId = new Map<string, string>()
   const queueTime = Duration.toMillis(config.queueTime ?? "500 millis")
   const runTime = Duration.toMillis(config.runTime ?? "3 seconds")
+  const reason = missingEncoder()
+  // A job that can never have a file fails at once, and not with each of its downloads.
+  const missing: VideoFault | null = reason === null ? null : { code: "encoder_missing", message: reason }
   const keepTime = config.expiresAfter === undefined ? null : Duration.toMillis(config.expiresAfter)
 
   const add = (
@@ -153,10 +161,10 @@ export const makeJobs = (config: JobsConfig, clipFiles: ClipFiles): Jobs => {
   ): Effect.Effect<Job> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const { model, operation, prompt } = facts
-      const fault = config.outcome?.({ operation, model, prompt, seconds }) ?? null
+      const fault = missing ?? config.outcome?.({ operation, model, prompt, seconds }) ?? null
       const ids = config.newIds()
-      const startsAt = now + queueTime
-      const endsAt = startsAt + runTime
+      const startsAt = missing === null ? now + queueTime : now
+      const endsAt = missing === null ? startsAt + runTime : now
       const job: Job = {
         size: null,
         remixedFrom: null,
@@ -172,7 +180,7 @@ export const makeJobs = (config: JobsConfig, clipFiles: ClipFiles): Jobs => {
       jobs.set(job.id, job)
       if (ids.retrieveId !== ids.id) idsByRetrieveId.set(ids.retrieveId, ids.id)
       const exists = Effect.sync(() => jobs.has(job.id))
-      return Effect.as(config.onCreated(job, exists), job)
+      return Effect.as(Effect.zipRight(FiberRef.set(madeVideo, job.id), config.onCreated(job, exists)), job)
     })
 
   const get = (id: string): Effect.Effect<Job, Refusal> =>

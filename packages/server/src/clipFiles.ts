@@ -9,6 +9,7 @@ import {
   extendClip,
   inspect,
   type MediaError,
+  renderPoster,
   renderReel,
   renderSpritesheet,
   renderThumbnail,
@@ -18,11 +19,12 @@ import { type Refusal, refuse, type UploadedFile } from "./protocol.js"
 import { randomId } from "./randomId.js"
 import { type Recipe, reelOf, uploaded, uploadOf } from "./recipe.js"
 
-/** Files of a clip: the video, and still pictures of it. */
+/** Files of a clip: the video, and still pictures of it. The poster is for the live page alone. */
 export const variants = {
   video: { suffix: ".mp4", contentType: "video/mp4" },
   thumbnail: { suffix: ".thumbnail.png", contentType: "image/png" },
-  spritesheet: { suffix: ".spritesheet.png", contentType: "image/png" }
+  spritesheet: { suffix: ".spritesheet.png", contentType: "image/png" },
+  poster: { suffix: ".poster.png", contentType: "image/png" }
 } as const
 
 /** @internal */
@@ -46,7 +48,11 @@ export interface ClipFiles {
   readonly deleteFiles: (recipe: Recipe) => Effect.Effect<void>
   /** Returns the path of a complete file of the clip; renders the file if it does not exist. */
   readonly file: (recipe: Recipe, variant: Variant) => Effect.Effect<string, Refusal>
+  /** Returns the size of the video in bytes; `null` if it is not rendered. */
+  readonly bytesOf: (recipe: Recipe) => number | null
 }
+
+const pictures = { thumbnail: renderThumbnail, spritesheet: renderSpritesheet, poster: renderPoster }
 
 const notMp4 = (reason: string): Refusal =>
   refuse(400, `Invalid file for 'video': it is not an MP4 video (${reason}).`, { param: "video", code: "invalid_file" })
@@ -63,13 +69,17 @@ export const makeClipFiles: Effect.Effect<ClipFiles, never, FileSystem.FileSyste
     const permit = yield* Effect.makeSemaphore(1)
     const retained = new Set<string>()
     const uploads = new Map<string, number>()
+    const sizes = new Map<string, number>()
 
     const pathOf = ({ key }: Recipe, variant: Variant): string => `${folder}/${key}${variants[variant].suffix}`
 
     const remove = (path: string): Effect.Effect<void> => Effect.orDie(fs.remove(path, { force: true }))
 
     const deleteFiles = (recipe: Recipe): Effect.Effect<void> =>
-      Effect.forEach(names, (variant) => remove(pathOf(recipe, variant)), { discard: true })
+      Effect.suspend(() => {
+        sizes.delete(recipe.key)
+        return Effect.forEach(names, (variant) => remove(pathOf(recipe, variant)), { discard: true })
+      })
 
     const inspectUpload = (file: UploadedFile): Effect.Effect<ClipFacts, Refusal> =>
       Effect.catchAll(inspect(file.path), (error) =>
@@ -100,7 +110,7 @@ export const makeClipFiles: Effect.Effect<ClipFiles, never, FileSystem.FileSyste
     const renderVariant = (recipe: Recipe, variant: Variant): Effect.Effect<string, Refusal> => {
       if (variant === "video") return renderVideo(recipe)
       const path = pathOf(recipe, variant)
-      const render = variant === "thumbnail" ? renderThumbnail : renderSpritesheet
+      const render = pictures[variant]
       return Effect.orDie(fs.exists(path)).pipe(
         Effect.flatMap((done) =>
           done
@@ -155,10 +165,14 @@ export const makeClipFiles: Effect.Effect<ClipFiles, never, FileSystem.FileSyste
           // An existing file needs no permit, so it does not wait for a render.
           if (yield* Effect.orDie(fs.exists(path))) return path
           yield* permit.withPermits(1)(renderVariant(recipe, variant))
-          if (retained.has(recipe.key)) return path
+          if (retained.has(recipe.key)) {
+            if (variant === "video") sizes.set(recipe.key, Number((yield* Effect.orDie(fs.stat(path))).size))
+            return path
+          }
           yield* deleteFiles(recipe)
           return yield* refuse(404, "The video was deleted.", { param: "video_id", code: "video_not_found" })
-        })
+        }),
+      bytesOf: ({ key }) => sizes.get(key) ?? null
     }
   }
 )

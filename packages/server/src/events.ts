@@ -8,8 +8,9 @@ import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Fault, LogEntry, Rule } from "./faults/model.js"
-import type { Faults } from "./faults/rules.js"
+import type { ClipFiles } from "./clipFiles.js"
+import type { Fault, Rule } from "./faults/model.js"
+import type { Faults, RequestRecord } from "./faults/rules.js"
 import type { Job, Jobs } from "./Jobs.js"
 import type { Frames } from "./page/frames.js"
 import { viewsOf } from "./page/views.js"
@@ -38,6 +39,12 @@ export const notifyingJobs = (jobs: Jobs, { notify }: Changes): Jobs => ({
   expire: (id) => Effect.ensuring(jobs.expire(id), notify)
 })
 
+/** Wraps `ClipFiles`: a rendered file notifies the subscribers, for its size. */
+export const notifyingFiles = (clipFiles: ClipFiles, { notify }: Changes): ClipFiles => ({
+  ...clipFiles,
+  file: (recipe, variant) => Effect.ensuring(clipFiles.file(recipe, variant), notify)
+})
+
 /** Faults with a count of the injections of each rule. */
 export interface CountedFaults extends Faults {
   readonly injected: (rule: Rule) => number
@@ -51,13 +58,14 @@ export const notifyingFaults = (faults: Faults, { notify }: Changes): CountedFau
   return {
     rules: faults.rules,
     log: faults.log,
+    requests: faults.requests,
+    ended: (number, status, video) => Effect.ensuring(faults.ended(number, status, video), notify),
     set: (rules) => Effect.ensuring(faults.set(rules), notify),
     add: (...rules) => Effect.ensuring(faults.add(...rules), notify),
     clear: Effect.ensuring(faults.clear, notify),
     next: (request) =>
-      Effect.map(faults.next(request), (fault) => {
+      Effect.tap(faults.next(request), ({ fault }) => {
         if (fault !== null) counts.set(fault, injected(fault) + 1)
-        return fault
       }).pipe(Effect.ensuring(notify)),
     injected: ({ fault }) => injected(fault)
   }
@@ -65,7 +73,7 @@ export const notifyingFaults = (faults: Faults, { notify }: Changes): CountedFau
 
 /** How many of the newest jobs and requests an event contains. */
 const shownJobs = 100
-const shownRequests = 40
+const shownRequests = 200
 
 /** Interval at which a connection checks jobs that have not ended. */
 const pollMillis = 250
@@ -80,6 +88,7 @@ export interface EventParts {
   readonly jobs: Jobs
   readonly faults: CountedFaults
   readonly changes: Changes
+  readonly clipFiles: ClipFiles
 }
 
 /** Milliseconds of the monotonic clock. */
@@ -118,19 +127,19 @@ const nextChangeIn = ({ endsAt, expiresAt }: Job, now: number): number =>
 /**
  * Makes a function that returns the changes since its last call as event text, and the milliseconds until the next check.
  */
-const makeStateDiff = ({ faults, jobs, server }: EventParts) => {
+const makeStateDiff = ({ clipFiles, faults, jobs, server }: EventParts) => {
   let isServerSent = false
   let sentRules = ""
   let sentTotal = -1
   let sentJobs = new Map<string, string>()
-  let lastEntry: LogEntry | undefined
+  let sentRequests = new Set<RequestRecord>()
 
   return (now: number): Effect.Effect<{ readonly text: string; readonly nextCheckIn: number }> =>
-    Effect.map(Effect.all([jobs.all, faults.rules, faults.log]), ([all, rules, log]) => {
+    Effect.map(Effect.all([jobs.all, faults.rules, faults.requests]), ([all, rules, log]) => {
       const frames: Array<string> = []
       if (!isServerSent) frames.push(frame("server", server))
 
-      const views = viewsOf(all, shownJobs, now)
+      const views = viewsOf(all, shownJobs, now, clipFiles)
       const written = new Map(views.map((view) => [view.id, JSON.stringify(view)]))
       const changed = views.filter(({ id }) => sentJobs.get(id) !== written.get(id))
       const gone = [...sentJobs.keys()].filter((id) => !written.has(id))
@@ -142,15 +151,16 @@ const makeStateDiff = ({ faults, jobs, server }: EventParts) => {
       const writtenRules = JSON.stringify(ruleViews)
       if (writtenRules !== sentRules) frames.push(frame("faults", ruleViews))
 
-      // If the log has dropped the last sent entry, all its entries are newer: `lastIndexOf` returns -1.
-      const entries = log.slice(lastEntry === undefined ? 0 : log.lastIndexOf(lastEntry) + 1).slice(-shownRequests)
+      // The end of a request replaces its record.
+      const requests = log.slice(-shownRequests)
+      const entries = requests.filter((record) => !sentRequests.has(record))
       if (entries.length > 0 || !isServerSent) frames.push(frame("requests", entries))
 
       isServerSent = true
       sentJobs = written
       sentTotal = all.length
       sentRules = writtenRules
-      lastEntry = log.at(-1)
+      sentRequests = new Set(requests)
       const nextCheckIn = Math.min(...all.slice(-shownJobs).map((job) => nextChangeIn(job, now)))
       return { text: frames.join(""), nextCheckIn }
     })

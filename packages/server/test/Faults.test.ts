@@ -114,9 +114,17 @@ describe("the rules of a running server", () => {
       yield* statuses(1)
       yield* statuses(1, "/elsewhere")
       assert.deepStrictEqual(yield* faults.log, [
-        { at: 5000, operation: "list", method: "GET", path: "/v1/videos?limit=2", fault: null },
-        { at: 5000, operation: "list", method: "GET", path: "/v1/videos", fault: busy },
-        { at: 5000, operation: null, method: "GET", path: "/v1/elsewhere", fault: null }
+        {
+          at: 5000,
+          operation: "list",
+          method: "GET",
+          path: "/v1/videos?limit=2",
+          fault: null,
+          status: 200,
+          durationMillis: 0
+        },
+        { at: 5000, operation: "list", method: "GET", path: "/v1/videos", fault: busy, status: 503, durationMillis: 0 },
+        { at: 5000, operation: null, method: "GET", path: "/v1/elsewhere", fault: null, status: 404, durationMillis: 0 }
       ])
     }).pipe(Effect.provide(plain))
   )
@@ -202,13 +210,13 @@ describe("a status", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("has the error body of the preset", () =>
+  it.effect("has the error body of the dialect", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* send("/videos")).json, { detail: "busy" })
     }).pipe(
       Effect.provide(
         VideosServer.layerInProcess({
-          preset: "sglang",
+          dialect: "sglang",
           faults: [{ fault: Fault.status({ status: 503, message: "busy" }) }]
         })
       )

@@ -158,19 +158,19 @@ describe("the page", { timeout: 60_000 }, () => {
     }).pipe(Effect.provide(page()))
   )
 
-  it.effect("serves files for every preset, without faults or log entries", () =>
+  it.effect("serves files for every dialect, without faults or log entries", () =>
     Effect.gen(function* () {
       const id = yield* make()
       assert.match(id, /[+/=]/)
       const { faults } = yield* VideosServer
       yield* faults.set([{ fault: Fault.status({ status: 500 }) }])
       const before = yield* faults.log
-      const picture = yield* ask(`/_page/videos/${segment(id)}/thumbnail`)
+      const picture = yield* ask(`/_page/videos/${segment(id)}/poster`)
       assert.deepStrictEqual([picture.status, picture.headers.get("content-type")], [200, "image/png"])
       const film = yield* ask(`/_page/videos/${segment(id)}/video`, { headers: { range: "bytes=0-9" } })
       assert.deepStrictEqual([film.status, film.headers.get("content-type"), film.bytes.length], [206, "video/mp4", 10])
       assert.deepStrictEqual(yield* faults.log, before)
-    }).pipe(Effect.provide(page({ ...instant, preset: "litellm" })))
+    }).pipe(Effect.provide(page({ ...instant, dialect: "litellm" })))
   )
 
   it.effect("shows no data without a key if the server has keys", () =>
@@ -183,7 +183,7 @@ describe("the page", { timeout: 60_000 }, () => {
           body: JSON.stringify({ prompt: "a lighthouse", size: "64x64" })
         })
       )
-      for (const path of ["/_events", `/_page/videos/${id}/video`, `/_page/videos/${id}/thumbnail`, "/_faults"]) {
+      for (const path of ["/_events", `/_page/videos/${id}/video`, `/_page/videos/${id}/poster`, "/_faults"]) {
         assert.strictEqual((yield* ask(path)).status, 401, path)
         assert.strictEqual((yield* ask(path, { headers: { authorization: "Bearer sk-other" } })).status, 401, path)
       }
@@ -192,7 +192,7 @@ describe("the page", { timeout: 60_000 }, () => {
         assert.strictEqual(status, 200)
         assert.notInclude(new TextDecoder().decode(bytes), "sk-page")
       }
-      assert.strictEqual((yield* ask(`/_page/videos/${id}/thumbnail`, bearer)).status, 200)
+      assert.strictEqual((yield* ask(`/_page/videos/${id}/poster`, bearer)).status, 200)
       const reader = yield* events(bearer)
       yield* reader.until(() => jobsIn(reader).length > 0)
       assert.strictEqual(jobsIn(reader)[0]?.id, id)
@@ -209,7 +209,7 @@ describe("the events", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(reader.frames("jobs"), [{ total: 0, changed: [], gone: [] }])
       assert.deepStrictEqual([reader.frames("faults"), reader.frames("requests")], [[[]], [[]]])
       const [server] = reader.frames("server")
-      assert.deepInclude(server, { preset: "openai", basePath: "/v1", forms: false })
+      assert.deepInclude(server, { dialect: "openai", basePath: "/v1", forms: false })
       assert.includeMembers([...(server?.operations ?? [])], ["create", "extend"])
 
       const id = yield* make({ prompt: "first\nsecond", size: "64x48" })
@@ -220,12 +220,18 @@ describe("the events", { timeout: 60_000 }, () => {
         operation: "create",
         model: "sora-2",
         prompt: "first\nsecond",
+        isPromptTruncated: false,
         size: "64x48",
         seconds: 4,
         phase: "queued",
         secondsLeft: 5,
+        createdAt: 0,
+        elapsedMillis: 0,
+        bytes: null,
         error: null,
         source: null,
+        steps: [],
+        hasUpload: false,
         descendants: []
       })
       yield* untilLater(reader, () => jobsIn(reader)[0]?.phase === "completed")

@@ -38,7 +38,7 @@ describe.skipIf(!hasBrowser)("the page and the command", { timeout: patience }, 
         assert.strictEqual(code, 0, err)
         const { id, status } = JSON.parse(out)
         assert.strictEqual(status, "completed")
-        assert.include((yield* does(() => card.textContent())) ?? "", id)
+        yield* does(() => card.getByTitle(id).waitFor())
         const seen = yield* states
         const running = seen.filter((state) => state.startsWith("in_progress"))
         assert.isAtLeast(new Set(running.map((state) => state.split(" ")[1])).size, 3, seen.join("\n"))

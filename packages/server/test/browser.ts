@@ -72,24 +72,25 @@ const visitIn = async (context: BrowserContext, origin: string): Promise<Visit> 
 export const cardOf = (page: Page, prompt: string): Locator =>
   page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: prompt, exact: true }) })
 
-/** Plays the video of a card, and returns the state of the element once the video plays. */
+/** Plays the video of a card in the dialog, returns the state of the element once the video plays, and closes the dialog. */
 export const play = async (page: Page, prompt: string) => {
   await cardOf(page, prompt)
-    .getByRole("button", { name: `Play ${prompt}` })
+    .getByRole("button", { name: `Play ${prompt},` })
     .click()
-  const video = cardOf(page, prompt).locator("video")
+  const video = page.getByRole("dialog", { name: prompt }).locator("video")
   await video.waitFor()
-  await page.waitForFunction(
-    () => [...document.querySelectorAll("video")].some(({ currentTime }) => currentTime > 0.3),
-    undefined,
-    { timeout: patience }
-  )
-  return video.evaluate((element: HTMLVideoElement) => ({
+  await page.waitForFunction(() => (document.querySelector("video")?.currentTime ?? 0) > 0.3, undefined, {
+    timeout: patience
+  })
+  const state = await video.evaluate((element: HTMLVideoElement) => ({
     source: element.currentSrc,
     readyState: element.readyState,
     duration: element.duration,
     size: `${element.videoWidth}x${element.videoHeight}`
   }))
+  await page.keyboard.press("Escape")
+  await video.waitFor({ state: "detached" })
+  return state
 }
 
 /** Records every state of the first card from now on, however short: phase, value of the bar, text. */

@@ -1,6 +1,6 @@
 /** Whether the server's list can be trusted to stand for single polls. It compares and decides; it sends nothing. */
 import { isTerminal, type VideoPage, type VideoResource } from "../protocol/videoSchemas.js"
-import { lagMillis, type Searched } from "./watchedJob.js"
+import type { Searched } from "./watch.js"
 
 /** @internal */
 export interface ListOptions {
@@ -9,6 +9,9 @@ export interface ListOptions {
   /** From how many watched jobs on pages are read. */
   readonly threshold: number
 }
+
+/** A job this young may be missing in the list of a replica that lags. */
+export const lagMillis = 10_000
 
 /** Pages that fail for less than this may be bad luck. */
 const patienceMillis = 5000
@@ -27,7 +30,7 @@ const haveSameFields = (a: VideoResource, b: VideoResource): boolean => {
 }
 
 /** @internal */
-export class Trust {
+export class ListTrust {
   /** Why the list is not read any more. */
   distrust: string | null = null
   readonly options: ListOptions

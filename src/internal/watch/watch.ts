@@ -1,20 +1,33 @@
-/** One consumer's watch of one job: when it wants a poll, what it makes of the result, when it ends. It sends nothing. */
+/** A watched job, and its watches: when each wants a poll, what it makes of the result, when it ends. Nothing here sends a request. */
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as Intervals from "effect/ScheduleIntervals"
 import * as Errors from "../errors/errors.js"
-import { isSameSnapshot, isTerminal, type VideoResource } from "../protocol/videoSchemas.js"
+import type { CallOptions } from "../http/httpTypes.js"
+import { retryDelays, type Stepper } from "../http/retryPolicy.js"
+import { isSameSnapshot, isTerminal, phaseOf, type VideoPhase, type VideoResource } from "../protocol/videoSchemas.js"
 import type { RetrieveVideoError } from "../videosTypes.js"
 import * as metrics from "./metrics.js"
 import type { Row } from "./timerHeap.js"
-import { isStale, type Job, type Outcome, type PollExtras, type Subscriber, type WatchError } from "./watchedJob.js"
 
-/** The options of one call, which all of its watches share. */
+/** @internal */
+export type WatchError = RetrieveVideoError | Errors.WatchTimeoutError
+
+/** The headers and query of a watch's polls. */
+export interface PollExtras {
+  /** The same for extras that are equal by value; empty if there are none. */
+  readonly key: string
+  readonly options: Pick<CallOptions, "extraHeaders" | "extraQuery">
+}
+
+/** The options of one call, which all of its watches share. Durations in milliseconds. */
 export interface Plan {
   readonly extras: PollExtras
   readonly operation: "watchVideo" | "awaitVideo"
@@ -41,7 +54,7 @@ export interface Start {
 
 /** What a watch needs of the hub. */
 export interface Host {
-  /** Monotonic, in milliseconds. */
+  /** Milliseconds since the hub began: a small number, which V8 keeps without an object of its own. */
   readonly now: () => number
   /** The time of day, in Unix milliseconds. */
   readonly wallNow: () => number
@@ -52,9 +65,140 @@ export interface Host {
   /** A schedule's step that took its time has ended. */
   readonly settled: () => void
   /** The least pause between polls while events are pushed, in milliseconds; 0 if none are. */
-  readonly safetyNet: (job: Job) => number
+  readonly safetyNet: () => number
   /** Whether the job was submitted by this `Videos` just now. */
   readonly wasSubmitted: (id: string) => boolean
+}
+
+/** What a job needs of its poller. */
+export interface JobPoller {
+  /** Asks for a poll. */
+  readonly poll: (job: Job) => void
+  /** When a new watch polls first. */
+  readonly firstPollAt: (job: Job) => number
+}
+
+/** Consecutive places of the server's list that one page shows, and the watched jobs there. */
+export interface Page {
+  /** The place of its oldest job. */
+  readonly oldest: number
+  readonly members: Set<Job>
+  /** A read of it waits, or is on its way. */
+  isAwaited: boolean
+}
+
+/** A search of the list that did not find a job. */
+export interface Searched {
+  /** The creation times of the newest and the oldest job that it saw, in Unix milliseconds. */
+  readonly newest: number
+  readonly oldest: number
+  /** When it ended, and how many there were for the job. */
+  readonly at: number
+  readonly times: number
+}
+
+const rank: { readonly [phase in VideoPhase]: number } = { waiting: 0, running: 1, succeeded: 2, failed: 2 }
+
+/** A job never goes from running back to waiting: such a response comes from a replica that lags. */
+const isStale = (last: VideoResource | null, next: VideoResource): boolean =>
+  last !== null && rank[phaseOf(next)] < rank[phaseOf(last)]
+
+/**
+ * One watched job; a poll of it is for all of its watches. Ten thousands of these may live at once: its watches are a linked
+ * list, since a `Set` of one costs more memory than the job. Times are the hub's.
+ */
+export class Job {
+  readonly id: string
+  readonly poller: JobPoller
+  firstWatch: Watch | null = null
+  latest: VideoResource | null = null
+  /** Why the newest poll failed; `null` if it succeeded. */
+  failure: Cause.Cause<RetrieveVideoError> | null = null
+  /** How many polls there were, and when the newest ended; -1 before the first. */
+  looks = 0
+  lookedAt = -1
+  /** Until when the server wants no further poll of this job. */
+  hintedUntil = 0
+  /** An event says that the job ended, and no poll has confirmed it yet. */
+  isExpected: boolean
+  /** A poll is wanted, and no single poll is on its way. */
+  isAsked = false
+  single: Fiber.RuntimeFiber<unknown, unknown> | null = null
+  /** The page that polls it, its place in the list (newer jobs have higher ones), and the job before it there. */
+  page: Page | null = null
+  place = 0
+  after: string | null = null
+  searched: Searched | null = null
+
+  constructor(id: string, poller: JobPoller, isExpected: boolean) {
+    this.id = id
+    this.poller = poller
+    this.isExpected = isExpected
+  }
+
+  get isWatched(): boolean {
+    return this.firstWatch !== null
+  }
+
+  /** In the order in which they began. A watch may leave meanwhile. */
+  each(visit: (watch: Watch) => void): void {
+    for (let watch = this.firstWatch; watch !== null; ) {
+      const { next } = watch
+      visit(watch)
+      watch = next
+    }
+  }
+
+  add(added: Watch): void {
+    let last = this.firstWatch
+    while (last !== null && last.next !== null) last = last.next
+    if (last === null) this.firstWatch = added
+    else last.next = added
+  }
+
+  /** Whether it was there. */
+  remove(removed: Watch): boolean {
+    let before: Watch | null = null
+    for (let watch = this.firstWatch; watch !== null; before = watch, watch = watch.next) {
+      if (watch !== removed) continue
+      if (before === null) this.firstWatch = watch.next
+      else before.next = watch.next
+      return true
+    }
+    return false
+  }
+
+  /** A poll has ended. `hint` is the server's, in milliseconds; a page has none, and says nothing about an earlier one. */
+  observe(result: Exit.Exit<VideoResource, RetrieveVideoError>, host: Host, hint?: number | null): void {
+    const now = host.now()
+    this.isAsked = false
+    this.looks++
+    this.lookedAt = now
+    if (hint !== undefined) this.hintedUntil = hint === null ? 0 : now + hint
+    metrics.looked()
+    this.failure = Exit.isFailure(result) ? result.cause : this.see(result.value, host)
+    this.each((watch) => {
+      if (watch.waiting) watch.settle()
+    })
+  }
+
+  private see(video: VideoResource, host: Host): Cause.Cause<never> | null {
+    try {
+      if (isTerminal(video) && video.completedAt !== null) {
+        metrics.lagged(host.wallNow() - video.completedAt.epochMillis)
+      }
+      const { latest } = this
+      const stale = isStale(latest, video)
+      // An equal snapshot is dropped for the one that is kept already.
+      const news = stale || latest === null || !isSameSnapshot(latest, video) ? video : latest
+      if (!stale) this.latest = news
+      this.each((watch) => watch.see(news))
+      return null
+    } catch (defect) {
+      // A canned `Videos` may return what is not a job: its watches end with the defect.
+      return Cause.die(defect)
+    }
+  }
 }
 
 /** How long before its end a watch takes its last poll, so that a response at the last moment is not a timeout. */
@@ -63,36 +207,41 @@ const lastPollMargin = 500
 /** A snapshot this young may belong to a job that replicas do not know yet. */
 const freshMillis = 60_000
 
-/** @internal */
-export class Watch implements Row, Subscriber {
+/** One consumer's watch of one job. */
+export class Watch implements Row {
   readonly job: Job
+  /** The caller's, for its schedules and its span. */
   readonly runtime: Runtime.Runtime<never>
+  next: Watch | null = null
   dueAt = 0
   order = 0
   index = -1
+  /** Whether it waits for a poll. */
   waiting = false
   /** Whether its consumer knows that there is something to take. */
   isReady = false
   exit: Exit.Exit<void, WatchError> | null = null
+  /** The newest snapshot that this watch knows of. */
+  lastSnapshot: VideoResource | null
 
   private readonly plan: Plan
   private readonly host: Host
   private readonly onReady: (watch: Watch) => void
   private pending: VideoResource | Array<VideoResource> | null = null
-  private last: VideoResource | null
-  /** How many of the job's polls have counted for the poll schedule: a newer one is not sent again. */
+  /** How many of the job's polls have counted for the poll schedule. */
   private counted: number
   private changedAt: number
   private readonly startedAt: number
-  /** Time of day minus monotonic time, as of the start: schedules may go by a calendar. */
+  /** Time of day minus the hub's time, as of the start: schedules may go by a calendar. */
   private readonly wallOffset: number
   private readonly graceUntil: number
   /** Whether it begins with a submission: a 403 may then come from a proxy that has not recorded the job yet (LiteLLM). */
   private readonly isSubmitted: boolean
   private pollState: unknown
-  private retryState: unknown = null
-  private retrying = false
+  /** While polls fail. */
+  private retry: Stepper<RetrieveVideoError> | null = null
   private isLastPoll = false
+  /** The last poll is taken; it waits for its deadline. */
   private isClosing = false
   /** A schedule's step that takes its time. */
   private stepping: Fiber.RuntimeFiber<unknown> | null = null
@@ -100,54 +249,44 @@ export class Watch implements Row, Subscriber {
   constructor(
     job: Job,
     plan: Plan,
-    start: Start,
+    { id, snapshot, submitted }: Start,
     host: Host,
     runtime: Runtime.Runtime<never>,
     onReady: (watch: Watch) => void
   ) {
+    const now = host.now()
+    const wallNow = host.wallNow()
+    const createdAt = snapshot?.createdAt ?? null
+    const fresh = submitted !== null || createdAt === null || wallNow - createdAt.epochMillis < freshMillis
     this.job = job
     this.plan = plan
     this.host = host
     this.runtime = runtime
     this.onReady = onReady
-    const now = host.now()
-    const wallNow = host.wallNow()
-    const { snapshot, submitted } = start
-    const fresh =
-      submitted !== null ||
-      snapshot === null ||
-      snapshot.createdAt === null ||
-      wallNow - snapshot.createdAt.epochMillis < freshMillis
     this.counted = job.looks
-    this.last = snapshot
+    this.lastSnapshot = snapshot
     this.changedAt = now
     this.startedAt = now
     this.wallOffset = wallNow - now
     this.graceUntil = fresh ? now + plan.notFoundGrace : now
-    this.isSubmitted = fresh && (submitted !== null || snapshot !== null || host.wasSubmitted(start.id))
+    this.isSubmitted = fresh && (submitted !== null || snapshot !== null || host.wasSubmitted(id))
     this.pollState = plan.poll.initial
-  }
-
-  /** The newest snapshot that this watch knows of. */
-  get lastSnapshot(): VideoResource | null {
-    return this.last
   }
 
   /** Plans the first poll: at once, or, for a job that was submitted just now, when the schedule and the server say. */
   begin({ snapshot, submitted }: Start): void {
-    const { latest } = this.job
+    const { isExpected, latest, poller } = this.job
     if (snapshot !== null && submitted === null && isTerminal(snapshot)) {
       this.push(snapshot)
       this.end(Exit.void)
     } else if (latest !== null) {
       this.see(latest)
       if (this.exit === null) this.planPoll(latest, this.job.lookedAt, this.job.hintedUntil)
-    } else if (snapshot === null || submitted === null || this.job.isExpected) {
-      this.pollAt(this.job.isExpected ? this.startedAt : this.job.poller.firstPollAt(this.job))
+    } else if (snapshot === null || submitted === null || isExpected) {
+      this.pollAt(isExpected ? this.startedAt : poller.firstPollAt(this.job))
     } else {
       const { hint } = submitted
-      const hintedUntil = hint === null ? Number.NEGATIVE_INFINITY : this.startedAt + Duration.toMillis(hint)
-      this.planPoll(snapshot, this.startedAt, hintedUntil)
+      this.planPoll(snapshot, this.startedAt, hint === null ? 0 : this.startedAt + Duration.toMillis(hint))
     }
   }
 
@@ -158,26 +297,37 @@ export class Watch implements Row, Subscriber {
     return pending === null ? [] : Array.isArray(pending) ? pending : [pending]
   }
 
+  /** An observation, whichever watch asked for it. */
   see(video: VideoResource): void {
-    if (isStale(this.last, video)) return
-    this.retrying = false
-    const changed = this.last === null || (this.last !== video && !isSameSnapshot(this.last, video))
+    const { lastSnapshot } = this
+    if (isStale(lastSnapshot, video)) return
+    this.retry = null
+    const changed = lastSnapshot === null || (lastSnapshot !== video && !isSameSnapshot(lastSnapshot, video))
     if (changed) {
-      this.last = video
+      this.lastSnapshot = video
       this.changedAt = this.host.now()
     }
-    if (isTerminal(video)) {
-      this.push(video)
-      this.end(Exit.void)
-    } else if (changed || this.plan.buffer > 0) this.push(video)
+    const ended = isTerminal(video)
+    if (ended || changed || this.plan.buffer > 0) this.push(video)
+    if (ended) this.end(Exit.void)
   }
 
-  settle(outcome: Outcome): void {
+  /** Plans the next poll by the result of the newest one, or ends. */
+  settle(): void {
+    const { failure, hintedUntil, latest, lookedAt } = this.job
     this.waiting = false
     this.counted = this.job.looks
-    if (outcome._tag === "Died") this.end(Exit.failCause(outcome.cause))
-    else if (outcome._tag === "Failed") this.recover(outcome.error)
-    else this.goOn(outcome.video)
+    if (failure === null) {
+      this.retry = null
+      const unchangedFor = this.host.now() - this.changedAt
+      if (this.lastSnapshot !== null && unchangedFor >= this.plan.stallTimeout) this.expire(unchangedFor)
+      else if (this.isLastPoll) this.close()
+      else if (latest !== null) this.planPoll(latest, lookedAt, hintedUntil)
+    } else {
+      const error = Option.getOrNull(Cause.failureOption(failure))
+      if (error === null) this.end(Exit.failCause(failure as Cause.Cause<never>))
+      else this.recover(error)
+    }
   }
 
   /** Whether a poll is due, and none has come since the last that counted. */
@@ -187,13 +337,14 @@ export class Watch implements Row, Subscriber {
 
   /** The time that `wakeAt` named has come. */
   due(): void {
-    const { isAsked, outcome, single } = this.job
+    const { isAsked, single } = this.job
     if (this.waiting || this.isClosing || this.stepping !== null) this.expire()
     // A poll that is on its way is newer than the last one.
-    else if (this.needsPoll || outcome === null || isAsked || single !== null) this.poll()
-    else this.settle(outcome)
+    else if (this.needsPoll || isAsked || single !== null) this.poll()
+    else this.settle()
   }
 
+  /** Polls at once, whatever the schedule says. */
   poke(): void {
     if (!this.waiting && !this.isLastPoll) this.poll()
   }
@@ -234,7 +385,6 @@ export class Watch implements Row, Subscriber {
     this.host.wakeAt(this, this.isLastPoll ? lastPollAt : at)
   }
 
-  /** The last poll is taken; the watch waits for its deadline. */
   private close(): void {
     this.isClosing = true
     this.host.wakeAt(this, this.deadline)
@@ -252,40 +402,16 @@ export class Watch implements Row, Subscriber {
     this.onReady(this)
   }
 
-  private fail(error: WatchError): void {
+  private expire(unchangedFor: number | null = null): void {
+    const error = new Errors.WatchTimeoutError({
+      operation: this.plan.operation,
+      reason: unchangedFor === null ? "deadline" : "stalled",
+      videoId: this.job.id,
+      lastSnapshot: this.lastSnapshot,
+      elapsed: Duration.millis(this.host.now() - this.startedAt),
+      ...(unchangedFor === null ? {} : { unchangedFor: Duration.millis(unchangedFor) })
+    })
     this.end(Exit.fail(error))
-  }
-
-  private expire(): void {
-    this.fail(
-      new Errors.WatchTimeoutError({
-        operation: this.plan.operation,
-        reason: "deadline",
-        videoId: this.job.id,
-        lastSnapshot: this.last,
-        elapsed: Duration.millis(this.host.now() - this.startedAt)
-      })
-    )
-  }
-
-  /** After a poll that succeeded and did not end the watch. */
-  private goOn(video: VideoResource): void {
-    this.retrying = false
-    const { last } = this
-    const unchangedFor = this.host.now() - this.changedAt
-    if (last !== null && unchangedFor >= this.plan.stallTimeout) {
-      this.fail(
-        new Errors.WatchTimeoutError({
-          operation: this.plan.operation,
-          reason: "stalled",
-          videoId: this.job.id,
-          lastSnapshot: last,
-          elapsed: Duration.millis(this.host.now() - this.startedAt),
-          unchangedFor: Duration.millis(unchangedFor)
-        })
-      )
-    } else if (this.isLastPoll) this.close()
-    else this.planPoll(video, this.job.lookedAt, this.job.hintedUntil)
   }
 
   /**
@@ -295,14 +421,25 @@ export class Watch implements Row, Subscriber {
    */
   private planPoll(video: VideoResource, lookedAt: number, hintedUntil: number): void {
     const { hintShortens, maxRetryAfter, poll, stallTimeout } = this.plan
-    this.step(poll, this.pollState, video, Math.max(lookedAt, this.startedAt), (state, delay) => {
-      this.pollState = state
-      if (delay === null) return this.expire()
-      const hinted = Math.min(hintedUntil, lookedAt + maxRetryAfter)
-      const wanted = hintShortens && hinted > lookedAt ? hinted : lookedAt + delay
-      const stalledAt = Math.max(this.host.now(), this.changedAt + stallTimeout)
-      this.pollAt(Math.max(hinted, Math.min(Math.max(wanted, lookedAt + this.host.safetyNet(this.job)), stalledAt)))
-    })
+    const now = Math.max(lookedAt, this.startedAt) + this.wallOffset
+    this.step(
+      Effect.suspend(() => poll.step(now, video, this.pollState)),
+      ([state, , decision]) => {
+        this.pollState = state
+        if (ScheduleDecision.isDone(decision)) {
+          this.expire()
+          return
+        }
+        const delay = Math.max(0, Intervals.start(decision.intervals) - now)
+        const net = this.job.isExpected ? 0 : this.host.safetyNet()
+        const hinted = Math.min(hintedUntil, lookedAt + maxRetryAfter)
+        const wanted = hintShortens && hinted > lookedAt ? hinted : lookedAt + delay
+        const stalledAt = Math.max(this.host.now(), this.changedAt + stallTimeout)
+        if (Number.isNaN(delay)) {
+          this.end(Exit.die(new TypeError("a schedule gave a delay that is not a number")))
+        } else this.pollAt(Math.max(hinted, Math.min(Math.max(wanted, lookedAt + net), stalledAt)))
+      }
+    )
   }
 
   /** Plans the next poll after one that failed, or gives up. */
@@ -311,48 +448,29 @@ export class Watch implements Row, Subscriber {
       error._tag === "VideoNotFoundError" ||
       (error._tag === "AuthenticationError" && error.reason === "forbidden" && this.isSubmitted)
     const lagging = isUnknown && this.host.now() < this.graceUntil
-    if (!error.isTransient && !lagging) this.fail(error)
+    if (!error.isTransient && !lagging) this.end(Exit.fail(error))
     else if (this.isLastPoll) this.close()
     else this.planRetry(error)
   }
 
   private planRetry(error: RetrieveVideoError): void {
-    const { maxRetryAfter, retry } = this.plan
-    if (!this.retrying) this.retryState = retry.initial
-    this.retrying = true
-    this.step(retry, this.retryState, error, this.host.now(), (state, delay) => {
-      this.retryState = state
-      const retryAfter = Errors.retryAfterOf(error)
-      const floor = retryAfter === null ? 0 : Duration.toMillis(retryAfter)
-      if (delay === null || floor > maxRetryAfter) return this.fail(error)
-      metrics.retried()
-      this.pollAt(this.job.lookedAt + Math.max(delay, floor))
+    const { maxRetryAfter, retry: schedule } = this.plan
+    this.retry ??= retryDelays({ schedule, maxRetryAfter: Duration.millis(maxRetryAfter) })
+    this.step(this.retry(error), (delay) => {
+      if (delay !== null) {
+        metrics.retried()
+        this.pollAt(this.job.lookedAt + delay)
+      } else this.end(Exit.fail(error))
     })
   }
 
-  /**
-   * Runs one step of a schedule and passes its delay on, `null` once the schedule has ended. Not `Schedule.driver`, which
-   * sleeps: a fiber per waiting watch costs more memory than all else. A step may take its time; the deadline holds.
-   */
-  private step<In>(
-    schedule: Schedule.Schedule<unknown, In>,
-    state: unknown,
-    input: In,
-    at: number,
-    then: (state: unknown, delay: number | null) => void
-  ): void {
-    const now = at + this.wallOffset
-    const fiber = Runtime.runFork(
-      this.runtime,
-      Effect.suspend(() => schedule.step(now, input, state))
-    )
-    const done = (exit: Exit.Exit<readonly [unknown, unknown, ScheduleDecision.ScheduleDecision]>) => {
-      if (Exit.isFailure(exit)) return this.end(exit)
-      const [next, , decision] = exit.value
-      const delay = ScheduleDecision.isDone(decision) ? null : Math.max(0, Intervals.start(decision.intervals) - now)
-      if (Number.isNaN(delay)) this.end(Exit.die(new TypeError("a schedule gave a delay that is not a number")))
-      else then(next, delay)
+  /** Runs one step of a schedule in the caller's context. It may take its time; the deadline holds. */
+  private step<A>(effect: Effect.Effect<A>, then: (result: A) => void): void {
+    const done = (exit: Exit.Exit<A>): void => {
+      if (Exit.isSuccess(exit)) then(exit.value)
+      else this.end(exit)
     }
+    const fiber = Runtime.runFork(this.runtime, effect)
     const exit = fiber.unsafePoll()
     if (exit !== null) {
       done(exit)

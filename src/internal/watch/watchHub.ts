@@ -4,7 +4,6 @@
  * and query, are one group, and share polls and pages; all groups share one limit of requests, the events and the end.
  */
 import * as Arr from "effect/Array"
-import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -19,14 +18,13 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { SubmissionPolicy, WatchingPolicy } from "../config/policies.js"
 import { monotonicMillis } from "../monotonicClock.js"
-import { isSameSnapshot, isTerminal, type VideoResource } from "../protocol/videoSchemas.js"
 import type { BudgetSnapshot } from "../rate/budgetTypes.js"
 import { type VideosService, VideosState, type Watcher, type Watchers } from "../videosTypes.js"
 import * as metrics from "./metrics.js"
-import { anyPages, Flights, type PageReads, Poller, type PollerHost } from "./poller.js"
+import { anyPages, type PageReads, Poller, type PollerHost } from "./poller.js"
+import { RequestQueue } from "./requestQueue.js"
 import { TimerHeap } from "./timerHeap.js"
-import { type Host, type Plan, type Start, Watch } from "./watch.js"
-import { isStale, type Job, type Outcome, place } from "./watchedJob.js"
+import { Job, type Plan, type Start, Watch } from "./watch.js"
 
 /** For how long an event is remembered for a watch that begins after it, and how many are. */
 const rememberMillis = 600_000
@@ -52,20 +50,21 @@ export interface HubOptions {
   /** Reads pages for watches that poll by `listPages`, the layer's own. */
   readonly pages: PageReads | null
   readonly listPages: VideosService["listPages"] | null
-  /** Whether this `Videos` has submitted the job just now. */
+  /** Whether this `Videos` has submitted the job just now, in monotonic milliseconds. */
   readonly wasSubmitted: (id: string, now: number) => boolean
 }
 
 /** @internal */
-export class WatchHub extends VideosState implements Host, PollerHost {
+export class WatchHub extends VideosState implements PollerHost {
   readonly run: PollerHost["run"]
+  readonly queue: RequestQueue
   readonly submission: SubmissionPolicy | null
   private readonly options: HubOptions
-  private readonly flights: Flights
+  private readonly beganAt: number
   private readonly groups: Array<Poller> = []
   private readonly timers = new TimerHeap<Watch>()
   private alarm: Fiber.RuntimeFiber<void> | null = null
-  private alarmAt = Number.POSITIVE_INFINITY
+  private alarmAt = Infinity
   private isClosed = false
   private readonly onClose = new Set<() => void>()
   /** The least pauses between polls while events are pushed, in milliseconds. */
@@ -78,7 +77,8 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     this.options = options
     this.run = options.run
     this.submission = options.submission ?? null
-    this.flights = new Flights(options.watching?.concurrency ?? 64)
+    this.queue = new RequestQueue(options.watching?.concurrency ?? 64)
+    this.beganAt = monotonicMillis(options.clock)
   }
 
   // ---------------------------------------------------------------------------
@@ -93,30 +93,16 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     runtime: Runtime.Runtime<never>,
     onReady: (watch: Watch) => void
   ): Watch {
+    const { id } = start
     const group = this.groupOf(videos, plan)
-    let job = group.jobs.get(start.id)
+    let job = group.jobs.get(id)
     if (job === undefined) {
-      const announcedAt = this.events.get(start.id)
-      this.events.delete(start.id)
-      job = {
-        id: start.id,
-        watches: new Set(),
-        poller: group,
-        latest: null,
-        outcome: null,
-        looks: 0,
-        lookedAt: Number.NEGATIVE_INFINITY,
-        hintedUntil: Number.NEGATIVE_INFINITY,
-        isExpected: announcedAt !== undefined && this.now() - announcedAt < rememberMillis,
-        isAsked: false,
-        single: null,
-        segment: null,
-        searched: null
-      }
-      group.jobs.set(start.id, job)
+      job = new Job(id, group, this.now() - (this.events.get(id) ?? -Infinity) < rememberMillis)
+      this.events.delete(id)
+      group.jobs.set(id, job)
     }
     const watch = new Watch(job, plan, start, this, runtime, onReady)
-    job.watches.add(watch)
+    job.add(watch)
     metrics.began()
     if (this.isClosed) watch.end(interrupted)
     else watch.begin(start)
@@ -124,22 +110,18 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     return watch
   }
 
-  readonly leave = (watch: Watch): Requests => {
+  leave(watch: Watch): Requests {
     const { job } = watch
-    if (!job.watches.delete(watch)) return []
+    if (!job.remove(watch)) return []
     metrics.finished()
     this.timers.remove(watch)
-    if (job.watches.size > 0) return []
-    place(job, null)
-    job.single?.unsafeInterruptAsFork(job.single.id())
-    const single = job.single === null ? [] : [job.single]
     const group = this.groups.find((group) => group === job.poller)
-    group?.jobs.delete(job.id)
-    if (group === undefined || group.jobs.size > 0) return single
+    if (job.isWatched || group === undefined) return []
+    const requests = group.leave(job)
     // The first group stays: it remembers how far the list can be trusted.
-    if (group !== this.groups[0]) this.groups.splice(this.groups.indexOf(group), 1)
-    if (this.timers.firstAt === Number.POSITIVE_INFINITY) this.disarm()
-    return [...single, ...group.stop()]
+    if (group.jobs.size === 0 && group !== this.groups[0]) this.groups.splice(this.groups.indexOf(group), 1)
+    if (this.timers.firstAt === Infinity) this.disarm()
+    return requests
   }
 
   /** Stops watches for their consumer; when it returns, the requests for them alone are closed. */
@@ -149,53 +131,46 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     return requests.length === 0 ? Effect.void : Effect.forEach(requests, Fiber.await, { discard: true })
   }
 
-  /** Runs `end` when the layer's scope closes, and at once if it has; returns what takes this back. */
-  whenClosed(end: () => void): () => void {
-    if (this.isClosed) end()
-    else this.onClose.add(end)
-    return () => void this.onClose.delete(end)
-  }
-
   /** Interrupts the fiber that reads the stream when the layer's scope closes. */
   untilClosed<A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> {
-    const registered = Effect.acquireRelease(this.register, (forget) => Effect.sync(forget))
-    return Stream.unwrapScoped(Effect.as(registered, stream))
+    return Stream.unwrapScoped(Effect.as(Effect.acquireRelease(this.register, Effect.sync), stream))
   }
 
   /** Interrupts the fiber that runs the effect when the layer's scope closes. */
   whileOpen<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(
-      this.register,
-      () => self,
-      (forget) => Effect.sync(forget)
-    )
+    return Effect.acquireUseRelease(this.register, () => self, Effect.sync)
   }
 
+  /** Returns what takes it back. */
   private readonly register = Effect.withFiberRuntime<() => void>((fiber) =>
-    Effect.sync(() => this.whenClosed(() => fiber.unsafeInterruptAsFork(FiberId.none)))
+    Effect.sync(() => {
+      const end = () => fiber.unsafeInterruptAsFork(FiberId.none)
+      if (this.isClosed) end()
+      else this.onClose.add(end)
+      return () => void this.onClose.delete(end)
+    })
   )
 
   /** Interrupts all watches, and at once those that begin later. */
-  readonly close: Effect.Effect<void> = Effect.suspend(() => {
+  readonly close: Effect.Effect<void> = Effect.sync(() => {
     this.isClosed = true
-    for (const { jobs } of [...this.groups]) {
-      for (const { watches } of [...jobs.values()]) for (const watch of watches) watch.end(interrupted)
-    }
+    const jobs = this.groups.flatMap((group) => [...group.jobs.values()])
+    for (const job of jobs) job.each((watch) => watch.end(interrupted))
     for (const end of this.onClose) end()
     this.onClose.clear()
-    return Effect.void
   })
 
   /** What is watched, for status pages and tests. */
   snapshot(): Watchers {
     const { budget, watching } = this.options
+    const jobs = this.groups.flatMap((group) => Array.from(group.jobs.values(), (job) => this.watcher(group, job)))
     return {
-      jobs: this.groups.flatMap((group) => Array.from(group.jobs.values(), (job) => this.watcher(group, job))),
+      jobs,
       list: {
         mode: watching?.list ?? "auto",
         distrust: this.groups.find(({ trust }) => trust.distrust !== null)?.trust.distrust ?? null
       },
-      inFlight: this.flights.inFlight,
+      inFlight: this.queue.inFlight,
       waiting: this.groups.reduce((sum, { waiting }) => sum + waiting, 0),
       isPushed: this.nets.length > 0,
       budget: budget?.() ?? null
@@ -204,15 +179,20 @@ export class WatchHub extends VideosState implements Host, PollerHost {
 
   private watcher(group: Poller, job: Job): Watcher {
     const offset = this.wallNow() - this.now()
-    const instant = (at: number): DateTime.Utc | null => (Number.isFinite(at) ? DateTime.unsafeMake(at + offset) : null)
-    const due = Array.from(job.watches, ({ dueAt, waiting }) => (waiting ? Number.POSITIVE_INFINITY : dueAt))
+    const instant = (at: number) => (Number.isFinite(at) ? DateTime.unsafeMake(at + offset) : null)
+    let consumers = 0
+    let dueAt = Infinity
+    job.each((watch) => {
+      consumers++
+      if (!watch.waiting) dueAt = Math.min(dueAt, watch.dueAt)
+    })
     return {
       id: job.id,
       latest: job.latest,
-      consumers: job.watches.size,
+      consumers,
       looks: job.looks,
-      lookedAt: instant(job.lookedAt),
-      nextLookAt: instant(Math.min(...due)),
+      lookedAt: instant(job.looks === 0 ? Infinity : job.lookedAt),
+      nextLookAt: instant(dueAt),
       ...group.readBy(job)
     }
   }
@@ -227,12 +207,7 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     if (known !== undefined) return known
     const pages = pagesOf !== null && listPages === ownPages ? pagesOf : anyPages(videos)
     const { list = "auto", threshold = 20 } = watching ?? {}
-    const group = new Poller(
-      { videos, retrieve, listPages, pages, extras },
-      { mode: list, threshold },
-      this.flights,
-      this
-    )
+    const group = new Poller({ videos, retrieve, listPages, pages, extras }, { mode: list, threshold }, this)
     this.groups.push(group)
     return group
   }
@@ -251,17 +226,18 @@ export class WatchHub extends VideosState implements Host, PollerHost {
   }
 
   /** An event says that the job has ended: one poll confirms it. An event of a job that has no watch is kept for a while. */
-  announce(id: string, now: number): void {
+  announce(id: string): void {
     const jobs = this.groups.flatMap((group) => group.jobs.get(id) ?? [])
-    if (jobs.length === 0) this.remember(id, now)
+    if (jobs.length === 0) this.remember(id)
     for (const job of jobs) {
       job.isExpected = true
-      for (const watch of job.watches) watch.poke()
+      job.each((watch) => watch.poke())
     }
     this.send()
   }
 
-  private remember(id: string, now: number): void {
+  private remember(id: string): void {
+    const now = this.now()
     this.events.delete(id)
     this.events.set(id, now)
     // A Map keeps its order: the oldest go first.
@@ -271,64 +247,34 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     }
   }
 
-  readonly safetyNet: Host["safetyNet"] = (job) =>
-    this.nets.length === 0 || job.isExpected ? 0 : Math.min(...this.nets)
-
-  readonly wasSubmitted: Host["wasSubmitted"] = (id) => this.options.wasSubmitted(id, this.now())
-
-  // ---------------------------------------------------------------------------
-  // results of polls
-  // ---------------------------------------------------------------------------
-
-  readonly observed: PollerHost["observed"] = (job, outcome, hint) => {
-    const now = this.now()
-    job.isAsked = false
-    job.looks++
-    job.lookedAt = now
-    job.outcome = outcome
-    // A page says nothing about the hint for one job.
-    if (hint !== undefined) job.hintedUntil = hint === null ? Number.NEGATIVE_INFINITY : now + hint
-    metrics.looked()
-    if (outcome._tag === "Seen") this.seen(job, outcome.video)
-    const known: Outcome = job.outcome
-    for (const watch of job.watches) if (watch.waiting) watch.settle(known)
-    return known
+  safetyNet(): number {
+    return this.nets.length === 0 ? 0 : Math.min(...this.nets)
   }
 
-  private seen(job: Job, video: VideoResource): void {
-    try {
-      if (isTerminal(video) && video.completedAt !== null) {
-        metrics.lagged(this.wallNow() - video.completedAt.epochMillis)
-      }
-      // An equal snapshot is dropped for the one that is kept already.
-      const stale = isStale(job.latest, video)
-      if (!stale && (job.latest === null || !(job.latest === video || isSameSnapshot(job.latest, video)))) {
-        job.latest = video
-      }
-      const news = stale || job.latest === null ? video : job.latest
-      for (const watch of job.watches) watch.see(news)
-    } catch (defect) {
-      // A canned `Videos` may return what is not a job: its watches end with the defect.
-      job.outcome = { _tag: "Died", cause: Cause.die(defect) }
-    }
+  wasSubmitted(id: string): boolean {
+    return this.options.wasSubmitted(id, monotonicMillis(this.options.clock))
   }
 
   // ---------------------------------------------------------------------------
   // time
   // ---------------------------------------------------------------------------
 
-  readonly now = (): number => monotonicMillis(this.options.clock)
+  now(): number {
+    return monotonicMillis(this.options.clock) - this.beganAt
+  }
 
-  readonly wallNow = (): number => this.options.clock.unsafeCurrentTimeMillis()
+  wallNow(): number {
+    return this.options.clock.unsafeCurrentTimeMillis()
+  }
 
-  readonly wakeAt: Host["wakeAt"] = (watch, at) => {
-    if (at === Number.POSITIVE_INFINITY) this.timers.remove(watch)
+  wakeAt(watch: Watch, at: number): void {
+    if (at === Infinity) this.timers.remove(watch)
     // Timers fire at whole milliseconds.
     else this.timers.set(watch, Math.ceil(at))
   }
 
   /** Sets the alarm for the watch that is due first. */
-  readonly settled = (): void => {
+  settled(): void {
     const at = this.timers.firstAt
     if (at >= this.alarmAt) return
     this.disarm()
@@ -336,8 +282,15 @@ export class WatchHub extends VideosState implements Host, PollerHost {
     const now = this.now()
     const wake = Effect.sync(() => {
       this.alarm = null
-      this.alarmAt = Number.POSITIVE_INFINITY
-      this.tick()
+      this.alarmAt = Infinity
+      const now = this.now()
+      // First those that need a poll, so that the other watches of a job get the one that is asked for.
+      const [others, asking] = Arr.partition(this.timers.takeDue(now), ({ needsPoll }) => needsPoll)
+      for (const watch of [...asking, ...others]) if (watch.exit === null) watch.due()
+      // A watch whose last observation is older than its delay is due again, and joins what is sent now. One that is due once
+      // more waits for the next alarm, so that polls that cost nothing cannot hold the process.
+      for (const watch of this.timers.takeDue(now)) if (watch.exit === null) watch.due()
+      this.send()
     })
     // Watches that begin in the same moment may share a page.
     const pause = at <= now ? Effect.yieldNow() : Effect.sleep(Math.min(at - now, maxTimer))
@@ -347,18 +300,7 @@ export class WatchHub extends VideosState implements Host, PollerHost {
   private disarm(): void {
     this.alarm?.unsafeInterruptAsFork(this.alarm.id())
     this.alarm = null
-    this.alarmAt = Number.POSITIVE_INFINITY
-  }
-
-  private tick(): void {
-    const now = this.now()
-    // First those that need a poll, so that the others get the one that is asked for.
-    const [others, asking] = Arr.partition(this.timers.takeDue(now), ({ needsPoll }) => needsPoll)
-    for (const watch of [...asking, ...others]) if (watch.exit === null) watch.due()
-    // A watch whose last observation is older than its delay is due again, and joins what is sent now. One that is due once
-    // more waits for the next tick, so that polls that cost nothing cannot hold the process.
-    for (const watch of this.timers.takeDue(now)) if (watch.exit === null) watch.due()
-    this.send()
+    this.alarmAt = Infinity
   }
 
   private send(): void {

@@ -6,8 +6,7 @@ import type * as Errors from "../errors/errors.js"
 import type { CallOptions } from "../http/httpTypes.js"
 import { checkExtras, checkFields } from "../protocol/validateRequest.js"
 import { defaultPollSchedule, defaultRetrySchedule } from "./pollSchedules.js"
-import type { Plan } from "./watch.js"
-import type { PollExtras } from "./watchedJob.js"
+import type { Plan, PollExtras } from "./watch.js"
 import type { WatchVideosOptions } from "./watchTypes.js"
 
 const watchRules = {

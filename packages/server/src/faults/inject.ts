@@ -6,8 +6,11 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import type * as Path from "@effect/platform/Path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
 import type * as Scope from "effect/Scope"
 import { isForm } from "../body.js"
+import { madeVideo } from "../Jobs.js"
 import { operationOf } from "../operations.js"
 import { type AppParts, makeApp } from "../routes.js"
 import * as bodies from "./bodies.js"
@@ -29,9 +32,19 @@ export const makeFaultyApp = (parts: AppParts, faults: Faults): App<Wire> => {
     const target = operationOf(dialect.serves, dialect.bases, method, url)
     const operation = target._tag === "Operation" ? target.operation : null
     const id = target._tag === "Operation" ? target.id : ""
-    return Effect.flatMap(faults.next({ operation, method, path: url }), (fault) =>
-      fault === null ? app : applyFault({ fault, operation, id, request, parts, app, replica })
+    const known = Effect.orElseSucceed(
+      Effect.map(parts.jobs.get(id), (job) => job.id),
+      () => null
     )
+    return Effect.gen(function* () {
+      const { fault, number } = yield* faults.next({ operation, method, path: url, video: yield* known })
+      const response = fault === null ? app : applyFault({ fault, operation, id, request, parts, app, replica })
+      return yield* Effect.onExit(response, (exit) =>
+        Effect.flatMap(FiberRef.get(madeVideo), (made) =>
+          faults.ended(number, Exit.isSuccess(exit) ? exit.value.status : null, made)
+        )
+      )
+    }).pipe(Effect.locally(madeVideo, null))
   })
 }
 

@@ -248,7 +248,11 @@ export const LogEntry = Schema.Struct({
   /** Path with its query. */
   path: Schema.String,
   /** `null` if the request had no fault. */
-  fault: Schema.NullOr(Fault)
+  fault: Schema.NullOr(Fault),
+  /** HTTP status of the response; `null` before it, and if the request ended without one. */
+  status: Schema.NullOr(Schema.Int),
+  /** Milliseconds until the response headers or the end of the request; `null` before. */
+  durationMillis: Schema.NullOr(Schema.Number)
 }).annotations({ identifier: "LogEntry" })
 
 /**

@@ -33,12 +33,25 @@ export interface FaultsService {
 
 /** @internal */
 export interface Faults extends FaultsService {
-  /** Counts and logs a request, and returns its fault. */
+  /** The log, with what only the live page shows. */
+  readonly requests: Effect.Effect<ReadonlyArray<RequestRecord>>
+  /** Counts and logs a request, and returns its fault and its number. */
   readonly next: (request: {
     readonly operation: Operation | null
     readonly method: string
     readonly path: string
-  }) => Effect.Effect<Fault | null>
+    readonly video: string | null
+  }) => Effect.Effect<{ readonly fault: Fault | null; readonly number: number }>
+  /** Logs the end of a request: the status of its response, and the video that it made. */
+  readonly ended: (number: number, status: number | null, video: string | null) => Effect.Effect<void>
+}
+
+/** @internal */
+export interface RequestRecord extends LogEntry {
+  /** Counts from 0. */
+  readonly number: number
+  /** Id of the video that the request names or made. */
+  readonly video: string | null
 }
 
 /** @internal */
@@ -97,7 +110,8 @@ const withCounts = (rule: Rule): CountedRule => {
 export const makeFaults = (initial: ReadonlyArray<Rule> = []): Effect.Effect<Faults> =>
   Effect.map(validateRules(initial), (first) => {
     let current: ReadonlyArray<CountedRule> = first.map(withCounts)
-    const entries: Array<LogEntry> = []
+    const entries: Array<RequestRecord> = []
+    let count = 0
 
     const selectFault = (operation: Operation): Fault | null => {
       let selected: CountedRule | undefined
@@ -126,13 +140,23 @@ export const makeFaults = (initial: ReadonlyArray<Rule> = []): Effect.Effect<Fau
       clear: Effect.sync(() => {
         current = []
       }),
-      log: Effect.sync(() => [...entries]),
-      next: ({ method, operation, path }) =>
+      log: Effect.sync(() => entries.map(({ number: _, video: __, ...entry }) => entry)),
+      requests: Effect.sync(() => [...entries]),
+      next: (request) =>
         Effect.map(Clock.currentTimeMillis, (at) => {
-          const fault = operation === null ? null : selectFault(operation)
-          entries.push({ at, operation, method, path, fault })
+          const fault = request.operation === null ? null : selectFault(request.operation)
+          const number = count++
+          entries.push({ ...request, number, at, fault, status: null, durationMillis: null })
           if (entries.length > maxLog) entries.shift()
-          return fault
+          return { fault, number }
+        }),
+      ended: (number, status, video) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          const index = number - (entries[0]?.number ?? 0)
+          const entry = entries[index]
+          if (entry === undefined) return
+          const durationMillis = Math.max(0, now - entry.at)
+          entries[index] = { ...entry, status, durationMillis, video: video ?? entry.video }
         })
     }
   })

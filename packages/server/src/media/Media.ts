@@ -30,7 +30,7 @@ import { addClip, appendSegment, DEFAULT_FPS, decoderOf, type SegmentSpec, type 
 export { type MediaError, MediaFileError, MediaRenderError, NotMp4Error } from "./errors.js"
 export { withOpenings } from "./opening.js"
 export type { Reel, Shot } from "./reel.js"
-export { renderSpritesheet, renderThumbnail } from "./still.js"
+export { renderPoster, renderSpritesheet, renderThumbnail } from "./still.js"
 export { DEFAULT_FPS, encodable, type SegmentSpec, type SourcePictures } from "./stitch.js"
 
 /**

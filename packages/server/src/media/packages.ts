@@ -23,6 +23,16 @@ export const loadEncoder: Effect.Effect<typeof Encoder> = Effect.sync(() => {
   return loaded
 })
 
+/** Returns why the server cannot make videos, if the package of the encoder is missing, else `null`. Does not load it. */
+export const missingEncoder = (name = "h264-mp4-encoder"): string | null => {
+  try {
+    createRequire(import.meta.url).resolve(name)
+    return null
+  } catch {
+    return `The server cannot make a video: the package ${name} is missing. Install it: npm install ${name}`
+  }
+}
+
 /** Loads the MP4 reader and writer. */
 export const loadMediabunny = Effect.promise(() => import("mediabunny"))
 

@@ -34,6 +34,26 @@ export const renderThumbnail: (reel: Reel, outPath: string) => Effect.Effect<voi
 })
 
 /**
+ * Writes the middle frame of the last shot, with at most 640 pixels on each side: of an extension, its new segment.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const renderPoster: (reel: Reel, outPath: string) => Effect.Effect<void, StillError> = Effect.fn(
+  "Media.renderPoster"
+)(function* (reel: Reel, outPath: string) {
+  const scene = reel[0].scene
+  const factor = Math.max(1, Math.max(scene.width, scene.height) / MAX_POSTER_SIDE)
+  const width = Math.max(1, Math.floor(scene.width / factor))
+  const height = Math.max(1, Math.floor(scene.height / factor))
+  const data = new Uint8Array(width * height * 3)
+  const index = framesOf(reel) - ((reel.at(-1)?.frames ?? 0) >> 1) - 1
+  const picture = { data: reelPainter(reel).paint(Math.max(0, index)), width: scene.width, height: scene.height }
+  shrink(picture, { data, width, left: 0, top: 0 }, factor)
+  yield* writePng(outPath, { data, width, height })
+})
+
+/**
  * Writes small frames in rows of ten, evenly spaced from the first frame. One row for every four seconds or part of them, at
  * most ten rows. Each side of a tile has at most 160 pixels.
  *
@@ -67,6 +87,7 @@ const COLUMNS = 10
 const MAX_ROWS = 10
 const SECONDS_PER_ROW = 4
 const MAX_SIDE = 160
+const MAX_POSTER_SIDE = 640
 
 interface Picture {
   readonly data: Uint8Array

@@ -1,59 +1,80 @@
-/** What the live page is told, as JSON in server-sent events. The page's own script is checked against these types too. */
+/** Data of the live page, as JSON in server-sent events. The script of the page is checked against these types too. */
 import type { VideoFault } from "effect-videos/Schema"
-import type { LogEntry, Rule } from "../faults/model.js"
+import type { Rule } from "../faults/model.js"
+import type { RequestRecord } from "../faults/rules.js"
 import type { JobRequest, JobState } from "../Jobs.js"
 import type { Operation } from "../operations.js"
 
-/** Where a derived clip comes from; a job that was deleted has no name any more. */
+/** Source of a derived clip. */
 export type Source =
   | { readonly _tag: "Job"; readonly id: string }
   | { readonly _tag: "Upload" }
   | { readonly _tag: "Deleted" }
 
-/** A job as a card has it. */
+/** One clip of a chain of extensions, oldest first; `id` is `null` if it was uploaded or its job was deleted. */
+export interface Step {
+  readonly id: string | null
+  /** Length of its own segment. */
+  readonly seconds: number
+}
+
+/** A job as a card shows it. */
 export interface JobView {
   readonly id: string
   readonly operation: JobRequest["operation"]
   readonly model: string
-  /** Its beginning, where it is long. */
+  /** The first 400 characters; `/_page/videos/{id}/prompt` has the whole prompt. */
   readonly prompt: string
+  readonly isPromptTruncated: boolean
   readonly size: string
   readonly seconds: number
   /** `expired`: completed, and the files are gone. */
   readonly phase: JobState["phase"] | "expired"
   readonly progress: number
-  /** Until the job ends; `null` once it has. */
+  /** Until the job ends; `null` after that. */
   readonly secondsLeft: number | null
+  /** Unix milliseconds by the server's clock. */
+  readonly createdAt: number
+  /** Since the submission, until the end of the job; whole seconds before the end. */
+  readonly elapsedMillis: number
+  /** Size of the video file; `null` before the server has rendered it. */
+  readonly bytes: number | null
   readonly error: VideoFault | null
   readonly source: Source | null
+  /** The chain of extensions up to this job; empty for a job that extends nothing. */
+  readonly steps: ReadonlyArray<Step>
+  /** Whether the request had a file, which a new request lacks. */
+  readonly hasUpload: boolean
   /** The ids of the jobs that were made from this one. */
   readonly descendants: ReadonlyArray<string>
 }
 
-/** A rule in force, and how many requests it has befallen. */
+/** A rule, and how many requests it has changed. */
 export interface RuleView {
   readonly rule: Rule
   readonly injected: number
 }
 
-/** The events by name. A connection begins with all there is; later events have what is new. */
+/** Events by name. A connection begins with the whole state; later events contain the changes. */
 export interface Frames {
   readonly server: {
-    readonly preset: string
-    /** Where the protocol's paths start. */
+    readonly dialect: string
+    /** Base path of the protocol. */
     readonly basePath: string
     readonly operations: ReadonlyArray<Operation>
-    /** Whether a creation is taken as a form alone. */
+    /** Whether a submission must be a form. */
     readonly forms: boolean
+    /** Whether a deletion cancels a job that has not ended; otherwise it is refused. */
+    readonly cancels: boolean
   }
   readonly jobs: {
-    /** How many there are; only the newest are shown. */
+    /** Number of jobs of the server; the events contain the newest. */
     readonly total: number
-    /** Those that are new or changed, older ones first. */
+    /** New and changed jobs, oldest first. */
     readonly changed: ReadonlyArray<JobView>
     readonly gone: ReadonlyArray<string>
   }
   readonly faults: ReadonlyArray<RuleView>
-  /** The new ones, older ones first. */
-  readonly requests: ReadonlyArray<LogEntry>
+  /** New and ended requests, oldest first; `number` identifies a request. */
+  readonly requests: ReadonlyArray<RequestRecord>
 }

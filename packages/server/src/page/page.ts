@@ -1,11 +1,10 @@
-/** The live page at `/`, with what it is made of and what it shows. None of its requests has a fault, or is in the log. */
+/** The live page at `/`: its files and its data. Its requests have no faults and are not in the log. */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import type { ClipFiles } from "../clipFiles.js"
-import { serveContent } from "../content.js"
+import { serveVariant } from "../content.js"
 import { dialectOf } from "../dialects.js"
 import { type EventParts, eventStream } from "../events.js"
 import type { keyCheck } from "../keys.js"
@@ -15,13 +14,12 @@ import { html, icon, script, style } from "./assets.js"
 
 /** @internal */
 export interface PageParts extends EventParts {
-  readonly clipFiles: ClipFiles
   readonly authorize: ReturnType<typeof keyCheck>
 }
 
 const pathOf = (url: string): string => url.replace(/[?#].*$/s, "")
 
-/** Whether a request is for the page and not for the protocol: no base path of any preset is here. */
+/** Whether a request is for the page, not for the protocol. */
 export const isPage = (url: string): boolean => {
   const path = pathOf(url)
   return path === "/" || path === "/_events" || path.startsWith("/_page/")
@@ -31,7 +29,7 @@ export const isPage = (url: string): boolean => {
 export const pageApp = (parts: PageParts): HttpApp.Default<never, FileSystem.FileSystem> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
     answer(parts, request).pipe(
-      // The platform runs an application so that nothing stops it; a page that is closed ends its request here.
+      // The platform runs applications uninterruptibly; this lets a closed page interrupt its request.
       Effect.interruptible,
       Effect.catchAll((refusal) =>
         Effect.succeed(
@@ -47,7 +45,7 @@ export const pageApp = (parts: PageParts): HttpApp.Default<never, FileSystem.Fil
 
 // internal
 
-/** Nothing from elsewhere, nothing inline; `blob:` is for media that are asked for with a key. */
+/** Allows nothing of other hosts and nothing inline; `blob:` is for media that are requested with a key. */
 const policy = [
   "default-src 'self'",
   "img-src 'self' blob:",
@@ -64,7 +62,7 @@ const guards = {
   "cache-control": "no-cache"
 }
 
-/** Whoever may see the page may see these: they hold nothing of the server's. */
+/** Need no key: they contain no data of the server. */
 const files: { readonly [path: string]: readonly [body: string, contentType: string] } = {
   "/": [html, "text/html; charset=utf-8"],
   "/_page/style.css": [style, "text/css; charset=utf-8"],
@@ -72,8 +70,8 @@ const files: { readonly [path: string]: readonly [body: string, contentType: str
   "/_page/icon.svg": [icon, "image/svg+xml"]
 }
 
-/** The page's own way to a job's files: the protocol's, whatever the preset makes of it. */
-const media = /^\/_page\/videos\/([^/]+)\/(video|thumbnail)$/
+/** Files and whole prompt of a job, equal for all dialects. */
+const media = /^\/_page\/videos\/([^/]+)\/(video|poster|prompt)$/
 
 const notThere = (path: string) => refuse(404, `Nothing is at ${path}.`, { code: "unknown_url" })
 
@@ -100,7 +98,7 @@ const answer = (
   if (path === "/_events") {
     const stream = HttpServerResponse.stream(eventStream(parts), {
       contentType: "text/event-stream",
-      // Proxies hold a stream back otherwise.
+      // Otherwise proxies buffer the stream.
       headers: { "x-accel-buffering": "no" }
     })
     return Effect.as(authorize(request), stream)
@@ -110,6 +108,10 @@ const answer = (
   return authorize(request).pipe(
     Effect.zipRight(Effect.try({ try: () => decodeURIComponent(segment), catch: () => notThere(path) })),
     Effect.flatMap(jobs.get),
-    Effect.flatMap((job) => serveContent(job, new URLSearchParams({ variant }), dialectOf("openai"), clipFiles))
+    Effect.flatMap((job) =>
+      variant === "prompt"
+        ? Effect.succeed(HttpServerResponse.text(job.prompt))
+        : serveVariant(job, variant === "video" ? "video" : "poster", dialectOf("openai"), clipFiles)
+    )
   )
 }

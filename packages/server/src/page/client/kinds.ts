@@ -14,7 +14,7 @@ const status = (code: number, more: Partial<Extract<Fault, { readonly _tag: "Sta
   ...more
 })
 
-/** What happens to real programs; the hostile ones are for tests. */
+/** Faults that real programs meet; a test sets the hostile ones. */
 export const kinds: ReadonlyArray<Kind> = [
   {
     name: "429, rate limit",
@@ -23,12 +23,12 @@ export const kinds: ReadonlyArray<Kind> = [
   { name: "429, quota used up", fault: status(429, { code: "insufficient_quota" }) },
   { name: "500, server error", fault: status(500) },
   { name: "503, overloaded", fault: status(503, { retryAfter: { form: "seconds", afterMillis: 1000 } }) },
-  { name: "HTML in place of JSON", fault: status(200, { body: "html" }) },
+  { name: "HTML instead of JSON", fault: status(200, { body: "html" }) },
   { name: "Connection reset", fault: { _tag: "Reset", at: "before-headers" } },
-  { name: "Done, answer lost", fault: { _tag: "Reset", at: "after-commit" } },
-  { name: "Body broken off", fault: { _tag: "Reset", at: "mid-body" } },
-  { name: "No answer", fault: { _tag: "Hang", committed: false } },
-  { name: "JSON cut in half", fault: { _tag: "CutJson" } },
+  { name: "Done, response lost", fault: { _tag: "Reset", at: "after-commit" } },
+  { name: "Body truncated", fault: { _tag: "Reset", at: "mid-body" } },
+  { name: "No response", fault: { _tag: "Hang", committed: false } },
+  { name: "JSON truncated", fault: { _tag: "CutJson" } },
   { name: "Slow body, 80 B/s", fault: { _tag: "Slow", bytes: 16, everyMillis: 200 } },
   { name: "Stale by 5 seconds", fault: { _tag: "Stale", byMillis: 5000 } },
   { name: "Unknown status", fault: { _tag: "Fields", fields: { status: "thinking" } } },
@@ -43,8 +43,8 @@ export interface Pace {
   readonly limits: { readonly times: number } | { readonly probability: number } | null
 }
 
-/** `Rule.times` and not `When`: it says how many are left. */
-export const paces: ReadonlyArray<Pace> = [
+/** Uses `Rule.times`, not `When`, because the page shows how many are left. */
+export const paces: readonly [Pace, ...ReadonlyArray<Pace>] = [
   { id: "next", name: "next one", limits: { times: 1 } },
   { id: "next-3", name: "next 3", limits: { times: 3 } },
   { id: "next-10", name: "next 10", limits: { times: 10 } },
@@ -61,7 +61,7 @@ export const ruleOf = ({ fault }: Kind, { limits }: Pace): Rule => {
   return { fault, when }
 }
 
-/** The same value, whatever the order of its keys. */
+/** Encodes a value independent of the order of its keys. */
 const canonical = (value: unknown): string =>
   JSON.stringify(value, (_, part: unknown) =>
     typeof part === "object" && part !== null && !Array.isArray(part)
@@ -72,11 +72,46 @@ const canonical = (value: unknown): string =>
 export const kindOf = (fault: Fault): Kind | undefined =>
   kinds.find((kind) => canonical(kind.fault) === canonical(fault))
 
-/** A fault in words; one that has no switch by its name and its values. */
+/** Returns the name of a fault, or its tag and values if it has no switch. */
 export const wordsOf = (fault: Fault): string => {
   const kind = kindOf(fault)
   if (kind !== undefined) return kind.name
   const { _tag, ...values } = fault
   const details = JSON.stringify(values)
   return details === "{}" ? _tag : `${_tag} ${details.length > 120 ? `${details.slice(0, 118)} …` : details}`
+}
+
+export const paceOf = ({ when, times }: Rule): Pace | undefined =>
+  paces.find(({ limits }) =>
+    limits === null
+      ? when === undefined && times === undefined
+      : "times" in limits
+        ? when === undefined && times === limits.times
+        : when?._tag === "Chance" && when.probability === limits.probability
+  )
+
+/** Describes a rule in words. */
+export const describe = ({ fault, on, times, when }: Rule): string =>
+  [
+    wordsOf(fault),
+    on === undefined ? "" : `on ${on.join(", ")}`,
+    when === undefined ? "" : whenWords(when),
+    times === undefined ? "" : times === 1 ? "once" : `at most ${times} times`
+  ]
+    .filter((words) => words !== "")
+    .join(", ")
+
+const whenWords = (when: When): string => {
+  switch (when._tag) {
+    case "Always":
+      return "always"
+    case "Nth":
+      return `request ${when.n.join(", ")}`
+    case "Every":
+      return `every ${when.n} requests`
+    case "First":
+      return `the first ${when.n} requests`
+    case "Chance":
+      return `${when.probability * 100} % of requests`
+  }
 }
