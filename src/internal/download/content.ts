@@ -176,9 +176,9 @@ export const makeContent = (
       })
     }
 
-    /** The clip's URL in an error message, for the servers whose preset has a pattern for that. */
+    /** The clip's URL in an error message, if the dialect has a pattern for that. */
     const sourceIn = (error: NoContent): ReadonlyArray<ContentSource> => {
-      const pattern = error._tag === "BadRequestError" ? policy.contentUrlPattern : undefined
+      const pattern = error._tag === "BadRequestError" ? policy.dialect.contentUrlPattern : undefined
       const url = pattern === undefined ? undefined : new RegExp(pattern.source, pattern.flags).exec(error.detail)?.[1]
       return url === undefined ? [] : [{ _tag: "Url", field: "detail", url }]
     }
@@ -209,7 +209,7 @@ export const makeContent = (
       )
 
     const snapshot = options?.snapshot?.id === id && isVideo ? options.snapshot : null
-    return Effect.flatMap(routes.contentRequest(id, options), (call) =>
+    return Effect.flatMap(routes.contentRequest(policy.dialect, id, options), (call) =>
       // If the snapshot of a completed job has sources, they come first: its server may have no content route.
       fromSources(call, snapshot === null ? [] : sourcesOf(snapshot), (failure) => {
         if (failure === null || snapshot === null) return fromRoute(call)
