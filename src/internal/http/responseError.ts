@@ -105,7 +105,11 @@ export const toError = (
     return new Errors.OperationUnsupportedError({ ...fields, route: context.route })
   }
   if (status < 500) {
-    if (status === 402 || quota.test(codes) || ((status === 429 || status === 403) && quotaMessage.test(body.message))) {
+    if (
+      status === 402 ||
+      quota.test(codes) ||
+      ((status === 429 || status === 403) && quotaMessage.test(body.message))
+    ) {
       return new Errors.QuotaExceededError(fields)
     }
     if (moderation.test(codes) || (status === 403 && moderationMessage.test(body.message)))
