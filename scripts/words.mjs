@@ -44,11 +44,13 @@ const sources = [
   ...files("src", /\.ts$/),
   ...files("examples", /\.ts$/),
   ...files("packages/server/src", /\.tsx?$/),
+  ...files("packages/durable/src", /\.ts$/),
   ...files("packages/cli/src", /\.ts$/)
 ]
 const tests = [
   ...files("test", /\.ts$/),
   ...files("packages/server/test", /\.ts$/),
+  ...files("packages/durable/test", /\.ts$/),
   ...files("packages/cli/test", /\.ts$/)
 ]
 

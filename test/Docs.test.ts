@@ -59,7 +59,7 @@ describe("the README", () => {
 
 describe("docs/errors.md", () => {
   it("lists every error tag of every package, and no other", () => {
-    const sources = ["src", "packages/server/src"].flatMap((folder) =>
+    const sources = ["src", "packages/server/src", "packages/durable/src"].flatMap((folder) =>
       filesIn(folder).map((name) => `${folder}/${name}`)
     )
     const tags = sources.flatMap((path) => [...read(path).matchAll(/^export class (\w+Error)/gm)].map(([, tag]) => tag))

@@ -15,6 +15,7 @@ export const manifest = read(".")
 export const packages = [
   { name: "core", folder: ".", manifest },
   { name: "server", folder: "packages/server", manifest: read("packages/server") },
+  { name: "durable", folder: "packages/durable", manifest: read("packages/durable") },
   { name: "cli", folder: "packages/cli", manifest: read("packages/cli") }
 ]
 

@@ -1,0 +1,432 @@
+/**
+ * Video jobs that outlive their process: a run submits a job once, waits for it, and stores its clip, whatever is killed on the
+ * way.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { Videos } from "effect-videos/Videos"
+import type { VideoEvent } from "effect-videos/Webhook"
+import {
+  type DatabaseError,
+  DatabaseUnavailableError,
+  type DatabaseVersionError,
+  IdempotencyConflictError,
+  InvalidRunError,
+  RunNotFoundError,
+  RunNotRecordedError,
+  RunStateError
+} from "./errors.js"
+import { type Engine, forget, localEngine, wake } from "./internal/engine.js"
+import { fingerprintOf } from "./internal/fingerprint.js"
+import { listPoller } from "./internal/listPoller.js"
+import { type RunRow, toRun } from "./internal/runRow.js"
+import { DatabaseName, RunTable } from "./internal/runTable.js"
+import { workflowOf, workflowsLayer } from "./internal/runWorkflow.js"
+import { Settings, type SettingsService } from "./internal/settings.js"
+import { lockDatabase, sqliteClient } from "./internal/sqliteConnection.js"
+import { start, sweeper } from "./internal/sweeper.js"
+import { CreateRequest, ExtendRequest, isEnded, type Run, type RunState } from "./Runs.js"
+import type { VideoStore } from "./VideoStore.js"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+/**
+ * Options of a start.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StartOptions {
+  /**
+   * The caller's name for this request, such as an order's number: 1 to 200 characters. The same key with the same request returns
+   * the run that there is, for ever; with another request it fails. A key counts for one kind: `create` and `extend` have their own.
+   */
+  readonly key: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface DurableVideosService {
+  /** Records a run that creates a clip, and starts it. Returns at once. */
+  readonly create: (request: CreateRequest, options: StartOptions) => Effect.Effect<Run, StartError>
+  /** Records a run that extends a clip, and starts it. Returns at once. */
+  readonly extend: (request: ExtendRequest, options: StartOptions) => Effect.Effect<Run, StartError>
+  /** Reads a run. */
+  readonly get: (execution: string) => Effect.Effect<Run, RunNotFoundError | DatabaseUnavailableError>
+  /** Reads runs, newest first. */
+  readonly list: (options?: {
+    readonly states?: ReadonlyArray<RunState> | undefined
+    /** Default: 100. */
+    readonly limit?: number | undefined
+    /** Runs that were created before this one. */
+    readonly before?: Pick<Run, "createdAt"> | undefined
+  }) => Effect.Effect<ReadonlyArray<Run>, DatabaseUnavailableError>
+  /**
+   * Emits a run as it is, and after each change, until it has ended; from any process that opens the database. Reads the database
+   * twice a second: changes in between are one. `after` is the `version` that was seen last.
+   */
+  readonly watch: (
+    execution: string,
+    options?: { readonly after?: number | undefined }
+  ) => Stream.Stream<Run, RunNotFoundError | DatabaseUnavailableError>
+  /**
+   * Cancels a run: before its next step, or after the one that it is in. `deleteJob` deletes the job too, as soon as the server
+   * allows it. A run that has ended stays as it is.
+   */
+  readonly cancel: (
+    execution: string,
+    options?: { readonly deleteJob?: boolean | undefined }
+  ) => Effect.Effect<Run, RunNotFoundError | DatabaseUnavailableError>
+  /**
+   * Decides for an `uncertain` run: the id of its job, `"resend"` (pays again, should it have made a job), or `"give up"`. Fails
+   * with `RunStateError` if the run is not uncertain.
+   */
+  readonly resolve: (
+    execution: string,
+    decision: string
+  ) => Effect.Effect<Run, RunNotFoundError | RunStateError | DatabaseUnavailableError>
+  /**
+   * Continues a run that waits after a failure at once. A run that ended otherwise than `done` begins again as a new attempt under
+   * its key, which makes a new job; the new run is returned.
+   */
+  readonly retry: (execution: string) => Effect.Effect<Run, RunNotFoundError | RunStateError | DatabaseUnavailableError>
+  /** Deletes what the engine keeps of a run that has ended. The run stays on the list, and its key stays taken. */
+  readonly forget: (
+    execution: string
+  ) => Effect.Effect<void, RunNotFoundError | RunStateError | DatabaseUnavailableError>
+  /**
+   * Handler of webhook events, for `webhookHttpApp`: wakes the run of the job, which then reads its job. An event that is lost,
+   * early or doubled changes nothing. Fails for a job that is about to be recorded, so that the sender delivers again.
+   */
+  readonly webhook: (event: VideoEvent) => Effect.Effect<void, RunNotRecordedError | DatabaseUnavailableError>
+}
+
+/**
+ * What a start may fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type StartError = InvalidRunError | IdempotencyConflictError | DatabaseUnavailableError
+
+/**
+ * How runs wait.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RunOptions {
+  /** A label for the server behind `Videos`; its job ids count for it alone. Default: `default`. */
+  readonly server?: string | undefined
+  /**
+   * Pauses between two polls of all waiting runs: a tenth of the youngest run's age, within these. With webhooks, a minute for
+   * both is enough. Default: 1 to 15 seconds.
+   */
+  readonly polling?:
+    | { readonly min?: Duration.DurationInput | undefined; readonly max?: Duration.DurationInput | undefined }
+    | undefined
+  /** A waiting run reads its job itself after this time, twice as long after each, up to an hour. Default: 2 minutes. */
+  readonly safetyNet?: Duration.DurationInput | undefined
+  /** For how long the server may not know a job before its run ends as `lost`. Default: 10 minutes. */
+  readonly lostAfter?: Duration.DurationInput | undefined
+  /** The first pause after a failure; it doubles after each in a row, up to an hour. Default: 5 seconds. */
+  readonly retryAfter?: Duration.DurationInput | undefined
+  /** How often overdue runs are looked for. Default: 10 seconds. */
+  readonly sweepEvery?: Duration.DurationInput | undefined
+}
+
+/**
+ * Options of SQLite.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SqliteOptions extends RunOptions {
+  /** Made if it is missing; its directory must exist, on a local disk. */
+  readonly filename: string
+}
+
+/**
+ * Runs that outlive their process.
+ *
+ * @example
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { DurableVideos, VideoStore } from "@effect-videos/durable"
+ * import { Effect, Layer, Stream } from "effect"
+ * import { Videos } from "effect-videos"
+ *
+ * const live = DurableVideos.layerSqlite({ filename: "videos.db" }).pipe(
+ *   Layer.provide(VideoStore.layerDirectory("clips")),
+ *   Layer.provide(Videos.layerConfig),
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ *
+ * const program = Effect.gen(function* () {
+ *   const durable = yield* DurableVideos
+ *   const run = yield* durable.extend({ video: "video_1", prompt: "the tide comes in", seconds: 8 }, { key: "order-17" })
+ *   yield* Stream.runForEach(durable.watch(run.execution), ({ progress, state }) => Effect.log(state, progress))
+ * }).pipe(Effect.provide(live))
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class DurableVideos extends Context.Tag("effect-videos/DurableVideos")<DurableVideos, DurableVideosService>() {
+  /**
+   * Runs in this process, on a SQLite file. One process at a time may run them: a second one fails with `DatabaseInUseError`.
+   * After a crash, the next process continues all of them.
+   */
+  static readonly layerSqlite = (
+    options: SqliteOptions
+  ): Layer.Layer<DurableVideos, DatabaseError, Videos | VideoStore> =>
+    Layer.unwrapScoped(
+      Effect.as(
+        lockDatabase(options.filename),
+        runner(options).pipe(
+          Layer.provide(localEngine("runner")),
+          Layer.provide(table(options.filename)),
+          Layer.provide(sqliteClient(options.filename))
+        )
+      )
+    )
+
+  /** Starts, watches and cancels runs on a SQLite file of this machine, and runs none: another process does, with `layerSqlite`. */
+  static readonly layerSqliteClient = (
+    options: SqliteOptions
+  ): Layer.Layer<DurableVideos, DatabaseUnavailableError | DatabaseVersionError> =>
+    client(options).pipe(
+      Layer.provide(localEngine("client")),
+      Layer.provide(table(options.filename)),
+      Layer.provide(sqliteClient(options.filename))
+    )
+}
+
+// -----------------------------------------------------------------------------
+// internal
+// -----------------------------------------------------------------------------
+
+const settingsOf = (options: RunOptions): SettingsService => ({
+  server: options.server ?? "default",
+  polling: {
+    min: Duration.decode(options.polling?.min ?? "1 second"),
+    max: Duration.decode(options.polling?.max ?? "15 seconds")
+  },
+  safetyNet: Duration.decode(options.safetyNet ?? "2 minutes"),
+  lostAfter: Duration.decode(options.lostAfter ?? "10 minutes"),
+  retryAfter: Duration.decode(options.retryAfter ?? "5 seconds"),
+  sweep: {
+    every: Duration.decode(options.sweepEvery ?? "10 seconds"),
+    late: Duration.times(Duration.decode(options.sweepEvery ?? "10 seconds"), 3)
+  }
+})
+
+const table = (database: string) => Layer.provideMerge(RunTable.layer, Layer.succeed(DatabaseName, database))
+
+const client = (options: RunOptions): Layer.Layer<DurableVideos, never, Engine | RunTable> =>
+  Layer.effect(DurableVideos, make).pipe(Layer.provide(Layer.succeed(Settings, settingsOf(options))))
+
+const runner = (options: RunOptions): Layer.Layer<DurableVideos, never, Engine | RunTable | Videos | VideoStore> => {
+  const settings = settingsOf(options)
+  const background = Layer.mergeAll(workflowsLayer, listPoller(settings.server), sweeper)
+  return Layer.merge(Layer.effect(DurableVideos, make), background).pipe(
+    Layer.provide(Layer.succeed(Settings, settings))
+  )
+}
+
+/** The fields, and not what is in them: no prompt is in an error. */
+const problemsOf = (error: ParseResult.ParseError): string => {
+  const fields = ParseResult.ArrayFormatter.formatErrorSync(error).map(({ path }) => path.join("."))
+  return `not what the protocol accepts: ${[...new Set(fields)].map((field) => `\`${field}\``).join(", ")}`
+}
+
+const requests = { create: CreateRequest, extend: ExtendRequest } as const
+
+const make = Effect.gen(function* () {
+  const runs = yield* RunTable
+  const { server } = yield* Settings
+  const context = yield* Effect.context<Engine>()
+
+  const unavailable =
+    (operation: string) =>
+    (error: { readonly message: string; readonly cause?: unknown }): DatabaseUnavailableError =>
+      new DatabaseUnavailableError({
+        operation,
+        database: runs.database,
+        detail: error.cause instanceof Error ? error.cause.message : error.message
+      })
+
+  const find = (operation: string, execution: string) =>
+    Effect.flatMap(Effect.mapError(runs.get(execution), unavailable(operation)), (row) =>
+      row === null ? new RunNotFoundError({ operation, execution }) : Effect.succeed(row)
+    )
+
+  const change = (operation: string, execution: string, columns: Parameters<typeof runs.update>[1]) =>
+    Effect.mapError(runs.update(execution, columns), unavailable(operation))
+
+  const wakeRun = (row: RunRow) => Effect.provide(wake(workflowOf(row.kind), row.execution_id, row.round), context)
+
+  /** Records an attempt and starts it. The row comes first: the sweeper starts what was left here. */
+  const begin = (operation: string, row: Pick<RunRow, "kind" | "run_key" | "attempt" | "fingerprint" | "request">) =>
+    Effect.gen(function* () {
+      const { attempt, kind, run_key } = row
+      const execution_id = yield* workflowOf(kind).executionId({ key: run_key, attempt })
+      const now = yield* Clock.currentTimeMillis
+      const insert = runs.insert({
+        ...row,
+        execution_id,
+        state: "accepted",
+        server,
+        idempotency_key: `effect-videos-${execution_id}`,
+        baseline: null,
+        intent_at: null,
+        sent_at: null,
+        sends: 0,
+        job_id: null,
+        status: null,
+        progress: null,
+        candidates: null,
+        problem: null,
+        location: null,
+        bytes: null,
+        cancel: null,
+        resolution: null,
+        round: 0,
+        tries: 0,
+        missing_since: null,
+        wake_at: null,
+        nudges: 0,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        ended_at: null
+      })
+      yield* Effect.mapError(insert, unavailable(operation))
+      const stored = yield* Effect.mapError(runs.latest(kind, run_key), unavailable(operation))
+      if (stored === null) return yield* Effect.dieMessage(`run ${execution_id} is not in the table`)
+      if (stored.fingerprint !== row.fingerprint)
+        return yield* new IdempotencyConflictError({ operation, key: run_key, execution: stored.execution_id })
+      if (stored.state === "accepted") yield* Effect.provide(start(stored), context)
+      return toRun(stored)
+    })
+
+  const startRun = (kind: "create" | "extend", request: unknown, { key }: StartOptions) =>
+    Effect.gen(function* () {
+      const operation = `DurableVideos.${kind}`
+      if (typeof key !== "string" || key.length === 0 || key.length > 200)
+        return yield* new InvalidRunError({ operation, detail: "`key` must be a text of 1 to 200 characters" })
+      const encoded = yield* Schema.encodeUnknown(Schema.parseJson(requests[kind]), { onExcessProperty: "error" })(
+        request
+      ).pipe(Effect.mapError((error) => new InvalidRunError({ operation, detail: problemsOf(error) })))
+      const existing = yield* Effect.mapError(runs.latest(kind, key), unavailable(operation))
+      const fingerprint = yield* fingerprintOf(encoded)
+      return yield* begin(operation, {
+        kind,
+        run_key: key,
+        attempt: existing?.attempt ?? 1,
+        fingerprint,
+        request: encoded
+      })
+    })
+
+  const get: DurableVideosService["get"] = (execution) => Effect.map(find("DurableVideos.get", execution), toRun)
+
+  return DurableVideos.of({
+    create: (request, options) => startRun("create", request, options),
+    extend: (request, options) => startRun("extend", request, options),
+    get,
+    list: (options) =>
+      runs
+        .list({
+          states: options?.states,
+          limit: options?.limit ?? 100,
+          before: options?.before?.createdAt.epochMillis
+        })
+        .pipe(Effect.mapBoth({ onFailure: unavailable("DurableVideos.list"), onSuccess: (rows) => rows.map(toRun) })),
+    watch: (execution, options) =>
+      Stream.repeatEffect(Effect.map(find("DurableVideos.watch", execution), toRun)).pipe(
+        Stream.throttle({ cost: () => 1, units: 1, duration: "500 millis", strategy: "shape" }),
+        Stream.changesWith((a, b) => a.version === b.version),
+        Stream.takeUntil(({ state }) => isEnded(state)),
+        Stream.filter(({ version }) => version > (options?.after ?? 0))
+      ),
+    cancel: (execution, options) =>
+      Effect.gen(function* () {
+        const operation = "DurableVideos.cancel"
+        const row = yield* find(operation, execution)
+        if (isEnded(row.state)) return toRun(row)
+        const cancel = options?.deleteJob === true ? "delete job" : "keep job"
+        const after = yield* change(operation, execution, { cancel })
+        yield* wakeRun(after)
+        return toRun(after)
+      }),
+    resolve: (execution, decision) =>
+      Effect.gen(function* () {
+        const operation = "DurableVideos.resolve"
+        const { state } = yield* find(operation, execution)
+        if (state !== "uncertain")
+          return yield* new RunStateError({
+            operation,
+            execution,
+            state,
+            detail: "only an uncertain run needs a decision"
+          })
+        const after = yield* change(operation, execution, { resolution: decision })
+        yield* wakeRun(after)
+        return toRun(after)
+      }),
+    retry: (execution) =>
+      Effect.gen(function* () {
+        const operation = "DurableVideos.retry"
+        const row = yield* find(operation, execution)
+        if (row.state === "done")
+          return yield* new RunStateError({
+            operation,
+            execution,
+            state: row.state,
+            detail: "its clip is in the store"
+          })
+        if (!isEnded(row.state)) {
+          yield* wakeRun(row)
+          return toRun(row)
+        }
+        const { attempt, fingerprint, kind, request, run_key } = row
+        const latest = yield* Effect.mapError(runs.latest(kind, run_key), unavailable(operation))
+        if (latest !== null && latest.attempt > attempt) return toRun(latest)
+        return yield* begin(operation, { kind, run_key, attempt: attempt + 1, fingerprint, request }).pipe(
+          Effect.catchTag("IdempotencyConflictError", (error) => Effect.die(error))
+        )
+      }),
+    forget: (execution) =>
+      Effect.gen(function* () {
+        const operation = "DurableVideos.forget"
+        const row = yield* find(operation, execution)
+        if (!isEnded(row.state))
+          return yield* new RunStateError({ operation, execution, state: row.state, detail: "it has not ended" })
+        yield* Effect.provide(forget(workflowOf(row.kind), execution), context)
+      }),
+    webhook: (event) =>
+      Effect.gen(function* () {
+        const { videoId } = event
+        if (videoId === null) return
+        const failure = unavailable("DurableVideos.webhook")
+        const row = yield* Effect.mapError(runs.byJob(server, videoId), failure)
+        if (row !== null) {
+          if (row.state === "waiting" || row.state === "submitting") yield* wakeRun(row)
+          return
+        }
+        if (yield* Effect.mapError(runs.isSubmitting(server), failure))
+          return yield* new RunNotRecordedError({ videoId })
+      })
+  })
+})

@@ -1,0 +1,199 @@
+/**
+ * The table of runs: the journal of each run, and what other processes see of it. It lives in the engine's database, and it
+ * outlives what the engine stores: the key of a run stays taken.
+ */
+import { SqlClient } from "@effect/sql"
+import * as Migrator from "@effect/sql/Migrator"
+import type { SqlError } from "@effect/sql/SqlError"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import { DatabaseUnavailableError, DatabaseVersionError } from "../errors.js"
+import { type Columns, RunRow } from "./runRow.js"
+
+const columns = `
+  execution_id TEXT PRIMARY KEY, kind TEXT NOT NULL, run_key TEXT NOT NULL, attempt BIGINT NOT NULL,
+  fingerprint TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, server TEXT NOT NULL,
+  idempotency_key TEXT NOT NULL, baseline TEXT, intent_at BIGINT, sent_at BIGINT, sends BIGINT NOT NULL,
+  job_id TEXT, status TEXT, progress DOUBLE PRECISION, candidates TEXT, problem TEXT, location TEXT, bytes BIGINT,
+  cancel TEXT, resolution TEXT, round BIGINT NOT NULL, tries BIGINT NOT NULL, missing_since BIGINT, wake_at BIGINT,
+  nudges BIGINT NOT NULL, version BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+  ended_at BIGINT, UNIQUE (kind, run_key, attempt), UNIQUE (server, job_id)`
+
+const statements: ReadonlyArray<string> = [
+  `CREATE TABLE effect_video_runs (${columns})`,
+  "CREATE INDEX effect_video_runs_state ON effect_video_runs (state, wake_at)",
+  "CREATE INDEX effect_video_runs_created ON effect_video_runs (created_at)"
+]
+
+const migrationsTable = "effect_video_migrations"
+
+/** Each version of the schema, in order. A released one is never changed. */
+const migrations = {
+  "0001_runs": Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
+  )
+}
+
+const supported = Object.keys(migrations).length
+
+const detailOf = (error: unknown): string => {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+/** Which database it is, for errors: without credentials. */
+export class DatabaseName extends Context.Tag("effect-videos/durable/DatabaseName")<DatabaseName, string>() {}
+
+const migrate = (database: string) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: migrationsTable })
+    const rows = yield* sql<{
+      readonly latest: unknown
+    }>`SELECT MAX(migration_id) AS latest FROM ${sql(migrationsTable)}`
+    const found = Number(rows[0]?.latest ?? 0)
+    if (found > supported) return yield* new DatabaseVersionError({ database, found, supported })
+  }).pipe(
+    // Two processes that start at once may meet in the middle of it.
+    Effect.retry({
+      times: 3,
+      schedule: Schedule.spaced("200 millis"),
+      while: ({ _tag }) => _tag !== "DatabaseVersionError"
+    }),
+    Effect.catchAllCause((cause): Effect.Effect<never, DatabaseUnavailableError | DatabaseVersionError> => {
+      const error = Cause.squash(cause)
+      return error instanceof DatabaseVersionError
+        ? Effect.fail(error)
+        : Effect.fail(new DatabaseUnavailableError({ operation: "DurableVideos", database, detail: detailOf(error) }))
+    })
+  )
+
+const decodeRows = Schema.decodeUnknown(Schema.Array(RunRow))
+
+export interface RunTableService {
+  readonly database: string
+  /** Adds a row, unless one has its kind, key and attempt. */
+  readonly insert: (row: typeof RunRow.Encoded) => Effect.Effect<void, SqlError>
+  readonly get: (execution: string) => Effect.Effect<RunRow | null, SqlError>
+  /** The latest attempt under a key. */
+  readonly latest: (kind: string, key: string) => Effect.Effect<RunRow | null, SqlError>
+  readonly byJob: (server: string, job: string) => Effect.Effect<RunRow | null, SqlError>
+  /** Changes a row, counts the change, and returns the row after it. */
+  readonly update: (execution: string, change: Columns) => Effect.Effect<RunRow, SqlError>
+  /** Gives a job to a run; `false` if another run has it. */
+  readonly claim: (execution: string, server: string, job: string) => Effect.Effect<boolean, SqlError>
+  /** Newest first. */
+  readonly list: (options: {
+    readonly states?: ReadonlyArray<string> | undefined
+    readonly limit: number
+    readonly before?: number | undefined
+  }) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
+  readonly waiting: (server: string) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
+  /** Rows that should have gone on before `due`, or have not changed since `idle` although they work. */
+  readonly overdue: (due: number, idle: number) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
+  /** Of these jobs, those that other runs have. */
+  readonly held: (
+    execution: string,
+    server: string,
+    jobs: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<string>, SqlError>
+  /** Other runs whose request may have made a job that is not known, since a time. */
+  readonly open: (execution: string, server: string, since: number) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
+  /** Whether a request is on its way whose job is not recorded yet. */
+  readonly isSubmitting: (server: string) => Effect.Effect<boolean, SqlError>
+}
+
+const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const database = yield* DatabaseName
+  yield* migrate(database)
+  const table = sql("effect_video_runs")
+  // A row that this version cannot read is a defect that names the column; the run stays as it is.
+  const read = (
+    rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>
+  ): Effect.Effect<ReadonlyArray<RunRow>, SqlError> =>
+    rows.pipe(
+      Effect.flatMap((rows) => Effect.orDie(decodeRows(rows))),
+      // A short outage of the database, or a busy one.
+      Effect.retry(Schedule.intersect(Schedule.exponential("100 millis"), Schedule.recurs(4)))
+    )
+  const one = (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
+    Effect.map(read(rows), (rows) => rows[0] ?? null)
+
+  const byJob: RunTableService["byJob"] = (server, job) =>
+    one(sql`SELECT * FROM ${table} WHERE server = ${server} AND job_id = ${job}`)
+
+  const service: RunTableService = {
+    database,
+    insert: (row) => Effect.asVoid(sql`INSERT INTO ${table} ${sql.insert({ ...row })} ON CONFLICT DO NOTHING`),
+    get: (execution) => one(sql`SELECT * FROM ${table} WHERE execution_id = ${execution}`),
+    latest: (kind, key) =>
+      one(sql`SELECT * FROM ${table} WHERE kind = ${kind} AND run_key = ${key} ORDER BY attempt DESC LIMIT 1`),
+    byJob,
+    update: (execution, change) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.flatMap(
+          one(
+            sql`UPDATE ${table} SET ${sql.update({ ...change, updated_at: now })}, version = version + 1 WHERE execution_id = ${execution} RETURNING *`
+          ),
+          (row) => (row === null ? Effect.dieMessage(`run ${execution} is not in the table`) : Effect.succeed(row))
+        )
+      ),
+    claim: (execution, server, job) =>
+      sql`UPDATE ${table} SET job_id = ${job}, version = version + 1 WHERE execution_id = ${execution}`.pipe(
+        Effect.as(true),
+        Effect.catchAll((error) =>
+          Effect.flatMap(byJob(server, job), (holder) =>
+            holder === null ? Effect.fail(error) : Effect.succeed(holder.execution_id === execution)
+          )
+        )
+      ),
+    list: ({ before, limit, states }) =>
+      read(
+        sql`SELECT * FROM ${table} WHERE ${sql.and([
+          states === undefined ? sql`1 = 1` : sql.in("state", states),
+          before === undefined ? sql`1 = 1` : sql`created_at < ${before}`
+        ])} ORDER BY created_at DESC, execution_id LIMIT ${limit}`
+      ),
+    waiting: (server) => read(sql`SELECT * FROM ${table} WHERE state = 'waiting' AND server = ${server}`),
+    overdue: (due, idle) =>
+      read(
+        sql`SELECT * FROM ${table} WHERE ended_at IS NULL AND (wake_at < ${due} OR (wake_at IS NULL AND updated_at < ${idle}) OR (state = 'accepted' AND updated_at < ${due})) LIMIT 500`
+      ),
+    held: (execution, server, jobs) =>
+      jobs.length === 0
+        ? Effect.succeed([])
+        : Effect.map(
+            sql<{ readonly job_id: string }>`SELECT job_id FROM ${table} WHERE ${sql.and([
+              sql`server = ${server}`,
+              sql`execution_id <> ${execution}`,
+              sql.in("job_id", jobs)
+            ])}`,
+            (rows) => rows.map(({ job_id }) => job_id)
+          ),
+    open: (execution, server, since) =>
+      read(
+        sql`SELECT * FROM ${table} WHERE server = ${server} AND execution_id <> ${execution} AND job_id IS NULL AND sent_at IS NOT NULL AND (ended_at IS NULL OR ended_at > ${since})`
+      ),
+    isSubmitting: (server) =>
+      Effect.map(
+        sql`SELECT 1 FROM ${table} WHERE server = ${server} AND job_id IS NULL AND sent_at IS NOT NULL AND ended_at IS NULL LIMIT 1`,
+        (rows) => rows.length > 0
+      )
+  }
+  return RunTable.of(service)
+})
+
+/** The rows of all runs. */
+export class RunTable extends Context.Tag("effect-videos/durable/RunTable")<RunTable, RunTableService>() {
+  static readonly layer: Layer.Layer<
+    RunTable,
+    DatabaseUnavailableError | DatabaseVersionError,
+    SqlClient.SqlClient | DatabaseName
+  > = Layer.suspend(() => Layer.effect(RunTable, make))
+}

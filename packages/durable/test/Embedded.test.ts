@@ -1,0 +1,274 @@
+/** Runs in this process, over a SQLite file and the embedded server. */
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { DurableVideos, isEnded, type Run, VideoStore, VideoStoreError } from "@effect-videos/durable"
+import { Fault, VideosServer } from "@effect-videos/server"
+import { createClient } from "@libsql/client"
+import { Effect, Layer, Logger, Option, Schema, Stream } from "effect"
+import { VideoEvent } from "effect-videos"
+import { dialects } from "effect-videos/Dialects"
+import { afterAll } from "vitest"
+
+const folder = mkdtempSync(join(tmpdir(), "durable-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const filename = join(folder, "videos.db")
+
+/** How often the store refuses a clip. */
+const refusals = { left: 0 }
+
+const store = VideoStore.layerUpload({
+  directory: join(folder, "clips"),
+  find: () => Effect.succeed(null),
+  upload: (execution, { bytes }) =>
+    Effect.suspend(() =>
+      refusals.left-- > 0
+        ? new VideoStoreError({ operation: "upload", location: "the store", detail: "no space left" })
+        : Effect.succeed({ location: `store:${execution}`, bytes })
+    )
+})
+
+const fast = { polling: { min: "50 millis", max: "50 millis" }, retryAfter: "50 millis" } as const
+
+/** The list is not trusted: a lost submission without a job on the list stays uncertain. */
+const server = VideosServer.layerTest(
+  {
+    queueTime: 0,
+    runTime: "100 millis",
+    outcome: ({ prompt }) => (prompt.startsWith("forbidden") ? { code: "moderation_blocked", message: "no" } : null)
+  },
+  { listLag: "20 millis", requestTimeout: "5 seconds", dialect: { ...dialects.openai, listTrusted: false } }
+)
+
+const quiet = Logger.remove(Logger.defaultLogger)
+
+const live = DurableVideos.layerSqlite({ filename, ...fast }).pipe(
+  Layer.provide(store),
+  Layer.provideMerge(server),
+  Layer.provide(quiet)
+)
+
+const until = (execution: string, isReached: (run: Run) => boolean) =>
+  Effect.gen(function* () {
+    const durable = yield* DurableVideos
+    return Option.getOrThrow(yield* Stream.runHead(Stream.filter(durable.watch(execution), isReached)))
+  })
+
+const ended = (execution: string) => until(execution, ({ state }) => isEnded(state))
+
+const prompts = (...those: ReadonlyArray<string>) =>
+  Effect.flatMap(VideosServer, ({ jobs }) =>
+    Effect.map(jobs, (all) => all.filter(({ prompt }) => prompt !== null && those.includes(prompt)).length)
+  )
+
+const create = (prompt: string) =>
+  Effect.flatMap(DurableVideos, (durable) => durable.create({ prompt, size: "64x64", seconds: 4 }, { key: prompt }))
+
+/** Loses the response to the next submission. */
+const lose = (fault: Fault.Fault) =>
+  Effect.flatMap(VideosServer, ({ faults }) => faults.set([{ on: ["create"], when: Fault.first(1), fault }]))
+
+layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
+  it.effect("creates a clip, and a run extends it; the same key is the same run", () =>
+    Effect.gen(function* () {
+      const durable = yield* DurableVideos
+      const first = yield* ended((yield* create("a")).execution)
+      assert.deepInclude(first, { state: "done", problem: null, sends: 1, location: `store:${first.execution}` })
+      const request = { video: first.jobId ?? "", prompt: "b", seconds: 4 } as const
+      const started = yield* durable.extend(request, { key: "one" })
+      const again = yield* durable.extend(request, { key: "one" })
+      assert.strictEqual(again.execution, started.execution)
+      const last = yield* ended(started.execution)
+      assert.deepInclude(last, { state: "done", kind: "extend", key: "one", attempt: 1 })
+      assert.strictEqual(yield* prompts("a", "b"), 2)
+      const conflict = yield* Effect.flip(durable.extend({ ...request, prompt: "c" }, { key: "one" }))
+      assert.deepInclude(conflict, { _tag: "IdempotencyConflictError", execution: started.execution })
+      const [newest] = yield* durable.list({ states: ["done"], limit: 1 })
+      assert.strictEqual(newest?.execution, started.execution)
+    })
+  )
+
+  it.effect("a response that is lost after the job was made costs one job", () =>
+    Effect.gen(function* () {
+      yield* lose(Fault.reset("after-commit"))
+      const run = yield* ended((yield* create("lost response")).execution)
+      assert.deepInclude(run, { state: "done", sends: 1 })
+      assert.strictEqual(yield* prompts("lost response"), 1)
+    })
+  )
+
+  it.effect("what cannot be told waits for a decision: resend, give up, or a job's id", () =>
+    Effect.gen(function* () {
+      const durable = yield* DurableVideos
+      const uncertain = (prompt: string) =>
+        Effect.gen(function* () {
+          yield* lose(Fault.reset("before-headers"))
+          const { execution } = yield* create(prompt)
+          const run = yield* until(execution, ({ state }) => state === "uncertain")
+          assert.include(run.problem ?? "", "list")
+          return run
+        })
+      const { execution } = yield* uncertain("decide")
+      yield* durable.resolve(execution, "resend")
+      assert.deepInclude(yield* ended(execution), { state: "done", sends: 2 })
+      const wrong = yield* Effect.flip(durable.resolve(execution, "resend"))
+      assert.strictEqual(wrong._tag, "RunStateError")
+
+      const second = yield* uncertain("decide too")
+      const taken = (yield* durable.get(execution)).jobId ?? ""
+      yield* durable.resolve(second.execution, taken)
+      const refused = yield* until(second.execution, ({ problem }) => problem?.includes("another run") === true)
+      assert.strictEqual(refused.state, "uncertain")
+      yield* durable.resolve(second.execution, "give up")
+      assert.deepInclude(yield* ended(second.execution), { state: "abandoned", jobId: null })
+      assert.strictEqual(yield* prompts("decide", "decide too"), 1)
+    })
+  )
+
+  it.effect("a job that fails ends its run, and `retry` begins a new attempt under the key", () =>
+    Effect.gen(function* () {
+      const durable = yield* DurableVideos
+      const run = yield* ended((yield* create("forbidden")).execution)
+      assert.deepInclude(run, { state: "failed", attempt: 1 })
+      assert.include(run.problem ?? "", "moderation_blocked")
+      const next = yield* durable.retry(run.execution)
+      assert.deepInclude(next, { key: "forbidden", attempt: 2 })
+      assert.strictEqual((yield* create("forbidden")).execution, next.execution)
+      yield* ended(next.execution)
+      assert.strictEqual(yield* prompts("forbidden"), 2)
+    })
+  )
+
+  it.effect("a server that refuses a request is not asked again; one that is not there is", () =>
+    Effect.gen(function* () {
+      const { faults } = yield* VideosServer
+      yield* lose(Fault.status({ status: 400 }))
+      const refused = yield* ended((yield* create("refused")).execution)
+      assert.deepInclude(refused, { state: "refused", sends: 0, jobId: null })
+      yield* faults.set([
+        {
+          on: ["create"],
+          when: Fault.first(4),
+          fault: Fault.status({ status: 429, retryAfter: Fault.retryAfterMillis(1) })
+        }
+      ])
+      assert.strictEqual((yield* ended((yield* create("busy")).execution)).state, "done")
+      assert.strictEqual(yield* prompts("refused", "busy"), 1)
+    })
+  )
+
+  it.effect("a store that is full delays a run, and pays for nothing again", () =>
+    Effect.gen(function* () {
+      refusals.left = 2
+      const { execution } = yield* create("stored")
+      const full = yield* until(execution, ({ problem }) => problem !== null)
+      assert.include(full.problem ?? "", "no space left")
+      assert.strictEqual((yield* ended(execution)).state, "done")
+      assert.strictEqual(yield* prompts("stored"), 1)
+    })
+  )
+
+  it.effect("cancel ends a run, and deletes its job if asked to", () =>
+    Effect.gen(function* () {
+      const durable = yield* DurableVideos
+      refusals.left = Number.POSITIVE_INFINITY
+      const { execution } = yield* create("cancelled")
+      yield* until(execution, ({ problem }) => problem !== null)
+      assert.strictEqual(yield* prompts("cancelled"), 1)
+      yield* durable.cancel(execution, { deleteJob: true })
+      assert.strictEqual((yield* ended(execution)).state, "cancelled")
+      refusals.left = 0
+      assert.strictEqual(yield* prompts("cancelled"), 0)
+    })
+  )
+
+  it.effect("a run that was recorded and not started is started later", () =>
+    Effect.gen(function* () {
+      const durable = yield* DurableVideos
+      const { execution } = yield* ended((yield* create("again")).execution)
+      yield* durable.forget(execution)
+      assert.strictEqual((yield* create("again")).execution, execution)
+      assert.strictEqual(yield* prompts("again"), 1)
+    })
+  )
+
+  it.effect("another process starts and watches runs as a client; a second runner is refused", () =>
+    Effect.gen(function* () {
+      const other = DurableVideos.layerSqlite({ filename }).pipe(Layer.provide(store), Layer.provide(server))
+      const refused = yield* Effect.flip(Effect.scoped(Layer.build(other)))
+      assert.deepInclude(refused, { _tag: "DatabaseInUseError", database: filename })
+      const run = yield* Effect.flatMap(create("from a client"), ({ execution }) => ended(execution)).pipe(
+        Effect.provide(DurableVideos.layerSqliteClient({ filename }))
+      )
+      assert.strictEqual(run.state, "done")
+    })
+  )
+})
+
+describe("webhooks", () => {
+  const event = (videoId: string) =>
+    Schema.decodeUnknown(VideoEvent)({
+      id: "evt_1",
+      object: "event",
+      type: "video.completed",
+      created_at: 1_790_000_000,
+      data: { id: videoId }
+    })
+
+  // No poll within the test's time.
+  const patient = DurableVideos.layerSqlite({
+    filename: join(folder, "webhooks.db"),
+    polling: { min: "1 hour", max: "1 hour" },
+    safetyNet: "1 second"
+  }).pipe(
+    Layer.provide(VideoStore.layerDirectory(join(folder, "files"))),
+    Layer.provideMerge(VideosServer.layerTest({ queueTime: 0, runTime: "50 millis" })),
+    Layer.provide(quiet)
+  )
+
+  it.scopedLive("complete a wait; early, doubled and unknown ones change nothing, and a lost one is made up for", () =>
+    Effect.gen(function* () {
+      const durable = yield* DurableVideos
+      const { execution } = yield* create("pushed")
+      const { jobId } = yield* until(execution, ({ state }) => state === "waiting")
+      const pushed = yield* event(jobId ?? "")
+      yield* durable.webhook(pushed)
+      yield* durable.webhook(pushed)
+      const done = yield* ended(execution)
+      assert.strictEqual(done.state, "done")
+      assert.strictEqual(statSync(done.location ?? "").size, done.bytes)
+      yield* durable.webhook(pushed)
+      yield* durable.webhook(yield* event("video_of_another_program"))
+      const lost = yield* ended((yield* create("not pushed")).execution)
+      assert.strictEqual(lost.state, "done")
+      assert.strictEqual(yield* prompts("pushed", "not pushed"), 2)
+    }).pipe(Effect.provide(patient))
+  )
+})
+
+describe("a database that cannot be used", () => {
+  const opened = (filename: string) =>
+    Effect.flip(Effect.scoped(Layer.build(DurableVideos.layerSqliteClient({ filename })))).pipe(Effect.provide(quiet))
+
+  it.effect("is an error with a tag: no folder, no database, or tables of a later version", () =>
+    Effect.gen(function* () {
+      const missing = yield* opened(join(folder, "nowhere/videos.db"))
+      assert.strictEqual(missing._tag, "DatabaseUnavailableError")
+      assert.isFalse(existsSync(join(folder, "nowhere")))
+      const text = join(folder, "text.db")
+      writeFileSync(text, "this is not a database, and long enough to be read as one ".repeat(40))
+      assert.strictEqual((yield* opened(text))._tag, "DatabaseUnavailableError")
+      const later = join(folder, "later.db")
+      yield* Effect.promise(async () => {
+        const client = createClient({ url: `file:${later}` })
+        await client.execute("CREATE TABLE effect_video_migrations (migration_id INTEGER, created_at TEXT, name TEXT)")
+        await client.execute("INSERT INTO effect_video_migrations VALUES (99, '', 'later')")
+        client.close()
+      })
+      const error = yield* opened(later)
+      assert.deepInclude(error, { _tag: "DatabaseVersionError", found: 99, supported: 1 })
+    })
+  )
+})

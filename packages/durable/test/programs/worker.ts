@@ -1,0 +1,101 @@
+/**
+ * Runs durable videos until all of its runs have ended, or until it kills itself: at the first of `KILL` (names of moments,
+ * with commas between) that no process before it has reached. Each event is a line of `LOG`.
+ */
+import { appendFileSync, existsSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { FetchHttpClient } from "@effect/platform"
+import { DurableVideos, VideoStore } from "@effect-videos/durable"
+import { Effect, Layer, Logger, Stream } from "effect"
+import { Videos } from "effect-videos"
+import { Checkpoint } from "../../src/internal/settings.js"
+
+const { BASE_URL = "", FOLDER = "", KEYS = "", KILL = "", SAME = "", SOURCE = "" } = process.env
+
+const log = (event: string) => appendFileSync(join(FOLDER, "log"), `${Date.now()} ${process.pid} ${event}\n`)
+
+const points = KILL.split(",")
+
+/** Kills this process if the moment is to be tried, and was not yet. */
+const reach = (point: string): void => {
+  if (!points.includes(point)) return
+  const flag = join(FOLDER, `reached ${point}`)
+  if (existsSync(flag)) return
+  writeFileSync(flag, "")
+  log(`killed ${point}`)
+  process.kill(process.pid, "SIGKILL")
+}
+
+/** Passes the first half of a body on, then reaches "in download". */
+const halved = async (response: Response): Promise<Response> => {
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  const half = Math.floor(bytes.length / 2)
+  let sent = 0
+  const body = new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      if (sent === 1) await new Promise((resolve) => setTimeout(resolve, 50))
+      if (sent === 1) reach("in download")
+      controller.enqueue(sent++ === 0 ? bytes.subarray(0, half) : bytes.subarray(half))
+      if (sent === 2) controller.close()
+    }
+  })
+  return new Response(body, { status: response.status, headers: response.headers })
+}
+
+const fetchWithKills: typeof globalThis.fetch = async (input, init) => {
+  const isSubmission = init?.method === "POST"
+  if (isSubmission) log("sent")
+  // The server has the request, and perhaps has made the job.
+  if (isSubmission) setTimeout(() => reach("in request"), 4)
+  const response = await fetch(input, init)
+  const isContent = String(input).includes("/content") && response.status === 200
+  return isContent && points.includes("in download") ? halved(response) : response
+}
+
+const live = DurableVideos.layerSqlite({
+  filename: join(FOLDER, "videos.db"),
+  polling: { min: "100 millis", max: "100 millis" },
+  retryAfter: "100 millis",
+  sweepEvery: "1 second"
+}).pipe(
+  Layer.provide(VideoStore.layerDirectory(join(FOLDER, "clips"))),
+  Layer.provide(Videos.layer({ baseUrl: BASE_URL, listLag: "100 millis", requestTimeout: "2 seconds" })),
+  Layer.provide(FetchHttpClient.layer),
+  Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetchWithKills)),
+  Layer.provide(Layer.succeed(Checkpoint, (name) => Effect.sync(() => reach(name)))),
+  Layer.provide(
+    Logger.replace(
+      Logger.defaultLogger,
+      Logger.make(({ message }) => log(`log ${String(message)}`))
+    )
+  )
+)
+
+const program = Effect.gen(function* () {
+  const durable = yield* DurableVideos
+  log("ready")
+  yield* Effect.forEach(
+    KEYS.split(","),
+    (key) =>
+      Effect.gen(function* () {
+        const request = { video: SOURCE, prompt: `the tide comes in: ${SAME === "" ? key : SAME}`, seconds: 4 } as const
+        const { execution } = yield* durable.extend(request, { key })
+        yield* Stream.runForEach(durable.watch(execution), ({ problem, state }) =>
+          Effect.sync(() => {
+            log(`${key} ${state} ${problem ?? ""}`)
+            if (state === "waiting") reach("waiting")
+          })
+        )
+      }),
+    { concurrency: "unbounded" }
+  )
+  log("all ended")
+})
+
+Effect.runPromise(Effect.provide(program, live)).then(
+  () => process.exit(0),
+  (error) => {
+    log(`failed ${String(error)}`)
+    process.exit(1)
+  }
+)

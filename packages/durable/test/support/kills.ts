@@ -1,0 +1,95 @@
+/** Runs the worker in processes of its own, which kill themselves, until all of its runs have ended. */
+import { spawn } from "node:child_process"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { VideosServer } from "@effect-videos/server"
+import { Effect } from "effect"
+import { awaitVideo, createVideo } from "effect-videos"
+import { build } from "esbuild"
+import { root } from "../../../../test/support/bundle.js"
+import { runFolder } from "../../../../test/support/runFolder.js"
+
+/** The worker with all that it uses in one file: it starts with less than half of the processor time. */
+const bundleWorker = Effect.promise(async () => {
+  const outfile = join(runFolder, "durable-worker.mjs")
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["packages/durable/test/programs/worker.ts"],
+    outfile,
+    tsconfig: "tsconfig.json",
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    logLevel: "warning",
+    // Native modules.
+    external: ["@libsql/client", "libsql"],
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' }
+  })
+  return outfile
+})
+
+export const folder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "durable-"))),
+  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+)
+
+/** Runs one process to its end; the scope ends it. */
+const runProcess = (path: string, env: { readonly [name: string]: string }) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const { HOME = "", PATH = "" } = process.env
+      return spawn(process.execPath, [path], {
+        cwd: root,
+        env: { HOME, PATH, ...env },
+        stdio: ["ignore", "ignore", "inherit"]
+      })
+    }),
+    (child) =>
+      Effect.async<string>((resume) => {
+        child.on("close", (code, signal) => resume(Effect.succeed(signal ?? String(code))))
+      }),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+export interface Killed {
+  /** The moments at which a process kills itself, each once. */
+  readonly kill: ReadonlyArray<string>
+  readonly keys: ReadonlyArray<string>
+  /** The prompt of all runs; without it, each has its own. */
+  readonly same?: string
+}
+
+/** What came of it: the jobs that were paid for, and the files, by whether they are whole. */
+export const runKilled = ({ keys, kill, same = "" }: Killed) =>
+  Effect.gen(function* () {
+    const at = yield* folder
+    const server = yield* VideosServer
+    const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
+    yield* awaitVideo(source)
+    const worker = yield* bundleWorker
+    const env = {
+      BASE_URL: server.baseUrl,
+      FOLDER: at,
+      KEYS: keys.join(","),
+      KILL: kill.join(","),
+      SAME: same,
+      SOURCE: source.id
+    }
+    const ends: Array<string> = []
+    while (ends.length <= kill.length + 1 && ends.at(-1) !== "0") ends.push(yield* runProcess(worker, env))
+    const log = readFileSync(join(at, "log"), "utf8")
+    const reached = kill.filter((point) => existsSync(join(at, `reached ${point}`)))
+    const made = (yield* server.jobs).filter(({ id }) => id !== source.id)
+    const wholes = yield* Effect.forEach(made, ({ id }) =>
+      Effect.promise(async () =>
+        Buffer.from(await (await fetch(`${server.baseUrl}/videos/${id}/content`)).arrayBuffer())
+      )
+    )
+    const clips = join(at, "clips")
+    const files = readdirSync(clips)
+    const whole = files.filter((file) => wholes.some((bytes) => bytes.equals(readFileSync(join(clips, file)))))
+    return { ends, files, jobs: made.length, log, reached, whole }
+  })
