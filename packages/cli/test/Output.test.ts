@@ -182,12 +182,12 @@ describe("from a clip to a file", () => {
 const linesAfter = (text: string): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let row = 0
-  for (const part of text.split(/(\u001b\[\d+A\r|\u001b\[J|\u001b\[2K|\n)/)) {
-    const [, up] = /^\u001b\[(\d+)A/.exec(part) ?? []
+  for (const part of text.replaceAll("\u001b", "␛").split(/(␛\[\d+A\r|␛\[J|␛\[2K|\n)/)) {
+    const [, up] = /^␛\[(\d+)A/.exec(part) ?? []
     if (up !== undefined) row -= Number(up)
     else if (part === "\n") row++
-    else if (part === "\u001b[2K") lines[row] = ""
-    else if (part === "\u001b[J") lines.length = row
+    else if (part === "␛[2K") lines[row] = ""
+    else if (part === "␛[J") lines.length = row
     else if (part !== "") lines[row] = `${lines[row] ?? ""}${part}`
   }
   return lines
@@ -252,7 +252,7 @@ describe("progress", () => {
         shown.join("\n")
       )
       // No frame is taller than the terminal.
-      const heights = [...err.matchAll(/\u001b\[(\d+)A/g)].map(([, up]) => Number(up))
+      const heights = [...err.matchAll(/\[(\d+)A\r/g)].map(([, up]) => Number(up))
       assert.isAtMost(Math.max(...heights), 10)
     }).pipe(
       Effect.provide(
