@@ -267,6 +267,6 @@ const embeddedContent = (
       onTruncated: (why) => undecodable(`the clip is truncated: ${why}`)
     }
   )
-  // There is no response: what follows goes by the length.
+  // The download has only the length to go by: this content has no response.
   return Effect.as(call.options?.onResponse?.(meta) ?? Effect.void, { ...meta, route, redact: (text) => text, stream })
 }
