@@ -25,7 +25,7 @@ const prints: { readonly [name: string]: RegExp } = {
   "many-jobs.ts": /^\d+ watched by page, list trusted\n100 have ended\n$/,
   "list.ts": /^true\nthe same, at night\na lighthouse at dusk\ntrue\n$/,
   "configuration.ts": /^https:\/\/films\.openai\.azure\.com\/openai\/v1\n$/,
-  "preset.ts": /^queued\n$/,
+  "dialect.ts": /^queued\n$/,
   "readme/download.ts": /clip\.mp4\n$/,
   "readme/extend.ts": /^queued 12\n$/,
   "readme/live.ts": /^video_\w+ queued\n$/,
@@ -96,11 +96,7 @@ describe("examples", () => {
       return yield* outputOf(
         yield* start(programOf(runner), args, { OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: "sk-none" })
       )
-    }).pipe(
-      Effect.scoped,
-      Effect.provide(VideosServer.layer({ queueTime: "1 second", runTime: 0 })),
-      Effect.runPromise
-    )
+    }).pipe(Effect.scoped, Effect.provide(VideosServer.layer({ queueTime: "1 second", runTime: 0 })), Effect.runPromise)
   })
 
   it.each(running)("%s runs and prints what it says", (name) => {

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "../Http.js"
+import { anyServer } from "../internal/dialects/openai.js"
 import { type Operation, VideoNotFoundError } from "../internal/errors/errors.js"
 import * as submissions from "../internal/protocol/submissionRequests.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
@@ -58,10 +59,10 @@ export const makeScripted = (script: Script): VideosService => {
 
   return {
     retrieve,
-    create: (request, options) => Effect.flatMap(submissions.createRequest(request, options), submitted),
-    extend: (request, options) => Effect.flatMap(submissions.extendRequest(request, options), submitted),
-    edit: (request, options) => Effect.flatMap(submissions.editRequest(request, options), submitted),
-    remix: (request, options) => Effect.flatMap(submissions.remixRequest(request, options), submitted),
+    create: (request, options) => Effect.flatMap(submissions.createRequest(anyServer, request, options), submitted),
+    extend: (request, options) => Effect.flatMap(submissions.extendRequest(anyServer, request, options), submitted),
+    edit: (request, options) => Effect.flatMap(submissions.editRequest(anyServer, request, options), submitted),
+    remix: (request, options) => Effect.flatMap(submissions.remixRequest(anyServer, request, options), submitted),
     createCharacter: () => unscripted("createCharacter"),
     retrieveCharacter: () => unscripted("retrieveCharacter"),
     delete: () => unscripted("delete"),

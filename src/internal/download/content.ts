@@ -173,9 +173,9 @@ export const makeContent = (
       })
     }
 
-    /** The clip's URL in an error message, for the servers whose preset has a pattern for that. */
+    /** The clip's URL in an error message, if the dialect has a pattern for that. */
     const sourceIn = (error: NoContent): ReadonlyArray<ContentSource> => {
-      const pattern = error._tag === "BadRequestError" ? policy.contentUrlPattern : undefined
+      const pattern = error._tag === "BadRequestError" ? policy.dialect.contentUrlPattern : undefined
       const url = pattern === undefined ? undefined : new RegExp(pattern.source, pattern.flags).exec(error.detail)?.[1]
       return url === undefined ? [] : [{ _tag: "Url", field: "detail", url }]
     }
@@ -220,7 +220,7 @@ export const makeContent = (
     Stream.unwrap(
       withSpan(
         retryWhileLagging(
-          (given) => Effect.flatMap(routes.contentRequest(id, given), (call) => open(call, id, given)),
+          (given) => Effect.flatMap(routes.contentRequest(policy.dialect, id, given), (call) => open(call, id, given)),
           options,
           policy
         ),
