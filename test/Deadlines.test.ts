@@ -98,7 +98,7 @@ describe("idleTimeout of a download", () => {
         timeout: Duration.minutes(1),
         isTransient: true
       })
-      expect(error.message).toBe("downloadVideo: no byte went to or came from http://videos.invalid for 60 s")
+      expect(error.message).toBe("downloadVideo: no byte was sent to or received from http://videos.invalid for 60 s")
       expect(yield* Ref.get(got)).toBe(1000)
     })
   )
@@ -304,7 +304,7 @@ describe("totalTimeout", () => {
         option: "totalTimeout",
         timeout: Duration.seconds(25)
       })
-      expect(error.message).toBe("retrieveVideo: no result from http://videos.invalid, all tries together, within 25 s")
+      expect(error.message).toBe("retrieveVideo: no result from http://videos.invalid in all attempts within 25 s")
       expect(tries.at).toEqual([0, 10_000, 20_000])
     })
   )
