@@ -6,7 +6,7 @@ import { VideosHttp } from "effect-videos/transport"
 const config = VideosConfig.layer({
   baseUrl: "https://films.openai.azure.com/openai/v1",
   query: { "api-version": "preview" },
-  preset: "azure",
+  dialect: "azure",
   apiKey: "azure-key",
   requestTimeout: "30 seconds",
   budget: { requestsPerSecond: 5, concurrency: 16 }

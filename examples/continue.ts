@@ -22,6 +22,6 @@ const program = Effect.gen(function* () {
 )
 
 // A server without `/videos/extensions`, like most servers.
-const live = VideosServer.layerTest({ preset: "vllm-omni" })
+const live = VideosServer.layerTest({ dialect: "vllm-omni" })
 
 program.pipe(Effect.scoped, Effect.provide([live, NodeContext.layer]), NodeRuntime.runMain)

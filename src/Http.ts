@@ -41,7 +41,7 @@ export type {
 export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<VideosConfig, VideosConfigService>() {
   /**
    * From values. A query in the base URL is moved to `query`. A base URL that is not an http(s) URL, or carries credentials or
-   * a fragment, a key that no header can carry, a duration, schedule or number that makes no sense, and a preset that lacks a
+   * a fragment, a key that no header can carry, a duration, schedule or number that makes no sense, and a dialect that lacks a
    * field fail with a `ConfigError` that names the option and shows no secret.
    *
    * @example
@@ -50,7 +50,7 @@ export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<Vide
    * const azure = VideosConfig.layer({
    *   baseUrl: "https://films.openai.azure.com/openai/v1",
    *   query: { "api-version": "preview" },
-   *   preset: "azure",
+   *   dialect: "azure",
    *   apiKey: "the key"
    * })
    */
@@ -62,7 +62,7 @@ export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<Vide
 
   /**
    * From the environment (any `ConfigProvider`): `OPENAI_BASE_URL`, `OPENAI_API_KEY`, `OPENAI_ORG_ID`,
-   * `OPENAI_PROJECT_ID`, `VIDEOS_QUERY` (such as `api-version=preview&x=y`), `VIDEOS_PRESET`, `VIDEOS_ON_UNKNOWN_OUTCOME`,
+   * `OPENAI_PROJECT_ID`, `VIDEOS_QUERY` (such as `api-version=preview&x=y`), `VIDEOS_DIALECT`, `VIDEOS_ON_UNKNOWN_OUTCOME`,
    * `VIDEOS_REQUEST_TIMEOUT`, `VIDEOS_IDLE_TIMEOUT`, `VIDEOS_TOTAL_TIMEOUT`, `VIDEOS_LIST_LAG` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`),
    * `VIDEOS_REQUESTS_PER_SECOND`, `VIDEOS_CONCURRENCY`, `VIDEOS_WATCH_LIST` (`auto`, `always`, `never`) and
    * `VIDEOS_WATCH_THRESHOLD`. The key may be missing only where the base URL is not the protocol's home. A variable that is

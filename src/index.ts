@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 
+export { type Dialect, type DialectName, dialects } from "./Dialects.js"
 export * from "./Errors.js"
 export * as VideosFetch from "./Fetch.js"
 export type { BudgetOptions, BudgetSnapshot } from "./Http.js"
@@ -22,7 +23,6 @@ export {
   type WatchingOptions
 } from "./Http.js"
 export * from "./Polling.js"
-export { type PresetName, presets, type ServerPreset } from "./Presets.js"
 export {
   type ContentOptions,
   type CreateCharacterRequest,

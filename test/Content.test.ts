@@ -241,12 +241,12 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("the URL in SGLang's own sentence is followed by its preset alone", () =>
+    it.scopedLive("the URL in SGLang's own sentence is followed by its dialect alone", () =>
       Effect.gen(function* () {
         const storage = yield* serve(video(clip("the clip")))
         const detail = `Video has been uploaded to cloud storage. Please use the cloud URL: ${storage.origin}/v.mp4?sig=1`
         const server = yield* jobServer(json(400, { detail }), completed)
-        expect((yield* gather(server, layer, undefined, { preset: "sglang" })).toString()).toBe(clip("the clip"))
+        expect((yield* gather(server, layer, undefined, { dialect: "sglang" })).toString()).toBe(clip("the clip"))
         expect(storage.requests.map(({ url }) => url)).toEqual(["/v.mp4?sig=1"])
         const error = yield* Effect.flip(gather(server, layer))
         expect(error).toMatchObject({ _tag: "BadRequestError", status: 400 })

@@ -14,7 +14,7 @@ import {
   VideoResource,
   type VideosConfigOptions
 } from "effect-videos"
-import { presets } from "effect-videos/Presets"
+import { dialects } from "effect-videos/Dialects"
 import { downloadVideoToFile } from "effect-videos/Transfer"
 import { json, type Reply, reset, routes, serve, type TestServer, text } from "./support/server.js"
 import { clip as film, makeFolder } from "./support/transfer.js"
@@ -159,13 +159,13 @@ describe("a URL anywhere else is not followed", () => {
     ["in other fields", () => text(404, ""), (url) => ({ polling_url: url, thumbnail_url: url, docs: url })],
     ["in the error of a completed job", () => text(404, ""), (url) => ({ error: { code: "x", message: url } })]
   ]
-  it.scopedLive.each(refusals)("%s, whatever the preset", ([, replyOf, fieldsOf]) =>
+  it.scopedLive.each(refusals)("%s, whatever the dialect", ([, replyOf, fieldsOf]) =>
     Effect.gen(function* () {
       const elsewhere = yield* serve(sent(clip))
       const url = `${elsewhere.origin}/docs`
       const server = yield* jobServer(fieldsOf(url) as { readonly [name: string]: unknown }, replyOf(url))
-      for (const preset of ["openai", "sglang", "new-api"] as const) {
-        yield* Effect.flip(gather(server, "video_1", {}, { preset }))
+      for (const dialect of ["openai", "sglang", "new-api"] as const) {
+        yield* Effect.flip(gather(server, "video_1", {}, { dialect }))
       }
       expect(elsewhere.requests).toEqual([])
     })
@@ -262,15 +262,15 @@ describe("the clip inside its job", () => {
     ["in lines", { data: [{ b64_json: base64.replace(/.{76}/g, "$&\r\n") }] }],
     ["in the URL's alphabet, without padding", { data: [{ b64_json: film.toString("base64url") }] }]
   ]
-  for (const preset of ["openai", "dynamo"] as const) {
-    it.scopedLive.each(places)(`needs the submission alone, with the preset ${preset}: %s`, ([, fields]) =>
+  for (const dialect of ["openai", "dynamo"] as const) {
+    it.scopedLive.each(places)(`needs the submission alone, with the dialect ${dialect}: %s`, ([, fields]) =>
       Effect.gen(function* () {
         const { folder, read } = yield* makeFolder
         const server = yield* dynamo(fields)
         const file = yield* Effect.gen(function* () {
           const done = yield* awaitVideo(yield* createVideo({ prompt: "a lighthouse" }))
           return yield* downloadVideoToFile(done, `${folder}/clip.mp4`)
-        }).pipe(Effect.provide(videosOver(server, { preset })))
+        }).pipe(Effect.provide(videosOver(server, { dialect })))
         expect(file.bytes).toBe(film.byteLength)
         expect((yield* read("clip.mp4")).equals(film)).toBe(true)
         expect(urlsOf(server)).toEqual(["/v1/videos"])
@@ -295,7 +295,7 @@ describe("the clip inside its job", () => {
     Effect.gen(function* () {
       const server = yield* dynamo({})
       const error = yield* Effect.flip(
-        gather(server, decode(answer({ data: [{ b64_json }] })), {}, { preset: "dynamo" })
+        gather(server, decode(answer({ data: [{ b64_json }] })), {}, { dialect: "dynamo" })
       )
       expect(error).toMatchObject({ _tag: "ResponseDecodeError", route: "the job's `data[0].b64_json`" })
       expect(server.requests).toHaveLength(0)
@@ -335,14 +335,16 @@ describe("the clip inside its job", () => {
   )
 })
 
-describe("the preset dynamo", () => {
+describe("the dialect dynamo", () => {
   it.scopedLive("asks for nothing that the server does not serve", () =>
     Effect.gen(function* () {
       const server = yield* serve(text(500, ""))
-      const error = yield* Effect.flip(gather(server, "video_1", {}, { preset: "dynamo" }))
+      const error = yield* Effect.flip(gather(server, "video_1", {}, { dialect: "dynamo" }))
       expect(error._tag).toBe("OperationUnsupportedError")
       expect(server.requests).toHaveLength(0)
-      expect(presets.dynamo.operations).toEqual(["createVideo"])
+      expect(Object.entries(dialects.dynamo.paths).filter(([, path]) => path !== null)).toEqual([
+        ["createVideo", "/videos"]
+      ])
     })
   )
 
@@ -352,7 +354,7 @@ describe("the preset dynamo", () => {
         Effect.gen(function* () {
           const { layer } = videosScripted(
             () => Effect.delay(answerJson(200, job({ status: "completed" })), "20 minutes"),
-            { preset: "dynamo", onUnknownOutcome: "reconcile", ...options }
+            { dialect: "dynamo", onUnknownOutcome: "reconcile", ...options }
           )
           const fiber = yield* Effect.fork(Effect.either(Effect.provide(createVideo({ prompt: "x" }), layer)))
           yield* TestClock.adjust("30 minutes")
@@ -366,17 +368,17 @@ describe("the preset dynamo", () => {
   )
 
   it.scopedLive.each([
-    ["with the preset", "dynamo", 1],
+    ["with the dialect", "dynamo", 1],
     ["without it, after a 404 of the list", "openai", 2]
-  ] as const)("does not send anybody to a list that there is not: %s", ([, preset, requests]) =>
+  ] as const)("does not send anybody to a list that there is not: %s", ([, dialect, requests]) =>
     Effect.gen(function* () {
       const server = yield* serve(routes({ "POST /v1/videos": reset }))
       const error = yield* Effect.flip(
-        Effect.provide(createVideo({ prompt: "x" }), videosOver(server, { preset, onUnknownOutcome: "reconcile" }))
+        Effect.provide(createVideo({ prompt: "x" }), videosOver(server, { dialect, onUnknownOutcome: "reconcile" }))
       )
       expect(error).toMatchObject({ _tag: "SubmissionUncertainError", hasList: false })
       expect(error.message).toContain("This server has no list of jobs")
-      expect(error.message).not.toMatch(/look before|Looked for/)
+      expect(error.message).not.toMatch(/read the list|list was read/)
       expect(server.requests).toHaveLength(requests)
     })
   )

@@ -393,11 +393,11 @@ describe("continueVideo, with the embedded server,", () => {
     }).pipe(Effect.provide(VideosServer.layer(instant)))
   )
 
-  it.scopedLive.skipIf(!hasFfmpeg)("joins by FFmpeg what the server's preset does not extend, without a jump", () =>
+  it.scopedLive.skipIf(!hasFfmpeg)("joins by FFmpeg what the server's dialect does not extend, without a jump", () =>
     Effect.gen(function* () {
       const at = yield* folder
       const server = yield* VideosServer
-      const videos = videosOver(server, { preset: server.preset }, VideosFetch.layer)
+      const videos = videosOver(server, { dialect: server.dialect }, VideosFetch.layer)
       const phases: Array<ContinuePhase> = []
       const made = yield* Effect.gen(function* () {
         const clip = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
@@ -414,6 +414,6 @@ describe("continueVideo, with the embedded server,", () => {
       const grays = yield* graysIn(made.path)
       const between = (one: number, other: number) => distance(grays[one] ?? nothing, grays[other] ?? nothing)
       assert.isBelow(between(95, 96), between(95, 95 + 24) / 3)
-    }).pipe(Effect.provide(VideosServer.layer({ preset: "vllm-omni", ...instant })))
+    }).pipe(Effect.provide(VideosServer.layer({ dialect: "vllm-omni", ...instant })))
   )
 })

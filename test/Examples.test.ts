@@ -26,7 +26,7 @@ const prints: { readonly [name: string]: RegExp } = {
   "many-jobs.ts": /^\d+ watched by page, list trusted\n100 have ended\n$/,
   "list.ts": /^true\nthe same, at night\na lighthouse at dusk\ntrue\n$/,
   "configuration.ts": /^https:\/\/films\.openai\.azure\.com\/openai\/v1\n$/,
-  "preset.ts": /^queued\n$/,
+  "dialect.ts": /^queued\n$/,
   "readme/download.ts": /clip\.mp4\n$/,
   "readme/extend.ts": /^queued 12\n$/,
   "readme/live.ts": /^video_\w+ queued\n$/,

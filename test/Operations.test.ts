@@ -4,12 +4,12 @@ import {
   createCharacter,
   createVideo,
   type DeleteVideoError,
+  type DialectName,
   deleteVideo,
+  dialects,
   type EditVideoError,
   editVideo,
   extendVideo,
-  type PresetName,
-  presets,
   type RetrieveCharacterError,
   remixVideo,
   retrieveCharacter,
@@ -213,13 +213,13 @@ describe.each([anyClient])("deleteVideo over $client", ({ layer: client }) => {
   )
 })
 
-describe("presets", () => {
+describe("dialects", () => {
   const create = createVideo({ prompt: "on", seconds: 4, inputReference: { imageUrl: "https://h/a.png" } })
 
   it.scopedLive("vllm-omni takes forms, and a picture's URL as JSON text under its own name", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, job()))
-      yield* Effect.provide(create, videosOver(server, { preset: "vllm-omni" }))
+      yield* Effect.provide(create, videosOver(server, { dialect: "vllm-omni" }))
       assert.deepStrictEqual(partsOf(server.requests[0]), [
         ["prompt", "on"],
         ["seconds", "4"],
@@ -231,7 +231,7 @@ describe("presets", () => {
   it.scopedLive("sglang takes a picture's URL as a text", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, job()))
-      yield* Effect.provide(create, videosOver(server, { preset: "sglang" }))
+      yield* Effect.provide(create, videosOver(server, { dialect: "sglang" }))
       assert.deepStrictEqual(bodyOf(server.requests[0]), {
         prompt: "on",
         seconds: "4",
@@ -240,10 +240,10 @@ describe("presets", () => {
     })
   )
 
-  it.scopedLive("a preset can be overridden field by field", () =>
+  it.scopedLive("a dialect can be overridden field by field", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, job({ id: "video_2" })))
-      const layer = videosOver(server, { preset: { ...presets.openai, encoding: "form" } })
+      const layer = videosOver(server, { dialect: { ...dialects.openai, encoding: "form" } })
       yield* Effect.provide(extendVideo({ video: "video_1", prompt: "on", seconds: 8 }), layer)
       assert.deepStrictEqual(partsOf(server.requests[0]), [
         ["video[id]", "video_1"],
@@ -256,27 +256,27 @@ describe("presets", () => {
   it.scopedLive("azure carries the key in a header of its own", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, job()))
-      yield* Effect.provide(create, videosOver(server, { preset: "azure", apiKey: Redacted.make("sk-1234567890") }))
+      yield* Effect.provide(create, videosOver(server, { dialect: "azure", apiKey: Redacted.make("sk-1234567890") }))
       assert.strictEqual(server.requests[0]?.headers["api-key"], "sk-1234567890")
       assert.isUndefined(server.requests[0]?.headers.authorization)
     })
   )
 
-  const unserved: ReadonlyArray<readonly [preset: PresetName, operation: Operation, route: string]> = [
+  const unserved: ReadonlyArray<readonly [dialect: DialectName, operation: Operation, route: string]> = [
     ["litellm", deleteVideo("video_1"), "DELETE /videos/video_1"],
     ["vllm-omni", extendVideo({ video: "video_1", prompt: "on", seconds: 8 }), "POST /videos/extensions"],
     ["sglang", remixVideo({ video: "video_1", prompt: "on" }), "POST /videos/video_1/remix"],
     ["new-api", createCharacter({ video: clip, name: "Tom" }), "POST /videos/characters"]
   ]
-  it.scopedLive.each(unserved)("%s is not asked for what it does not serve", ([preset, operation, route]) =>
+  it.scopedLive.each(unserved)("%s is not asked for what it does not serve", ([dialect, operation, route]) =>
     Effect.gen(function* () {
       const server = yield* serve(text(500, ""))
       const error = yield* Effect.flip(
-        Effect.provide(operation, videosOver(server, { preset, readRetry: Schedule.stop }))
+        Effect.provide(operation, videosOver(server, { dialect, readRetry: Schedule.stop }))
       )
       assert(error._tag === "OperationUnsupportedError")
       assert.strictEqual(error.route, route)
-      assert.match(error.message, new RegExp(`nothing was sent.*\`${preset}\``))
+      assert.match(error.message, new RegExp(`nothing was sent.*\`${dialect}\``))
       assert.strictEqual(server.requests.length, 0)
     })
   )

@@ -12,7 +12,7 @@ import {
   VideoFile,
   type VideosConfigOptions
 } from "effect-videos"
-import { presets } from "effect-videos/Presets"
+import { dialects } from "effect-videos/Dialects"
 import { driven, facts, isUncertain, outcome, source, submissions } from "./support/reconcile.js"
 import { quiet } from "./support/videos.js"
 
@@ -277,9 +277,9 @@ describe("a list that does not tell", () => {
       })
     ).pipe(Effect.provide(layer(options.server, options.videos)))
 
-  it.scoped("is missing by the preset: nothing is asked", () =>
+  it.scoped("is missing by the dialect: nothing is asked", () =>
     Effect.gen(function* () {
-      const { error, ids, listPaths } = yield* uncertain({ server: { preset: "new-api" } })
+      const { error, ids, listPaths } = yield* uncertain({ server: { dialect: "new-api" } })
       assert.match(error.message, /This server has no list of jobs\./)
       assert.deepStrictEqual([ids.length, listPaths], [1, 0])
     })
@@ -297,7 +297,7 @@ describe("a list that does not tell", () => {
 
   it.scoped("has no prompts: the candidates are those made since", () =>
     Effect.gen(function* () {
-      const { candidates, error, ids } = yield* uncertain({ server: { preset: "sglang" } })
+      const { candidates, error, ids } = yield* uncertain({ server: { dialect: "sglang" } })
       assert.deepStrictEqual(candidates, ids)
       assert.match(error.message, /listTrusted|no prompts/)
       assert.include(error.message, ids[0] ?? "none")
@@ -306,7 +306,7 @@ describe("a list that does not tell", () => {
 
   it.scoped("has no prompts, and no job", () =>
     Effect.gen(function* () {
-      const { candidates } = yield* uncertain({ server: { preset: "sglang" }, made: false })
+      const { candidates } = yield* uncertain({ server: { dialect: "sglang" }, made: false })
       assert.deepStrictEqual(candidates, [])
     })
   )
@@ -314,7 +314,7 @@ describe("a list that does not tell", () => {
   it.scoped("lags for longer than it was said to, but its user knows: nothing is sent again", () =>
     Effect.gen(function* () {
       const { candidates, error } = yield* uncertain({
-        videos: { preset: { ...presets.openai, listTrusted: false } },
+        videos: { dialect: { ...dialects.openai, listTrusted: false } },
         list: [{ on: ["list"], fault: Fault.stale("1 hour") }]
       })
       assert.deepStrictEqual(candidates, [])

@@ -3,7 +3,7 @@ import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Effect, Exit, Fiber, Layer, Random, TestClock } from "effect"
 import { createVideo, type VideosConfigOptions } from "effect-videos"
-import { presets } from "effect-videos/Presets"
+import { dialects } from "effect-videos/Dialects"
 import { driven, endAsTwo, facts, isUncertain, outcome, source, submissions } from "./support/reconcile.js"
 import { seeds } from "./support/seeds.js"
 import { quiet } from "./support/videos.js"
@@ -206,7 +206,7 @@ const run = (seed: string) =>
       Effect.provide(
         layer(
           { idempotency: honours ? "honour" : "ignore" },
-          isTrusted ? {} : { preset: { ...presets.openai, listTrusted: false } }
+          isTrusted ? {} : { dialect: { ...dialects.openai, listTrusted: false } }
         )
       )
     )

@@ -108,7 +108,7 @@ describe("what does not decode", () => {
   it.each([
     ["an empty prompt", { prompt: "" }],
     ["a prompt of 32,001 characters", { prompt: "x".repeat(32_001) }],
-    ["5 seconds", { prompt: "x", seconds: 5 }],
+    ["half a second", { prompt: "x", seconds: 0.5 }],
     ["both kinds of picture", { prompt: "x", inputReference: { imageUrl: "https://h/p.png", fileId: "file_1" } }],
     ["neither kind of picture", { prompt: "x", inputReference: {} }],
     ["an empty model", { prompt: "x", model: "" }]

@@ -22,7 +22,7 @@ const documents = {
   ExtendVideoBody: [
     Requests.ExtendVideoBody,
     { video: { id: "video_1" }, prompt: "on", seconds: "8" },
-    { video: { id: "video_1" }, prompt: "on", seconds: "7" }
+    { video: { id: "video_1" }, prompt: "on", seconds: "soon" }
   ],
   ExtendVideoForm: [Requests.ExtendVideoForm, { prompt: "on", seconds: "20" }, { prompt: "on" }],
   EditVideoBody: [Requests.EditVideoBody, { video: { id: "video_1" }, prompt: "snow" }, { prompt: "snow" }],
@@ -64,7 +64,7 @@ describe("as Standard Schemas", () => {
   })
 
   it("every issue says where it is", async () => {
-    const issues = await check(Requests.ExtendVideoBody, { video: { id: "a/../b" }, prompt: "", seconds: "5" })
+    const issues = await check(Requests.ExtendVideoBody, { video: { id: "a/../b" }, prompt: "", seconds: "soon" })
     assert(Array.isArray(issues))
     assert.sameDeepMembers(
       issues.map(({ path }) => path),

@@ -114,7 +114,7 @@ describe("an answer to retrieveVideo that cannot be read", () => {
     ["null", json(200, null), "shape", /it is null, not a video/],
     ["a text", json(200, "video_1"), "shape", /it is a string, not a video/],
     ["an object without a status", json(200, { id: "video_1" }), "shape", /it has no `status`/],
-    ["xAI's protocol", json(200, { request_id: "r_1" }), "shape", /`request_id`.*another protocol on the same paths/],
+    ["xAI's protocol", json(200, { request_id: "r_1" }), "shape", /belongs to the dialect `xai`: set `dialect: "xai"`/],
     ["new-api's old dialect", json(200, { code: "success", message: key, data: {} }), "shape", /but says: <redacted>/],
     ["an error with status 200", json(200, { error: { message: "no such model" } }), "shape", /says: no such model/]
   ]
@@ -130,7 +130,7 @@ describe("an answer to retrieveVideo that cannot be read", () => {
         expect(error).toMatchObject({ _tag: "ResponseDecodeError", route: "GET /videos/video_a%2Fb", reason })
         expect("detail" in error && error.detail).toMatch(detail)
         expect(error.message).toMatch(
-          /^retrieveVideo: cannot read the answer to GET \/videos\/video_a%2Fb \(HTTP 20[04]\)/
+          /^retrieveVideo: cannot read the response to GET \/videos\/video_a%2Fb \(HTTP 20[04]\)/
         )
         expect(JSON.stringify(error) + error.message).not.toContain(key)
         expect(server.requests).toHaveLength(1)

@@ -146,7 +146,7 @@ const watches: ReadonlyArray<Case> = [
     ends: "value",
     outcome: "failed",
     rules: () => [],
-    server: { preset: "vllm-omni", outcome: () => ({ code: "500", message: "out of memory" }) }
+    server: { dialect: "vllm-omni", outcome: () => ({ code: "500", message: "out of memory" }) }
   },
   watch("responses without the id", Fault.fields({ id: "" }), Fault.always),
   watch("a poll redirected to another origin", Fault.html(), nth(2), {

@@ -67,7 +67,7 @@ const listenElsewhere = Effect.acquireRelease(
 
 /** Makes a job of another client, without a socket and before any fault. */
 const make = (prompt: string) =>
-  Effect.flatMap(VideosServer, ({ baseUrl, fetch, preset }) =>
+  Effect.flatMap(VideosServer, ({ baseUrl, fetch, dialect }) =>
     Effect.promise(async () => {
       const fields = { prompt, seconds: "4", size: "64x64" }
       const form = new FormData()
@@ -75,7 +75,7 @@ const make = (prompt: string) =>
       const json = { body: JSON.stringify(fields), headers: { "content-type": "application/json" } }
       const response = await fetch(`${baseUrl}/videos`, {
         method: "POST",
-        ...(preset === "vllm-omni" ? { body: form } : json)
+        ...(dialect === "vllm-omni" ? { body: form } : json)
       })
       return ((await response.json()) as { readonly id: string }).id
     })

@@ -16,7 +16,7 @@ export const extended: Effect.Effect<VideoResource, ExtendVideoError, Videos> = 
   seconds: 8
 })
 
-// @ts-expect-error: a length that is not in the protocol.
-export const wrong = extendVideo({ video: "video_1", prompt: "the light comes on", seconds: 5 })
+// @ts-expect-error: a length is a number.
+export const wrong = extendVideo({ video: "video_1", prompt: "the light comes on", seconds: "8" })
 
 export const watched: Stream.Stream<VideoResource, WatchVideoError, Videos> = watchVideo("video_1")

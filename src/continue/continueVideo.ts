@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
+import { anyServer } from "../internal/dialects/openai.js"
 import { exclusively, type ReservedFile } from "../internal/download/reserveFile.js"
 import { writeError } from "../internal/download/targetFile.js"
 import type * as Errors from "../internal/errors/errors.js"
@@ -32,6 +33,7 @@ import {
   checkWaits,
   enter,
   finish,
+  type JobOrFile,
   type JoinVideosError,
   type JoinVideosOptions,
   type Options,
@@ -47,7 +49,9 @@ import {
  * @since 0.1.0
  * @category models
  */
-export interface ContinueVideoRequest extends ExtendVideoRequest, Pick<CreateVideoRequest, "model"> {
+export interface ContinueVideoRequest extends ExtendVideoRequest {
+  /** The completed job to continue, by id, reference or snapshot; or a file. */
+  readonly video: JobOrFile
   /**
    * Size of the new segment. Default: the source's. Another one is for servers that make certain sizes only: the last frame is
    * fitted into it, with bars, and the segment is cut to the source's size again.
@@ -137,8 +141,8 @@ export const continueVideo = <E = never, R = never>(
     const { model, size, ...extension } = request
     const { extraBody, prompt, seconds } = extension
     // What either way would refuse is refused before anything of the first has happened.
-    yield* extendRequest(extension, options.submit)
-    yield* createRequest({ prompt, seconds, model, size, extraBody }, options.submit)
+    yield* extendRequest(anyServer, extension, options.submit)
+    yield* createRequest(anyServer, { prompt, seconds, model, size, extraBody }, options.submit)
     yield* checkWaits(options, options.submit)
     const target = yield* place(path, options)
     const byHand = (reserved: ReservedFile) =>

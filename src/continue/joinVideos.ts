@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
+import { anyServer } from "../internal/dialects/openai.js"
 import { exclusively } from "../internal/download/reserveFile.js"
 import {
   checkFree,
@@ -19,8 +20,7 @@ import {
 import * as Errors from "../internal/errors/errors.js"
 import { ofJob } from "../internal/errors/ofJob.js"
 import { spanOf, withSpan } from "../internal/http/spans.js"
-import type { ExtendVideoRequest } from "../internal/protocol/requestSchemas.js"
-import { checkDownload, idSegment } from "../internal/protocol/validateRequest.js"
+import { checkDownload, pathOf } from "../internal/protocol/validateRequest.js"
 import * as VideoFile from "../internal/protocol/videoFile.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { planOf } from "../internal/watch/watchOptions.js"
@@ -31,6 +31,9 @@ import { type FfmpegUnavailableError, MediaError } from "./errors.js"
 import { checkPrograms, failed, type Programs } from "./ffmpeg.js"
 import { type Film, probe } from "./film.js"
 import { defaultEncoding, join, rehearse } from "./graph.js"
+
+/** A completed job, by id, reference or snapshot; or a file. */
+export type JobOrFile = string | { readonly id: string } | VideoFile.VideoFile
 
 /**
  * How to go about a join. Everything is optional; what `awaitVideo` takes holds for the wait.
@@ -78,7 +81,7 @@ export interface JoinedVideo {
   readonly bytes: number
   /** Its length, as measured. */
   readonly seconds: number
-  /** The segment's job; `null` where it was a file. */
+  /** The segment's job; `null` for a file. */
   readonly segment: VideoResource | null
 }
 
@@ -123,7 +126,7 @@ export type JoinVideosError =
  * @category operations
  */
 export const joinVideos = <E = never, R = never>(
-  source: ExtendVideoRequest["video"],
+  source: JobOrFile,
   segment: string | VideoResource | VideoFile.VideoFile,
   path: string,
   options: JoinVideosOptions<E, R> = {}
@@ -134,7 +137,7 @@ export const joinVideos = <E = never, R = never>(
 > =>
   Effect.gen(function* () {
     for (const [field, video] of Object.entries({ source, segment })) {
-      if (!VideoFile.isVideoFile(video)) yield* idSegment("downloadVideo", field, idOf(video))
+      if (!VideoFile.isVideoFile(video)) yield* pathOf(anyServer, "downloadVideo", field, idOf(video))
     }
     yield* checkWaits(options)
     const target = yield* place(path, options)
@@ -217,7 +220,7 @@ export const working = <A, E, R>(
 const idOf = (video: string | { readonly id: string }): string => (typeof video === "string" ? video : video.id)
 
 /** The clip as a file: FFmpeg wants to go back and forth in it, and one to upload is any stream of bytes. */
-const fetched = ({ directory, options }: Work, video: ExtendVideoRequest["video"], name: string) =>
+const fetched = ({ directory, options }: Work, video: JobOrFile, name: string) =>
   Effect.gen(function* () {
     if (!VideoFile.isVideoFile(video)) {
       return (yield* downloadVideoToFile(idOf(video), name, { ...options.download, directory })).path
@@ -241,7 +244,7 @@ const fetched = ({ directory, options }: Work, video: ExtendVideoRequest["video"
   })
 
 /** @internal */
-export const sourceOf = (work: Work, video: ExtendVideoRequest["video"]) =>
+export const sourceOf = (work: Work, video: JobOrFile) =>
   Effect.flatMap(fetched(work, video, "source"), (path) =>
     probe(work.programs, path, { film: "source", segment: null })
   )
@@ -255,13 +258,7 @@ export const checkJoin = ({ directory, options, programs }: Work, source: Film) 
   })
 
 /** Joins, and gives the file its name. */
-export const finish = (
-  work: Work,
-  target: Target,
-  source: Film,
-  segment: ExtendVideoRequest["video"],
-  job: VideoResource | null
-) =>
+export const finish = (work: Work, target: Target, source: Film, segment: JobOrFile, job: VideoResource | null) =>
   Effect.gen(function* () {
     const { directory, options } = work
     const fs = yield* FileSystem.FileSystem

@@ -1,4 +1,5 @@
 /** The live `Videos`: each operation joins its request, the exchange and its response. */
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -15,37 +16,41 @@ import type { CallOptions, VideosCall, VideosHttpError, VideosHttpService, Video
 import { upload } from "./http/multipart.js"
 import { asBadRequest, hadNoEffect, leavesOpen } from "./http/responseError.js"
 import { spanOf, withSpan } from "./http/spans.js"
-import { currentMonotonicMillis } from "./monotonicClock.js"
+import { currentMonotonicMillis, monotonicMillis } from "./monotonicClock.js"
 import * as responses from "./protocol/decodeResponse.js"
+import type { Dialect } from "./protocol/dialect.js"
+import { fillFrom } from "./protocol/dialectResponse.js"
+import * as wire from "./protocol/jsonReaders.js"
 import { ListCursor } from "./protocol/listCursor.js"
 import * as routes from "./protocol/readRequests.js"
+import { dialectBody } from "./protocol/requestBody.js"
+import type { CreateVideoRequest, EditVideoRequest, ExtendVideoRequest } from "./protocol/requestSchemas.js"
 import * as submissions from "./protocol/submissionRequests.js"
+import { isVideoFile } from "./protocol/videoFile.js"
 import { phaseOf, type VideoResource } from "./protocol/videoSchemas.js"
+import { dataUrlOf, resolveSource } from "./protocol/videoSource.js"
 import { Claims } from "./reconcile/claims.js"
 import type { ReadPage } from "./reconcile/readNewestJobs.js"
 import { type IsThere, makeReconcile, type SubmitResponse } from "./reconcile/reconcileSubmission.js"
-import type { RetrieveVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
+import type { CreateVideoError, RetrieveVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
 import type { PageReads } from "./watch/poller.js"
 import { makeHub } from "./watch/watchHub.js"
 
-/**
- * Pages for watches, which read the same ones time after time: the request is made once, and what a page says again of a job
- * is what was `known` of it.
- */
+/** Page reads for watches: the request is made once, and a job that has not changed keeps its `known` value. */
 const makePageReads =
-  (http: VideosHttpService): PageReads =>
+  (http: VideosHttpService, dialect: Dialect): PageReads =>
   (options, known) =>
-    Either.match(routes.listRequest(options, options), {
+    Either.match(routes.listRequest(dialect, options, options), {
       onLeft: Effect.fail,
       onRight: (call) =>
-        Effect.flatMap(http.execute(call), (response) => responses.listResponse(call, response, known)).pipe(
+        Effect.flatMap(http.execute(call), (response) => responses.listResponse(call, response, dialect, known)).pipe(
           Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest),
           (self) => withSpan(self, "Videos.list", () => spanOf("list_videos", {}))
         )
     })
 
-/** A submission's options for a poll of its source: what a proxy may need to find it, less what belongs to the submission. */
-const besideOf = (options: CallOptions | undefined): CallOptions => ({
+/** A submission's options for a read of its source, without the headers that belong to the submission. */
+const sourceReadOptions = (options: CallOptions | undefined): CallOptions => ({
   timeout: options?.timeout,
   retry: false,
   extraHeaders: Object.fromEntries(
@@ -54,7 +59,10 @@ const besideOf = (options: CallOptions | undefined): CallOptions => ({
   extraQuery: options?.extraQuery
 })
 
-/** A job that was submitted longer ago is known to all of a server, in milliseconds. */
+/** Bytes of a picture inside a body: the protocol's limit for an `image_url`. */
+const maxPicture = 15 * 1024 * 1024
+
+/** After this many milliseconds, every replica of a server has a submitted job. */
 const recentMillis = 60_000
 
 /** The operations and the watches over an HTTP layer. When the scope closes, watches and downloads are interrupted. */
@@ -68,7 +76,7 @@ export const makeVideos = (
     submission: policies.submission,
     // `Layer.mock` returns a function for a name that is not given.
     budget: typeof http.budget === "object" ? http.budget.snapshot : null,
-    pages: makePageReads(http),
+    pages: makePageReads(http, policies.dialect),
     listPages: operations.listPages,
     wasSubmitted: (id, now) => submitted.findRecent(id, recentMillis, now) !== null
   })
@@ -83,17 +91,31 @@ const makeOperations = (
   http: VideosHttpService,
   policies: Policies
 ): { readonly operations: VideosService; readonly submitted: RecentJobs } => {
+  const { dialect } = policies
   const claims = new Claims()
   const endedJobs = new RecentJobs()
-  /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
+  /** Jobs that were submitted here: a proxy may refuse a job with 403 until it has recorded it. */
   const submitted = new RecentJobs()
 
+  /** What is known of a job that was submitted here, for the fields that its responses leave out. */
+  const knownJob = (id: string) =>
+    Effect.map(currentMonotonicMillis, (now) => submitted.findRecent(id, Number.POSITIVE_INFINITY, now))
+
+  const decodePoll = (call: VideosCall, response: VideosResponse, id: string) =>
+    Either.match(responses.retrieveResponse(call, response, id, dialect), {
+      onLeft: Effect.fail,
+      onRight: (video): Effect.Effect<VideoResource> =>
+        dialect.response?.fromRequest === undefined
+          ? Effect.succeed(video)
+          : Effect.map(knownJob(id), (known) => fillFrom(video, known, dialect))
+    })
+
   const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
-    Effect.flatMap(routes.retrieveRequest(operation, id, options), (call) =>
-      Effect.flatMap(http.execute(call), (response) => responses.retrieveResponse(call, response, id))
+    Effect.flatMap(routes.retrieveRequest(dialect, operation, id, options), (call) =>
+      Effect.flatMap(http.execute(call), (response) => decodePoll(call, response, id))
     )
 
-  /** Sends a submission and decodes its answer; a failure that may have made something says so. */
+  /** Sends a submission and decodes its response. A failure that may have made something is a `SubmissionUncertainError`. */
   const submit = <A, E extends Errors.UploadError>(
     { call, idempotencyKey }: submissions.Submission,
     exchange: Effect.Effect<VideosResponse, VideosHttpError | E>,
@@ -128,12 +150,12 @@ const makeOperations = (
     )
   }
 
-  /** A 404 that may mean the source or the route: if the source is there, the route is what is missing. */
+  /** Settles a 404 that may mean the source or the route: if the source exists, the route is missing. */
   const settle = (error: Errors.VideoNotFoundError, { operation, options, request }: VideosCall, deadline: Deadline) =>
     Effect.flatMap(deadline.left, (totalTimeout) =>
       Effect.matchEffect(
         retrieveAs(operation, error.videoId, {
-          ...besideOf(options),
+          ...sourceReadOptions(options),
           totalTimeout
         }),
         {
@@ -149,18 +171,18 @@ const makeOperations = (
       const { body, ...bare } = call
       return file === null
         ? http.execute(call)
-        : http.upload(bare, upload(call.operation, formFields(body), file.field, file.file))
+        : http.upload(bare, upload(call.operation, formFields(dialectBody(body, dialect)), file.field, file.file))
     })
 
-  /** One page, less the jobs that earlier pages have shown; where the next one begins, or why that cannot be told. */
+  /** One page without the jobs of earlier pages; the cursor of the next page, or the error that hides it. */
   const readPage = (
     after: string | undefined,
     cursor: ListCursor,
     options: Parameters<VideosService["listPages"]>[0]
   ) =>
-    Effect.flatMap(routes.listRequest({ ...options, after }, options), (call) =>
+    Effect.flatMap(routes.listRequest(dialect, { ...options, after }, options), (call) =>
       Effect.flatMap(http.execute(call), (response) =>
-        Either.map(responses.listResponse(call, response), (page) => {
+        Either.map(responses.listResponse(call, response, dialect), (page) => {
           const { fresh, next } = cursor.take(page)
           return {
             page: { videos: fresh, hasMore: page.hasMore },
@@ -178,7 +200,7 @@ const makeOperations = (
       extraQuery: options?.extraQuery
     }).pipe(
       Effect.map((video) => phaseOf(video) !== "failed"),
-      // What else goes wrong says nothing of the job.
+      // Other errors say nothing about the job.
       Effect.catchAll((error) => Effect.succeed(error._tag !== "VideoNotFoundError"))
     )
 
@@ -188,25 +210,38 @@ const makeOperations = (
   const policy = policies.submission
   const reconciled = makeReconcile(policy, claims, readNewestPage, isThere)
 
-  /** The job that was made, as its answer names it. */
-  const answered = (
+  /** The job in the response of a submission. */
+  const decodeSubmission = (
     call: VideosCall,
     response: VideosResponse
   ): Either.Either<SubmitResponse, Errors.ResponseDecodeError> =>
-    Either.map(responses.submitResponse(call, response), (video) => ({
+    Either.map(responses.submitResponse(call, response, dialect), (video) => ({
       video,
       toDecodeError: (detail) => responses.undecodable(call, response, detail)
     }))
 
-  const recorded = <E>(job: Effect.Effect<VideoResource, E>): Effect.Effect<VideoResource, E> =>
-    Effect.tap(job, (video) =>
-      Effect.map(currentMonotonicMillis, (now) => {
+  const recorded = <E>(
+    { body, operation }: submissions.Submission["call"],
+    job: Effect.Effect<VideoResource, E>
+  ): Effect.Effect<VideoResource, E> =>
+    Effect.flatMap(job, (decoded) =>
+      Effect.clockWith((clock) => {
+        const request = {
+          model: wire.text(body.model),
+          prompt: wire.text(body.prompt),
+          size: wire.text(body.size),
+          seconds: operation === "createVideo" ? wire.seconds(body.seconds) : null,
+          createdAt: DateTime.unsafeMake(clock.unsafeCurrentTimeMillis())
+        }
+        const video = fillFrom(decoded, request, dialect)
+        const now = monotonicMillis(clock)
         submitted.add(video, now)
         if (phaseOf(video) === "succeeded") endedJobs.add(video, now)
+        return Effect.succeed(video)
       })
     )
 
-  /** One deadline is for all of it, and so for no part of it anew. */
+  /** One deadline covers all requests of a submission, so no request has its own `totalTimeout`. */
   const submitJob = <E extends Errors.UploadError>(
     submission: submissions.Submission,
     exchange: (submission: submissions.Submission) => Effect.Effect<VideosResponse, VideosHttpError | E>
@@ -222,39 +257,68 @@ const makeOperations = (
       reconciled(
         submission,
         deadline,
-        submit(submission, exchange(Duration.isFinite(total) ? unbounded : submission), answered)
+        submit(submission, exchange(Duration.isFinite(total) ? unbounded : submission), decodeSubmission)
       ).pipe(
         Effect.catchTag("VideoNotFoundError", (error) =>
           leavesOpen(error) ? settle(error, call, deadline) : Effect.fail(error)
         ),
-        recorded
+        (job) => recorded(call, job)
       )
     )
   }
 
+  /** A picture as the dialect takes it. */
+  const withPicture = (request: CreateVideoRequest): Effect.Effect<CreateVideoRequest, CreateVideoError> => {
+    const { inputReference: picture } = request
+    return dialect.files === "dataUrl" && isVideoFile(picture)
+      ? Effect.map(dataUrlOf("createVideo", "inputReference", picture, maxPicture), (imageUrl) => ({
+          ...request,
+          inputReference: { imageUrl }
+        }))
+      : Effect.succeed(request)
+  }
+
+  /** A source as the dialect takes it. A dialect that does not derive clips reads no job to say so. */
+  const withSource = <A extends ExtendVideoRequest | EditVideoRequest>(
+    operation: "extendVideo" | "editVideo",
+    request: A,
+    options: CallOptions | undefined
+  ) =>
+    dialect.paths[operation] === null
+      ? Effect.succeed(request)
+      : resolveSource(dialect, operation, request, {
+          known: knownJob,
+          retrieve: (id) => retrieveAs(operation, id, sourceReadOptions(options))
+        })
+
   const create: VideosService["create"] = (request, options) =>
-    Effect.flatMap(submissions.createRequest(request, options), (submission) => submitJob(submission, send)).pipe(
-      Effect.catchTag("VideoNotFoundError", asBadRequest),
-      (self) => withSpan(self, "Videos.create", () => spanOf("create_video", { "gen_ai.request.model": request.model }))
+    Effect.flatMap(withPicture(request), (given) =>
+      Effect.flatMap(submissions.createRequest(dialect, given, options), (submission) => submitJob(submission, send))
+    ).pipe(Effect.catchTag("VideoNotFoundError", asBadRequest), (self) =>
+      withSpan(self, "Videos.create", () => spanOf("create_video", { "gen_ai.request.model": request.model }))
     )
 
   const extend: VideosService["extend"] = (request, options) =>
     withSpan(
-      Effect.flatMap(submissions.extendRequest(request, options), (submission) => submitJob(submission, send)),
+      Effect.flatMap(withSource("extendVideo", request, options), (given) =>
+        Effect.flatMap(submissions.extendRequest(dialect, given, options), (submission) => submitJob(submission, send))
+      ),
       "Videos.extend",
       () => spanOf("extend_video", { "video.extension.seconds": request.seconds })
     )
 
   const edit: VideosService["edit"] = (request, options) =>
     withSpan(
-      Effect.flatMap(submissions.editRequest(request, options), (submission) => submitJob(submission, send)),
+      Effect.flatMap(withSource("editVideo", request, options), (given) =>
+        Effect.flatMap(submissions.editRequest(dialect, given, options), (submission) => submitJob(submission, send))
+      ),
       "Videos.edit",
       () => spanOf("edit_video", {})
     )
 
   const remix: VideosService["remix"] = (request, options) =>
     withSpan(
-      Effect.flatMap(submissions.remixRequest(request, options), (submission) =>
+      Effect.flatMap(submissions.remixRequest(dialect, request, options), (submission) =>
         submitJob<never>(submission, ({ call }) => http.execute(call))
       ),
       "Videos.remix",
@@ -262,14 +326,14 @@ const makeOperations = (
     )
 
   const createCharacter: VideosService["createCharacter"] = (request, options) =>
-    Effect.flatMap(submissions.characterRequest(request, options), (submission) =>
+    Effect.flatMap(submissions.characterRequest(dialect, request, options), (submission) =>
       submit(submission, send(submission), responses.characterResponse)
     ).pipe(Effect.catchTag("VideoNotFoundError", asBadRequest), (self) =>
       withSpan(self, "Videos.createCharacter", () => spanOf("create_character", {}))
     )
 
   const retrieveCharacter: VideosService["retrieveCharacter"] = (id, options) =>
-    Effect.flatMap(routes.characterRequest(id, options), (call) =>
+    Effect.flatMap(routes.characterRequest(dialect, "retrieveCharacter", id, options), (call) =>
       Effect.flatMap(http.execute(call), (response) => responses.characterResponse(call, response))
     ).pipe(
       Effect.catchTags({
@@ -279,40 +343,43 @@ const makeOperations = (
       (self) => withSpan(self, "Videos.retrieveCharacter", () => spanOf("retrieve_character", {}))
     )
 
-  /** A job that has been seen to end has content, whatever a replica says a moment later. */
-  const noted = (video: VideoResource): Effect.Effect<VideoResource> =>
-    Effect.map(currentMonotonicMillis, (now) => {
-      endedJobs.add(video, now)
-      return video
-    })
+  /** Remembers a completed job: it has content, even if a stale replica denies it a moment later. */
+  const recordEnd = (video: VideoResource): Effect.Effect<VideoResource> =>
+    phaseOf(video) === "succeeded"
+      ? Effect.map(currentMonotonicMillis, (now) => {
+          endedJobs.add(video, now)
+          return video
+        })
+      : Effect.succeed(video)
 
-  // Watches do this by the thousand: one frame for all that follows the exchange.
-  const look = (call: VideosCall, id: string) =>
+  const retrieveOnce = (call: VideosCall, id: string) =>
     Effect.matchEffect(http.execute(call), {
       onFailure: (error) => (error._tag === "ModerationBlockedError" ? asBadRequest(error) : Effect.fail(error)),
       onSuccess: (response): Effect.Effect<VideoResource, Errors.ResponseDecodeError> => {
-        const video = responses.retrieveResponse(call, response, id)
-        return Either.isRight(video) && phaseOf(video.right) === "succeeded" ? noted(video.right) : video
+        if (dialect.response?.fromRequest !== undefined)
+          return Effect.flatMap(decodePoll(call, response, id), recordEnd)
+        const video = responses.retrieveResponse(call, response, id, dialect)
+        return Either.isRight(video) ? recordEnd(video.right) : video
       }
     })
 
   const retrieve: VideosService["retrieve"] = (id, options) =>
     withSpan(
       Effect.suspend((): Effect.Effect<VideoResource, RetrieveVideoError> => {
-        const call = routes.retrieveRequest("retrieveVideo", id, options)
-        return Either.isLeft(call) ? Effect.fail(call.left) : look(call.right, id)
+        const call = routes.retrieveRequest(dialect, "retrieveVideo", id, options)
+        return Either.isLeft(call) ? Effect.fail(call.left) : retrieveOnce(call.right, id)
       }),
       "Videos.retrieve",
       () => spanOf("retrieve_video", { "video.id": id })
     )
 
   const remove: VideosService["delete"] = (id, options) =>
-    Effect.flatMap(routes.deleteRequest(id, options), (call) =>
+    Effect.flatMap(routes.deleteRequest(dialect, "deleteVideo", id, options), (call) =>
       Effect.flatMap(http.execute(call), (response) => {
         claims.forget(id)
         endedJobs.forget(id)
         submitted.forget(id)
-        return responses.deleteResponse(call, response, id)
+        return responses.deleteResponse(call, response, id, dialect)
       })
     ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
       withSpan(self, "Videos.delete", () => spanOf("delete_video", { "video.id": id }))
@@ -321,7 +388,7 @@ const makeOperations = (
   const listPages: VideosService["listPages"] = (options) =>
     Stream.suspend(() => {
       const cursor = new ListCursor(options?.after)
-      // What is wrong with the end of the list fails after the page before it was emitted.
+      // An error of the next cursor fails the stream after the page before it was emitted.
       return Stream.paginateEffect(options?.after as string | undefined | Errors.ResponseDecodeError, (from) =>
         from instanceof Errors.ResponseDecodeError
           ? Effect.fail(from)

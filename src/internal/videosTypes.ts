@@ -40,7 +40,14 @@ export type CreateVideoError = SubmitVideoError | Errors.UploadError
  * @since 0.1.0
  * @category errors
  */
-export type ExtendVideoError = SubmitVideoError | Errors.VideoNotFoundError | Errors.UploadError
+export type ExtendVideoError =
+  | SubmitVideoError
+  | Errors.ResponseDecodeError
+  | Errors.VideoNotFoundError
+  | Errors.VideoNotReadyError
+  | Errors.VideoFailedError
+  | Errors.VideoExpiredError
+  | Errors.UploadError
 
 /**
  * @since 0.1.0

@@ -5,11 +5,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { anyServer } from "../internal/dialects/openai.js"
 import * as Errors from "../internal/errors/errors.js"
 import * as routes from "../internal/protocol/readRequests.js"
-import type { VideoVariant } from "../internal/protocol/requestSchemas.js"
+import type { VideoSource, VideoVariant } from "../internal/protocol/requestSchemas.js"
 import * as submissions from "../internal/protocol/submissionRequests.js"
-import { isVideoFile, type VideoFile } from "../internal/protocol/videoFile.js"
+import { isVideoFile } from "../internal/protocol/videoFile.js"
 import {
   isTerminal,
   phaseOf,
@@ -44,7 +45,7 @@ export interface MemoryOptions {
 /** A job at a moment. */
 type Job = (now: number) => VideoResource
 
-/** A time as an answer has it: at its beginning, a `TestClock` stands at none. */
+/** A time as a response has it: a `TestClock` begins at 0. */
 const timeOf = (millis: number): DateTime.Utc | null => (millis > 0 ? DateTime.unsafeMake(millis) : null)
 
 const defaultContent = (video: VideoResource, variant: VideoVariant): Uint8Array =>
@@ -86,18 +87,18 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
       return job(created)
     })
 
-  const look = (operation: Errors.Operation, id: string): Effect.Effect<VideoResource, Errors.VideoNotFoundError> =>
+  const find = (operation: Errors.Operation, id: string): Effect.Effect<VideoResource, Errors.VideoNotFoundError> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const job = jobs.get(id)
       return job === undefined ? missing(operation, id) : Effect.succeed(job(now))
     })
 
-  /** The completed job that a clip is made from; `null` for a file, which nobody opens. */
-  const source = (operation: Errors.Operation, video: string | { readonly id: string } | VideoFile) => {
-    if (isVideoFile(video)) return Effect.succeed(null)
+  /** The completed job that a clip is made from; `null` for a file, which is not opened. */
+  const source = (operation: Errors.Operation, video: VideoSource) => {
+    if (isVideoFile(video) || (typeof video === "object" && !("id" in video))) return Effect.succeed(null)
     const id = typeof video === "string" ? video : video.id
     return Effect.filterOrFail(
-      look(operation, id),
+      find(operation, id),
       (job) => phaseOf(job) === "succeeded",
       ({ status }) =>
         new Errors.BadRequestError({
@@ -115,11 +116,11 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
     job === null ? { size: null, seconds: null } : { model: job.model, size: job.size, seconds: job.seconds }
 
   const create: VideosService["create"] = (request, submit) =>
-    Effect.flatMap(submissions.createRequest(request, submit), ({ call }) => add(fieldsOf(call.body)))
+    Effect.flatMap(submissions.createRequest(anyServer, request, submit), ({ call }) => add(fieldsOf(call.body)))
 
   const extend: VideosService["extend"] = (request, submit) =>
     Effect.gen(function* () {
-      const { call } = yield* submissions.extendRequest(request, submit)
+      const { call } = yield* submissions.extendRequest(anyServer, request, submit)
       const job = yield* source("extendVideo", request.video)
       const whole = job?.seconds == null ? null : job.seconds + request.seconds
       return yield* add({ ...fieldsOf(call.body), ...derived(job), seconds: whole })
@@ -127,20 +128,20 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
 
   const edit: VideosService["edit"] = (request, submit) =>
     Effect.gen(function* () {
-      const { call } = yield* submissions.editRequest(request, submit)
+      const { call } = yield* submissions.editRequest(anyServer, request, submit)
       return yield* add({ ...fieldsOf(call.body), ...derived(yield* source("editVideo", request.video)) })
     })
 
   const remix: VideosService["remix"] = (request, submit) =>
     Effect.gen(function* () {
-      const { call } = yield* submissions.remixRequest(request, submit)
+      const { call } = yield* submissions.remixRequest(anyServer, request, submit)
       const job = yield* source("remixVideo", request.video)
       return yield* add({ ...fieldsOf(call.body), ...derived(job), remixedFromVideoId: job?.id ?? null })
     })
 
   const createCharacter: VideosService["createCharacter"] = (request, submit) =>
     Effect.gen(function* () {
-      yield* submissions.characterRequest(request, submit)
+      yield* submissions.characterRequest(anyServer, request, submit)
       const now = yield* Clock.currentTimeMillis
       const id = `char_${characters.size + 1}`
       const character = makeCharacter({ id, name: request.name, createdAt: timeOf(now) })
@@ -149,7 +150,7 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
     })
 
   const retrieveCharacter: VideosService["retrieveCharacter"] = (id, call) =>
-    Effect.flatMap(routes.characterRequest(id, call), () => {
+    Effect.flatMap(routes.characterRequest(anyServer, "retrieveCharacter", id, call), () => {
       const character = characters.get(id)
       return character === undefined
         ? new Errors.CharacterNotFoundError({
@@ -163,12 +164,12 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
     })
 
   const retrieve: VideosService["retrieve"] = (id, call) =>
-    Effect.zipRight(routes.retrieveRequest("retrieveVideo", id, call), look("retrieveVideo", id))
+    Effect.zipRight(routes.retrieveRequest(anyServer, "retrieveVideo", id, call), find("retrieveVideo", id))
 
   const remove: VideosService["delete"] = (id, call) =>
     Effect.gen(function* () {
-      yield* routes.deleteRequest(id, call)
-      const job = yield* look("deleteVideo", id)
+      yield* routes.deleteRequest(anyServer, "deleteVideo", id, call)
+      const job = yield* find("deleteVideo", id)
       if (!isTerminal(job)) {
         const detail = `Video '${id}' is ${job.status}; only a completed or failed video can be deleted.`
         const fields = { operation: "deleteVideo", status: 409, code: "video_not_finished", detail } as const
@@ -181,7 +182,7 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
   const listPages: VideosService["listPages"] = (query) =>
     Stream.paginateEffect(query?.after, (after) =>
       Effect.gen(function* () {
-        yield* routes.listRequest({ ...query, after }, query)
+        yield* routes.listRequest(anyServer, { ...query, after }, query)
         const now = yield* Clock.currentTimeMillis
         const all = Array.from(jobs.values(), (job) => job(now))
         const ordered = query?.order === "asc" ? all : all.reverse()
@@ -199,8 +200,8 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
   const download: VideosService["content"] = (id, options) =>
     Stream.fromEffect(
       Effect.gen(function* () {
-        yield* routes.contentRequest(id, options)
-        const video = yield* look("downloadVideo", id)
+        yield* routes.contentRequest(anyServer, id, options)
+        const video = yield* find("downloadVideo", id)
         const fields = { operation: "downloadVideo", video } as const
         switch (phaseOf(video)) {
           case "succeeded":

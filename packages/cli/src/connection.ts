@@ -52,7 +52,7 @@ const withQuery = (variable: string, query: Connection["query"]): string =>
 
 const provider = (connection: Connection): Effect.Effect<ConfigProvider.ConfigProvider, UsageError> =>
   Effect.gen(function* () {
-    const { apiKeyFd, baseUrl, preset, query } = connection
+    const { apiKeyFd, baseUrl, dialect, query } = connection
     const environment = yield* Effect.configProviderWith(Effect.succeed)
     const given = new Map<string, string>()
     if (Option.isSome(baseUrl)) given.set("OPENAI_BASE_URL", baseUrl.value)
@@ -60,7 +60,7 @@ const provider = (connection: Connection): Effect.Effect<ConfigProvider.ConfigPr
       const variable = yield* Effect.orElseSucceed(environment.load(Config.string("VIDEOS_QUERY")), () => "")
       given.set("VIDEOS_QUERY", withQuery(variable, query))
     }
-    if (Option.isSome(preset)) given.set("VIDEOS_PRESET", preset.value)
+    if (Option.isSome(dialect)) given.set("VIDEOS_DIALECT", dialect.value)
     if (Option.isSome(apiKeyFd)) given.set("OPENAI_API_KEY", Redacted.value(yield* readApiKey(apiKeyFd.value)))
     return ConfigProvider.orElse(ConfigProvider.fromMap(given), () => environment)
   })
@@ -95,6 +95,6 @@ export const connectionArguments = (
         const value = config.query[name] ?? ""
         return ["--query", `${name}=${Redacted.isRedacted(value) ? "<redacted>" : value}`]
       }),
-      ...Option.match(connection.preset, { onNone: () => [], onSome: (name) => ["--preset", name] })
+      ...Option.match(connection.dialect, { onNone: () => [], onSome: (name) => ["--dialect", name] })
     ]
   })

@@ -1,6 +1,6 @@
-/** From a server's responses to what it reads, how it writes errors, and which preset fits it best. No effects. */
+/** From a server's responses to what it reads, how it writes errors, and which dialect fits it best. No effects. */
 import * as Predicate from "effect/Predicate"
-import { type Operation, type PresetName, presets } from "effect-videos"
+import { type DialectName, dialects } from "effect-videos"
 import { type ErrorShape, type Finding, parsed, type Reply, shapeOf } from "./probes.js"
 import { withoutOperation } from "./text.js"
 
@@ -59,7 +59,7 @@ export const errorShapeOf = (replies: ReadonlyArray<Reply>): ErrorShape | null =
 }
 
 export interface Fit {
-  readonly preset: PresetName
+  readonly dialect: DialectName
   /** What the server does otherwise. */
   readonly against: ReadonlyArray<string>
   /** What else points to it, beside the operations. */
@@ -85,7 +85,7 @@ const hintsOf = ({
   errors,
   headerNames,
   list
-}: Evidence): { readonly [name in PresetName]: ReadonlyArray<string> } => {
+}: Evidence): { readonly [name in DialectName]: ReadonlyArray<string> } => {
   const { hostname, pathname } = new URL(baseUrl)
   const named = (part: RegExp) => headerNames.filter((name) => part.test(name)).map((name) => `the header ${name}`)
   return {
@@ -101,25 +101,28 @@ const hintsOf = ({
       ...(errors === "new-api" ? ["errors as { code, message, data }"] : []),
       ...named(/^x-(oneapi|new-api)-/)
     ],
+    xai: [],
+    aiproxy: [],
+    openrouter: [],
+    llmgateway: [],
     dynamo: []
   }
 }
 
-/** Best first: the fewest things against it, then the most hints, then the order of the presets. */
+/** Best first: the fewest things against it, then the most hints, then the order of the dialects. */
 export const fitsOf = (evidence: Evidence): ReadonlyArray<Fit> => {
   const hints = hintsOf(evidence)
   const { encodings, findings } = evidence
-  const fits = (Object.keys(presets) as ReadonlyArray<PresetName>).map((preset): Fit => {
-    const { encoding, operations } = presets[preset]
-    const serves: ReadonlySet<Operation> = new Set(operations)
+  const fits = (Object.keys(dialects) as ReadonlyArray<DialectName>).map((dialect): Fit => {
+    const { encoding, paths } = dialects[dialect]
     const against = findings.flatMap(({ operation, served }) => {
-      if (served === "unknown" || serves.has(operation) === (served === "yes")) return []
+      if (served === "unknown" || (paths[operation] !== null) === (served === "yes")) return []
       return [served === "yes" ? `${operation} is served` : `${operation} is not served`]
     })
     const unread = encodings[encoding] === "no" ? [`${encoding === "json" ? "JSON" : "a form"} is not read`] : []
     // A server that reads JSON loses nothing by JSON; forms are for those that read nothing else.
     const needless = encoding === "form" && encodings.json === "yes" ? ["JSON is read"] : []
-    return { preset, against: [...against, ...unread, ...needless], hints: hints[preset] }
+    return { dialect, against: [...against, ...unread, ...needless], hints: hints[dialect] }
   })
   return [...fits].sort((a, b) => a.against.length - b.against.length || b.hints.length - a.hints.length)
 }

@@ -1,4 +1,4 @@
-/** `doctor`: what the server at the base URL serves, and which preset fits. It makes no job. */
+/** `doctor`: what the server at the base URL serves, and which dialect fits. It makes no job. */
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
@@ -32,9 +32,9 @@ const recordOf = (diagnosis: Diagnosis) => ({
   })),
   errors: diagnosis.errors,
   encodings: diagnosis.encodings,
-  preset: {
+  dialect: {
     configured: diagnosis.configured,
-    best: diagnosis.fits[0]?.preset ?? null,
+    best: diagnosis.fits[0]?.dialect ?? null,
     against: diagnosis.fits[0]?.against ?? [],
     hints: diagnosis.fits[0]?.hints ?? []
   }
@@ -58,16 +58,16 @@ const summary = ({ baseUrl, configured, findings, fits, latency }: Diagnosis, co
   const best = fits[0]
   const served = (value: string) =>
     listed(findings.flatMap((finding) => (finding.served === value ? [finding.operation] : [])))
-  const preset =
+  const dialect =
     best === undefined
       ? "unknown: no response shows what is served"
-      : best.preset === configured
-        ? `${style.green(best.preset)}, which is set`
-        : `${style.yellow(best.preset)}, but ${configured} is set: use --preset ${best.preset} or VIDEOS_PRESET=${best.preset}`
+      : best.dialect === configured
+        ? `${style.green(best.dialect)}, which is set`
+        : `${style.yellow(best.dialect)}, but ${configured} is set: use --dialect ${best.dialect} or VIDEOS_DIALECT=${best.dialect}`
   return fields(
     [
       ["server", `${baseUrl}, answers in ${latency} ms`],
-      ["preset", preset],
+      ["dialect", dialect],
       ["serves", served("yes")],
       ["not served", served("no")],
       ["unknown", served("unknown")]
@@ -141,12 +141,12 @@ const diagnose = Effect.gen(function* () {
       Object.entries(config.query).map(([name, value]) => [name, Redacted.isRedacted(value) ? "<redacted>" : value])
     ),
     hasKey: Option.isSome(config.apiKey),
-    configured: config.preset.name,
+    configured: config.dialect.name,
     latency: latencies[latencies.length >> 1] ?? null,
     findings,
     errors,
     encodings,
-    // Without a finding, every preset fits.
+    // Without a finding, every dialect fits.
     fits: findings.every(({ served }) => served === "unknown")
       ? []
       : fitsOf({

@@ -6,7 +6,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Json, PresetName, presets, VideoSeconds } from "effect-videos"
+import type { DialectName, dialects, Json, VideoSeconds } from "effect-videos"
 import { UsageError } from "./errors.js"
 
 // -----------------------------------------------------------------------------
@@ -41,14 +41,28 @@ export const duration = (name: string): Options.Options<Duration.Duration> =>
 /** What each option with a fixed set of values takes. `@effect/cli` refuses others without the option's name (see `report.ts`). */
 export const choices = {
   progress: ["bar", "plain", "json"],
-  preset: ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api", "dynamo"],
+  dialect: [
+    "openai",
+    "azure",
+    "litellm",
+    "xai",
+    "aiproxy",
+    "openrouter",
+    "llmgateway",
+    "vllm-omni",
+    "sglang",
+    "new-api",
+    "dynamo"
+  ],
   seconds: ["4", "8", "12", "16", "20"],
   order: ["asc", "desc"],
   variant: ["video", "thumbnail", "spritesheet"]
-} as const satisfies { readonly [name: string]: ReadonlyArray<string> } & { readonly preset: ReadonlyArray<PresetName> }
+} as const satisfies { readonly [name: string]: ReadonlyArray<string> } & {
+  readonly dialect: ReadonlyArray<DialectName>
+}
 
-// A preset that is added without being offered here does not compile.
-choices.preset satisfies ReadonlyArray<keyof typeof presets>
+// A dialect that is added without being offered here does not compile.
+choices.dialect satisfies ReadonlyArray<keyof typeof dialects>
 
 export const choice = <Name extends keyof typeof choices>(
   name: Name
@@ -89,14 +103,14 @@ export const apiKeyFd = Options.optional(integer("api-key-fd", 0, 1023))
 export const connection = {
   baseUrl: Options.optional(Options.text("base-url")),
   query: pairs("query"),
-  preset: Options.optional(choice("preset")),
+  dialect: Options.optional(choice("dialect")),
   apiKeyFd
 }
 
 export interface Connection {
   readonly baseUrl: Option.Option<string>
   readonly query: { readonly [name: string]: string }
-  readonly preset: Option.Option<PresetName>
+  readonly dialect: Option.Option<DialectName>
   readonly apiKeyFd: Option.Option<number>
 }
 

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
-import { type Operation, presets, VideosConfig, type VideosConfigService, type VideosHttpError } from "effect-videos"
+import { type Dialect, dialects, VideosConfig, type VideosConfigService, type VideosHttpError } from "effect-videos"
 import { VideosHttp } from "effect-videos/transport"
 import { monotonicMillis } from "./display.js"
 import { withoutOperation } from "./text.js"
@@ -20,7 +20,7 @@ import { withoutOperation } from "./text.js"
 // -----------------------------------------------------------------------------
 
 export interface Probe {
-  readonly operation: Operation
+  readonly operation: keyof Dialect["paths"]
   readonly method: "GET" | "POST" | "DELETE"
   readonly path: string
   /** The invented id in the path. */
@@ -40,7 +40,7 @@ const impossible = {
 
 const notForm = { type: "multipart/form-data; boundary=effect-videos-doctor", text: "not a form" }
 
-const post = (operation: Operation, path: string, id: string | null = null): Probe => ({
+const post = (operation: Probe["operation"], path: string, id: string | null = null): Probe => ({
   operation,
   method: "POST",
   path,
@@ -49,7 +49,7 @@ const post = (operation: Operation, path: string, id: string | null = null): Pro
   with: id === null ? "a body that is not JSON" : "an unknown id and a body that is not JSON"
 })
 
-const read = (operation: Operation, path: string, id: string | null): Probe => ({
+const read = (operation: Probe["operation"], path: string, id: string | null): Probe => ({
   operation,
   method: "GET",
   path,
@@ -96,7 +96,7 @@ const longest = Duration.seconds(10)
 
 const withoutBody: ReadonlySet<number> = new Set([204, 205, 304])
 
-/** Sends requests by the library's own client, whatever the preset leaves out, and keeps what came back. */
+/** Sends requests by the library's own client, whatever the dialect leaves out, and keeps what came back. */
 export const makeAsk = (config: VideosConfigService) =>
   Effect.gen(function* () {
     let response: Reply["response"] = null
@@ -112,9 +112,9 @@ export const makeAsk = (config: VideosConfigService) =>
         )
       })
     )
-    const everything = { ...config.preset, operations: presets.openai.operations }
+    const everything = { ...config.dialect, paths: dialects.openai.paths }
     const layer = VideosHttp.layer.pipe(
-      Layer.provide(Layer.succeed(VideosConfig, { ...config, preset: everything })),
+      Layer.provide(Layer.succeed(VideosConfig, { ...config, dialect: everything })),
       Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
     )
     const http = yield* Effect.provide(VideosHttp, layer)
@@ -165,7 +165,7 @@ export const shapeOf = (body: string): ErrorShape => {
 // -----------------------------------------------------------------------------
 
 export interface Finding {
-  readonly operation: Operation
+  readonly operation: keyof Dialect["paths"]
   /** Method and path. */
   readonly route: string
   readonly served: "yes" | "no" | "unknown"

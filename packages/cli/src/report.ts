@@ -174,7 +174,7 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
         : [`no API key is set, and the server wants one (${said})`, "Set OPENAI_API_KEY, or use `--api-key-fd`."]
     case "BadRequestError":
       return isUnread(detail, status)
-        ? [`the server did not read the body (${said})`, `\`${program} doctor\` names the preset that fits.`]
+        ? [`the server did not read the body (${said})`, `\`${program} doctor\` names the dialect that fits.`]
         : [message]
     case "VideoNotFoundError":
     case "RedirectError":

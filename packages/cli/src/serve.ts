@@ -14,6 +14,8 @@ import { makeWriter } from "./writer.js"
 
 const defaultPort = 8787
 
+const served = ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api"] as const
+
 const requiredKey = Effect.flatMap(Config.withDefault(Config.string("OPENAI_API_KEY"), ""), (key) =>
   key.trim() === ""
     ? Effect.fail(ConfigError.MissingData(["OPENAI_API_KEY"], "`OPENAI_API_KEY` must be set"))
@@ -25,10 +27,10 @@ export const serve = Command.make(
   {
     port: Options.withDefault(options.integer("port", 0, 65535), defaultPort),
     host: Options.withDefault(Options.text("host"), "127.0.0.1"),
-    preset: options.choice("preset").pipe(
+    dialect: options.choice("dialect").pipe(
       Options.filterMap(
-        (name) => (name === "dynamo" ? Option.none() : Option.some(name)),
-        "`--preset dynamo` is for a server that keeps no videos; this one does"
+        (name) => Option.fromNullable(served.find((other) => other === name)),
+        `\`--dialect\` must be one of ${served.join(", ")} here`
       ),
       Options.withDefault("openai" as const)
     ),
@@ -40,7 +42,7 @@ export const serve = Command.make(
   },
   (given) =>
     Effect.gen(function* () {
-      const { apiKeyFd, preset } = given
+      const { apiKeyFd, dialect } = given
       const key = Option.isSome(apiKeyFd)
         ? yield* readApiKey(apiKeyFd.value)
         : given.requireKey
@@ -54,10 +56,10 @@ export const serve = Command.make(
         const writer = yield* makeWriter(given)
         const { baseUrl } = yield* VideosServer
         const { dim } = styles(screen).err
-        yield* writer.write({ base_url: baseUrl, preset, key_required: key !== null }, () =>
+        yield* writer.write({ base_url: baseUrl, dialect, key_required: key !== null }, () =>
           screen.terminal.out && screen.terminal.err ? "" : `${baseUrl}\n`
         )
-        const extendsByJoin = preset !== "openai" && preset !== "azure" && preset !== "litellm"
+        const extendsByJoin = dialect !== "openai" && dialect !== "azure" && dialect !== "litellm"
         const lines = [
           `Serving the Videos protocol at ${baseUrl}. Ctrl-C stops it.`,
           `Watch it, and make it fail: ${new URL(baseUrl).origin}/`,
@@ -65,7 +67,7 @@ export const serve = Command.make(
           "",
           "In another terminal:",
           "",
-          `  export OPENAI_BASE_URL=${baseUrl}${preset === "openai" ? "" : ` VIDEOS_PRESET=${preset}`}`,
+          `  export OPENAI_BASE_URL=${baseUrl}${dialect === "openai" ? "" : ` VIDEOS_DIALECT=${dialect}`}`,
           `  ${program} create "a lighthouse" -o clip.mp4`,
           `  ${program} extend clip.mp4 "it rains" --seconds 8${extendsByJoin ? " --join" : ""} -o long.mp4`,
           ""
@@ -76,7 +78,7 @@ export const serve = Command.make(
       const layer = VideosServer.layer({
         port: given.port,
         host: given.host,
-        preset,
+        dialect,
         queueTime: Option.getOrUndefined(given.queueTime),
         runTime: Option.getOrUndefined(given.runTime),
         apiKeys: key === null ? undefined : [key],

@@ -20,7 +20,7 @@ const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]>
   [["create", "--prompt", "x", "-o", "-"], "`--output` must be a path"],
   [["create", "--prompt", "x", "--base-url", "ftp://host/v1"], "`--base-url` must be an http(s) URL"],
   [["create", "--prompt", "x", "--base-url", "http://me:pw@host/v1"], "`--base-url` must be an http(s) URL"],
-  [["create", "--prompt", "x", "--preset", "other"], "`--preset` must be one of openai, azure"],
+  [["create", "--prompt", "x", "--dialect", "other"], "`--dialect` must be one of openai, azure"],
   [["create", "--prompt", "x", "--api-key-fd", "x"], "`--api-key-fd` must be a whole number"],
   [["create", "--prompt", "x", "--api-key-fd", "1"], "`--api-key-fd` must be a descriptor to read from"],
   [["create", "--promt", "x"], "Did you mean `--prompt`?"],

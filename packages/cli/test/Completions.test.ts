@@ -26,7 +26,7 @@ describe.skipIf(!hasBash)("completions", () => {
       assert.deepStrictEqual(offers("ex"), ["extend"])
       assert.include(offers("extend", ""), "--prompt")
       assert.notInclude(offers("extend", ""), "serve")
-      assert.deepStrictEqual(offers("extend", "video_1", "--pr"), ["--prompt", "--progress", "--preset"])
+      assert.deepStrictEqual(offers("extend", "video_1", "--pr"), ["--prompt", "--progress"])
       assert.deepStrictEqual(offers("extend", "video_1", "--seconds", "1"), ["12", "16"])
       assert.deepStrictEqual(offers("list", "--json", "--lim"), ["--limit"])
       assert.deepStrictEqual(offers("character", "cr"), ["create"])

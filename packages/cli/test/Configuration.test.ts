@@ -48,7 +48,7 @@ describe("the environment", () => {
         OPENAI_BASE_URL: "http://videos.invalid/v1",
         OPENAI_API_KEY: "",
         OPENAI_ORG_ID: " ",
-        VIDEOS_PRESET: "",
+        VIDEOS_DIALECT: "",
         VIDEOS_QUERY: "",
         HTTPS_PROXY: "",
         VIDEOS_CONCURRENCY: " "
@@ -130,7 +130,7 @@ describe("the query", () => {
       const given = {
         baseUrl: Option.some(url),
         query: { x: "y" },
-        preset: Option.none(),
+        dialect: Option.none(),
         apiKeyFd: Option.none()
       }
       assert.deepStrictEqual(yield* Effect.provide(connectionArguments(given), configLayer(given)), [

@@ -2,12 +2,12 @@ import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { RequestError } from "@effect/platform/HttpClientError"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import { type PresetName, presets } from "effect-videos"
+import { dialects } from "effect-videos"
 import { cli, jobs, serverLayer } from "./support.js"
 
 interface Told {
   readonly operations: ReadonlyArray<{ readonly operation: string; readonly served: string; readonly because: string }>
-  readonly preset: { readonly configured: string; readonly best: string; readonly against: ReadonlyArray<string> }
+  readonly dialect: { readonly configured: string; readonly best: string; readonly against: ReadonlyArray<string> }
   readonly encodings: { readonly json: string; readonly form: string }
   readonly errors: string
 }
@@ -15,25 +15,27 @@ interface Told {
 const toldBy = (records: ReadonlyArray<unknown>) => records[0] as Told
 
 describe("doctor", () => {
-  for (const preset of Object.values(presets).map(({ name }) => name as PresetName)) {
-    // It keeps no jobs: the embedded server does not answer like it.
-    if (preset === "dynamo") continue
-    it.effect(`finds out that a server is one of ${preset}, and makes no job`, () =>
+  for (const dialect of ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api"] as const) {
+    it.effect(`finds out that a server is one of ${dialect}, and makes no job`, () =>
       Effect.gen(function* () {
         const { code, records } = yield* cli(["doctor"])
         const told = toldBy(records)
         assert.strictEqual(code, 0)
-        assert.strictEqual(told.preset.best, preset)
-        assert.strictEqual(told.preset.configured, "openai")
-        assert.deepStrictEqual(told.preset.against, [])
-        assert.strictEqual(told.encodings.json, preset === "vllm-omni" ? "no" : "yes")
+        assert.strictEqual(told.dialect.best, dialect)
+        assert.strictEqual(told.dialect.configured, "openai")
+        assert.deepStrictEqual(told.dialect.against, [])
+        assert.strictEqual(told.encodings.json, dialect === "vllm-omni" ? "no" : "yes")
         assert.strictEqual(told.encodings.form, "yes")
         const served = told.operations.filter((finding) => finding.served === "yes").map(({ operation }) => operation)
-        for (const operation of served) assert.include(presets[preset].operations, operation)
+        for (const operation of served)
+          assert.include(
+            Object.entries(dialects[dialect].paths).flatMap(([name, path]) => (path === null ? [] : [name])),
+            operation
+          )
         // Each says what it is inferred from.
         for (const { because } of told.operations) assert.notStrictEqual(because, "")
         assert.deepStrictEqual(yield* jobs, [])
-      }).pipe(Effect.provide(serverLayer({ preset })))
+      }).pipe(Effect.provide(serverLayer({ dialect })))
     )
   }
 
@@ -71,8 +73,8 @@ describe("doctor", () => {
       assert.strictEqual(code, 3)
       assert.include(out, "the key was refused before the request was read")
       assert.notInclude(out + err, "sk-wrong-and-secret")
-      // Every preset would fit as well: none is named.
-      assert.match(out, /^preset +unknown: no response shows what is served$/m)
+      // Every dialect would fit as well: none is named.
+      assert.match(out, /^dialect +unknown: no response shows what is served$/m)
       assert.match(
         out,
         /^bodies +JSON: unknown, forms: unknown \(not asked, because it is not known whether createVideo is served\)$/m

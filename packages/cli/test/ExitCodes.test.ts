@@ -32,7 +32,7 @@ const failures: ReadonlyArray<
   ["a key that is wanted", ["list"], 3, "API key", { apiKeys: [Redacted.make("sk-right")] }],
   [
     "an operation that is not served",
-    ["extend", "video_1", "-p", "x", "--seconds", "4", "--preset", "sglang"],
+    ["extend", "video_1", "-p", "x", "--seconds", "4", "--dialect", "sglang"],
     12,
     "doctor"
   ],
@@ -113,12 +113,12 @@ describe("the exit code tells what went wrong", () => {
   it.effect("8: the time-out, with the command that resumes and the job as it was", () =>
     Effect.gen(function* () {
       const { code, err, records } = yield* cliOverTime([
-        ...["create", "-p", "x", "--watch", "--timeout", "10s", "--preset", "openai"]
+        ...["create", "-p", "x", "--watch", "--timeout", "10s", "--dialect", "openai"]
       ])
       assert.strictEqual(code, 8)
       const [job] = yield* jobs
       assert.strictEqual(records[0]?.id, job?.id)
-      assert.include(err, `effect-videos watch ${job?.id} --preset openai`)
+      assert.include(err, `effect-videos watch ${job?.id} --dialect openai`)
     }).pipe(Effect.provide(serverLayer({ runTime: "1 hour" })))
   )
 

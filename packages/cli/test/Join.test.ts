@@ -16,7 +16,7 @@ const created = Effect.map(cli(["create", "-p", "x", "--seconds", "4", "--size",
 
 const more = ["-p", "y", "--seconds", "4"]
 
-const another = serverLayer({ ...instant, preset: "vllm-omni" }, { VIDEOS_PRESET: "vllm-omni" })
+const another = serverLayer({ ...instant, dialect: "vllm-omni" }, { VIDEOS_DIALECT: "vllm-omni" })
 
 describe.skipIf(!hasFfmpeg)("where the server extends nothing", () => {
   it.scoped("`extend --join` makes a segment, and joins it", () =>

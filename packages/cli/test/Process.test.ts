@@ -60,9 +60,9 @@ describe("the process", () => {
   )
 
   it.scopedLive.skipIf(!hasFfmpeg)("says at Ctrl-C how a segment that was paid for is joined; which does", () =>
-    withServer({ preset: "vllm-omni", queueTime: 0, runTime: "2 seconds" }, ({ OPENAI_BASE_URL }) =>
+    withServer({ dialect: "vllm-omni", queueTime: 0, runTime: "2 seconds" }, ({ OPENAI_BASE_URL }) =>
       Effect.gen(function* () {
-        const env = { OPENAI_BASE_URL, VIDEOS_PRESET: "vllm-omni" }
+        const env = { OPENAI_BASE_URL, VIDEOS_DIALECT: "vllm-omni" }
         const first = ["create", "-p", "x", "--size", "64x64", "--seconds", "4", "-o", "source.mp4"]
         assert.strictEqual((yield* finished(yield* command(first, env))).code, 0)
         const args = ["extend", "source.mp4", "-p", "y", "--seconds", "4", "--join", "-o", "joined.mp4"]

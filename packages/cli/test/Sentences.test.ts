@@ -24,7 +24,7 @@ const cases: ReadonlyArray<
     () => Response.json(openaiError("Missing required parameter: 'prompt'."), { status: 400 }),
     {},
     6,
-    ["error: the server did not read the body (HTTP 400", "`effect-videos doctor` names the preset that fits."]
+    ["error: the server did not read the body (HTTP 400", "`effect-videos doctor` names the dialect that fits."]
   ],
   [
     "is named without its version",

@@ -8,7 +8,7 @@ import { Fault, VideosServer } from "@effect-videos/server"
 import { createClient } from "@libsql/client"
 import { Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import { VideoEvent } from "effect-videos"
-import { presets } from "effect-videos/Presets"
+import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-"))
@@ -39,7 +39,7 @@ const server = VideosServer.layerTest(
     runTime: "100 millis",
     outcome: ({ prompt }) => (prompt.startsWith("forbidden") ? { code: "moderation_blocked", message: "no" } : null)
   },
-  { listLag: "20 millis", requestTimeout: "5 seconds", preset: { ...presets.openai, listTrusted: false } }
+  { listLag: "20 millis", requestTimeout: "5 seconds", dialect: { ...dialects.openai, listTrusted: false } }
 )
 
 const quiet = Logger.remove(Logger.defaultLogger)

@@ -20,13 +20,12 @@ import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { VideosConfigOptions } from "effect-videos/Http"
-import type { PresetName } from "effect-videos/Presets"
 import { VideoResource } from "effect-videos/Schema"
 import { Videos } from "effect-videos/Videos"
 import { makeCharacters } from "./characters.js"
 import { makeClipFiles } from "./clipFiles.js"
 import { withCors } from "./cors.js"
-import { dialectOf } from "./dialects.js"
+import { dialectOf, type ServedDialect } from "./dialects.js"
 import { makeChanges, notifyingFaults, notifyingFiles, notifyingJobs } from "./events.js"
 import { faultControl, isControl } from "./faults/control.js"
 import { makeFaultyApp } from "./faults/inject.js"
@@ -48,7 +47,7 @@ import { makeJobNotifier, type WebhookOptions } from "./webhooks.js"
  */
 export interface InProcessOptions extends JobOptions {
   /** Server to imitate. Default: `openai`, the protocol itself. */
-  readonly preset?: Exclude<PresetName, "dynamo"> | undefined
+  readonly dialect?: ServedDialect | undefined
   /**
    * Accepted API keys. A request sends one as `Authorization: Bearer` (`azure`: or as `api-key`; `litellm`: or as
    * `x-litellm-api-key`); without one, the server returns 401. An empty list refuses every request. Default: no key is
@@ -113,11 +112,11 @@ export interface VideosServerService {
   /** URL up to and including `/v1` (`azure`: `/openai/v1`). */
   readonly baseUrl: string
   /** Server that it imitates. */
-  readonly preset: Exclude<PresetName, "dynamo">
+  readonly dialect: ServedDialect
   /** Calls the server without a socket: for an `HttpClient` layer, or for a client that accepts a `fetch`. */
   readonly fetch: typeof globalThis.fetch
   /**
-   * All jobs that exist, oldest first, encoded as the protocol does for every preset. A test can count them to prove that a
+   * All jobs that exist, oldest first, encoded as the protocol does for every dialect. A test can count them to prove that a
    * job was paid once.
    */
   readonly jobs: Effect.Effect<ReadonlyArray<VideoResource>>
@@ -139,7 +138,7 @@ export interface VideosServerService {
  *   409.
  * - The server validates an `input_reference` and writes its name into the corner of the clip. An uploaded PNG becomes the
  *   first frame. The server fetches no URL.
- * - `preset` imitates another server that departs from the protocol.
+ * - `dialect` imitates another server that departs from the protocol.
  * - A job costs no fiber. With `webhook`, each job costs one until it ends.
  * - `faults` imitates failures of servers and networks; see the module `Fault`. `jobs` always returns the true state.
  * - `page` adds a live page at `/`.
@@ -198,11 +197,11 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
   )
 
   /**
-   * Provides `Videos` for this server and its preset, over the `HttpClient` of the context. Sends no key; use
+   * Provides `Videos` for this server and its dialect, over the `HttpClient` of the context. Sends no key; use
    * `Videos.layer` to send one.
    */
   static readonly layerVideos: Layer.Layer<Videos, ConfigError.ConfigError, VideosServer | HttpClient.HttpClient> =
-    Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl, preset }) => Videos.layer({ baseUrl, preset })))
+    Layer.unwrapEffect(Effect.map(VideosServer, ({ baseUrl, dialect }) => Videos.layer({ baseUrl, dialect })))
 
   /**
    * Provides the server in-process and `Videos` for it, as a test of a program needs. `Videos` sends the first of `apiKeys`;
@@ -213,8 +212,8 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
     videos?: VideosConfigOptions
   ): Layer.Layer<Videos | VideosServer, ConfigError.ConfigError> =>
     Layer.unwrapEffect(
-      Effect.map(VideosServer, ({ baseUrl, preset }) =>
-        Videos.layer({ baseUrl, preset, apiKey: options?.apiKeys?.[0], ...videos })
+      Effect.map(VideosServer, ({ baseUrl, dialect }) =>
+        Videos.layer({ baseUrl, dialect, apiKey: options?.apiKeys?.[0], ...videos })
       )
     ).pipe(Layer.provide(VideosServer.layerHttpClient), Layer.provideMerge(VideosServer.layerInProcess(options)))
 }
@@ -235,7 +234,7 @@ const platformServices = Layer.merge(NodeFileSystem.layer, NodePath.layer)
 
 const makeServer = (options: InProcessOptions, origin: string) =>
   Effect.gen(function* () {
-    const dialect = dialectOf(options.preset)
+    const dialect = dialectOf(options.dialect)
     const baseUrl = `${origin}${dialect.bases[0]}`
     const onCreated = yield* makeJobNotifier(options.webhook)
     const { cancels, newIds } = dialect
@@ -259,7 +258,7 @@ const makeServer = (options: InProcessOptions, origin: string) =>
       )
     )
     const server = {
-      preset: options.preset ?? "openai",
+      dialect: options.dialect ?? "openai",
       basePath: dialect.bases[0],
       operations: [...dialect.serves],
       forms: dialect.bodies("create") === "form",
@@ -273,7 +272,7 @@ const makeServer = (options: InProcessOptions, origin: string) =>
     const decode = Schema.decodeUnknown(VideoResource)
     const service: VideosServerService = {
       baseUrl,
-      preset: server.preset,
+      dialect: server.dialect,
       fetch: (input, init) =>
         new Promise((resolve, reject) => {
           const request = new Request(input, init)

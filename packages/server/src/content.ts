@@ -5,14 +5,14 @@ import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type ClipFiles, type Variant, variants } from "./clipFiles.js"
-import type { Dialect } from "./dialects.js"
+import type { Imitation } from "./dialects.js"
 import { serveFile } from "./files.js"
 import { isExpired, type Job, stateOf } from "./Jobs.js"
 import { type Refusal, refuse } from "./protocol.js"
 
 const isVariant = (name: string): name is Variant => name !== "poster" && Object.hasOwn(variants, name)
 
-const readVariant = (rule: Dialect["variant"], given: string | null): Effect.Effect<Variant, Refusal> => {
+const readVariant = (rule: Imitation["variant"], given: string | null): Effect.Effect<Variant, Refusal> => {
   if (given === null || rule === "ignored") return Effect.succeed("video")
   if (rule === "number") {
     return given === "0"
@@ -52,7 +52,7 @@ const checkAvailable = (job: Job, clipFiles: ClipFiles): Effect.Effect<void, Ref
 export const serveContent = (
   job: Job,
   query: URLSearchParams,
-  dialect: Dialect,
+  dialect: Imitation,
   clipFiles: ClipFiles
 ): Effect.Effect<
   HttpServerResponse.HttpServerResponse,
@@ -65,7 +65,7 @@ export const serveContent = (
   })
 
 /** @internal */
-export const serveVariant = (job: Job, variant: Variant, dialect: Dialect, clipFiles: ClipFiles) =>
+export const serveVariant = (job: Job, variant: Variant, dialect: Imitation, clipFiles: ClipFiles) =>
   Effect.gen(function* () {
     yield* checkAvailable(job, clipFiles)
     const path = yield* clipFiles.file(job.recipe, variant)

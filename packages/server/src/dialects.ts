@@ -4,7 +4,7 @@
  * protocol.
  */
 import { randomUUID } from "node:crypto"
-import type { PresetName } from "effect-videos/Presets"
+import type { DialectName } from "effect-videos/Dialects"
 import type { BodyRule } from "./body.js"
 import type { Job, JobIds, JobState } from "./Jobs.js"
 import { type ListRule, type Page, protocolList } from "./list.js"
@@ -31,8 +31,8 @@ import {
   withStarletteErrors
 } from "./shapes.js"
 
-/** Presets that the embedded server can imitate: all servers with jobs. */
-export type ServedPreset = Exclude<PresetName, "dynamo">
+/** Dialects that the embedded server can imitate: all servers with jobs. */
+export type ServedDialect = Extract<DialectName, "openai" | "azure" | "litellm" | "vllm-omni" | "sglang" | "new-api">
 
 /** How a dialect changes the status, message and code of an error of the protocol. */
 export interface ErrorOverride {
@@ -44,7 +44,7 @@ export interface ErrorOverride {
 }
 
 /** @internal */
-export interface Dialect {
+export interface Imitation {
   /** Base paths; the first is part of the server's `baseUrl`. */
   readonly bases: readonly [string, ...ReadonlyArray<string>]
   readonly serves: ReadonlySet<Operation>
@@ -79,7 +79,7 @@ export interface Dialect {
 
 const sameId = (id: string): JobIds => ({ id, retrieveId: id })
 
-const openai: Dialect = {
+const openai: Imitation = {
   bases: ["/v1"],
   serves: new Set(operations),
   otherMethod: 404,
@@ -132,7 +132,7 @@ const notCompleted = ({ phase }: Refusal): string => {
  * - `new-api`: create, retrieve, content and remix. The first status is `unknown`; empty fields are absent; a running job
  *   has `completed_at`. Errors are `{ code, message, data }`; an unknown job is 400.
  */
-const dialects: { readonly [preset in ServedPreset]: Dialect } = {
+const dialects: { readonly [dialect in ServedDialect]: Imitation } = {
   openai,
   azure: { ...openai, bases: ["/openai/v1"], keyHeaders: ["api-key"] },
   litellm: {
@@ -213,7 +213,7 @@ const dialects: { readonly [preset in ServedPreset]: Dialect } = {
 }
 
 /** Gives an error the status, message and code of the dialect. */
-export const translateError = (dialect: Dialect, refusal: Refusal, { form, operation }: Refused): Refusal => {
+export const translateError = (dialect: Imitation, refusal: Refusal, { form, operation }: Refused): Refusal => {
   const { code, headers, message, param, phase, status } = refusal
   const override = dialect.errorOverrides[code ?? ""]
   if (override !== undefined && override.except !== operation) {
@@ -226,4 +226,4 @@ export const translateError = (dialect: Dialect, refusal: Refusal, { form, opera
 }
 
 /** @internal */
-export const dialectOf = (preset: ServedPreset = "openai"): Dialect => dialects[preset]
+export const dialectOf = (dialect: ServedDialect = "openai"): Imitation => dialects[dialect]

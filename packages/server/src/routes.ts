@@ -14,7 +14,7 @@ import { isForm, readBody } from "./body.js"
 import type { Characters } from "./characters.js"
 import type { ClipFiles } from "./clipFiles.js"
 import { serveContent } from "./content.js"
-import { type Dialect, translateError } from "./dialects.js"
+import { type Imitation, translateError } from "./dialects.js"
 import type { SubmitOnce } from "./idempotency.js"
 import { type Job, type Jobs, stateOf } from "./Jobs.js"
 import { keyCheck } from "./keys.js"
@@ -38,7 +38,7 @@ import type { Refused, RequestKind } from "./shapes.js"
 
 /** Dependencies of the application. */
 export interface AppParts {
-  readonly dialect: Dialect
+  readonly dialect: Imitation
   readonly jobs: Jobs
   readonly characters: Characters
   readonly clipFiles: ClipFiles
@@ -101,7 +101,7 @@ const queryOf = (url: string): URLSearchParams => {
   return new URLSearchParams(at === -1 ? "" : url.slice(at + 1))
 }
 
-const refusalResponse = (dialect: Dialect, original: Refusal, refused: Refused) => {
+const refusalResponse = (dialect: Imitation, original: Refusal, refused: Refused) => {
   const refusal = translateError(dialect, original, refused)
   const body = dialect.errorBody(refusal, refused)
   if (dialect.disguisesErrors && refused.operation === "content" && refusal.status !== 401) {

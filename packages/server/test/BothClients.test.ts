@@ -1,19 +1,18 @@
 import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { VideosServer } from "@effect-videos/server"
+import { VideosServer, type VideosServerService } from "@effect-videos/server"
 import { Chunk, Effect, Layer, Schema, Stream } from "effect"
 import {
   awaitVideo,
   createCharacter,
   createVideo,
   deleteVideo,
+  dialects,
   downloadVideo,
   editVideo,
   extendVideo,
   listVideos,
-  type PresetName,
   phaseOf,
-  presets,
   remixVideo,
   retrieveCharacter,
   retrieveVideo,
@@ -118,37 +117,44 @@ describe("this library and the official client, with one server", () => {
 })
 
 /** Dynamo has no jobs, so the embedded server does not imitate it. */
-const served = (Object.keys(presets) as ReadonlyArray<PresetName>).filter((preset) => preset !== "dynamo")
+const served: ReadonlyArray<VideosServerService["dialect"]> = [
+  "openai",
+  "azure",
+  "litellm",
+  "vllm-omni",
+  "sglang",
+  "new-api"
+]
 
-describe("this library, with the matching preset, against each dialect", () => {
-  it.live.each(served)("%s: creates, watches and downloads; an unsupported operation fails", (preset) =>
+describe("this library, with the matching dialect, against each dialect", () => {
+  it.live.each(served)("%s: creates, watches and downloads; an unsupported operation fails", (dialect) =>
     Effect.gen(function* () {
-      const { operations } = presets[preset]
+      const { paths } = dialects[dialect]
       const created = yield* createVideo({ ...clip, model: "m" })
       const done = yield* awaitVideo(created)
       assert.strictEqual(done.id, created.id)
       assert.strictEqual(phaseOf(done), "succeeded")
       const bytes = yield* bytesOf(downloadVideo(done))
       assert.strictEqual(bytes.subarray(4, 8).toString(), "ftyp")
-      if (operations.includes("listVideos")) {
+      if (paths.listVideos !== null) {
         assert.strictEqual((yield* collect(listVideos())).length, 1)
       }
       const extended = yield* Effect.either(extendVideo({ video: done, prompt: "on", seconds: 4 }))
-      assert.strictEqual(extended._tag, operations.includes("extendVideo") ? "Right" : "Left")
-      // Without the preset, the response of the server has the same meaning.
+      assert.strictEqual(extended._tag, paths.extendVideo !== null ? "Right" : "Left")
+      // Without the dialect, the response of the server has the same meaning.
       const bare = Videos.layer({ baseUrl: (yield* VideosServer).baseUrl }).pipe(Layer.provide(FetchHttpClient.layer))
       const asked = yield* Effect.either(
         Effect.provide(extendVideo({ video: created, prompt: "on", seconds: 4 }), bare)
       )
       if (asked._tag === "Left") assert.strictEqual(asked.left._tag, "OperationUnsupportedError")
-      else assert.isTrue(operations.includes("extendVideo"))
+      else assert.isTrue(paths.extendVideo !== null)
       const missing = yield* Effect.flip(retrieveVideo("video_0"))
       assert.strictEqual(missing._tag, "VideoNotFoundError")
-      if (operations.includes("deleteVideo")) assert.isTrue((yield* deleteVideo(done)).deleted)
-    }).pipe(Effect.provide(onSocket({ ...instant, preset })))
+      if (paths.deleteVideo !== null) assert.isTrue((yield* deleteVideo(done)).deleted)
+    }).pipe(Effect.provide(onSocket({ ...instant, dialect })))
   )
 
-  it.live.each(served)("%s: decodes a failed job as ended", (preset) =>
+  it.live.each(served)("%s: decodes a failed job as ended", (dialect) =>
     Effect.gen(function* () {
       const created = yield* createVideo({ ...clip, model: "m" })
       const error = yield* Effect.flip(awaitVideo(created))
@@ -156,7 +162,7 @@ describe("this library, with the matching preset, against each dialect", () => {
       const download = yield* Effect.flip(bytesOf(downloadVideo(created)))
       assert.strictEqual(download._tag, "VideoFailedError")
     }).pipe(
-      Effect.provide(onSocket({ ...instant, preset, outcome: () => ({ code: "500", message: "out of memory" }) }))
+      Effect.provide(onSocket({ ...instant, dialect, outcome: () => ({ code: "500", message: "out of memory" }) }))
     )
   )
 })

@@ -80,6 +80,6 @@ describe("an OPTIONS request without preflight headers", () => {
     Effect.gen(function* () {
       const { headers, status } = yield* send("/videos", { method: "OPTIONS" })
       assert.deepStrictEqual([status, headers.get("allow")], [405, "POST, GET"])
-    }).pipe(Effect.provide(VideosServer.layerInProcess({ preset: "sglang" })))
+    }).pipe(Effect.provide(VideosServer.layerInProcess({ dialect: "sglang" })))
   )
 })

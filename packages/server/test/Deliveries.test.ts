@@ -98,7 +98,7 @@ describe("an event", () => {
       assert.strictEqual((yield* remove(`/videos/${json.id}`)).status, 200)
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(messages.length, 0)
-    }).pipe(Effect.provide(server(options, { preset: "vllm-omni" })))
+    }).pipe(Effect.provide(server(options, { dialect: "vllm-omni" })))
   })
 })
 

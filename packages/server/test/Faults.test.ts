@@ -210,13 +210,13 @@ describe("a status", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("has the error body of the preset", () =>
+  it.effect("has the error body of the dialect", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* send("/videos")).json, { detail: "busy" })
     }).pipe(
       Effect.provide(
         VideosServer.layerInProcess({
-          preset: "sglang",
+          dialect: "sglang",
           faults: [{ fault: Fault.status({ status: 503, message: "busy" }) }]
         })
       )

@@ -31,12 +31,12 @@ describe("API keys", () => {
     }).pipe(Effect.provide(VideosServer.layerInProcess({ apiKeys })))
   )
 
-  it.effect("can be in the other header of the preset", () =>
+  it.effect("can be in the other header of the dialect", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* withHeaders({ "api-key": "sk-second" })).status, 200)
       assert.strictEqual((yield* withHeaders({ authorization: "Bearer sk-second" })).status, 200)
       assert.strictEqual((yield* withHeaders({ "api-key": "sk-third" })).status, 401)
-    }).pipe(Effect.provide(VideosServer.layerInProcess({ apiKeys, preset: "azure" })))
+    }).pipe(Effect.provide(VideosServer.layerInProcess({ apiKeys, dialect: "azure" })))
   )
 
   it.effect("guard every path, and an empty list refuses every request", () =>

@@ -127,6 +127,6 @@ describe("the official client", () => {
         const clip = await client.videos.create(small)
         assert.strictEqual((await client.videos.retrieve(clip.id)).status, "completed")
       })
-    }).pipe(Effect.provide(VideosServer.layer({ ...instant, apiKeys, preset: "azure" })))
+    }).pipe(Effect.provide(VideosServer.layer({ ...instant, apiKeys, dialect: "azure" })))
   )
 })

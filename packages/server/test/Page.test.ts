@@ -158,7 +158,7 @@ describe("the page", { timeout: 60_000 }, () => {
     }).pipe(Effect.provide(page()))
   )
 
-  it.effect("serves files for every preset, without faults or log entries", () =>
+  it.effect("serves files for every dialect, without faults or log entries", () =>
     Effect.gen(function* () {
       const id = yield* make()
       assert.match(id, /[+/=]/)
@@ -170,7 +170,7 @@ describe("the page", { timeout: 60_000 }, () => {
       const film = yield* ask(`/_page/videos/${segment(id)}/video`, { headers: { range: "bytes=0-9" } })
       assert.deepStrictEqual([film.status, film.headers.get("content-type"), film.bytes.length], [206, "video/mp4", 10])
       assert.deepStrictEqual(yield* faults.log, before)
-    }).pipe(Effect.provide(page({ ...instant, preset: "litellm" })))
+    }).pipe(Effect.provide(page({ ...instant, dialect: "litellm" })))
   )
 
   it.effect("shows no data without a key if the server has keys", () =>
@@ -209,7 +209,7 @@ describe("the events", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(reader.frames("jobs"), [{ total: 0, changed: [], gone: [] }])
       assert.deepStrictEqual([reader.frames("faults"), reader.frames("requests")], [[[]], [[]]])
       const [server] = reader.frames("server")
-      assert.deepInclude(server, { preset: "openai", basePath: "/v1", forms: false })
+      assert.deepInclude(server, { dialect: "openai", basePath: "/v1", forms: false })
       assert.includeMembers([...(server?.operations ?? [])], ["create", "extend"])
 
       const id = yield* make({ prompt: "first\nsecond", size: "64x48" })

@@ -257,11 +257,11 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     ["vllm-omni", false],
     ["sglang", false],
     ["new-api", false]
-  ] as const)("submits in the dialect %s", ([preset, extends_]) =>
+  ] as const)("submits in the dialect %s", ([dialect, extends_]) =>
     Effect.gen(function* () {
       const { page } = yield* open()
       yield* does(async () => {
-        await page.getByText(`like ${preset}`).waitFor()
+        await page.getByText(`like ${dialect}`).waitFor()
         await page.getByLabel("Prompt", { exact: true }).fill("a lighthouse")
         await page.getByLabel("Size").selectOption("320x180")
         await page.getByRole("button", { name: "Create", exact: true }).click()
@@ -278,7 +278,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
         await cardOf(page, "the light comes on").getByRole("link", { name: "a lighthouse" }).click()
         await page.waitForFunction(() => document.activeElement?.textContent?.includes("Source of"))
       })
-    }).pipe(Effect.provide(served({ ...quick, preset })))
+    }).pipe(Effect.provide(served({ ...quick, dialect })))
   )
 
   it.scopedLive("enables a fault for one request, and shows its effect", () =>

@@ -2,13 +2,10 @@ import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
+import type { DialectName } from "../dialects/dialects.js"
 import type { VideosHttpError } from "../errors/videosHttpError.js"
+import type { Dialect } from "../protocol/dialect.js"
 import type { BudgetOptions } from "../rate/budgetTypes.js"
-import type { PresetName, ServerPreset } from "./presets.js"
-
-// -----------------------------------------------------------------------------
-// configuration
-// -----------------------------------------------------------------------------
 
 /**
  * Where the server is, who asks, and how patient to be.
@@ -32,8 +29,8 @@ export interface VideosConfigService {
   readonly project: Option.Option<string>
   /** Sent with every request to the server's own origin, and to no other. A `Redacted` value is kept out of all errors. */
   readonly headers: { readonly [name: string]: string | Redacted.Redacted }
-  /** How the server wants to be spoken to. */
-  readonly preset: ServerPreset
+  /** How the server speaks the protocol. */
+  readonly dialect: Dialect
   /** For one try, from the first byte sent to the last byte of a JSON answer, or to a download's first byte. */
   readonly requestTimeout: Duration.Duration
   /** The same for a request that makes a job. Left out: `requestTimeout`. */
@@ -107,7 +104,7 @@ export interface WatchingOptions {
   /**
    * Whether pages of `GET /videos` stand for single looks. `"auto"`: from `threshold` jobs on, until the server's list turns
    * out to leave out jobs, to be in another order, or to say other things than a single look does. Default: `"auto"`, and
-   * `"never"` where the preset says that the list is not to be trusted.
+   * `"never"` where the dialect says that the list is not to be trusted.
    */
   readonly list?: "auto" | "always" | "never" | undefined
   /** From how many watched jobs on pages are read; a positive integer. Default: 20. */
@@ -121,7 +118,7 @@ export interface WatchingOptions {
  * @category models
  */
 export interface VideosConfigOptions {
-  /** Default: `https://api.openai.com/v1`, the protocol's home, whose hosted service ended on 2026-09-24. */
+  /** Default: the dialect's `home`, or else `https://api.openai.com/v1`, whose hosted service ended on 2026-09-24. */
   readonly baseUrl?: string | undefined
   /**
    * Query parameters of every request to the server's own origin, such as Azure's `{ "api-version": "preview" }`. They win over
@@ -134,9 +131,9 @@ export interface VideosConfigOptions {
   readonly organization?: string | undefined
   readonly project?: string | undefined
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
-  /** One of the presets by name, or a value: `{ ...presets.sglang, encoding: "form" }`. Default: `openai`. */
-  readonly preset?: PresetName | ServerPreset | undefined
-  /** Default: 60 seconds, and for submissions the preset's `submitTimeout`, where it has one. */
+  /** A dialect by name, or a value: `{ ...dialects.sglang, encoding: "form" }`. Default: `openai`. */
+  readonly dialect?: DialectName | Dialect | undefined
+  /** Default: 60 seconds, and for submissions the dialect's `submitTimeout`, where it has one. */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /** Default: 60 seconds. */
   readonly idleTimeout?: Duration.DurationInput | undefined

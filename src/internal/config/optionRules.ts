@@ -16,10 +16,10 @@ export const shapeOf = (value: unknown): string => {
   return `a ${typeof value}`
 }
 
-/** Returns what would be accepted, or `null` where the value is. An option that is left out is fine. */
+/** Returns what would be accepted, or `null` if the value is. An option that is left out is fine. */
 export type Rule = (value: unknown) => string | null
 
-const rule =
+export const rule =
   (accepted: string, isFine: (value: unknown) => boolean): Rule =>
   (value) =>
     value === undefined || isFine(value) ? null : accepted
@@ -70,12 +70,6 @@ export const anyText: Rule = rule("a text", (value) => typeof value === "string"
 
 export const text: Rule = rule("a text that is not empty", (value) => typeof value === "string" && value !== "")
 
-export const listOf = (...texts: ReadonlyArray<string>): Rule =>
-  rule(
-    `a list of ${texts.join(", ")}`,
-    (value) => Array.isArray(value) && value.every((item) => typeof item === "string" && texts.includes(item))
-  )
-
 /** The same, and it may not be left out. */
 export const required =
   (accepts: Rule): Rule =>
@@ -85,34 +79,29 @@ export const required =
 export const oneOf = (...texts: ReadonlyArray<string>): Rule =>
   rule(`one of ${texts.join(", ")}`, (value) => typeof value === "string" && texts.includes(value))
 
-/** What a configuration says of such a field. */
+/** What a configuration says of such a field; `unknown`: of one that has no rule. */
 export const problemIn = (
   options: object | undefined,
-  rules: { readonly [name: string]: Rule }
+  rules: { readonly [name: string]: Rule },
+  unknown?: string
 ): { readonly name: string; readonly problem: string } | null => {
   const first = firstProblem(options, rules)
-  if (first === null) return null
-  const { accepted, field, value } = first
-  return { name: field, problem: `must be ${accepted}; received ${shapeOf(value)}` }
+  const other =
+    unknown === undefined ? undefined : Object.keys(options ?? {}).find((name) => !Object.hasOwn(rules, name))
+  if (other !== undefined) return { name: other, problem: unknown ?? "" }
+  return first && { name: first.field, problem: `must be ${first.accepted}; received ${shapeOf(first.value)}` }
 }
 
-/** `problemIn` as a `ConfigError`; its message names the field as well as its path does. */
-export const configErrorIn = (
-  options: object | undefined,
-  rules: { readonly [name: string]: Rule }
-): ConfigError.ConfigError | null => {
-  const first = problemIn(options, rules)
-  return first === null ? null : ConfigError.InvalidData([first.name], `\`${first.name}\` ${first.problem}`)
-}
-
-/** Fails with the `ConfigError`, where there is one. */
+/** Fails with a `ConfigError` whose message names the field as well as its path does. */
 export const checkConfig = (
   options: object | undefined,
   rules: { readonly [name: string]: Rule }
 ): Effect.Effect<void, ConfigError.ConfigError> =>
   Effect.suspend(() => {
-    const error = configErrorIn(options, rules)
-    return error === null ? Effect.void : Effect.fail(error)
+    const first = problemIn(options, rules)
+    return first === null
+      ? Effect.void
+      : Effect.fail(ConfigError.InvalidData([first.name], `\`${first.name}\` ${first.problem}`))
   })
 
 /** The first field that its rule does not accept, and what the rule would. */

@@ -2,6 +2,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Schedule from "effect/Schedule"
 import type { VideosHttpError } from "../errors/videosHttpError.js"
+import type { Dialect } from "../protocol/dialect.js"
 import type { OnUnknownOutcome, VideosConfigService, WatchingOptions } from "./configTypes.js"
 
 /** How a submission is sent, and what happens if its outcome is unknown. */
@@ -30,8 +31,7 @@ export interface DownloadPolicy {
   /** When content that a completed job does not have yet is requested again. */
   readonly retry: Schedule.Schedule<unknown, VideosHttpError>
   readonly maxRetryAfter: Duration.Duration
-  /** The preset's `contentUrlPattern`. */
-  readonly contentUrlPattern?: RegExp | undefined
+  readonly dialect: Dialect
 }
 
 /** How watches read their jobs. */
@@ -42,6 +42,7 @@ export interface WatchingPolicy extends WatchingOptions {
 
 /** The policies of a `Videos`. */
 export interface Policies {
+  readonly dialect: Dialect
   readonly submission: SubmissionPolicy
   readonly download: DownloadPolicy
   readonly watching: WatchingPolicy
@@ -49,13 +50,14 @@ export interface Policies {
 
 /** @internal */
 export const policiesOf = (config: VideosConfigService): Policies => {
-  const { idleTimeout, maxRetryAfter, preset, totalTimeout } = config
+  const { idleTimeout, maxRetryAfter, dialect, totalTimeout } = config
   return {
+    dialect,
     submission: {
       onUnknownOutcome: config.onUnknownOutcome,
       listLag: config.listLag,
-      listTrusted: preset.listTrusted,
-      listServed: preset.operations.includes("listVideos"),
+      listTrusted: dialect.listTrusted,
+      listServed: dialect.paths.listVideos !== null,
       totalTimeout,
       submitTimeout: config.submitTimeout ?? config.requestTimeout,
       origin: new URL(config.baseUrl).origin
@@ -65,10 +67,10 @@ export const policiesOf = (config: VideosConfigService): Policies => {
       totalTimeout,
       retry: config.readRetry,
       maxRetryAfter,
-      contentUrlPattern: preset.contentUrlPattern
+      dialect
     },
     watching: {
-      ...(preset.listTrusted ? {} : { list: "never" }),
+      ...(dialect.listTrusted ? {} : { list: "never" }),
       ...config.watching,
       concurrency: config.budget.concurrency
     }

@@ -2,23 +2,22 @@
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import { Operation } from "../errors/errors.js"
+import { dialects, isDialectName } from "../dialects/dialects.js"
 import { backoff } from "../http/retryPolicy.js"
+import type { Dialect } from "../protocol/dialect.js"
+import * as wire from "../protocol/jsonReaders.js"
 import { checkBudget } from "../rate/requestBudget.js"
-import type { VideosConfigOptions, VideosConfigService } from "./configTypes.js"
-import { duration, number, positiveInteger, variable } from "./environment.js"
-import { defaultLimits } from "./limits.js"
+import type { Limits, VideosConfigOptions, VideosConfigService } from "./configTypes.js"
+import { duration, number, positiveInteger, type Read, variable } from "./environment.js"
 import * as rules from "./optionRules.js"
-import { problemIn, shapeOf } from "./optionRules.js"
-import { isPresetName, presets } from "./presets.js"
 import {
   checkHeader,
   checkHeaderValue,
-  checkLimits,
   isSecretParameter,
   readBaseUrl,
   readQuery,
@@ -48,13 +47,51 @@ export const defaultSubmitRetry: Schedule.Schedule<unknown> = Schedule.intersect
   Schedule.recurs(3)
 )
 
-const home = "https://api.openai.com/v1"
+// -----------------------------------------------------------------------------
+// rules
+// -----------------------------------------------------------------------------
 
-// The name is in the message as well as in the path: `ConfigError`'s `message` leaves the path out, its `toString` has both.
-const invalid = (name: string, problem: string) =>
-  Either.left(ConfigError.InvalidData([name], `\`${name}\` ${problem}`))
+/** The default of each limit, and the most that it may be. */
+const limits: { readonly [name in keyof Limits]: { readonly default: number; readonly most: number } } = {
+  // A body of more bytes is longer than any string can be (V8: 2^29 characters).
+  jsonBytes: { default: 32 * 1024 * 1024, most: 256 * 1024 * 1024 },
+  errorBytes: { default: 64 * 1024, most: 256 * 1024 * 1024 },
+  // Deeper than this, code that recurses through a response, as `JSON.stringify` does, may run out of stack.
+  jsonDepth: { default: 128, most: 1000 },
+  listItems: { default: 100_000, most: Number.MAX_SAFE_INTEGER },
+  downloadBytes: { default: 4 * 1024 ** 3, most: Number.POSITIVE_INFINITY }
+}
 
-const wantedPreset = `must be one of ${Object.keys(presets).join(", ")}`
+const limitRules = Object.fromEntries(
+  Object.entries(limits).map(([name, { most }]) => [
+    name,
+    rules.rule(
+      `a positive integer${most < Number.MAX_SAFE_INTEGER ? ` up to ${most}` : ""}`,
+      (value) => value === most || (Number.isSafeInteger(value) && Number(value) > 0 && Number(value) <= most)
+    )
+  ])
+)
+
+const dialectRules = {
+  name: rules.required(rules.text),
+  authHeader: rules.required(rules.oneOf("authorization", "api-key")),
+  paths: rules.required(
+    rules.rule(
+      "a path, or null, for each operation",
+      (value) =>
+        wire.isObject(value) &&
+        Object.keys(value).length === Object.keys(dialects.openai.paths).length &&
+        Object.keys(dialects.openai.paths).every((route) => value[route] === null || /^\//.test(String(value[route])))
+    )
+  ),
+  encoding: rules.required(rules.oneOf("json", "form")),
+  files: rules.required(rules.oneOf("form", "dataUrl")),
+  seconds: rules.required(rules.rule("{ field, type, create, extend }", wire.isObject)),
+  size: rules.required(rules.oneOf("size", "aspect_ratio")),
+  image: rules.required(rules.oneOf("object", "url", "image_reference", "image", "frame_images")),
+  source: rules.required(rules.rule("{ job, url, fileId, file }", wire.isObject)),
+  listTrusted: rules.required(rules.boolean)
+}
 
 const configRules = {
   requestTimeout: rules.timeout,
@@ -69,56 +106,72 @@ const configRules = {
 
 const watchingRules = { list: rules.oneOf("auto", "always", "never"), threshold: rules.finiteCount }
 
-const presetRules = {
-  name: rules.required(rules.text),
-  encoding: rules.required(rules.oneOf("json", "form")),
-  authHeader: rules.required(rules.oneOf("authorization", "api-key")),
-  operations: rules.required(rules.listOf(...Operation.literals)),
-  imageReference: rules.required(rules.oneOf("object", "url", "image_reference")),
-  listTrusted: rules.required(rules.boolean)
+interface Problem {
+  readonly name: string
+  readonly problem: string
 }
+
+const within = (group: string, problem: Problem | null): Problem | null =>
+  problem === null ? null : { ...problem, name: `${group}.${problem.name}` }
+
+/** What a `Redacted` holds, or the value as it is. */
+const revealed = (given: unknown): unknown => (Redacted.isRedacted(given) ? Redacted.value(given) : given)
+
+const credentialProblem = (options: VideosConfigOptions): Problem | null => {
+  for (const name of ["apiKey", "organization", "project"] as const) {
+    if (options[name] === undefined) continue
+    const value = revealed(options[name])
+    const problem =
+      typeof value === "string"
+        ? checkHeaderValue(value)
+        : `must be a text${name === "apiKey" ? " or a `Redacted` of one" : ""}; received ${secretShape(value)}`
+    if (problem !== null) return { name, problem }
+  }
+  for (const [name, given] of Object.entries(options.headers ?? {})) {
+    const problem = checkHeader(name, String(revealed(given)))
+    if (problem !== null) return { name: `headers.${name}`, problem }
+  }
+  return null
+}
+
+// -----------------------------------------------------------------------------
+// from values
+// -----------------------------------------------------------------------------
+
+// The name is in the message as well as in the path: `ConfigError`'s `message` leaves the path out, its `toString` has both.
+const invalid = ({ name, problem }: Problem) => Either.left(ConfigError.InvalidData([name], `\`${name}\` ${problem}`))
+
+const dialectOf = (given: VideosConfigOptions["dialect"] = "openai"): Dialect | Problem => {
+  if (typeof given !== "string") return within("dialect", rules.problemIn(given, dialectRules)) ?? given
+  return isDialectName(given)
+    ? dialects[given]
+    : { name: "dialect", problem: `must be one of ${Object.keys(dialects).join(", ")}` }
+}
+
+const homeOf = (dialect: Dialect | undefined): NonNullable<Dialect["home"]> => dialect?.home ?? openaiHome
+
+const openaiHome = { baseUrl: "https://api.openai.com/v1", keyVariable: "OPENAI_API_KEY" }
 
 /** @internal */
 export const makeConfig = (
   options: VideosConfigOptions
 ): Either.Either<VideosConfigService, ConfigError.ConfigError> => {
-  const base = readBaseUrl(options.baseUrl ?? home)
-  if ("problem" in base) return invalid("baseUrl", base.problem)
-  const query = queryOf(base.query, options.query)
-  if ("problem" in query) return invalid("query", query.problem)
-  for (const name of ["apiKey", "organization", "project"] as const) {
-    const given: unknown = options[name]
-    if (given === undefined) continue
-    const value = revealed(given)
-    const problem =
-      typeof value === "string"
-        ? checkHeaderValue(value)
-        : `must be a text${name === "apiKey" ? " or a `Redacted` of one" : ""}; received ${secretShape(value)}`
-    if (problem !== null) return invalid(name, problem)
-  }
-  const { apiKey } = options
-  const preset = options.preset ?? "openai"
-  if (typeof preset === "string" && !isPresetName(preset)) return invalid("preset", wantedPreset)
-  if (typeof preset !== "string") {
-    const unfit = problemIn(preset, presetRules)
-    if (unfit !== null) return invalid(`preset.${unfit.name}`, unfit.problem)
-  }
-  const headers = options.headers ?? {}
-  for (const [name, given] of Object.entries(headers)) {
-    const problem = checkHeader(name, typeof given === "string" ? given : Redacted.value(given))
-    if (problem !== null) return invalid(`headers.${name}`, problem)
-  }
-  const unfit = problemIn(options, configRules)
-  if (unfit !== null) return invalid(unfit.name, unfit.problem)
-  const limits = { ...defaultLimits, ...definedOf(options.limits) }
-  const unlimited = checkLimits(limits)
-  if (unlimited !== null) return invalid(`limits.${unlimited.name}`, unlimited.problem)
-  const budget = options.budget ?? {}
-  const overdrawn = checkBudget(budget)
-  if (overdrawn !== null) return invalid(`budget.${overdrawn.name}`, overdrawn.problem)
-  const unwatchable = problemIn(options.watching, watchingRules)
-  if (unwatchable !== null) return invalid(`watching.${unwatchable.name}`, unwatchable.problem)
-  const server = typeof preset === "string" ? presets[preset] : preset
+  const dialect = dialectOf(options.dialect)
+  if ("problem" in dialect) return invalid(dialect)
+  const base = readBaseUrl(options.baseUrl ?? homeOf(dialect).baseUrl)
+  if ("problem" in base) return invalid({ name: "baseUrl", problem: base.problem })
+  const query = queryOf({ ...dialect.query, ...base.query }, options.query)
+  if ("problem" in query) return invalid({ name: "query", problem: query.problem })
+  const { apiKey, budget = {}, headers = {}, watching = {} } = options
+  const problem =
+    credentialProblem(options) ??
+    rules.problemIn(options, configRules) ??
+    within("limits", rules.problemIn(options.limits, limitRules, "is no limit")) ??
+    within("budget", checkBudget(budget)) ??
+    within("watching", rules.problemIn(watching, watchingRules))
+  if (problem !== null) return invalid(problem)
+  const { submitTimeout } = dialect
+  const given = options.limits ?? {}
   return Either.right({
     baseUrl: base.url,
     query: query.query,
@@ -126,30 +179,28 @@ export const makeConfig = (
     organization: Option.fromNullable(options.organization),
     project: Option.fromNullable(options.project),
     headers,
-    preset: server,
+    dialect,
     requestTimeout: Duration.decode(options.requestTimeout ?? "60 seconds"),
     submitTimeout:
-      server.submitTimeout === undefined || options.requestTimeout !== undefined
-        ? undefined
-        : Duration.decode(server.submitTimeout),
+      submitTimeout === undefined || options.requestTimeout !== undefined ? undefined : Duration.decode(submitTimeout),
     idleTimeout: Duration.decode(options.idleTimeout ?? "60 seconds"),
     totalTimeout: Duration.decode(options.totalTimeout ?? Duration.infinity),
-    limits,
+    limits: {
+      jsonBytes: given.jsonBytes ?? limits.jsonBytes.default,
+      errorBytes: given.errorBytes ?? limits.errorBytes.default,
+      jsonDepth: given.jsonDepth ?? limits.jsonDepth.default,
+      listItems: given.listItems ?? limits.listItems.default,
+      downloadBytes: given.downloadBytes ?? limits.downloadBytes.default
+    },
     readRetry: options.readRetry ?? defaultReadRetry,
     submitRetry: options.submitRetry ?? defaultSubmitRetry,
     maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "60 seconds"),
     onUnknownOutcome: options.onUnknownOutcome ?? "reconcile",
     listLag: Duration.decode(options.listLag ?? "30 seconds"),
     budget,
-    watching: options.watching ?? {}
+    watching
   })
 }
-
-const definedOf = <A extends object>(given: A | undefined): Partial<A> =>
-  Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined)) as Partial<A>
-
-/** What a `Redacted` holds, or the value as it is. */
-const revealed = (given: unknown): unknown => (Redacted.isRedacted(given) ? Redacted.value(given) : given)
 
 /** The base URL's query and the option's, which wins; what holds a secret is `Redacted` from here on. */
 const queryOf = (
@@ -169,34 +220,68 @@ const queryOf = (
   return { query }
 }
 
-const header = (name: string) =>
-  variable(name, (value) => {
-    const problem = checkHeaderValue(value)
-    return problem === null ? { value } : { problem }
-  })
+// -----------------------------------------------------------------------------
+// from the environment
+// -----------------------------------------------------------------------------
+
+const readHeader: Read<string> = (value) => {
+  const problem = checkHeaderValue(value)
+  return problem === null ? { value } : { problem }
+}
+
+const readUrl: Read<string> = (value) => {
+  const base = readBaseUrl(value)
+  return "problem" in base ? base : { value }
+}
 
 const oneOf = <const A extends string>(name: string, accepted: ReadonlyArray<A>) =>
   variable(name, (text) => {
     const value = accepted.find((known) => known === text.trim())
     return value === undefined
-      ? { problem: `must be one of ${accepted.join(", ")}; received ${shapeOf(text)}` }
+      ? { problem: `must be one of ${accepted.join(", ")}; received ${rules.shapeOf(text)}` }
       : { value }
   })
 
-/** @internal */
-export const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
-  baseUrl: variable("OPENAI_BASE_URL", (value) => {
-    const base = readBaseUrl(value)
-    return "problem" in base ? base : { value }
-  }),
+const hostOf = (url: string): string => new URL(url).host
+
+/**
+ * The base URL and the key that belongs to it: a key is read from the variable of the server that it goes to, so that no key
+ * of one server is sent to another.
+ */
+const connection = (dialect: Dialect | undefined) => {
+  const home = homeOf(dialect)
+  const isOpenai = home.keyVariable === openaiHome.keyVariable
+  return Config.all({
+    baseUrl: variable("OPENAI_BASE_URL", readUrl),
+    homeUrl: home.baseUrlVariable === undefined ? Config.succeed(undefined) : variable(home.baseUrlVariable, readUrl),
+    openaiKey: variable("OPENAI_API_KEY", readHeader),
+    homeKey: isOpenai ? Config.succeed(undefined) : variable(home.keyVariable, readHeader)
+  }).pipe(
+    Config.mapOrFail(({ baseUrl, homeKey, homeUrl, openaiKey }) => {
+      const url = baseUrl ?? homeUrl ?? home.baseUrl
+      const isHome = hostOf(url) === hostOf(home.baseUrl) || baseUrl === undefined
+      const key = isHome && !isOpenai ? homeKey : openaiKey
+      // Only a server of one's own can do without a key.
+      if (key === undefined && hostOf(url) === hostOf(home.baseUrl)) {
+        const name = home.keyVariable
+        const problem = `\`${name}\` must be set, or OPENAI_BASE_URL to a server that wants no key`
+        return Either.left(ConfigError.MissingData([name], problem))
+      }
+      return Either.right({ baseUrl: url, apiKey: key === undefined ? undefined : Redacted.make(key) })
+    })
+  )
+}
+
+const dialectName = oneOf("VIDEOS_DIALECT", Object.keys(dialects).filter(isDialectName))
+
+const others = Config.all({
   query: variable("VIDEOS_QUERY", (text) => {
     const read = readQueryText(text)
     return "problem" in read ? read : { value: read.query }
   }),
-  apiKey: Config.map(header("OPENAI_API_KEY"), (key) => (key === undefined ? undefined : Redacted.make(key))),
-  organization: header("OPENAI_ORG_ID"),
-  project: header("OPENAI_PROJECT_ID"),
-  preset: oneOf("VIDEOS_PRESET", Object.keys(presets).filter(isPresetName)),
+  organization: variable("OPENAI_ORG_ID", readHeader),
+  project: variable("OPENAI_PROJECT_ID", readHeader),
+  dialect: dialectName,
   requestTimeout: duration("VIDEOS_REQUEST_TIMEOUT", rules.timeout),
   idleTimeout: duration("VIDEOS_IDLE_TIMEOUT", rules.timeout),
   totalTimeout: duration("VIDEOS_TOTAL_TIMEOUT", rules.timeout),
@@ -215,16 +300,14 @@ export const fromEnvironment: Config.Config<VideosConfigOptions> = Config.all({
     list: oneOf("VIDEOS_WATCH_LIST", ["auto", "always", "never"]),
     threshold: positiveInteger("VIDEOS_WATCH_THRESHOLD")
   })
-}).pipe(
-  // Only a server of one's own can do without a key.
-  Config.mapOrFail((options) =>
-    options.apiKey === undefined && new URL(options.baseUrl ?? home).host === new URL(home).host
-      ? Either.left(
-          ConfigError.MissingData(
-            ["OPENAI_API_KEY"],
-            "`OPENAI_API_KEY` must be set, or OPENAI_BASE_URL to a server that wants no key"
-          )
-        )
-      : Either.right(options)
-  )
+})
+
+/** @internal */
+export const fromEnvironment: Effect.Effect<VideosConfigOptions, ConfigError.ConfigError> = Effect.flatMap(
+  Effect.orElseSucceed(dialectName, () => undefined),
+  (name) =>
+    Config.map(
+      Config.all([connection(name === undefined ? undefined : dialects[name]), others]),
+      ([connected, options]) => ({ ...options, ...connected })
+    )
 )

@@ -1,6 +1,4 @@
 /** The rules that a configuration has to keep. Each answers with what is wrong, in words that show no secret. */
-import type { Limits } from "./configTypes.js"
-
 /** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
 const visible = /^[\x21-\x7e]+$/
 
@@ -96,29 +94,3 @@ const secretName =
 export const isSecretParameter = (name: string, value: string): boolean =>
   secretName.test(name) ||
   (!/version/i.test(name) && /^[\w+/=.~%-]{24,}$/.test(value) && /\d/.test(value) && /[A-Za-z]/.test(value))
-
-/** A body of more bytes is longer than any string can be (V8: 2^29 characters). */
-const maxText = 256 * 1024 * 1024
-
-/** Deeper than this, whoever goes through an answer by recursion, as `JSON.stringify` does, may run out of stack. */
-const maxDepth = 1000
-
-const highest: Limits = {
-  jsonBytes: maxText,
-  errorBytes: maxText,
-  jsonDepth: maxDepth,
-  listItems: Number.MAX_SAFE_INTEGER,
-  downloadBytes: Number.POSITIVE_INFINITY
-}
-
-/** What is wrong with the limits, by name, or `null`. */
-export const checkLimits = (limits: Limits): { readonly name: string; readonly problem: string } | null => {
-  for (const [name, given] of Object.entries(limits)) {
-    const most = Object.hasOwn(highest, name) ? highest[name as keyof Limits] : 0
-    if (most === 0) return { name, problem: "is no limit" }
-    if ((Number.isSafeInteger(given) && given > 0 && given <= most) || given === most) continue
-    const bound = most < Number.MAX_SAFE_INTEGER ? ` up to ${most}` : ""
-    return { name, problem: `must be a positive integer${bound}; received ${given}` }
-  }
-  return null
-}

@@ -4,7 +4,6 @@
  */
 
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Stream from "effect/Stream"
 import * as wire from "../protocol/jsonReaders.js"
@@ -17,7 +16,7 @@ export type ContentSource =
   | { readonly _tag: "Bytes"; readonly field: string; readonly base64: string }
 
 /**
- * The fields, and who writes them; the first that holds something comes first. As read in the servers' sources and documents
+ * The fields, and the servers that write them; the first that holds something comes first. As read in the servers' sources and documents
  * in November 2026. `metadata` is what a caller sent, in most servers: new-api alone writes the clip's URL there.
  */
 const fields: ReadonlyArray<string> = [
@@ -55,18 +54,17 @@ const fields: ReadonlyArray<string> = [
   .join(" ")
   .split(" ")
 
-const segmentsOf = (path: string): ReadonlyArray<string | number> =>
-  [...path.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, name]) =>
-    index === undefined ? (name ?? "") : Number(index)
-  )
-
-const table = fields.map((field) => ({ field, segments: segmentsOf(field) }))
-
-const at = (value: unknown, segments: ReadonlyArray<string | number>): unknown =>
-  segments.reduce<unknown>((inner, segment) => {
-    if (typeof segment === "number") return Array.isArray(inner) ? inner[segment] : undefined
-    return wire.isObject(inner) && Object.hasOwn(inner, segment) ? inner[segment] : undefined
-  }, value)
+const valueAt = (value: unknown, field: string): unknown =>
+  field
+    .split(/[.[\]]+/)
+    .filter((name) => name !== "")
+    .reduce<unknown>(
+      (inner, name) =>
+        typeof inner === "object" && inner !== null && Object.hasOwn(inner, name)
+          ? Reflect.get(inner, name)
+          : undefined,
+      value
+    )
 
 const isHttp = (text: string): boolean => /^https?:\/\/[^\s/]\S*$/i.test(text) && URL.canParse(text)
 
@@ -93,11 +91,10 @@ const maxSources = 4
 export const sourcesOf = (video: VideoResource): ReadonlyArray<ContentSource> => {
   if (phaseOf(video) !== "succeeded") return []
   const found: Array<ContentSource> = []
-  for (const { field, segments } of table) {
-    const source = sourceOf(field, at(video.extra, segments))
-    if (source === null) continue
-    if (source._tag === "Url" && found.some((other) => other._tag === "Url" && other.url === source.url)) continue
-    found.push(source)
+  for (const field of fields) {
+    const source = sourceOf(field, valueAt(video.extra, field))
+    const isKnown = found.some((other) => other._tag === "Url" && source?._tag === "Url" && other.url === source.url)
+    if (source !== null && !isKnown) found.push(source)
   }
   const rank = (source: ContentSource) =>
     source._tag === "Bytes" || isHttp(source.url) ? 0 : isRelative(source.url) ? 1 : 2
@@ -116,19 +113,11 @@ export const snapshotOf = (video: string | { readonly id: string }): VideoResour
 // what an error may say
 // -----------------------------------------------------------------------------
 
-/** A field of a job, and the URL in it as an error may show it. */
-export interface Address {
-  readonly field: string
-  /** Without query and fragment: they may be signed. */
-  readonly location: string
-}
-
 const maxAddresses = 8
 const maxDepth = 6
 
-/** A URL without its query and fragment. */
-export const shownUrl = (text: string): string => {
-  if (/^data:/i.test(text)) return "data:"
+/** A URL without user, query and fragment: they may be secret. */
+const shownUrl = (text: string): string => {
   const shown = text.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, "$1")
   return shown.length > 200 ? `${shown.slice(0, 200)}…` : shown
 }
@@ -138,17 +127,17 @@ export const withoutQueries = (text: string): string =>
   text.replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s"'<>?#\\]*)[?#][^\s"'<>\\]*/gi, "$1?<redacted>")
 
 /** The fields of a job that hold a whole URL, wherever they are: one of them may be where its clip is. */
-export const addressesIn = ({ extra }: VideoResource): ReadonlyArray<Address> => {
-  const found: Array<Address> = []
+export const addressesIn = ({
+  extra
+}: VideoResource): ReadonlyArray<{ readonly field: string; readonly location: string }> => {
+  const found: Array<{ readonly field: string; readonly location: string }> = []
   const visit = (value: unknown, field: string, depth: number): void => {
     if (found.length >= maxAddresses || depth > maxDepth) return
-    if (typeof value === "string") {
-      const text = value.trim()
-      if (isElsewhere(text)) found.push({ field, location: shownUrl(text) })
-    } else if (Array.isArray(value)) {
-      for (const [index, item] of value.slice(0, maxAddresses).entries()) visit(item, `${field}[${index}]`, depth + 1)
-    } else if (wire.isObject(value)) {
-      for (const [name, item] of Object.entries(value)) visit(item, field === "" ? name : `${field}.${name}`, depth + 1)
+    if (typeof value === "string" && isElsewhere(value.trim())) found.push({ field, location: shownUrl(value.trim()) })
+    if (typeof value !== "object" || value === null) return
+    const isList = Array.isArray(value)
+    for (const [name, item] of Object.entries(value).slice(0, isList ? maxAddresses : Infinity)) {
+      visit(item, isList ? `${field}[${name}]` : field === "" ? name : `${field}.${name}`, depth + 1)
     }
   }
   visit(extra, "", 0)
@@ -162,36 +151,25 @@ export const addressesIn = ({ extra }: VideoResource): ReadonlyArray<Address> =>
 /** Signs of base64 that are decoded at once: 48 KiB of bytes. */
 const blockSize = 64 * 1024
 
-/** How many bytes a base64 text without white space stands for; `null` where it has some. */
-export const base64Length = (base64: string): number | null => {
-  if (/\s/.test(base64)) return null
-  const signs = base64.length - (/=*$/.exec(base64.slice(-2))?.[0].length ?? 0)
-  return Math.floor((signs * 3) / 4)
-}
+/** How many bytes a base64 text without white space stands for; `null` if it has some. */
+export const base64Length = (base64: string): number | null =>
+  /\s/.test(base64) ? null : Math.floor(((base64.length - (/=*$/.exec(base64.slice(-2))?.[0].length ?? 0)) * 3) / 4)
 
 /** Decodes a base64 text, also in its URL alphabet and in lines, a block at a time: the clip is never in memory twice. */
-export const decodeBase64 = <E>(base64: string, onInvalid: () => E): Stream.Stream<Uint8Array, E> =>
-  Stream.unfoldEffect({ at: 0, rest: "" }, ({ at, rest }) =>
-    Effect.suspend(() => {
-      let signs = rest
-      let next = at
-      // White space alone may fill a block.
-      while (signs.length < 4 && next < base64.length) {
-        signs += base64
-          .slice(next, next + blockSize)
-          .replace(/\s/g, "")
-          .replace(/-/g, "+")
-          .replace(/_/g, "/")
-        next += blockSize
-      }
-      if (signs === "") return Effect.succeedNone
-      const isLast = next >= base64.length
-      const whole = isLast ? signs.length : signs.length - (signs.length % 4)
-      const unpadded = isLast ? signs.replace(/={1,2}$/, "") : signs.slice(0, whole)
-      const block = isLast ? unpadded.padEnd(Math.ceil(unpadded.length / 4) * 4, "=") : unpadded
-      const decoded = Encoding.decodeBase64(block)
-      return Either.isLeft(decoded)
-        ? Effect.fail(onInvalid())
-        : Effect.succeedSome([decoded.right, { at: next, rest: signs.slice(whole) }] as const)
+export const decodeBase64 = <E>(base64: string, onInvalid: () => E): Stream.Stream<Uint8Array, E> => {
+  const last = Math.ceil(base64.length / blockSize) - 1
+  return Stream.range(0, last, 1).pipe(
+    Stream.mapAccum("", (rest, block) => {
+      const signs = rest + base64.slice(block * blockSize, (block + 1) * blockSize).replace(/\s/g, "")
+      const end = block === last ? signs.length : signs.length - (signs.length % 4)
+      return [signs.slice(end), signs.slice(0, end)]
+    }),
+    Stream.mapEffect((signs) => {
+      const bare = signs
+        .replace(/-/g, "+")
+        .replace(/_/g, "/")
+        .replace(/={1,2}$/, "")
+      return Effect.mapError(Encoding.decodeBase64(bare.padEnd(Math.ceil(bare.length / 4) * 4, "=")), onInvalid)
     })
   )
+}

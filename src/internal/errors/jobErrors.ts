@@ -161,7 +161,7 @@ export class VideoFailedError extends Schema.TaggedError<VideoFailedError>("effe
   override get message() {
     const { error, id, status } = this.video
     const why = error === null ? "no reason given" : [error.code, error.message].filter(Predicate.isTruthy).join(": ")
-    return `${this.operation}: video ${id} ended as ${status}: ${why}`
+    return `${this.operation}: video ${id} ended as ${status}: ${why}${error?.billed === true ? " (it is billed)" : ""}`
   }
 }
 

@@ -1,18 +1,11 @@
 /** Encodes a request's fields as the body that the server accepts. */
 import * as HttpBody from "@effect/platform/HttpBody"
-import type { ServerPreset } from "../config/presets.js"
+import type { Dialect } from "../protocol/dialect.js"
 import * as wire from "../protocol/jsonReaders.js"
+import { dialectBody } from "../protocol/requestBody.js"
 import { newForm, textParts } from "./multipart.js"
 
 const encoder = new TextEncoder()
-
-/** The protocol's `input_reference` under the name and in the shape of the preset. */
-const rename = (fields: wire.JsonObject, preset: ServerPreset): wire.JsonObject => {
-  const { input_reference: reference, ...rest } = fields
-  if (!wire.isObject(reference) || preset.imageReference === "object") return fields
-  if (preset.imageReference === "image_reference") return { ...rest, image_reference: JSON.stringify(reference) }
-  return { ...rest, input_reference: typeof reference.image_url === "string" ? reference.image_url : reference }
-}
 
 /** A form has texts only. An object of texts is encoded as `video[id]`, as the protocol's own clients do; anything else as JSON. */
 export const formFields = (fields: wire.JsonObject): { readonly [name: string]: string } =>
@@ -33,9 +26,9 @@ const form = (fields: wire.JsonObject): HttpBody.HttpBody => {
 }
 
 /** @internal */
-export const encodeBody = (fields: wire.JsonObject, preset: ServerPreset): HttpBody.HttpBody => {
-  const renamed = rename(fields, preset)
-  return preset.encoding === "form"
-    ? form(renamed)
-    : HttpBody.uint8Array(encoder.encode(JSON.stringify(renamed)), "application/json")
+export const encodeBody = (fields: wire.JsonObject, dialect: Dialect): HttpBody.HttpBody => {
+  const body = dialectBody(fields, dialect)
+  return dialect.encoding === "form"
+    ? form(body)
+    : HttpBody.uint8Array(encoder.encode(JSON.stringify(body)), "application/json")
 }

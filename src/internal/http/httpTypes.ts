@@ -8,6 +8,7 @@ import type * as Stream from "effect/Stream"
 import type { OnUnknownOutcome } from "../config/configTypes.js"
 import type * as Errors from "../errors/errors.js"
 import type { VideosHttpError } from "../errors/videosHttpError.js"
+import type { Route } from "../protocol/dialect.js"
 import type { BudgetSnapshot } from "../rate/budgetTypes.js"
 
 export type { VideosHttpError } from "../errors/videosHttpError.js"
@@ -95,6 +96,8 @@ export interface VideosCall {
   readonly operation: Errors.Operation
   /** What a retry may do: nothing (`read`), cost money (`submit`), or find that it was done before (`remove`). */
   readonly kind: "read" | "submit" | "remove"
+  /** What the request is, if that is another than the operation: a poll on behalf of a download. */
+  readonly route?: Route | undefined
   /** With a path relative to the base URL, for example `/videos/video_1`. */
   readonly request: HttpClientRequest.HttpClientRequest
   /**
@@ -102,7 +105,7 @@ export interface VideosCall {
    * only.
    */
   readonly location?: string | undefined
-  /** The body's fields by the protocol's own names. The preset decides how they are encoded. */
+  /** The body's fields by the protocol's own names. They are sent in those of the dialect. */
   readonly body?: { readonly [name: string]: unknown } | undefined
   /** The job that the request is about. */
   readonly videoId?: string | undefined

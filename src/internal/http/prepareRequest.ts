@@ -16,7 +16,7 @@ const headersOf = (config: VideosConfigService): Headers.Headers =>
     ...Option.match(config.apiKey, {
       onNone: () => ({}),
       onSome: (key): Record<string, string> =>
-        config.preset.authHeader === "api-key"
+        config.dialect.authHeader === "api-key"
           ? { "api-key": Redacted.value(key) }
           : { authorization: `Bearer ${Redacted.value(key)}` }
     }),
@@ -68,7 +68,7 @@ export const makePrepare = (config: VideosConfigService) => {
       options?.extraQuery === undefined ? prepared : HttpClientRequest.setUrlParams(prepared, options.extraQuery)
     return call.body === undefined
       ? withExtraQuery
-      : HttpClientRequest.setBody(withExtraQuery, encodeBody(call.body, config.preset))
+      : HttpClientRequest.setBody(withExtraQuery, encodeBody(call.body, config.dialect))
   }
 }
 

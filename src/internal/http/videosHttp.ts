@@ -13,6 +13,7 @@ import { withLimit } from "../download/byteStream.js"
 import { lengthOf, rangeOf } from "../download/rangeHeaders.js"
 import * as Errors from "../errors/errors.js"
 import { monotonicMillis } from "../monotonicClock.js"
+import { routeOf } from "../protocol/dialect.js"
 import { makeBudget, type Outcome, withPermit } from "../rate/requestBudget.js"
 import { clientTransport, discard, readBody } from "./clientTransport.js"
 import { withTimeout } from "./deadline.js"
@@ -213,15 +214,15 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     return { ...call, sending }
   }
 
-  /** An operation that the preset leaves out is not sent. The URL in a job is not a route of the API. */
+  /** An operation that the dialect leaves out is not sent. The URL in a job is not a route of the API. */
   const served = <A, E>(call: VideosCall, self: Effect.Effect<A, E>): Effect.Effect<A, E | VideosHttpError> =>
-    call.location !== undefined || config.preset.operations.includes(call.operation)
+    call.location !== undefined || config.dialect.paths[call.route ?? routeOf(call.operation)] !== null
       ? withTotalTimeout(call, self)
       : Effect.fail(
           new Errors.OperationUnsupportedError({
             ...reader.contextOf(call, baseUrl),
             status: 0,
-            detail: `the preset \`${config.preset.name}\` leaves it out`
+            detail: `the dialect \`${config.dialect.name}\` does not have it`
           })
         )
 

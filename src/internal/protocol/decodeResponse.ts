@@ -4,6 +4,8 @@ import * as ParseResult from "effect/ParseResult"
 import * as Errors from "../errors/errors.js"
 import { clip, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type { VideosCall, VideosResponse } from "../http/httpTypes.js"
+import type { Dialect } from "./dialect.js"
+import { toProtocol } from "./dialectResponse.js"
 import * as wire from "./jsonReaders.js"
 import type { ListPage } from "./listCursor.js"
 import { fromWire } from "./videoDecoder.js"
@@ -12,6 +14,17 @@ import * as Schema from "./videoSchemas.js"
 
 /** What was seen of a job before, by its id. */
 export type Known = (id: string) => Schema.VideoResource | null
+
+/** Which dialect a response belongs to, if it is not the one that is set. */
+const otherDialect = (body: wire.JsonObject, dialect: Dialect): string => {
+  const name =
+    typeof body.request_id === "string" && dialect.name !== "xai"
+      ? "xai"
+      : typeof body.polling_url === "string" && dialect.name !== "openrouter"
+        ? "openrouter"
+        : null
+  return name === null ? "" : `. It belongs to the dialect \`${name}\`: set \`dialect: "${name}"\``
+}
 
 /** What `Schema.VideoResource` decodes to, and nothing where it fails, at a third of the cost: pages are read by the hundred. */
 const decodeVideo = (body: unknown, known?: Known): Either.Either<Schema.VideoResource, "no id"> => {
@@ -45,9 +58,6 @@ const kindOf = (body: unknown): string =>
         : `a ${typeof body}`
 
 const whyNot = (body: wire.JsonObject, otherwise: string): string => {
-  if (typeof body.request_id === "string") {
-    return "it has a `request_id` and no `id`: this server speaks another protocol on the same paths (xAI's does)"
-  }
   const { message } = readErrorBody(JSON.stringify(body))
   return "error" in body || "detail" in body || "message" in body
     ? `${otherwise}, but says: ${clip(message)}`
@@ -60,13 +70,15 @@ const idProblem = ({ id }: wire.JsonObject): string =>
 /** The response to a submission. Without an id, the job could never be read. */
 export const submitResponse = (
   call: VideosCall,
-  response: VideosResponse
+  response: VideosResponse,
+  dialect: Dialect
 ): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
-  const { body } = response
+  const { body: sent } = response
   const fail = (detail: string) => Either.left(undecodable(call, response, detail))
-  if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
+  if (!wire.isObject(sent)) return fail(`it is ${kindOf(sent)}, not a video`)
+  const body = toProtocol(sent, dialect, true)
   const job = wire.jobIn(body, (inner) => wire.jobId(inner) !== null)
-  if (wire.jobId(job) === null) return fail(whyNot(body, idProblem(body)))
+  if (wire.jobId(job) === null) return fail(`${whyNot(sent, idProblem(sent))}${otherDialect(sent, dialect)}`)
   return Either.mapLeft(decodeVideo(job), () => undecodable(call, response, "its `id` cannot be used in a URL"))
 }
 
@@ -74,18 +86,21 @@ export const submitResponse = (
 export const retrieveResponse = (
   call: VideosCall,
   response: VideosResponse,
-  id: string
+  id: string,
+  dialect: Dialect
 ): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
-  const { body } = response
   const fail = (detail: string) => Either.left(undecodable(call, response, detail))
-  if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a video`)
+  const isEmpty = response.body === null && dialect.response?.isEmptyWhilePending === true
+  const sent = isEmpty ? { status: "pending" } : response.body
+  if (!wire.isObject(sent)) return fail(`it is ${kindOf(sent)}, not a video`)
+  const body = toProtocol(sent, dialect)
   // An envelope may have a `status` of its own.
   const job = wire.jobIn(
     body,
     (inner) => wire.text(inner.status) !== null && (wire.text(body.status) === null || wire.jobId(inner) !== null)
   )
   if (typeof job.status !== "string" && typeof job.status !== "number" && job.object !== "video") {
-    return fail(whyNot(body, "it has no `status`"))
+    return fail(`${whyNot(sent, "it has no `status`")}${otherDialect(sent, dialect)}`)
   }
   return Either.right(fromWire(job.id === id ? job : { ...job, id }))
 }
@@ -138,6 +153,7 @@ const cursorOf = (value: unknown): string | null => {
 export const listResponse = (
   call: VideosCall,
   response: VideosResponse,
+  dialect: Dialect,
   known?: Known
 ): Either.Either<ListPage, Errors.ResponseDecodeError> => {
   const { body } = response
@@ -150,7 +166,7 @@ export const listResponse = (
   }
   const videos: Array<Schema.VideoResource> = []
   for (const [index, item] of items.entries()) {
-    const video = decodeVideo(item, known)
+    const video = decodeVideo(wire.isObject(item) ? toProtocol(item, dialect) : item, known)
     if (Either.isLeft(video))
       return Either.left(undecodable(call, response, `its item ${index} is no video with an \`id\``))
     videos.push(video.right)
@@ -167,7 +183,8 @@ export const listResponse = (
 export const deleteResponse = (
   call: VideosCall,
   response: VideosResponse,
-  id: string
+  id: string,
+  dialect: Dialect
 ): Either.Either<Schema.DeletedVideo, Errors.ResponseDecodeError> => {
   const { body } = response
   const deleted = { id: id as Schema.VideoId, deleted: true, video: null }
@@ -175,7 +192,7 @@ export const deleteResponse = (
   if (!wire.isObject(body)) return Either.left(undecodable(call, response, `it is ${kindOf(body)}, not a deletion`))
   if (typeof body.deleted === "boolean") return Either.right({ ...deleted, deleted: body.deleted })
   if (typeof body.status !== "string") return Either.left(undecodable(call, response, whyNot(body, "it says nothing")))
-  return Either.map(retrieveResponse(call, response, id), (video) => ({
+  return Either.map(retrieveResponse(call, response, id, dialect), (video) => ({
     ...deleted,
     deleted: Schema.phaseOf(video) === "failed",
     video

@@ -68,5 +68,5 @@ export const failureReason = (body: wire.JsonObject, error: wire.Fault | null): 
   if (error !== null && error.message !== "") return error
   const other = readIn(body, 2)
   if (other === null) return error
-  return { code: error?.code ?? other.code, message: other.message }
+  return { ...error, code: error?.code ?? other.code, message: other.message }
 }

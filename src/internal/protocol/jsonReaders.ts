@@ -85,6 +85,7 @@ export const percent = (value: unknown): number | null => {
 export interface Fault {
   readonly code: string | null
   readonly message: string
+  readonly billed?: boolean
 }
 
 const codeOf = (value: unknown): string | null =>
@@ -99,8 +100,17 @@ export const fault = (value: unknown): Fault | null => {
   const message = value.message ?? value.detail ?? value.msg ?? value.reason
   return {
     code: codeOf(value.code ?? value.type),
-    message: typeof message === "string" ? message : "message" in value || "code" in value ? "" : JSON.stringify(value)
+    message: typeof message === "string" ? message : "message" in value || "code" in value ? "" : JSON.stringify(value),
+    ...(typeof value.billed === "boolean" ? { billed: value.billed } : {})
   }
+}
+
+/** What a job costs, as the client writes it. */
+export const cost = (value: unknown): { readonly amount: number; readonly currency: string } | null => {
+  if (!isObject(value)) return null
+  const amount = number(value.amount)
+  const currency = text(value.currency)
+  return amount === null || currency === null ? null : { amount, currency }
 }
 
 /**

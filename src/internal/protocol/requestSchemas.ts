@@ -1,4 +1,5 @@
 import type * as Duration from "effect/Duration"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { CallOptions } from "../http/httpTypes.js"
 import { accepts } from "./acceptsAnnotation.js"
@@ -31,13 +32,13 @@ export const Prompt = Schema.String.pipe(
 )
 
 /**
- * Length of the clip to make, in seconds: for an extension, of the new segment alone. The published
- * specification's enum stops at 12 although its text says 4 to 20; the text is right.
+ * A length in whole seconds. The protocol has 4, 8, 12, 16 and 20; each dialect has its own range, and another length is an
+ * `InvalidRequestError` before anything is sent.
  *
  * @since 0.1.0
  * @category models
  */
-export type VideoSeconds = 4 | 8 | 12 | 16 | 20
+export type VideoSeconds = number
 
 /**
  * `VideoSeconds` on the wire is a string, such as `"8"`.
@@ -45,13 +46,16 @@ export type VideoSeconds = 4 | 8 | 12 | 16 | 20
  * @since 0.1.0
  * @category schemas
  */
-export const VideoSeconds: Schema.Schema<VideoSeconds, "4" | "8" | "12" | "16" | "20"> = Schema.transformLiterals(
-  ["4", 4],
-  ["8", 8],
-  ["12", 12],
-  ["16", 16],
-  ["20", 20]
-).annotations({ ...accepts("4, 8, 12, 16 or 20 (a number of seconds)"), identifier: "VideoSeconds" })
+export const VideoSeconds: Schema.Schema<number, string> = Schema.transform(
+  Schema.String.pipe(Schema.pattern(/^[1-9]\d{0,5}$/, { ...accepts("a whole number of seconds, 1 or more") })),
+  Schema.Number.pipe(
+    Schema.filter((seconds) => Number.isInteger(seconds) && seconds >= 1 && seconds < 1_000_000, {
+      ...accepts("a whole number of seconds, 1 or more"),
+      arbitrary: () => (fc) => fc.integer({ min: 1, max: 999_999 })
+    })
+  ),
+  { strict: true, decode: Number, encode: String }
+).annotations({ ...accepts("a whole number of seconds, 1 or more"), identifier: "VideoSeconds" })
 
 /**
  * Width x height. The four of the protocol, and whatever another server takes.
@@ -79,7 +83,7 @@ const Named = Schema.NonEmptyString.annotations(accepts("a text that is not empt
  */
 export const VideoReference = Schema.Struct({ id: VideoId }).annotations({
   identifier: "VideoReference",
-  message: () => "a job's id, a reference `{ id }` or a VideoFile"
+  message: () => "a job's id, a reference `{ id }`, a URL, `{ fileId }` or a VideoFile"
 })
 
 /**
@@ -201,17 +205,55 @@ export const ListQuery = Schema.standardSchemaV1(
 // -----------------------------------------------------------------------------
 
 /**
+ * Fields that some dialects have, and the protocol has not.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DialectFields {
+  /** The server's name for a model. Default: the dialect's `derivedModel`, or none. */
+  readonly model?: string | undefined
+  /** Where the server reports the end of the job (OpenRouter, llmgateway); see `effect-videos/Webhook`. */
+  readonly callback?: Callback | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Callback {
+  /** An https URL. */
+  readonly url: string
+  /** What the server signs its calls with; llmgateway wants one. */
+  readonly secret?: string | Redacted.Redacted | undefined
+}
+
+/**
+ * A clip to extend or edit: a completed job, by id, reference or snapshot; a URL (`https:` or `data:`); the id of an uploaded
+ * file; or a file of this machine. What the dialect does not take is an `InvalidRequestError` before anything is sent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoSource =
+  | string
+  | { readonly id: string }
+  | { readonly url: string }
+  | { readonly fileId: string }
+  | VideoFile
+
+/**
  * A new clip.
  *
  * @since 0.1.0
  * @category models
  */
-export interface CreateVideoRequest {
+export interface CreateVideoRequest extends DialectFields {
   /** What to show: 1 to 32,000 characters. */
   readonly prompt: string
-  /** The server's name for a model. Left out, the server chooses; new-api wants one. */
+  /** The server's name for a model. Left out, the server chooses; new-api and xAI want one. */
   readonly model?: string | undefined
-  /** Length of the clip. Left out, the server's default: 4 in the protocol. */
+  /** Length of the clip. Default: the server's, 4 in the protocol. */
   readonly seconds?: VideoSeconds | undefined
   /** Left out, the server's default: `720x1280` in the protocol. */
   readonly size?: VideoSize | undefined
@@ -227,12 +269,11 @@ export interface CreateVideoRequest {
  * @since 0.1.0
  * @category models
  */
-export interface ExtendVideoRequest {
-  /** The completed job to extend, by id, reference or snapshot; or a file, which is uploaded. */
-  readonly video: string | { readonly id: string } | VideoFile
+export interface ExtendVideoRequest extends DialectFields {
+  readonly video: VideoSource
   /** What happens next: 1 to 32,000 characters. */
   readonly prompt: string
-  /** Length of the new segment alone. The response's `seconds` is the stitched whole. */
+  /** Length of the new segment alone. The response's `seconds` is that of the whole clip. */
   readonly seconds: VideoSeconds
   /** The server's own parameters. They are merged in last and may override. */
   readonly extraBody?: { readonly [name: string]: Json } | undefined
@@ -244,9 +285,8 @@ export interface ExtendVideoRequest {
  * @since 0.1.0
  * @category models
  */
-export interface EditVideoRequest {
-  /** The completed job to edit, by id, reference or snapshot; or a file, which is uploaded. */
-  readonly video: string | { readonly id: string } | VideoFile
+export interface EditVideoRequest extends DialectFields {
+  readonly video: VideoSource
   /** What changes: 1 to 32,000 characters. */
   readonly prompt: string
   /** The server's own parameters. They are merged in last and may override. */

@@ -1,13 +1,15 @@
 /** Requests that make something: a value in, the call to send out, or what is wrong with the value. */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as Redacted from "effect/Redacted"
 import type * as Errors from "../errors/errors.js"
 import type { Sending, SubmitOptions, VideosCall } from "../http/httpTypes.js"
 import { randomId } from "../randomId.js"
+import type { Dialect } from "./dialect.js"
 import * as wire from "./jsonReaders.js"
+import { describeRange, isInRange } from "./requestBody.js"
 import * as Requests from "./requestSchemas.js"
-import { checkOptions, encodeRequest, idSegment, invalid, jsonText } from "./validateRequest.js"
+import { checkOptions, encodeRequest, invalid, jsonText, pathOf } from "./validateRequest.js"
 import { isVideoFile, type VideoFile } from "./videoFile.js"
 
 /** A submission that is ready to go, with the key that it carries on every try. */
@@ -18,29 +20,80 @@ export interface Submission {
   readonly file: { readonly field: string; readonly file: VideoFile } | null
 }
 
-type Encode = (request: unknown) => Either.Either<object, Errors.InvalidRequestError>
+type Fields = { readonly [name: string]: unknown }
 
 /** Leaves out what is `undefined`, which strict encoding would take for a value. */
-const defined = (fields: { readonly [name: string]: unknown }): { readonly [name: string]: unknown } =>
+const defined = (fields: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
-const prepare = (parts: {
-  readonly operation: Errors.Operation
-  readonly path: string
-  readonly encode: Encode
-  readonly fields: { readonly [name: string]: unknown }
-  readonly extraBody: object | undefined
-  readonly options: SubmitOptions | undefined
-  readonly file?: Submission["file"]
-  /** The job that this derives from, by id. */
-  readonly source?: string | undefined
-}): Effect.Effect<Submission, Errors.InvalidRequestError> =>
+/** What the body of each operation may have. */
+const encoders = {
+  createVideo: encodeRequest("createVideo", Requests.CreateVideoBody),
+  extendVideo: encodeRequest("extendVideo", Requests.ExtendVideoBody),
+  editVideo: encodeRequest("editVideo", Requests.EditVideoBody),
+  remixVideo: encodeRequest("remixVideo", Requests.PromptBody),
+  createCharacter: encodeRequest("createCharacter", Requests.CharacterBody)
+}
+
+const withoutSource = {
+  ...encoders,
+  extendVideo: encodeRequest("extendVideo", Requests.ExtendVideoForm),
+  editVideo: encodeRequest("editVideo", Requests.PromptBody)
+}
+
+const checkSeconds = (dialect: Dialect, operation: Errors.Operation, { seconds }: Fields) => {
+  const range = dialect.seconds[operation === "extendVideo" ? "extend" : "create"]
+  return seconds === undefined || (typeof seconds === "number" && isInRange(seconds, range))
+    ? Effect.void
+    : Effect.fail(invalid(operation, "seconds", seconds, `${describeRange(range)} in the dialect \`${dialect.name}\``))
+}
+
+const revealed = (secret: unknown): unknown => (Redacted.isRedacted(secret) ? Redacted.value(secret) : secret)
+
+/** Fields that only some dialects have: they are no part of the protocol's bodies. */
+const dialectFields = (
+  dialect: Dialect,
+  operation: Errors.Operation,
+  { callback, model }: Requests.DialectFields
+): Effect.Effect<Fields, Errors.InvalidRequestError> => {
+  const named = model === undefined ? {} : { model }
+  if (callback === undefined) return Effect.succeed(named)
+  const field = dialect.callbackField
+  if (field === undefined) {
+    const accepted = `left out: the dialect \`${dialect.name}\` has no callbacks`
+    return Effect.fail(invalid(operation, "callback", callback, accepted))
+  }
+  return Effect.succeed({
+    ...named,
+    [field]: callback.url,
+    ...(callback.secret === undefined ? {} : { callback_secret: revealed(callback.secret) })
+  })
+}
+
+const prepare = (
+  dialect: Dialect,
+  operation: keyof typeof encoders,
+  parts: {
+    readonly fields: Fields
+    readonly more?: Requests.DialectFields & { readonly extraBody?: object | undefined }
+    readonly options: SubmitOptions | undefined
+    readonly file?: Submission["file"]
+    /** The job that this derives from, by id. */
+    readonly source?: unknown
+    /** What it derives from, if that is no job. */
+    readonly elsewhere?: Fields | undefined
+  }
+): Effect.Effect<Submission, Errors.InvalidRequestError> =>
   Effect.gen(function* () {
-    const { encode, extraBody, fields, file = null, operation, options, path, source } = parts
+    const { elsewhere, fields, file = null, more = {}, options, source } = parts
     yield* checkOptions(operation, options)
-    const body = yield* encode(defined(fields))
+    const path = yield* pathOf(dialect, operation, "video", source)
+    yield* checkSeconds(dialect, operation, fields)
+    const isJob = file === null && elsewhere === undefined
+    const body = yield* (isJob ? encoders : withoutSource)[operation](defined(fields))
+    const own = yield* dialectFields(dialect, operation, more)
     // Through text: what no JSON can hold is found here, and what is sent is plain data.
-    const json = yield* jsonText(operation, body, extraBody)
+    const json = yield* jsonText(operation, { ...(elsewhere && { video: elsewhere }), ...body, ...own }, more.extraBody)
     const idempotencyKey = options?.idempotencyKey ?? randomId()
     return {
       idempotencyKey,
@@ -51,90 +104,85 @@ const prepare = (parts: {
         request: HttpClientRequest.setHeader(HttpClientRequest.post(path), "idempotency-key", idempotencyKey),
         body: JSON.parse(json),
         options,
-        videoId: source,
+        videoId: typeof source === "string" ? source : undefined,
         sending: { mayHaveActed: true }
       }
     }
   })
 
-const encodeCreate = encodeRequest("createVideo", Requests.CreateVideoBody)
-const encodeExtend = encodeRequest("extendVideo", Requests.ExtendVideoBody)
-const encodeExtendForm = encodeRequest("extendVideo", Requests.ExtendVideoForm)
-const encodeEdit = encodeRequest("editVideo", Requests.EditVideoBody)
-const encodeEditForm = encodeRequest("editVideo", Requests.PromptBody)
-const encodeRemix = encodeRequest("remixVideo", Requests.PromptBody)
-const encodeCharacter = encodeRequest("createCharacter", Requests.CharacterBody)
-
 /** `POST /videos`. */
-export const createRequest = (request: Requests.CreateVideoRequest, options: SubmitOptions | undefined) => {
-  const { extraBody, inputReference, ...fields } = request
-  const picture = isVideoFile(inputReference)
-  return prepare({
-    operation: "createVideo",
-    path: "/videos",
-    encode: encodeCreate,
-    fields: picture ? fields : { ...fields, inputReference },
-    extraBody,
-    options,
-    file: picture ? { field: "input_reference", file: inputReference } : null
-  })
+export const createRequest = (
+  dialect: Dialect,
+  request: Requests.CreateVideoRequest,
+  options: SubmitOptions | undefined
+) => {
+  const { callback, extraBody, inputReference, ...fields } = request
+  const more = { callback, extraBody }
+  return isVideoFile(inputReference)
+    ? prepare(dialect, "createVideo", {
+        fields,
+        more,
+        options,
+        file: { field: "input_reference", file: inputReference }
+      })
+    : prepare(dialect, "createVideo", { fields: { ...fields, inputReference }, more, options })
 }
 
 const referenceOf = (video: unknown): unknown =>
   typeof video === "string" ? { id: video } : wire.isObject(video) ? { id: video.id } : video
 
-const sourceId = (reference: unknown): string | undefined =>
-  wire.isObject(reference) && typeof reference.id === "string" ? reference.id : undefined
+/** A source that is no job: the protocol has no word for it. */
+const elsewhereOf = (video: unknown): Fields | null => {
+  if (!wire.isObject(video)) return null
+  if (typeof video.url === "string") return { url: video.url }
+  return typeof video.fileId === "string" ? { file_id: video.fileId } : null
+}
 
-/** A clip out of another: of a job by reference, or of a file beside the fields. */
+/** A clip out of another: of a job, a URL or an uploaded file by reference, or of a file beside the fields. */
 const derivation =
-  (operation: "extendVideo" | "editVideo", path: string, encode: Encode, encodeForm: Encode) =>
-  (request: Requests.ExtendVideoRequest | Requests.EditVideoRequest, options: SubmitOptions | undefined) => {
-    const { extraBody, video, ...fields } = request
-    if (isVideoFile(video)) {
-      const file = { field: "video", file: video }
-      return prepare({ operation, path, encode: encodeForm, fields, extraBody, options, file })
-    }
+  (operation: "extendVideo" | "editVideo") =>
+  (
+    dialect: Dialect,
+    request: Requests.ExtendVideoRequest | Requests.EditVideoRequest,
+    options: SubmitOptions | undefined
+  ) => {
+    const { callback, extraBody, model, video, ...fields } = request
+    const more = { callback, extraBody, model }
+    if (isVideoFile(video))
+      return prepare(dialect, operation, { fields, more, options, file: { field: "video", file: video } })
+    const elsewhere = elsewhereOf(video)
+    if (elsewhere !== null) return prepare(dialect, operation, { fields, more, options, elsewhere })
     const reference = referenceOf(video)
-    const source = sourceId(reference)
-    return prepare({ operation, path, encode, fields: { ...fields, video: reference }, extraBody, options, source })
+    const source = wire.isObject(reference) ? reference.id : undefined
+    return prepare(dialect, operation, { fields: { ...fields, video: reference }, more, options, source })
   }
 
 /** `POST /videos/extensions`. */
-export const extendRequest = derivation("extendVideo", "/videos/extensions", encodeExtend, encodeExtendForm)
+export const extendRequest = derivation("extendVideo")
 
 /** `POST /videos/edits`. */
-export const editRequest = derivation("editVideo", "/videos/edits", encodeEdit, encodeEditForm)
+export const editRequest = derivation("editVideo")
 
 /** `POST /videos/{id}/remix`. */
-export const remixRequest = (request: Requests.RemixVideoRequest, options: SubmitOptions | undefined) => {
+export const remixRequest = (
+  dialect: Dialect,
+  request: Requests.RemixVideoRequest,
+  options: SubmitOptions | undefined
+) => {
   const { extraBody, video, ...fields } = request
-  const id = sourceId(referenceOf(video))
-  return Effect.flatMap(idSegment("remixVideo", "video", id), (segment) =>
-    prepare({
-      operation: "remixVideo",
-      path: `/videos/${segment}/remix`,
-      encode: encodeRemix,
-      fields,
-      extraBody,
-      options,
-      source: id
-    })
-  )
+  const reference = referenceOf(video)
+  const source = wire.isObject(reference) ? reference.id : undefined
+  return prepare(dialect, "remixVideo", { fields, more: { extraBody }, options, source })
 }
 
 /** `POST /videos/characters`. */
-export const characterRequest = (request: Requests.CreateCharacterRequest, options: SubmitOptions | undefined) => {
+export const characterRequest = (
+  dialect: Dialect,
+  request: Requests.CreateCharacterRequest,
+  options: SubmitOptions | undefined
+) => {
   const { video, ...fields } = request
   return isVideoFile(video)
-    ? prepare({
-        operation: "createCharacter",
-        path: "/videos/characters",
-        encode: encodeCharacter,
-        fields,
-        extraBody: undefined,
-        options,
-        file: { field: "video", file: video }
-      })
+    ? prepare(dialect, "createCharacter", { fields, options, file: { field: "video", file: video } })
     : Effect.fail(invalid("createCharacter", "video", video, "a VideoFile"))
 }

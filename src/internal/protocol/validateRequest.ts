@@ -5,9 +5,11 @@ import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import * as rules from "../config/optionRules.js"
 import { checkHeader, checkHeaderValue } from "../config/validateConfig.js"
+import { openai } from "../dialects/openai.js"
 import * as Errors from "../errors/errors.js"
 import type { CallOptions, SubmitOptions } from "../http/httpTypes.js"
-import { isId } from "./videoId.js"
+import { type Dialect, routeOf } from "./dialect.js"
+import { acceptedId, isId } from "./videoId.js"
 
 const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce<unknown>(
@@ -42,22 +44,20 @@ export const encodeRequest = <A, I>(operation: Errors.Operation, schema: Schema.
     })
 }
 
-/** The id as one path segment, or what is wrong with it. */
-export const idSegment = (
+/** The path of an operation: the dialect's, or the protocol's if the dialect has none, for the error that says so. */
+export const pathOf = (
+  dialect: Dialect,
   operation: Errors.Operation,
-  field: string,
-  id: unknown
-): Either.Either<string, Errors.InvalidRequestError> =>
-  isId(id)
-    ? Either.right(encodeURIComponent(id))
-    : Either.left(
-        invalid(
-          operation,
-          field,
-          id,
-          "an id of 1 to 2048 characters with no `.` or `..` between slashes and no control characters"
-        )
-      )
+  field = "",
+  id?: unknown,
+  namedOperation = operation
+): Either.Either<string, Errors.InvalidRequestError> => {
+  const path = dialect.paths[routeOf(operation)] ?? openai.paths[routeOf(operation)] ?? ""
+  if (!path.includes("{id}")) return Either.right(path)
+  return isId(id)
+    ? Either.right(path.replace("{id}", () => encodeURIComponent(id)))
+    : Either.left(invalid(namedOperation, field, id, acceptedId))
+}
 
 /** The body as JSON text; a server's own parameters come last, so that they win. */
 export const jsonText = (

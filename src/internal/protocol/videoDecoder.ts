@@ -5,11 +5,11 @@ import * as wire from "./jsonReaders.js"
 import { giveLong, holdLong, LongText } from "./longText.js"
 import { phaseOfStatus } from "./phase.js"
 import type { VideoId } from "./videoId.js"
-import type { VideoCharacter, VideoResource, VideoResourceEncoded } from "./videoTypes.js"
+import type { VideoCharacter, VideoCost, VideoResource, VideoResourceEncoded } from "./videoTypes.js"
 
 // The protocol's own names. The rest of a body is `extra`.
 export const known: ReadonlySet<string> = new Set(
-  "id object model status progress created_at completed_at expires_at prompt size seconds remixed_from_video_id error".split(
+  "id object model status progress created_at completed_at expires_at prompt size seconds remixed_from_video_id error cost".split(
     " "
   )
 )
@@ -59,6 +59,8 @@ class Reader {
   }
 }
 
+const costOf = (cost: VideoCost | null): Pick<VideoResource, "cost"> => (cost === null ? nothing : { cost })
+
 /** `last` is what was read of the same job before: what has not changed is the same object again. */
 export const fromWire = (body: VideoResourceEncoded, last: VideoResource | null = null): VideoResource => {
   const fields = new Reader(body, known)
@@ -82,6 +84,7 @@ export const fromWire = (body: VideoResourceEncoded, last: VideoResource | null 
     seconds: fields.read("seconds", wire.seconds),
     remixedFromVideoId: fields.read("remixed_from_video_id", wire.id, last?.remixedFromVideoId),
     error: fields.read("error", wire.fault),
+    ...costOf(fields.read("cost", wire.cost)),
     extra: fields.extra()
   }
   const read = phaseOfStatus(video.status) === "failed" ? { ...video, error: failureReason(body, video.error) } : video
@@ -110,7 +113,8 @@ export const toWire = (video: VideoResource): VideoResourceEncoded => {
     size: field("size", video.size),
     seconds: field("seconds", video.seconds === null ? null : String(video.seconds)),
     remixed_from_video_id: field("remixed_from_video_id", video.remixedFromVideoId),
-    error: field("error", video.error)
+    error: field("error", video.error),
+    ...(video.cost === undefined ? {} : { cost: video.cost })
   }
 }
 
@@ -129,6 +133,7 @@ export const isSame = (a: VideoResource, b: VideoResource): boolean =>
   a.seconds === b.seconds &&
   a.remixedFromVideoId === b.remixedFromVideoId &&
   wire.sameJson(a.error, b.error) &&
+  wire.sameJson(a.cost, b.cost) &&
   wire.sameJson(a.extra, b.extra, sameLong)
 
 /** Held texts have no fields to compare. */

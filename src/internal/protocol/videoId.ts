@@ -37,7 +37,8 @@ export const isId = (value: unknown): value is string => typeof value === "strin
 // ids
 // -----------------------------------------------------------------------------
 
-const acceptedId = "an id of 1 to 2048 characters with no `.` or `..` between slashes and no control characters"
+/** @internal */
+export const acceptedId = "an id of 1 to 2048 characters with no `.` or `..` between slashes and no control characters"
 
 /**
  * A job's id. No prefix is assumed: OpenAI writes `video_…`, vLLM-Omni `video_gen_…`, SGLang a bare UUID, LiteLLM

@@ -9,6 +9,7 @@ import type * as Types from "./videoTypes.js"
 export type {
   DeletedVideo,
   Json,
+  VideoCost,
   VideoFault,
   VideoPage,
   VideoPhase,
@@ -81,6 +82,12 @@ const quantity = (max: number) =>
     )
   )
 
+const Amount = Schema.Number.pipe(
+  Schema.filter((amount) => amount >= 0 && Number.isFinite(amount), {
+    arbitrary: () => (fc) => fc.double({ min: 0, noNaN: true, noDefaultInfinity: true })
+  })
+)
+
 const Text = Schema.NullOr(Schema.NonEmptyString)
 
 // Declared and no `Schema.Record`: that one copies key by key, so that a `__proto__` key would change the copy's prototype.
@@ -111,7 +118,14 @@ const VideoResourceFromSelf: Schema.Schema<VideoResource> = Schema.Struct({
   size: Text,
   seconds: quantity(Number.MAX_SAFE_INTEGER),
   remixedFromVideoId: Text,
-  error: Schema.NullOr(Schema.Struct({ code: Text, message: Schema.String })),
+  error: Schema.NullOr(
+    Schema.Struct({
+      code: Text,
+      message: Schema.String,
+      billed: Schema.optionalWith(Schema.Boolean, { exact: true })
+    })
+  ),
+  cost: Schema.optionalWith(Schema.Struct({ amount: Amount, currency: Schema.NonEmptyString }), { exact: true }),
   extra: Extra
 })
 

@@ -48,6 +48,19 @@ export interface VideoFault {
   readonly code: string | null
   /** For people. Servers may leave it empty. */
   readonly message: string
+  /** Whether the server bills the job all the same; absent if nothing says so. */
+  readonly billed?: boolean
+}
+
+/**
+ * What a job costs, for example `{ amount: 0.42, currency: "USD" }`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface VideoCost {
+  readonly amount: number
+  readonly currency: string
 }
 
 /**
@@ -65,7 +78,10 @@ export interface VideoResource {
   /** `"video"`, unless the server says something else. */
   readonly object: string
   readonly model: string | null
-  /** As the server sent it; see `phaseOf`. `"unknown"` if the server sent none. */
+  /**
+   * As the server sent it, or the protocol's word if the dialect's has another meaning; see `phaseOf`. `"unknown"` if the
+   * server sent none.
+   */
   readonly status: VideoStatus
   /** Percent, 0 to 100. For display: it may stand still, jump, or go backwards. */
   readonly progress: number | null
@@ -80,6 +96,8 @@ export interface VideoResource {
   readonly seconds: number | null
   readonly remixedFromVideoId: string | null
   readonly error: VideoFault | null
+  /** What the job costs; absent if the server does not say. Its own figures are in `extra`. */
+  readonly cost?: VideoCost
   /**
    * Everything else the server said, under its own names: `url`, `usage`, `inference_time_s` and the like, and any
    * field of the protocol whose value could not be read.

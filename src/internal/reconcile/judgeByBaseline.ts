@@ -109,7 +109,7 @@ export const judgeByBaseline = (
       : { _tag: "Made", video: oldest }
   }
   if (alike.length > 0) return unclear("a job on the list is like it, and its time does not tell whether it is older")
-  if (!isTrusted) return unclear("this server's list is not to be trusted (`listTrusted` of the preset)")
+  if (!isTrusted) return unclear("this server's list is not to be trusted (`listTrusted` of the dialect)")
   if (list.gap !== null) return unclear(list.gap)
   if (possible.length > 0) return unclear("jobs on the list may have been made since it began")
   return { _tag: "NotMade" }

@@ -44,7 +44,7 @@ export const judgeRepeat = (entry: Entry, list: ListRead, claims: Claims, rules:
   if (matches.length > 1) return unclear(`${matches.length} jobs on the list are like the request`, true)
   if (repeat.isOtherRequest) return unclear("the server says that the key was used with another request", true)
   if (!isRecent(only)) return unclear("the one job that is like the request is not of the last 24 hours")
-  if (!rules.isTrusted) return unclear("this server's list is not to be trusted (`listTrusted` of the preset)")
+  if (!rules.isTrusted) return unclear("this server's list is not to be trusted (`listTrusted` of the dialect)")
   if (list.gap !== null) return unclear(list.gap)
   if (claims.isCandidate(only.id) || claims.rivals(entry).length > 0) {
     return unclear("a job on the list may be its own, or another submission's of this process")

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { SubmissionPolicy } from "../config/policies.js"
+import { anyServer } from "../dialects/openai.js"
 import type * as Errors from "../errors/errors.js"
 import type { SubmitOptions } from "../http/httpTypes.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../protocol/requestSchemas.js"
@@ -87,7 +88,7 @@ const readSince = (
   })
 
 const submissionOf = (request: CreateVideoRequest | ExtendVideoRequest, options?: SubmitOptions) =>
-  "video" in request ? extendRequest(request, options) : createRequest(request, options)
+  "video" in request ? extendRequest(anyServer, request, options) : createRequest(anyServer, request, options)
 
 const defaults = {
   listLag: Duration.seconds(30),

@@ -34,7 +34,7 @@ export class PagePlan {
   private newestPlace = 0
 
   /** Puts a job at its place in the list, behind the job `after`. */
-  private put(job: Job, place: number, after: string | null): void {
+  private put(job: Job, place: number, after: string): void {
     job.after = after
     if (job.page !== null) return
     job.searched = null
@@ -62,32 +62,30 @@ export class PagePlan {
   }
 
   /**
-   * Takes the places of the watched jobs from a page. `after` is the job before its first one, `null` for the newest page;
-   * `expected` is the place of that first job, as far as it is known. Returns the place of the job behind its last one.
+   * Takes the places of the watched jobs from a part of the list. `after` is the job before its first one, `null` if it begins
+   * with the newest; `expected` is the place of that first job, as far as it is known.
    */
   take(
     videos: ReadonlyArray<VideoResource>,
     jobs: ReadonlyMap<string, Job>,
     after: string | null,
     expected: number | null
-  ): number {
+  ): void {
     const known = videos.findIndex(({ id }) => id === this.newestId || (jobs.get(id)?.page ?? null) !== null)
     const id = videos[known]?.id
-    const knownPlace = id === undefined ? null : id === this.newestId ? this.newestPlace : (jobs.get(id)?.place ?? 0)
-    const first = knownPlace === null ? (expected ?? this.newestPlace + gap) : knownPlace + known
+    const knownPlace = id === this.newestId ? this.newestPlace : (jobs.get(id ?? "")?.place ?? 0)
+    const first = id === undefined ? (expected ?? this.newestPlace + gap) : knownPlace + known
     // Oldest first, so that jobs that have just come fill the newest group.
     for (let index = videos.length - 1; index >= 0; index--) {
       const job = jobs.get(videos[index]?.id ?? "")
-      if (job === undefined) continue
-      const before = index === 0 ? after : (videos[index - 1]?.id ?? null)
-      // The strings of watched ids are kept once.
-      this.put(job, first - index, before === null ? null : (jobs.get(before)?.id ?? before))
+      const before = videos[index - 1]?.id ?? after
+      // No cursor leads to the newest job of all. The strings of watched ids are kept once.
+      if (job !== undefined && before !== null) this.put(job, first - index, jobs.get(before)?.id ?? before)
     }
     if (after === null && videos[0] !== undefined) {
       this.newestId = videos[0].id
       this.newestPlace = first
     }
-    return first - videos.length
   }
 
   /** Groups the jobs anew, from the oldest on, once some have ended: after as many reads as there are pages. */
@@ -102,6 +100,11 @@ export class PagePlan {
     this.pages = []
     this.loose = []
     for (const job of jobs) this.append(job)
+  }
+
+  /** Whether a read of the newest page may show the page, too. */
+  isNewest({ oldest }: Page): boolean {
+    return oldest > this.newestPlace - pageSize
   }
 
   /** The cursor of the read that shows the page, and the place of its first job. */

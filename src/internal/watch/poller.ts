@@ -1,4 +1,5 @@
 /** The polls of one group of jobs, as requests: one page of the list polls every watched job on it; the others are polled singly. */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as DefaultServices from "effect/DefaultServices"
@@ -50,8 +51,6 @@ const maxSearches = 3
 const firstPollGap = 2000
 
 const isStillAsked = (job: Job): boolean => job.isAsked && job.isWatched
-
-const isUnplaced = (job: Job): boolean => job.page === null && job.isWatched
 
 /** A job that left the page that had shown it: it is not searched for again. */
 const left: Searched = { newest: Infinity, oldest: Infinity, at: 0, times: maxSearches }
@@ -160,21 +159,25 @@ export class Poller implements JobPoller {
     // The oldest first: it is compared with the list, since the page shows it for as long as newer jobs need the page.
     const jobs = [...this.asked].filter(isStillAsked).sort((a, b) => a.place - b.place)
     this.asked.clear()
-    const lost: Array<Job> = []
     if (isOn) this.plan.regroup()
-    for (const job of jobs) {
-      const { page } = job
-      if (isOn && page === null && mayBeFound(job, now)) {
-        // New jobs wait for the search that is on its way; others have been polled before, and are due.
-        if (!this.isSearching) lost.push(job)
-        else if (job.looks === 0) this.asked.add(job)
+    const [placed, lost] = Arr.partition(jobs, (job) => isOn && job.page === null && mayBeFound(job, now))
+    if (!this.isSearching) this.find(lost)
+    else {
+      // New jobs wait for the search that is on its way; others have been polled before, and are due.
+      for (const job of lost) {
+        if (job.looks === 0) this.asked.add(job)
         else this.pollSingly(job)
-      } else if (!isOn || page === null || !this.isWorthReading(page.members.size)) this.pollSingly(job)
+      }
+    }
+    for (const job of placed) {
+      const { page } = job
+      if (!isOn || page === null || !this.isWorthReading(page.members.size)) this.pollSingly(job)
       else if (page.isAwaited) continue
       else if (this.trust.wantsComparison()) this.pollSingly(job)
+      // The search begins with the newest page, which may show the job.
+      else if (this.isSearching && this.plan.isNewest(page)) this.asked.add(job)
       else this.pollByPage(page)
     }
-    if (lost.length > 0) this.find(lost)
     this.host.queue.send()
   }
 
@@ -228,7 +231,8 @@ export class Poller implements JobPoller {
       missing,
       Effect.suspend(() => {
         const { after, place } = this.plan.startOf(page)
-        return Effect.map(this.read(after, place), () => {
+        return Effect.map(this.read(after), ({ videos }) => {
+          this.plan.take(videos, this.jobs, after, place)
           for (const job of missing()) {
             this.plan.remove(job)
             job.searched = left
@@ -246,6 +250,7 @@ export class Poller implements JobPoller {
   /** Searches the list for jobs whose places are not known, from the newest job on. */
   private find(lost: ReadonlyArray<Job>): void {
     const isForced = this.trust.options.mode === "always"
+    if (lost.length === 0) return
     if (!isForced && this.vainSearches >= maxVainSearches && lost.length < leastMembers) {
       for (const job of lost) this.pollSingly(job)
       return
@@ -256,30 +261,32 @@ export class Poller implements JobPoller {
     const cursor = new ListCursor()
     let newest = -Infinity
     let oldest = Infinity
-    const readFrom = (
-      after: string | null,
-      place: number | null,
-      count: number
-    ): Effect.Effect<void, ListVideosError> =>
-      Effect.flatMap(this.read(after, place), ([page, nextPlace]) => {
+    const found: Array<VideoResource> = []
+    const isFound = new Set<string>()
+    const readFrom = (after: string | null, count: number): Effect.Effect<void, ListVideosError> =>
+      Effect.flatMap(this.read(after), (page) => {
         const { hasMore, videos } = page
         const isRepeated = videos.some(({ id }) => cursor.hasSeen(id))
-        const { next } = cursor.take(page)
-        for (const { createdAt } of videos) {
-          newest = Math.max(newest, createdAt?.epochMillis ?? newest)
-          oldest = Math.min(oldest, createdAt?.epochMillis ?? oldest)
+        const { fresh, next } = cursor.take(page)
+        for (const video of fresh) {
+          found.push(video)
+          isFound.add(video.id)
+          newest = Math.max(newest, video.createdAt?.epochMillis ?? newest)
+          oldest = Math.min(oldest, video.createdAt?.epochMillis ?? oldest)
         }
         if (isRepeated) this.trust.give("it repeats jobs: the server ignores `after`")
         const isEnd = next._tag === "End" || (hasMore === null && videos.length !== pageSize)
         if (isEnd) oldest = -Infinity
-        return isEnd || next._tag === "Stuck" || isRepeated || count >= maxPages || !lost.some(isUnplaced)
+        const isOver = isEnd || next._tag === "Stuck" || isRepeated || count >= maxPages
+        return isOver || lost.every(({ id, isWatched }) => isFound.has(id) || !isWatched)
           ? Effect.void
-          : readFrom(next.cursor, nextPlace, count + 1)
+          : readFrom(next.cursor, count + 1)
       })
     const search = Effect.map(
-      Effect.suspend(() => readFrom(null, null, 1)),
+      Effect.suspend(() => readFrom(null, 1)),
       () => {
-        const unfound = lost.filter(isUnplaced)
+        this.plan.take(found, this.jobs, null, null)
+        const unfound = lost.filter(({ id, isWatched }) => isWatched && !isFound.has(id))
         this.vainSearches = unfound.length < lost.length ? 0 : this.vainSearches + 1
         const at = this.host.now()
         for (const job of unfound) job.searched = { newest, oldest, at, times: (job.searched?.times ?? 0) + 1 }
@@ -295,11 +302,8 @@ export class Poller implements JobPoller {
     )
   }
 
-  /** Reads one page, and observes every watched job on it; with the place of the job behind it. */
-  private read(
-    after: string | null,
-    place: number | null
-  ): Effect.Effect<readonly [page: ListPage, nextPlace: number], ListVideosError> {
+  /** Reads one page, and observes every watched job on it. */
+  private read(after: string | null): Effect.Effect<ListPage, ListVideosError> {
     return Effect.suspend(() => {
       const askedAt = this.host.now()
       if (after === null) this.newestReadAt = askedAt
@@ -316,14 +320,14 @@ export class Poller implements JobPoller {
         pages(options, (id) => this.jobs.get(id)?.latest ?? null),
         (page) => {
           this.trust.read(page, askedAt)
-          const nextPlace = this.plan.take(page.videos, this.jobs, after, place)
           for (const video of page.videos) {
             const job = this.jobs.get(video.id)
             // A poll that ended while the page was on its way is newer.
-            if (job !== undefined && (job.isAsked || job.lookedAt <= askedAt))
+            if (job !== undefined && (job.isAsked || job.lookedAt <= askedAt)) {
               job.observe(Exit.succeed(video), this.host)
+            }
           }
-          return [page, nextPlace]
+          return page
         }
       )
     })

@@ -118,10 +118,10 @@ const decodeEvent = ParseResult.decodeUnknownEither(VideoEvent)
 
 const decodeUtf8 = Option.liftThrowable((body: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(body))
 
-const readEvent = (body: Uint8Array, messageId: string, scrub: (text: string) => string) => {
+const readEvent = (body: Uint8Array, messageId: string, redact: (text: string) => string) => {
   const unreadable = (reason: WebhookDecodeError["reason"], detail: string) => {
-    const shown = clip(scrub(new TextDecoder().decode(body)))
-    return new WebhookDecodeError({ reason, messageId, detail: scrub(detail), body: shown })
+    const shown = clip(redact(new TextDecoder().decode(body)))
+    return new WebhookDecodeError({ reason, messageId, detail: redact(detail), body: shown })
   }
   const text = decodeUtf8(body)
   if (Option.isNone(text)) return Either.left(unreadable("encoding", "the body is not UTF-8"))
@@ -159,7 +159,7 @@ export const makeVerifier = (options: WebhookVerifyOptions): Effect.Effect<Verif
     }
     const tolerance = Duration.decode(options.tolerance ?? "300 seconds")
     const keys = yield* Effect.forEach(secrets, importKey)
-    const scrub = (text: string): string =>
+    const redact = (text: string): string =>
       secrets.reduce((rest, secret) => rest.replaceAll(Redacted.value(secret), "<redacted>"), text)
 
     return ({ body: given, headers }) =>
@@ -176,7 +176,7 @@ export const makeVerifier = (options: WebhookVerifyOptions): Effect.Effect<Verif
         if (signatures.length === 0 || signatures.length > maxSignatures) return yield* refused("malformed")
         const secretIndex = yield* findKey(keys, signatures, signedContent(messageId, sent, body))
         if (secretIndex < 0) return yield* refused("mismatch")
-        const event = yield* readEvent(body, messageId, scrub)
+        const event = yield* readEvent(body, messageId, redact)
         return { event, messageId, secretIndex, timestamp }
       })
   })

@@ -15,7 +15,7 @@ const State = Schema.Struct({ rules: Rules, log: Schema.Array(LogEntry) })
 
 const decodeRules = Schema.decodeUnknown(Schema.Struct({ rules: Rules }), { onExcessProperty: "error" })
 
-/** Path outside the base paths of all presets. */
+/** Path outside the base paths of all dialects. */
 const controlPath = "/_faults"
 
 /** Whether a request is for `/_faults`, not for the protocol. */

@@ -1,6 +1,6 @@
 /** Replaces or changes responses: another status, other fields, other times, other pages. */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import type { Dialect } from "../dialects.js"
+import type { Imitation } from "../dialects.js"
 import { isObject, type JsonObject } from "../json.js"
 import { refuse } from "../protocol.js"
 import type { Refused } from "../shapes.js"
@@ -35,7 +35,7 @@ const htmlPage = (title: string): string =>
   `<!DOCTYPE html>\n<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`
 
 /** @internal */
-export const statusResponse = (fault: Of<"Status">, dialect: Dialect, refused: Refused, now: number): Response => {
+export const statusResponse = (fault: Of<"Status">, dialect: Imitation, refused: Refused, now: number): Response => {
   const { body, code, message, retryAfter, status } = fault
   const headers = retryAfter === undefined ? {} : retryHeaders(retryAfter, now)
   const reason = reasons[status] ?? "Error"

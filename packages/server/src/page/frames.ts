@@ -58,7 +58,7 @@ export interface RuleView {
 /** Events by name. A connection begins with the whole state; later events contain the changes. */
 export interface Frames {
   readonly server: {
-    readonly preset: string
+    readonly dialect: string
     /** Base path of the protocol. */
     readonly basePath: string
     readonly operations: ReadonlyArray<Operation>

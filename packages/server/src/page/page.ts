@@ -70,7 +70,7 @@ const files: { readonly [path: string]: readonly [body: string, contentType: str
   "/_page/icon.svg": [icon, "image/svg+xml"]
 }
 
-/** Files and whole prompt of a job, equal for all presets. */
+/** Files and whole prompt of a job, equal for all dialects. */
 const media = /^\/_page\/videos\/([^/]+)\/(video|poster|prompt)$/
 
 const notThere = (path: string) => refuse(404, `Nothing is at ${path}.`, { code: "unknown_url" })

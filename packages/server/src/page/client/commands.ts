@@ -9,7 +9,7 @@ export const baseUrlOf = ({ basePath }: Server): string => location.origin + bas
 
 const environment = (server: Server): ReadonlyArray<string> => [
   `OPENAI_BASE_URL=${baseUrlOf(server)}`,
-  ...(server.preset === "openai" ? [] : [`VIDEOS_PRESET=${server.preset}`])
+  ...(server.dialect === "openai" ? [] : [`VIDEOS_DIALECT=${server.dialect}`])
 ]
 
 /** Length of the new segment of an extension, else of the clip. */

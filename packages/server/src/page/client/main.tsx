@@ -193,7 +193,7 @@ const Page = () => {
         <h1>effect-videos</h1>
         <p id="where">
           {location.host}
-          {server === null || server.preset === "openai" ? "" : `, like ${server.preset}`}
+          {server === null || server.dialect === "openai" ? "" : `, like ${server.dialect}`}
         </p>
         {isKnown ? (
           <nav aria-label="Views">

@@ -1,14 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { VideosServer } from "@effect-videos/server"
+import { VideosServer, type VideosServerService } from "@effect-videos/server"
 import { Effect, Redacted, TestClock } from "effect"
-import type { PresetName as AnyPresetName } from "effect-videos"
 import { idOf, idsOf, instant, type Json, post, postForm, remove, segment, send, type TestResponse } from "./support.js"
 
 type Options = Parameters<typeof VideosServer.layerInProcess>[0]
 
-type PresetName = Exclude<AnyPresetName, "dynamo">
+type ServedDialect = VideosServerService["dialect"]
 
-const as = (preset: PresetName, options: Options = {}) => VideosServer.layerInProcess({ ...options, preset })
+const as = (dialect: ServedDialect, options: Options = {}) => VideosServer.layerInProcess({ ...options, dialect })
 
 /** Request body that all servers accept. */
 const fields = { prompt: "a boat", model: "wan", size: "64x64", seconds: "4" }
@@ -19,12 +18,12 @@ const retrieve = (id: string) => send(`/videos/${segment(id)}`)
 
 const contentOf = (id: string, query = "") => send(`/videos/${segment(id)}/content${query}`)
 
-const all: ReadonlyArray<PresetName> = ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api"]
+const all: ReadonlyArray<ServedDialect> = ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api"]
 
 const uuid = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/
 
 describe("every server", () => {
-  const ids: { readonly [preset in PresetName]: RegExp } = {
+  const ids: { readonly [dialect in ServedDialect]: RegExp } = {
     openai: /^video_[\da-f]{32}$/,
     azure: /^video_[\da-f]{32}$/,
     litellm: /^video_\+\/\/\+[A-Za-z\d+/]+=*$/,
@@ -33,10 +32,10 @@ describe("every server", () => {
     "new-api": /^task_[\da-f]{32}$/
   }
 
-  it.effect.each([...all])("%s serves a clip from prompt to file, with its own form of ids", (preset) =>
+  it.effect.each([...all])("%s serves a clip from prompt to file, with its own form of ids", (dialect) =>
     Effect.gen(function* () {
       const id = idOf(yield* create)
-      assert.match(id, ids[preset])
+      assert.match(id, ids[dialect])
       const { json, status } = yield* retrieve(id)
       assert.deepInclude(json, { object: "video", status: "completed" })
       assert.strictEqual(status, 200)
@@ -44,11 +43,11 @@ describe("every server", () => {
       assert.strictEqual(content.headers.get("content-type"), "video/mp4")
       assert.strictEqual(new TextDecoder().decode(content.bytes.subarray(4, 8)), "ftyp")
       const part = yield* send(`/videos/${segment(id)}/content`, { headers: { range: "bytes=0-9" } })
-      assert.strictEqual(part.status, preset === "litellm" ? 200 : 206)
-    }).pipe(Effect.provide(as(preset, instant)))
+      assert.strictEqual(part.status, dialect === "litellm" ? 200 : 206)
+    }).pipe(Effect.provide(as(dialect, instant)))
   )
 
-  const words: { readonly [preset in PresetName]: ReadonlyArray<string> } = {
+  const words: { readonly [dialect in ServedDialect]: ReadonlyArray<string> } = {
     openai: ["queued", "queued", "in_progress", "completed"],
     azure: ["queued", "queued", "in_progress", "completed"],
     litellm: ["queued", "queued", "processing", "completed"],
@@ -57,7 +56,7 @@ describe("every server", () => {
     "new-api": ["unknown", "queued", "in_progress", "completed"]
   }
 
-  it.effect.each([...all])("%s has its own status names", (preset) =>
+  it.effect.each([...all])("%s has its own status names", (dialect) =>
     Effect.gen(function* () {
       const made = yield* create
       const seen = [made.json.status]
@@ -65,8 +64,8 @@ describe("every server", () => {
         yield* TestClock.adjust(wait)
         seen.push((yield* retrieve(idOf(made))).json.status)
       }
-      assert.deepStrictEqual<ReadonlyArray<unknown>>(seen, words[preset])
-    }).pipe(Effect.provide(as(preset)))
+      assert.deepStrictEqual<ReadonlyArray<unknown>>(seen, words[dialect])
+    }).pipe(Effect.provide(as(dialect)))
   )
 })
 
@@ -77,7 +76,7 @@ describe("an unsupported operation", () => {
   const notAllowed = { detail: "Method Not Allowed" }
   const notFound = { detail: "Not Found" }
 
-  it.effect.each<readonly [PresetName, string, string, number, Json]>([
+  it.effect.each<readonly [ServedDialect, string, string, number, Json]>([
     ["openai", "POST", "/videos/v/frames", 404, invalidUrl("POST /v1/videos/v/frames", openai)],
     ["openai", "PATCH", "/videos/v", 404, invalidUrl("PATCH /v1/videos/v", openai)],
     ["azure", "GET", "/images", 404, invalidUrl("GET /openai/v1/images", openai)],
@@ -93,13 +92,13 @@ describe("an unsupported operation", () => {
     ["new-api", "POST", "/videos/extensions", 404, invalidUrl("POST /v1/videos/extensions", newApi)],
     ["new-api", "GET", "/videos", 404, invalidUrl("GET /v1/videos", newApi)],
     ["new-api", "DELETE", "/videos/v", 404, invalidUrl("DELETE /v1/videos/v", newApi)]
-  ])("%s: %s %s is %i", ([preset, method, path, status, body]) =>
+  ])("%s: %s %s is %i", ([dialect, method, path, status, body]) =>
     Effect.gen(function* () {
       const response = yield* send(path, { method })
       assert.strictEqual(response.status, status)
       assert.deepStrictEqual(response.json, body)
       assert.strictEqual(response.headers.has("allow"), status === 405)
-    }).pipe(Effect.provide(as(preset)))
+    }).pipe(Effect.provide(as(dialect)))
   )
 })
 
@@ -108,7 +107,7 @@ describe("errors", () => {
   const missing = "/videos/video_0"
 
   it.effect.each<
-    readonly [PresetName, string, Options, Effect.Effect<TestResponse, never, VideosServer>, number, Json]
+    readonly [ServedDialect, string, Options, Effect.Effect<TestResponse, never, VideosServer>, number, Json]
   >([
     [
       "litellm",
@@ -236,21 +235,21 @@ describe("errors", () => {
         }
       }
     ]
-  ])("%s has its own error for %s", ([preset, , options, request, status, body]) =>
+  ])("%s has its own error for %s", ([dialect, , options, request, status, body]) =>
     Effect.gen(function* () {
       const response = yield* request
       assert.deepStrictEqual(response.json, body)
       assert.strictEqual(response.status, status)
-    }).pipe(Effect.provide(as(preset, options)))
+    }).pipe(Effect.provide(as(dialect, options)))
   )
 
-  it.effect.each<readonly [PresetName, number, string, number]>([
+  it.effect.each<readonly [ServedDialect, number, string, number]>([
     ["openai", 404, "Video is not ready yet", 404],
     ["litellm", 200, "Video is not ready yet", 200],
     ["vllm-omni", 404, "Generation is still in-progress", 422],
     ["sglang", 404, "Generation is still in-progress", 404],
     ["new-api", 400, "Task is not completed yet, current status: IN_PROGRESS", 400]
-  ])("%s: content of a running job is %i (%s), of a failed job %i", ([preset, early, words, late]) =>
+  ])("%s: content of a running job is %i (%s), of a failed job %i", ([dialect, early, words, late]) =>
     Effect.gen(function* () {
       const id = idOf(yield* create)
       yield* TestClock.adjust("1 second")
@@ -258,29 +257,29 @@ describe("errors", () => {
       assert.strictEqual(running.status, early)
       assert.include(new TextDecoder().decode(running.bytes), words)
       // A bug that a client must detect: an error with the content type of a video.
-      const type = preset === "litellm" ? "video/mp4" : "application/json"
+      const type = dialect === "litellm" ? "video/mp4" : "application/json"
       assert.strictEqual(running.headers.get("content-type"), type)
       yield* TestClock.adjust("1 minute")
       assert.strictEqual((yield* contentOf(id)).status, late)
-    }).pipe(Effect.provide(as(preset, { outcome: () => ({ code: "c", message: "m" }) })))
+    }).pipe(Effect.provide(as(dialect, { outcome: () => ({ code: "c", message: "m" }) })))
   )
 })
 
 describe("a failed job", () => {
-  it.effect.each<readonly [PresetName, string, number, unknown]>([
+  it.effect.each<readonly [ServedDialect, string, number, unknown]>([
     ["openai", "oom", 200, { code: "oom", message: "m" }],
     ["litellm", "oom", 200, { code: "oom", message: "m" }],
     ["vllm-omni", "oom", 500, { code: 500, message: "m" }],
     ["vllm-omni", "400", 400, { code: 400, message: "m" }],
     ["sglang", "oom", 200, { message: "m" }],
     ["new-api", "oom", 200, { code: "oom", message: "m" }]
-  ])("of %s (code %s) has HTTP status %i", ([preset, code, status, error]) =>
+  ])("of %s (code %s) has HTTP status %i", ([dialect, code, status, error]) =>
     Effect.gen(function* () {
       const id = idOf(yield* create)
       const response = yield* retrieve(id)
       assert.strictEqual(response.status, status)
       assert.deepInclude(response.json, { object: "video", status: "failed", error })
-    }).pipe(Effect.provide(as(preset, { ...instant, outcome: () => ({ code, message: "m" }) })))
+    }).pipe(Effect.provide(as(dialect, { ...instant, outcome: () => ({ code, message: "m" }) })))
   )
 })
 
