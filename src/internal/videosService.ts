@@ -288,7 +288,7 @@ const makeOperations = (
       ? Effect.succeed(request)
       : resolveSource(dialect, operation, request, {
           known: knownJob,
-          retrieve: (id) => retrieveAs(operation, id, besideOf(options))
+          retrieve: (id) => retrieveAs(operation, id, sourceReadOptions(options))
         })
 
   const create: VideosService["create"] = (request, options) =>
@@ -356,7 +356,8 @@ const makeOperations = (
     Effect.matchEffect(http.execute(call), {
       onFailure: (error) => (error._tag === "ModerationBlockedError" ? asBadRequest(error) : Effect.fail(error)),
       onSuccess: (response): Effect.Effect<VideoResource, Errors.ResponseDecodeError> => {
-        if (dialect.response?.fromRequest !== undefined) return Effect.flatMap(decodePoll(call, response, id), recordEnd)
+        if (dialect.response?.fromRequest !== undefined)
+          return Effect.flatMap(decodePoll(call, response, id), recordEnd)
         const video = responses.retrieveResponse(call, response, id, dialect)
         return Either.isRight(video) ? recordEnd(video.right) : video
       }
