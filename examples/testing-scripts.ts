@@ -1,7 +1,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert"
 import { Console, Effect, Fiber, TestClock, TestContext } from "effect"
 import { awaitVideo, createVideo, ServerError, type VideoResource } from "effect-videos"
-import { Look, makeVideo, VideosTest } from "effect-videos/testing"
+import { makeVideo, Poll, VideosTest } from "effect-videos/testing"
 
 // The tested program: makes a clip and returns a summary.
 const report = (prompt: string) =>
@@ -25,8 +25,8 @@ const test = <A, E, R>(name: string, effect: Effect.Effect<A, E, R>, expected: A
 const broken = new ServerError({ operation: "retrieveVideo", status: 502, detail: "bad gateway" })
 const scripted = VideosTest.layerScript({
   video_1: [
-    Look.seen({ status: "in_progress", progress: 40 }, { pollAfter: "20 seconds" }),
-    Look.failed(broken),
+    Poll.snapshot({ status: "in_progress", progress: 40 }, { pollAfter: "20 seconds" }),
+    Poll.failed(broken),
     "completed"
   ],
   video_2: ["in_progress"]
@@ -34,7 +34,7 @@ const scripted = VideosTest.layerScript({
 
 const completes = Effect.gen(function* () {
   const status = yield* report("a lighthouse at dusk")
-  const [first = 0, second = 0] = yield* VideosTest.looks("video_1")
+  const [first = 0, second = 0] = yield* VideosTest.polls("video_1")
   strictEqual(second - first, 20_000)
   return status
 })

@@ -1,8 +1,8 @@
-// Checks the tarballs: manifests, sizes, types under both module resolutions, the command in an empty folder, and the error of a
-// module whose optional peer is missing.
+// Checks the tarballs: manifests, sizes, types under both module resolutions, the command in an empty folder, the README's first
+// program, and the error of a module whose optional peer is missing.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { copyFileSync, existsSync, renameSync, statSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import "./install.mjs"
@@ -112,6 +112,29 @@ const checkServe = async (given, cwd) => {
   }
 }
 
+/**
+ * The README's first ten lines as a reader follows them: its install lines in an empty folder, with the tarballs in place of the
+ * published packages, then its first program as the README says to run it.
+ */
+const checkReadme = async () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8")
+  const [installs, code] = [...readme.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map(([, block]) => block)
+  const [, file] = /`npx tsx ([\w.]+)`/.exec(readme) ?? []
+  if (file === undefined) throw new Error("the README does not say how its first program is run")
+  const cwd = makeFolder("readme")
+  const names = Object.fromEntries(packages.map(({ name, manifest }) => [manifest.name, name]))
+  for (const line of installs.trim().split("\n")) {
+    const [npm, ...words] = line.split(" ")
+    const args = words.map((word) => (names[word] === undefined ? word : tarballs[names[word]]))
+    await mustRun(npm, args, { cwd })
+  }
+  writeFileSync(join(cwd, file), code)
+  const { stdout } = await npx(["tsx", file], { cwd, limit: 120_000 })
+  const last = stdout.trim().split("\n").at(-1)
+  if (!last.startsWith("completed 100 % 12 s")) throw new Error(`the program prints\n${stdout}`)
+  return `${installs.trim().split("\n").length} install lines and the program: "${last}"`
+}
+
 /** Bytes of the installed core, without its source maps. */
 const largestCore = 1_000_000
 
@@ -139,7 +162,8 @@ const checks = {
   "types, NodeNext": () => checkTypes("NodeNext", "NodeNext"),
   "types, Bundler": () => checkTypes("ESNext", "Bundler"),
   "a peer is missing": checkPeers,
-  "npx, empty folder": checkCommand
+  "npx, empty folder": checkCommand,
+  "the README's start": checkReadme
 }
 
 let hasFailed = false

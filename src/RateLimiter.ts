@@ -93,7 +93,7 @@ export const make = (
     const ask = withTimeout(
       shared.consume(turn),
       storeTimeout,
-      () => new RateLimiter.RateLimitStoreError({ message: `no answer within ${Duration.format(storeTimeout)}` })
+      () => new RateLimiter.RateLimitStoreError({ message: `no response within ${Duration.format(storeTimeout)}` })
     ).pipe(
       Effect.catchAll((error) =>
         Effect.flatMap(currentMonotonicMillis, (now) => {

@@ -268,7 +268,7 @@ export const awaitVideos = (
 
 /**
  * Submits an extension and watches it. The first element is the response of the submission, at once, so that the caller has the
- * id before any wait; then as `watchVideo`. If that response says that the job has ended, there is no poll.
+ * id before any wait; then as `watchVideo`. If that response says that the job has ended, it sends no poll.
  *
  * @example
  * import { Stream } from "effect"

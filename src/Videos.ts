@@ -275,7 +275,7 @@ export const retrieveVideo = (
  * The first bytes must not be text, a playlist or a picture (a picture is right for a `thumbnail` or `spritesheet`): that fails
  * with `ResponseDecodeError` and the text, or, if the job has not ended, with `VideoNotReadyError`. Unknown binary is a clip.
  *
- * If there is no content, the client reads the job to find out why: `VideoNotReadyError`, `VideoFailedError`,
+ * Without content, the client reads the job to find out why: `VideoNotReadyError`, `VideoFailedError`,
  * `VideoExpiredError`, `VideoContentNotFoundError` or `VideoNotFoundError`. Within `contentGrace` of the job's end, a 404 counts as
  * replica lag and is retried.
  *

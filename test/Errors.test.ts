@@ -65,14 +65,18 @@ const samples: ReadonlyArray<
   [
     new Errors.RequestTimeoutError({ operation: "createVideo", timeout: Duration.seconds(60), origin: "http://h:1" }),
     true,
-    /no answer from http:\/\/h:1 within 60 s/
+    /no response from http:\/\/h:1 within 60 s/
   ],
   [
     new Errors.RedirectError({ operation: "createVideo", status: 307, location: "http://b/v1", reason: "submission" }),
     false,
     /redirect to http:\/\/b\/v1 \(HTTP 307\) not followed/
   ],
-  [new Errors.ResponseDecodeError({ ...undecodable, reason: "syntax" }), true, /cannot read the answer to GET .*empty/],
+  [
+    new Errors.ResponseDecodeError({ ...undecodable, reason: "syntax" }),
+    true,
+    /cannot read the response to GET .*empty/
+  ],
   [new Errors.ResponseDecodeError({ ...undecodable, reason: "shape" }), false, /\(HTTP 200\)/],
   [
     new Errors.SubmissionUncertainError({ ...submission, reason: transport, candidates: [video] }),
@@ -82,7 +86,7 @@ const samples: ReadonlyArray<
   [
     new Errors.SubmissionUncertainError({ ...submission, reason: new Errors.ServerError(answered), candidates: [] }),
     false,
-    /not known whether the server made a job.*come back later/
+    /unknown whether the server made a job.*come back later/
   ],
   [
     new Errors.AuthenticationError({ ...answered, reason: "unauthenticated" }),

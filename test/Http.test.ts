@@ -222,7 +222,7 @@ describe("the time-out", () => {
         timeout: Duration.seconds(60),
         origin: "http://videos.invalid"
       })
-      expect(error.message).toBe("retrieveVideo: no answer from http://videos.invalid within 60 s")
+      expect(error.message).toBe("retrieveVideo: no response from http://videos.invalid within 60 s")
       expect(yield* Deferred.isDone(aborted)).toBe(true)
     })
   )

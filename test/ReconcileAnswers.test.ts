@@ -3,8 +3,12 @@ import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Effect, Layer } from "effect"
 import { createVideo, type VideosConfigOptions } from "effect-videos"
+import { anyServer } from "../src/internal/dialects/openai.js"
+import { createRequest } from "../src/internal/protocol/submissionRequests.js"
+import { Claims } from "../src/internal/reconcile/claims.js"
 import { driven, endAsTwo, facts, isUncertain, source, submissions } from "./support/reconcile.js"
-import { answerJson, atOnce, job, quiet, videosScripted } from "./support/videos.js"
+import { snapshot } from "./support/script.js"
+import { answerJson, job, quiet, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -141,17 +145,19 @@ describe("an id that comes again", () => {
     }).pipe(Effect.provide(answers(1_760_000_000, null)))
   )
 
-  it.scoped("is remembered for ten thousand jobs, and no more", () =>
+  it.effect("is remembered for ten thousand jobs, and no more", () =>
     Effect.gen(function* () {
-      const ids = Array.from({ length: 10_002 }, (_, index) => `video_${index}`)
-      const { layer } = videosScripted((index) => answerJson(200, job({ id: ids[index % ids.length] })), {
-        submitRetry: atOnce(0)
-      })
-      yield* Effect.gen(function* () {
-        for (const _ of ids) yield* createVideo({ prompt: "x" })
-        // Forgotten by now, and so believed.
-        assert.strictEqual((yield* createVideo({ prompt: "x" })).id, "video_0")
-      }).pipe(Effect.provide(layer))
+      const claims = new Claims()
+      const submission = yield* createRequest(anyServer, { prompt: "x" }, {})
+      const holding = (index: number) => {
+        const entry = claims.begin({ ...submission, idempotencyKey: `key-${index}` }, index)
+        claims.hold(entry, snapshot("queued", { id: `video_${index}` }), index)
+        claims.end(entry, "settled")
+      }
+      for (let index = 0; index < 10_002; index++) holding(index)
+      const another = claims.begin({ ...submission, idempotencyKey: "another" }, 10_002)
+      assert.isFalse(claims.isOfAnother(another, snapshot("queued", { id: "video_0" })))
+      assert.isTrue(claims.isOfAnother(another, snapshot("queued", { id: "video_5000" })))
     })
   )
 })

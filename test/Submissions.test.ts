@@ -157,7 +157,7 @@ describe("a submission that may have made a job", () => {
       after: "no answer in time",
       reply: hang,
       reason: { _tag: "RequestTimeoutError", timeout: Duration.millis(500) },
-      message: /no answer from .* within 0\.5 s/
+      message: /no response from .* within 0\.5 s/
     },
     {
       after: "an answer that breaks off",
@@ -197,7 +197,9 @@ describe("a submission that may have made a job", () => {
           expect(error).toMatchObject({ _tag: "SubmissionUncertainError", operation, candidates: [] })
           if (error._tag !== "SubmissionUncertainError") return
           expect(error.reason).toMatchObject({ operation, ...reason })
-          expect(error.message).toMatch(/it is not known whether the server made a job; look before sending it again/)
+          expect(error.message).toMatch(
+            /it is unknown whether the server made a job; read the list before you send it again/
+          )
           expect(error.message).toMatch(message)
           expect(server.requests).toHaveLength(1)
           expect(server.requests[0]?.headers["idempotency-key"]).toBe(error.idempotencyKey)

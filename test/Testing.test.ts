@@ -23,7 +23,7 @@ import {
   Videos,
   watchVideo
 } from "effect-videos"
-import { Look, type MemoryOptions, makeCharacter, makeVideo, VideosTest } from "effect-videos/testing"
+import { type MemoryOptions, makeCharacter, makeVideo, Poll, VideosTest } from "effect-videos/testing"
 
 const broken = new ServerError({ operation: "retrieveVideo", status: 502, detail: "bad gateway" })
 const limited = new RateLimitedError({ operation: "createVideo", status: 429, detail: "slow down" })
@@ -65,13 +65,13 @@ describe("a scripted Videos", () => {
           ["completed", 100]
         ]
       )
-      const [first, second, third, fourth] = yield* VideosTest.looks("video_1")
+      const [first, second, third, fourth] = yield* VideosTest.polls("video_1")
       assert.strictEqual(first, 0)
       // A hint is the delay.
       assert.strictEqual(second, 7_000)
       assert.isAbove(third ?? 0, 7_000)
       assert.isAbove(fourth ?? 0, third ?? 0)
-      assert.lengthOf(yield* VideosTest.looks(), 4)
+      assert.lengthOf(yield* VideosTest.polls(), 4)
       assert.deepStrictEqual(
         (yield* VideosTest.calls).map(({ outcome }) => outcome),
         ["succeeded", "failed", "succeeded", "succeeded"]
@@ -80,9 +80,9 @@ describe("a scripted Videos", () => {
       Effect.provide(
         VideosTest.layerScript({
           video_1: [
-            Look.seen({ status: "queued" }, { pollAfter: "7 seconds" }),
-            Look.failed(broken),
-            Look.seen(makeVideo({ id: "another", status: "in_progress", progress: 40 })),
+            Poll.snapshot({ status: "queued" }, { pollAfter: "7 seconds" }),
+            Poll.failed(broken),
+            Poll.snapshot(makeVideo({ id: "another", status: "in_progress", progress: 40 })),
             "completed"
           ]
         })
@@ -110,7 +110,7 @@ describe("a scripted Videos", () => {
       )
     }).pipe(
       Effect.provide(
-        VideosTest.layerScript({ video_1: [Look.seen({ status: "queued" }, { takes: "10 seconds" }), Look.never] })
+        VideosTest.layerScript({ video_1: [Poll.snapshot({ status: "queued" }, { takes: "10 seconds" }), Poll.never] })
       )
     )
   )

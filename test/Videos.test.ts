@@ -130,7 +130,7 @@ describe("an answer to retrieveVideo that cannot be read", () => {
         expect(error).toMatchObject({ _tag: "ResponseDecodeError", route: "GET /videos/video_a%2Fb", reason })
         expect("detail" in error && error.detail).toMatch(detail)
         expect(error.message).toMatch(
-          /^retrieveVideo: cannot read the answer to GET \/videos\/video_a%2Fb \(HTTP 20[04]\)/
+          /^retrieveVideo: cannot read the response to GET \/videos\/video_a%2Fb \(HTTP 20[04]\)/
         )
         expect(JSON.stringify(error) + error.message).not.toContain(key)
         expect(server.requests).toHaveLength(1)

@@ -4,6 +4,7 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, FastCheck, Fiber, Layer, Schedule, Stream, TestClock } from "effect"
 import { isTerminal, Videos, type WatchOptions, watchVideo } from "effect-videos"
+import { runs } from "./support/seeds.js"
 import { job as jobBody } from "./support/videos.js"
 
 interface Job {
@@ -114,7 +115,7 @@ const job: FastCheck.Arbitrary<Job> = FastCheck.record({
 describe("a fleet that starts when it likes", () => {
   it.effect.prop(
     "costs no more than single polls and the pages of searches, and each end is told in time",
-    [FastCheck.array(job, { minLength: 15, maxLength: 120, size: "max" })],
+    [FastCheck.array(job, { minLength: 15, maxLength: 60, size: "max" })],
     ([jobs]) =>
       Effect.gen(function* () {
         const { lags, requests } = yield* run(jobs, ({ every }) => ({ poll: Schedule.spaced(`${every} seconds`) }))
@@ -127,7 +128,7 @@ describe("a fleet that starts when it likes", () => {
           assert.isAtMost(lags.get(job) ?? Number.POSITIVE_INFINITY, interval + 4 * latency)
         }
       }),
-    { fastCheck: { numRuns: 6 }, timeout: 120_000 }
+    { fastCheck: { numRuns: runs(2) }, timeout: 120_000 }
   )
 
   // Twenty jobs are polled singly before pages are read. Then two pages show all of them, each second or second second.

@@ -22,7 +22,7 @@ export class FfmpegUnavailableError extends Schema.TaggedError<FfmpegUnavailable
   readonly isTransient = false
   override get message() {
     const paid = this.videoId === null ? ". Nothing was submitted." : `${jobSuffix(this)}.`
-    return `cannot start ${this.program}; install FFmpeg, or say where it is by the options \`ffmpeg\` and \`ffprobe\`${paid}`
+    return `cannot start ${this.program}; install FFmpeg, or name its path with the options \`ffmpeg\` and \`ffprobe\`${paid}`
   }
 }
 
@@ -51,7 +51,7 @@ export class MediaError extends Schema.TaggedError<MediaError>("effect-videos/Me
   step: Schema.Literal("probe", "frame", "join"),
   /** Which film. */
   film: Schema.Literal("source", "segment", "result"),
-  /** How the program ended; `null` where it was ended by a signal, or where it ended well and its result is of no use. */
+  /** The exit code; `null` if a signal ended the program, or if it succeeded and its result cannot be used. */
   exitCode: nullable(Schema.Number),
   /** The end of what the program wrote to its standard error. */
   detail: Schema.String,

@@ -58,10 +58,10 @@ export type Run<A, R = never> = Effect.Effect<
 /** Time for starting a program and for what does not depend on the film. */
 const base = Duration.minutes(2)
 
-/** Time limit of a run that decodes a file of so many bytes: 50 kB/s is slow for any codec. */
+/** Time limit of a run that decodes a file, by its bytes: 50 kB/s is slow for any codec. */
 export const timeToRead = (bytes: number): Duration.Duration => Duration.sum(base, Duration.seconds(bytes / 50_000))
 
-/** Time limit of a run that decodes or encodes so many pixels: one megapixel per second is slow for any codec. */
+/** Time limit of a run that decodes or encodes, by its pixels: one megapixel per second is slow for any codec. */
 export const timeToMake = (pixels: number): Duration.Duration => Duration.sum(base, Duration.seconds(pixels / 1e6))
 
 /**

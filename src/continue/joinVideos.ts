@@ -81,7 +81,7 @@ export interface JoinedVideo {
   readonly bytes: number
   /** Its length, as measured. */
   readonly seconds: number
-  /** The segment's job; `null` where it was a file. */
+  /** The segment's job; `null` for a file. */
   readonly segment: VideoResource | null
 }
 

@@ -36,10 +36,7 @@ import type { CreateVideoError, RetrieveVideoError, SubmitVideoError, VideosServ
 import type { PageReads } from "./watch/poller.js"
 import { makeHub } from "./watch/watchHub.js"
 
-/**
- * Pages for watches, which read the same ones time after time: the request is made once, and what a page says again of a job
- * is what was `known` of it.
- */
+/** Page reads for watches: the request is made once, and a job that has not changed keeps its `known` value. */
 const makePageReads =
   (http: VideosHttpService, dialect: Dialect): PageReads =>
   (options, known) =>
@@ -52,8 +49,8 @@ const makePageReads =
         )
     })
 
-/** A submission's options for a poll of its source: what a proxy may need to find it, less what belongs to the submission. */
-const besideOf = (options: CallOptions | undefined): CallOptions => ({
+/** A submission's options for a read of its source, without the headers that belong to the submission. */
+const sourceReadOptions = (options: CallOptions | undefined): CallOptions => ({
   timeout: options?.timeout,
   retry: false,
   extraHeaders: Object.fromEntries(
@@ -62,10 +59,10 @@ const besideOf = (options: CallOptions | undefined): CallOptions => ({
   extraQuery: options?.extraQuery
 })
 
-/** Of a picture inside a body; the protocol's limit for an `image_url` is as long. */
+/** Bytes of a picture inside a body: the protocol's limit for an `image_url`. */
 const maxPicture = 15 * 1024 * 1024
 
-/** A job that was submitted longer ago is known to all of a server, in milliseconds. */
+/** After this many milliseconds, every replica of a server has a submitted job. */
 const recentMillis = 60_000
 
 /** The operations and the watches over an HTTP layer. When the scope closes, watches and downloads are interrupted. */
@@ -97,7 +94,7 @@ const makeOperations = (
   const { dialect } = policies
   const claims = new Claims()
   const endedJobs = new RecentJobs()
-  /** What was submitted here: a proxy may refuse with 403 what it has not recorded yet. */
+  /** Jobs that were submitted here: a proxy may refuse a job with 403 until it has recorded it. */
   const submitted = new RecentJobs()
 
   /** What is known of a job that was submitted here, for the fields that its responses leave out. */
@@ -118,7 +115,7 @@ const makeOperations = (
       Effect.flatMap(http.execute(call), (response) => decodePoll(call, response, id))
     )
 
-  /** Sends a submission and decodes its answer; a failure that may have made something says so. */
+  /** Sends a submission and decodes its response. A failure that may have made something is a `SubmissionUncertainError`. */
   const submit = <A, E extends Errors.UploadError>(
     { call, idempotencyKey }: submissions.Submission,
     exchange: Effect.Effect<VideosResponse, VideosHttpError | E>,
@@ -153,12 +150,12 @@ const makeOperations = (
     )
   }
 
-  /** A 404 that may mean the source or the route: if the source is there, the route is what is missing. */
+  /** Settles a 404 that may mean the source or the route: if the source exists, the route is missing. */
   const settle = (error: Errors.VideoNotFoundError, { operation, options, request }: VideosCall, deadline: Deadline) =>
     Effect.flatMap(deadline.left, (totalTimeout) =>
       Effect.matchEffect(
         retrieveAs(operation, error.videoId, {
-          ...besideOf(options),
+          ...sourceReadOptions(options),
           totalTimeout
         }),
         {
@@ -177,7 +174,7 @@ const makeOperations = (
         : http.upload(bare, upload(call.operation, formFields(dialectBody(body, dialect)), file.field, file.file))
     })
 
-  /** One page, less the jobs that earlier pages have shown; where the next one begins, or why that cannot be told. */
+  /** One page without the jobs of earlier pages; the cursor of the next page, or the error that hides it. */
   const readPage = (
     after: string | undefined,
     cursor: ListCursor,
@@ -203,7 +200,7 @@ const makeOperations = (
       extraQuery: options?.extraQuery
     }).pipe(
       Effect.map((video) => phaseOf(video) !== "failed"),
-      // What else goes wrong says nothing of the job.
+      // Other errors say nothing about the job.
       Effect.catchAll((error) => Effect.succeed(error._tag !== "VideoNotFoundError"))
     )
 
@@ -213,8 +210,8 @@ const makeOperations = (
   const policy = policies.submission
   const reconciled = makeReconcile(policy, claims, readNewestPage, isThere)
 
-  /** The job that was made, as its answer names it. */
-  const answered = (
+  /** The job in the response of a submission. */
+  const decodeSubmission = (
     call: VideosCall,
     response: VideosResponse
   ): Either.Either<SubmitResponse, Errors.ResponseDecodeError> =>
@@ -244,7 +241,7 @@ const makeOperations = (
       })
     )
 
-  /** One deadline is for all of it, and so for no part of it anew. */
+  /** One deadline covers all requests of a submission, so no request has its own `totalTimeout`. */
   const submitJob = <E extends Errors.UploadError>(
     submission: submissions.Submission,
     exchange: (submission: submissions.Submission) => Effect.Effect<VideosResponse, VideosHttpError | E>
@@ -260,7 +257,7 @@ const makeOperations = (
       reconciled(
         submission,
         deadline,
-        submit(submission, exchange(Duration.isFinite(total) ? unbounded : submission), answered)
+        submit(submission, exchange(Duration.isFinite(total) ? unbounded : submission), decodeSubmission)
       ).pipe(
         Effect.catchTag("VideoNotFoundError", (error) =>
           leavesOpen(error) ? settle(error, call, deadline) : Effect.fail(error)
@@ -291,7 +288,7 @@ const makeOperations = (
       ? Effect.succeed(request)
       : resolveSource(dialect, operation, request, {
           known: knownJob,
-          retrieve: (id) => retrieveAs(operation, id, besideOf(options))
+          retrieve: (id) => retrieveAs(operation, id, sourceReadOptions(options))
         })
 
   const create: VideosService["create"] = (request, options) =>
@@ -346,8 +343,8 @@ const makeOperations = (
       (self) => withSpan(self, "Videos.retrieveCharacter", () => spanOf("retrieve_character", {}))
     )
 
-  /** A job that has been seen to end has content, whatever a replica says a moment later. */
-  const noted = (video: VideoResource): Effect.Effect<VideoResource> =>
+  /** Remembers a completed job: it has content, even if a stale replica denies it a moment later. */
+  const recordEnd = (video: VideoResource): Effect.Effect<VideoResource> =>
     phaseOf(video) === "succeeded"
       ? Effect.map(currentMonotonicMillis, (now) => {
           endedJobs.add(video, now)
@@ -355,14 +352,14 @@ const makeOperations = (
         })
       : Effect.succeed(video)
 
-  // Watches do this by the thousand: one frame for all that follows the exchange.
-  const look = (call: VideosCall, id: string) =>
+  const retrieveOnce = (call: VideosCall, id: string) =>
     Effect.matchEffect(http.execute(call), {
       onFailure: (error) => (error._tag === "ModerationBlockedError" ? asBadRequest(error) : Effect.fail(error)),
       onSuccess: (response): Effect.Effect<VideoResource, Errors.ResponseDecodeError> => {
-        if (dialect.response?.fromRequest !== undefined) return Effect.flatMap(decodePoll(call, response, id), noted)
+        if (dialect.response?.fromRequest !== undefined)
+          return Effect.flatMap(decodePoll(call, response, id), recordEnd)
         const video = responses.retrieveResponse(call, response, id, dialect)
-        return Either.isRight(video) ? noted(video.right) : video
+        return Either.isRight(video) ? recordEnd(video.right) : video
       }
     })
 
@@ -370,7 +367,7 @@ const makeOperations = (
     withSpan(
       Effect.suspend((): Effect.Effect<VideoResource, RetrieveVideoError> => {
         const call = routes.retrieveRequest(dialect, "retrieveVideo", id, options)
-        return Either.isLeft(call) ? Effect.fail(call.left) : look(call.right, id)
+        return Either.isLeft(call) ? Effect.fail(call.left) : retrieveOnce(call.right, id)
       }),
       "Videos.retrieve",
       () => spanOf("retrieve_video", { "video.id": id })
@@ -391,7 +388,7 @@ const makeOperations = (
   const listPages: VideosService["listPages"] = (options) =>
     Stream.suspend(() => {
       const cursor = new ListCursor(options?.after)
-      // What is wrong with the end of the list fails after the page before it was emitted.
+      // An error of the next cursor fails the stream after the page before it was emitted.
       return Stream.paginateEffect(options?.after as string | undefined | Errors.ResponseDecodeError, (from) =>
         from instanceof Errors.ResponseDecodeError
           ? Effect.fail(from)

@@ -1,16 +1,16 @@
-/** The layers, and what they tell a test. */
+/** The layers, and the calls that they record. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type HubOptions, makeHub } from "../internal/watch/watchHub.js"
 import { Videos, type VideosService } from "../Videos.js"
 import { type Call, type Failures, makeRecorded } from "./calls.js"
-import type { Script } from "./look.js"
 import { type MemoryOptions, makeMemory } from "./memory.js"
+import type { Script } from "./poll.js"
 import { makeScripted } from "./script.js"
 
 /**
- * What a test asks of its `Videos`.
+ * The record of the calls that a test reads.
  *
  * @since 0.1.0
  * @category models
@@ -21,7 +21,7 @@ export interface VideosTestService {
 }
 
 /**
- * Layers with a `Videos` that needs no server, and what was asked of it.
+ * Layers with a `Videos` that needs no server, and a record of its calls.
  *
  * @example
  * import { Effect, Fiber, TestClock, TestContext } from "effect"
@@ -32,8 +32,8 @@ export interface VideosTestService {
  *   const fiber = yield* Effect.fork(Effect.flatMap(createVideo({ prompt: "a harbour" }), (job) => awaitVideo(job)))
  *   yield* TestClock.adjust("1 minute")
  *   const video = yield* Fiber.join(fiber)
- *   const looks = yield* VideosTest.looks(video.id)
- *   return { status: video.status, looks: looks.length }
+ *   const polls = yield* VideosTest.polls(video.id)
+ *   return { status: video.status, polls: polls.length }
  * }).pipe(Effect.provide([VideosTest.layer({ runTime: "30 seconds" }), TestContext.TestContext]))
  *
  * @since 0.1.0
@@ -49,9 +49,9 @@ export class VideosTest extends Context.Tag("effect-videos/VideosTest")<VideosTe
   ): Layer.Layer<Videos | VideosTest> => layerOf(() => makeMemory(options), options.failures)
 
   /**
-   * Looks by a script, job by job. A job that the script has not is not found. A submission is answered with the next job of
-   * the script as queued, and its looks follow. Lists, deletions, downloads and characters are defects. Watches look at
-   * each job singly, however many there are.
+   * Polls by a script, job by job. A job that is not in the script is not found. A submission returns the next job of the
+   * script as queued, and its polls follow. Lists, deletions, downloads and characters are defects. Watches poll each job by
+   * itself, however many there are.
    */
   static readonly layerScript = (script: Script): Layer.Layer<Videos | VideosTest> =>
     layerOf(() => makeScripted(script), {}, { list: "never" })
@@ -61,8 +61,8 @@ export class VideosTest extends Context.Tag("effect-videos/VideosTest")<VideosTe
     Effect.flatMap(VideosTest, ({ calls }) => calls)
   )
 
-  /** When the job was looked at, or any job, in milliseconds of the `Clock`. */
-  static readonly looks = (id?: string): Effect.Effect<ReadonlyArray<number>, never, VideosTest> =>
+  /** When the job, or any job, was polled, in milliseconds of the `Clock`. */
+  static readonly polls = (id?: string): Effect.Effect<ReadonlyArray<number>, never, VideosTest> =>
     Effect.map(VideosTest.calls, (calls) =>
       calls
         .filter(({ method, request }) => method === "retrieve" && (id === undefined || request === id))
@@ -70,7 +70,7 @@ export class VideosTest extends Context.Tag("effect-videos/VideosTest")<VideosTe
     )
 }
 
-/** Anew for each time that the layer is built, so that tests share nothing. */
+/** Builds a new service each time that the layer is built, so that tests share nothing. */
 const layerOf = (
   make: () => VideosService,
   failures: Failures = {},

@@ -33,7 +33,7 @@ export type CallOf<M extends Method> = {
     readonly request: RequestOf<K>
     /** When it began, in milliseconds of the `Clock`. */
     readonly at: number
-    /** `interrupted`: given up by the caller, such as the look of a watch that nobody needs any more. */
+    /** `interrupted`: by the caller, for example the poll of a watch whose last consumer has left. */
     readonly outcome: "pending" | "succeeded" | "failed" | "interrupted"
   }
 }[M]

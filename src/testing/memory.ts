@@ -45,7 +45,7 @@ export interface MemoryOptions {
 /** A job at a moment. */
 type Job = (now: number) => VideoResource
 
-/** A time as an answer has it: at its beginning, a `TestClock` stands at none. */
+/** A time as a response has it: a `TestClock` begins at 0. */
 const timeOf = (millis: number): DateTime.Utc | null => (millis > 0 ? DateTime.unsafeMake(millis) : null)
 
 const defaultContent = (video: VideoResource, variant: VideoVariant): Uint8Array =>
@@ -87,18 +87,18 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
       return job(created)
     })
 
-  const look = (operation: Errors.Operation, id: string): Effect.Effect<VideoResource, Errors.VideoNotFoundError> =>
+  const find = (operation: Errors.Operation, id: string): Effect.Effect<VideoResource, Errors.VideoNotFoundError> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const job = jobs.get(id)
       return job === undefined ? missing(operation, id) : Effect.succeed(job(now))
     })
 
-  /** The completed job that a clip is made from; `null` for a file, which nobody opens. */
+  /** The completed job that a clip is made from; `null` for a file, which is not opened. */
   const source = (operation: Errors.Operation, video: VideoSource) => {
     if (isVideoFile(video) || (typeof video === "object" && !("id" in video))) return Effect.succeed(null)
     const id = typeof video === "string" ? video : video.id
     return Effect.filterOrFail(
-      look(operation, id),
+      find(operation, id),
       (job) => phaseOf(job) === "succeeded",
       ({ status }) =>
         new Errors.BadRequestError({
@@ -164,12 +164,12 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
     })
 
   const retrieve: VideosService["retrieve"] = (id, call) =>
-    Effect.zipRight(routes.retrieveRequest(anyServer, "retrieveVideo", id, call), look("retrieveVideo", id))
+    Effect.zipRight(routes.retrieveRequest(anyServer, "retrieveVideo", id, call), find("retrieveVideo", id))
 
   const remove: VideosService["delete"] = (id, call) =>
     Effect.gen(function* () {
       yield* routes.deleteRequest(anyServer, "deleteVideo", id, call)
-      const job = yield* look("deleteVideo", id)
+      const job = yield* find("deleteVideo", id)
       if (!isTerminal(job)) {
         const detail = `Video '${id}' is ${job.status}; only a completed or failed video can be deleted.`
         const fields = { operation: "deleteVideo", status: 409, code: "video_not_finished", detail } as const
@@ -201,7 +201,7 @@ export const makeMemory = (options: MemoryOptions): VideosService => {
     Stream.fromEffect(
       Effect.gen(function* () {
         yield* routes.contentRequest(anyServer, id, options)
-        const video = yield* look("downloadVideo", id)
+        const video = yield* find("downloadVideo", id)
         const fields = { operation: "downloadVideo", video } as const
         switch (phaseOf(video)) {
           case "succeeded":

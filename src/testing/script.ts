@@ -1,4 +1,4 @@
-/** A `Videos` whose looks go by a script. */
+/** A `Videos` whose polls follow a script. */
 import * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -10,15 +10,15 @@ import * as submissions from "../internal/protocol/submissionRequests.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import type { RetrieveVideoError, VideosService } from "../Videos.js"
 import type { Method } from "./calls.js"
-import { lookOf, type Script } from "./look.js"
+import { pollOf, type Script } from "./poll.js"
 import { makeVideo } from "./snapshots.js"
 import { fieldsOf } from "./submitted.js"
 
 const missing = (operation: Operation, videoId: string) =>
   new VideoNotFoundError({ operation, status: 404, detail: "the script has no such job", videoId })
 
-/** Tells whoever listens to answers that there is one. */
-const answer = (options: CallOptions | undefined, status: number, headers: { readonly [name: string]: string } = {}) =>
+/** Runs the call's `onResponse`. */
+const respond = (options: CallOptions | undefined, status: number, headers: { readonly [name: string]: string } = {}) =>
   options?.onResponse?.({ status, headers: Headers.fromInput(headers), requestId: null }) ?? Effect.void
 
 /** @internal */
@@ -29,20 +29,20 @@ export const makeScripted = (script: Script): VideosService => {
   const retrieve: VideosService["retrieve"] = (id, options) =>
     Effect.suspend((): Effect.Effect<VideoResource, RetrieveVideoError> => {
       const steps = Object.hasOwn(script, id) ? script[id] : undefined
-      if (steps === undefined) return Effect.zipRight(answer(options, 404), missing("retrieveVideo", id))
+      if (steps === undefined) return Effect.zipRight(respond(options, 404), missing("retrieveVideo", id))
       const index = taken.get(id) ?? 0
       taken.set(id, index + 1)
-      const look = lookOf(steps[Math.min(index, steps.length - 1)] ?? steps[0])
-      if (look._tag === "Never") return Effect.never
+      const poll = pollOf(steps[Math.min(index, steps.length - 1)] ?? steps[0])
+      if (poll._tag === "Never") return Effect.never
       // A sleep of no time would let others go first.
       const late = <A, E>(effect: Effect.Effect<A, E>) =>
-        Duration.equals(look.takes, Duration.zero) ? effect : Effect.delay(effect, look.takes)
-      if (look._tag === "Seen") {
-        return late(Effect.as(answer(options, 200, look.headers), makeVideo({ ...look.video, id })))
+        Duration.equals(poll.takes, Duration.zero) ? effect : Effect.delay(effect, poll.takes)
+      if (poll._tag === "Snapshot") {
+        return late(Effect.as(respond(options, 200, poll.headers), makeVideo({ ...poll.video, id })))
       }
-      // What is no answer of the server has no status.
-      const status = "status" in look.error ? look.error.status : 0
-      return late(Effect.zipRight(status === 0 ? Effect.void : answer(options, status), Effect.fail(look.error)))
+      // An error without a status is not a response.
+      const status = "status" in poll.error ? poll.error.status : 0
+      return late(Effect.zipRight(status === 0 ? Effect.void : respond(options, status), Effect.fail(poll.error)))
     })
 
   /** A submission gets the next job of the script. */
@@ -51,11 +51,11 @@ export const makeScripted = (script: Script): VideosService => {
       const id = unsubmitted.shift()
       return id === undefined
         ? Effect.dieMessage(`VideosTest.layerScript: the script has no job left for ${call.operation}`)
-        : Effect.as(answer(call.options, 200), makeVideo({ ...fieldsOf(call.body), id }))
+        : Effect.as(respond(call.options, 200), makeVideo({ ...fieldsOf(call.body), id }))
     })
 
   const unscripted = (method: Method) =>
-    Effect.dieMessage(`VideosTest.layerScript: a script has looks and submissions, and no \`${method}\``)
+    Effect.dieMessage(`VideosTest.layerScript: a script has polls and submissions, and no \`${method}\``)
 
   return {
     retrieve,

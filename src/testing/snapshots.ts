@@ -18,7 +18,7 @@ const checkCharacter = Schema.validateSync(VideoCharacter)
 /**
  * A snapshot: the given fields, and for the rest those of a job of four seconds named `video_1` that has just been queued.
  * What follows from the status is filled in: a job that succeeded is at 100 %, one that failed has an `error`. Times are
- * `null`. Throws a `ParseError` where no answer could be decoded to such a snapshot.
+ * `null`. Throws a `ParseError` if no response decodes to such a snapshot.
  *
  * @example
  * import { makeVideo } from "effect-videos/testing"

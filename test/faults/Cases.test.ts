@@ -17,22 +17,21 @@ const ours = makeOurs({
   requestTimeout: "3 seconds",
   deadline: "25 seconds",
   interval: "250 millis",
-  listLag: "4 seconds"
+  listLag: "3 seconds"
 })
 
-describe("under 64 faults", () => {
-  it.live(
-    "everything ends as it should",
-    () =>
+it("the bench has 64 faults", () => assert.strictEqual(cases.length, 64))
+
+// The cases of one flow run side by side: they mostly wait. All at once would keep two processors busy for longer than a timeout.
+describe.each(["submit", "watch", "list", "download"] as const)("%s, under the faults of the bench,", (flow) => {
+  it.live.each(cases.filter((each) => each.flow === flow))(
+    "ends as it should: $name",
+    (each) =>
       Effect.gen(function* () {
-        assert.strictEqual(cases.length, 64)
-        const verdicts = yield* named(cases, ours)
-        assert.deepStrictEqual(
-          verdicts.filter(({ isAsItShould }) => !isAsItShould),
-          []
-        )
+        const [verdict] = yield* named([each], ours)
+        assert.isTrue(verdict?.isAsItShould, JSON.stringify(verdict))
       }),
-    180_000
+    { concurrent: true }
   )
 })
 

@@ -13,6 +13,28 @@ export const clients = all.filter(({ client }) => client !== "undici")
 
 export { anyClient }
 
+/**
+ * The faults that a transport sees itself, by their names in the tables: they run over each transport. A status code and a body
+ * that has arrived are judged above the transports, so the other faults run over one.
+ */
+export const seenByTransports: ReadonlyArray<string> = [
+  "500",
+  "reset before headers",
+  "reset after it was done",
+  "reset in mid-body",
+  "more said than sent",
+  "less said than sent",
+  "no answer",
+  "one byte per second",
+  "a body that does not begin",
+  "a redirect to where nobody is",
+  "a redirect to another origin",
+  "an answer without end",
+  "a file without end",
+  "a bomb",
+  "headers of a mebibyte"
+]
+
 /** Two more tries, at once: a run of two faults is outlived, a third ends the call. */
 export const twice: Schedule.Schedule<unknown> = atOnce(2)
 

@@ -51,13 +51,13 @@ export const responseFields = {
   origin: nullable(Schema.String),
   /** Whether that is another host than the API's: a redirect, or the URL in a job, led there. */
   isForeign: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-  /** The HTTP status; 0 where nothing was sent. */
+  /** The HTTP status; 0 if nothing was sent. */
   status: Schema.Number,
-  /** The server's name for the exchange (`x-request-id`), for its support. */
+  /** The server's id of the exchange (`x-request-id`), for its support. */
   requestId: nullable(Schema.String),
   /** The server's own error code, as text. */
   code: nullable(Schema.String),
-  /** The server's message, whatever its envelope; at most 2 KiB, secrets removed. */
+  /** The server's message; at most 2 KiB, secrets redacted. */
   detail: Schema.String,
   /** How long the server asked to wait (`retry-after-ms`, or `Retry-After` in seconds or as a date). */
   retryAfter: nullable(Schema.DurationFromMillis),

@@ -8,7 +8,7 @@ export * from "./jobErrors.js"
 export { Operation }
 
 // -----------------------------------------------------------------------------
-// before a request goes out
+// before a request is sent
 // -----------------------------------------------------------------------------
 
 /**
@@ -23,9 +23,9 @@ export class InvalidRequestError extends Schema.TaggedError<InvalidRequestError>
     operation: Operation,
     /** Path of the field, such as `video.id`. */
     field: Schema.String,
-    /** The shape of what was given: `a text of 0 characters`, `5`; never a text itself. */
+    /** The shape of the given value: `a text of 0 characters`, `5`; never a text itself. */
     received: Schema.String,
-    /** What would have been taken. */
+    /** The accepted values. */
     accepted: Schema.String,
     /** The job that was submitted before, if its id is what cannot be sent. */
     videoId: submittedJob
@@ -38,8 +38,8 @@ export class InvalidRequestError extends Schema.TaggedError<InvalidRequestError>
 }
 
 /**
- * The file to upload could not be read, or had another length than it said. The server made no job: it never got a
- * whole request.
+ * The file to upload could not be read, or its length was not the declared one. The server made no job: it never received a whole
+ * request.
  *
  * @since 0.1.0
  * @category errors
@@ -62,8 +62,8 @@ export class UploadError extends Schema.TaggedError<UploadError>("effect-videos/
 // -----------------------------------------------------------------------------
 
 /**
- * The exchange with the server broke. `connect`: no connection was made, so nothing was sent. `exchange`: it was
- * made and lost, so the server may have acted on the request.
+ * The connection failed. `connect`: no connection was made, so nothing was sent. `exchange`: the connection was lost, so the
+ * server may have acted on the request.
  *
  * @since 0.1.0
  * @category errors
@@ -89,8 +89,8 @@ export class TransportError extends Schema.TaggedError<TransportError>("effect-v
 }
 
 /**
- * A time is over: one try's (`requestTimeout`), that of a download or an upload in which no byte moved (`idleTimeout`), or
- * that of all tries together (`totalTimeout`). The request was aborted, and its connection closed.
+ * A timeout ended the request: that of one attempt (`requestTimeout`), of a download or an upload without a byte
+ * (`idleTimeout`), or of all attempts together (`totalTimeout`). The request was aborted, and its connection closed.
  *
  * @since 0.1.0
  * @category errors
@@ -101,12 +101,12 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
     operation: Operation,
     timeout: Schema.DurationFromMillis,
     origin: Schema.String,
-    /** The option whose time it was. */
+    /** The option that gave the timeout. */
     option: Schema.Literal("requestTimeout", "idleTimeout", "totalTimeout").pipe(
       Schema.propertySignature,
       Schema.withConstructorDefault(() => "requestTimeout" as const)
     ),
-    /** `false`: no request was sent, or the server refused each one that was, so that a submission made no job. */
+    /** `false`: no request was sent, or the server refused each one, so a submission made no job. */
     mayHaveActed: Schema.Boolean.pipe(
       Schema.propertySignature,
       Schema.withConstructorDefault(() => true)
@@ -118,9 +118,9 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
   readonly isTransient = true
   override get message() {
     const what = {
-      requestTimeout: `no answer from ${this.origin} within`,
-      idleTimeout: `no byte went to or came from ${this.origin} for`,
-      totalTimeout: `no result from ${this.origin}, all tries together, within`
+      requestTimeout: `no response from ${this.origin} within`,
+      idleTimeout: `no byte was sent to or received from ${this.origin} for`,
+      totalTimeout: `no result from ${this.origin} in all attempts within`
     }[this.option]
     const noJob = this.mayHaveActed ? "" : "; no job was made"
     return `${this.operation}: ${what} ${seconds(this.timeout)}${noJob}${jobSuffix(this)}`
@@ -129,7 +129,7 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
 
 /**
  * A redirect that is not followed: of a request that would make a job, away from `https`, to another scheme than
- * `http(s)`, or the sixth in a row. Usually the base URL wants correcting.
+ * `http(s)`, or the sixth in a row. Usually the base URL is wrong.
  *
  * @since 0.1.0
  * @category errors
@@ -137,7 +137,7 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
 export class RedirectError extends Schema.TaggedError<RedirectError>("effect-videos/RedirectError")("RedirectError", {
   operation: Operation,
   status: Schema.Number,
-  /** Where it pointed, without query and fragment (they may be signed). */
+  /** Its location, without query and fragment (they may be signed). */
   location: Schema.String,
   reason: Schema.Literal("submission", "downgrade", "scheme", "loop", "opaque"),
   /** The job that was submitted before; `null` for an error of a single request. */
@@ -179,13 +179,13 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
     videoId: submittedJob
   }
 ) {
-  /** A body that is no JSON is often one that was cut, or a proxy's page: a read may try again. */
+  /** A body that is not JSON is often truncated, or a proxy's page: a read may be retried. */
   get isTransient(): boolean {
     return this.reason === "syntax"
   }
   override get message() {
     const id = this.requestId === null ? "" : `, request ${this.requestId}`
-    return `${this.operation}: cannot read the answer to ${this.route} (HTTP ${this.status}${id}): ${this.detail}${jobSuffix(this)}`
+    return `${this.operation}: cannot read the response to ${this.route} (HTTP ${this.status}${id}): ${this.detail}${jobSuffix(this)}`
   }
 }
 
@@ -216,15 +216,15 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
   "effect-videos/SubmissionUncertainError"
 )("SubmissionUncertainError", {
   operation: Operation,
-  /** What the submission was sent with. A server that knows the header does not make a second job for it. */
+  /** The submission's key. A server that supports the header does not make a second job for it. */
   idempotencyKey: Schema.String,
-  /** What went wrong. */
+  /** The error that left the outcome unknown. */
   reason: Schema.suspend(() =>
     Schema.Union(TransportError, RequestTimeoutError, ServerError, ResponseDecodeError, BadRequestError, ConflictError)
   ),
   /** Jobs that this submission may have made, the likeliest first. */
   candidates: Schema.Array(VideoResource),
-  /** Why the server's list did not settle it; `null` where it was not asked. */
+  /** Why the server's list did not settle it; `null` if it was not read. */
   detail: nullable(Schema.String),
   /** Whether the server has a list of jobs. */
   hasList: Schema.optionalWith(Schema.Boolean, { default: () => true })
@@ -233,7 +233,7 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
   override get message() {
     const ids = this.candidates.slice(0, 5).map(({ id }) => id)
     const more = this.candidates.length > ids.length ? ` and ${this.candidates.length - ids.length} more` : ""
-    const listed = this.detail === null ? "" : ` ${this.hasList ? "Looked for: " : ""}${this.detail}.`
+    const listed = this.detail === null ? "" : ` ${this.hasList ? "The list was read: " : ""}${this.detail}.`
     const next =
       ids.length === 0
         ? ""
@@ -241,7 +241,7 @@ export class SubmissionUncertainError extends Schema.TaggedError<SubmissionUncer
     const what =
       this.reason._tag === "BadRequestError" || this.reason._tag === "ConflictError"
         ? "the server has this `Idempotency-Key` already, so that it made a job or is making one; do not send it under another key"
-        : `it is not known whether the server made a job; ${this.hasList ? "look before sending it again" : "sending it again may pay twice"}`
+        : `it is unknown whether the server made a job; ${this.hasList ? "read the list before you send it again" : "a second submission may pay twice"}`
     return `${this.operation}: ${what}. ${this.reason.message}.${bodyIn(this.reason)}${listed}${next}`
   }
 }
@@ -256,7 +256,7 @@ const bodyIn = (reason: SubmissionUncertainError["reason"]): string => {
 }
 
 // -----------------------------------------------------------------------------
-// the server said no
+// the server refused
 // -----------------------------------------------------------------------------
 
 /**
@@ -279,13 +279,13 @@ export class AuthenticationError extends Schema.TaggedError<AuthenticationError>
       this,
       this.isForeign
         ? "another host than the API's asks for credentials, and gets none"
-        : "the server does not accept the API key, or wants one"
+        : "the server does not accept the API key, or requires one"
     )
   }
 }
 
 /**
- * Too many requests for now (429). Passes by waiting.
+ * Too many requests (429). A later attempt may succeed.
  *
  * @since 0.1.0
  * @category errors
@@ -303,7 +303,7 @@ export class RateLimitedError extends Schema.TaggedError<RateLimitedError>("effe
 }
 
 /**
- * The account has no quota, balance or budget left (402, 429 `insufficient_quota` and its kin). Waiting does not help.
+ * The account has no quota, balance or budget left (402, or 429 `insufficient_quota` and similar). A later attempt does not help.
  *
  * @since 0.1.0
  * @category errors
@@ -343,7 +343,7 @@ export class BadRequestError extends Schema.TaggedError<BadRequestError>("effect
   "BadRequestError",
   {
     ...responseFields,
-    /** The field that the server names, where it names one. */
+    /** The field that the server names; `null` if it names none. */
     param: nullable(Schema.String)
   }
 ) {
@@ -356,7 +356,7 @@ export class BadRequestError extends Schema.TaggedError<BadRequestError>("effect
 }
 
 /**
- * The job's state, or a lock, stands in the way (409). The protocol's own clients try such a request again.
+ * The job's state, or a lock, conflicts with the request (409). The protocol's own clients retry it.
  *
  * @since 0.1.0
  * @category errors
@@ -419,8 +419,8 @@ export class OperationUnsupportedError extends Schema.TaggedError<OperationUnsup
 // -----------------------------------------------------------------------------
 
 /**
- * Whether trying the same call again later may succeed, and can do no harm. A submission whose outcome is unknown is
- * not transient: trying it again may pay twice.
+ * Whether a later retry of the same call may succeed and does no harm. A submission whose outcome is unknown is not transient:
+ * a retry may pay twice.
  *
  * @example
  * import * as Effect from "effect/Effect"
@@ -435,7 +435,7 @@ export const isTransient = (error: unknown): boolean =>
   Predicate.hasProperty(error, "isTransient") && error.isTransient === true
 
 /**
- * How long the server asked to wait before the next try, where the error carries that.
+ * The delay before the next attempt that the server asked for; `null` if the error has none.
  *
  * @since 0.1.0
  * @category predicates

@@ -91,7 +91,7 @@ export class IncompleteDownloadError extends Schema.TaggedError<IncompleteDownlo
   /** Length of the whole, where the server gave it. */
   total: nullable(Schema.Number),
   detail: Schema.String,
-  /** The last error, where it was one of the exchange itself. */
+  /** The last error, if a request failed. */
   cause: Schema.optional(Schema.Defect)
 }) {
   readonly isTransient = true

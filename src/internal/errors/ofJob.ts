@@ -1,4 +1,4 @@
-/** Errors that come after a submission say which job it made: a job that was paid for has to be found again. */
+/** Adds the job to an error after its submission: a paid job has to be found again. */
 import * as Predicate from "effect/Predicate"
 
 type Copied<E> = { readonly constructor: new (fields: object) => E }
@@ -12,5 +12,5 @@ export const ofJob =
   <E>(error: E): E =>
     isCopied(error) ? new error.constructor({ ...error, ...causeOf(error), videoId }) : error
 
-/** It is no enumerable property of an error. */
+/** `cause` is not an enumerable property. */
 const causeOf = (error: unknown) => (Predicate.hasProperty(error, "cause") ? { cause: error.cause } : {})

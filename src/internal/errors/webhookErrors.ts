@@ -102,7 +102,7 @@ export class WebhookReplayError extends Schema.TaggedError<WebhookReplayError>("
 }
 
 /**
- * The delivery is genuine, but its body is no event: not UTF-8 (`encoding`), no JSON (`syntax`), or JSON of another
+ * The delivery is genuine, but its body is not an event: not UTF-8 (`encoding`), not JSON (`syntax`), or JSON of another
  * shape (`shape`). Its id is not used up.
  *
  * @since 0.1.0

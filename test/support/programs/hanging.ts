@@ -1,4 +1,4 @@
-/** Calls to a server that sends no response. SIGINT interrupts them; the program does not end itself. */
+/** Calls over each transport to a server that sends no response. SIGINT interrupts them; the program does not end itself. */
 import { Effect, Fiber, Stream } from "effect"
 import {
   awaitVideo,
@@ -12,13 +12,7 @@ import {
 } from "effect-videos"
 import { clients, videosOver } from "../videos.js"
 
-const { BASE_URL = "", CLIENT = "", TIMEOUT } = process.env
-const client = clients.find((one) => one.client === CLIENT)
-const videos = videosOver(
-  { baseUrl: BASE_URL },
-  { onUnknownOutcome: "fail", ...(TIMEOUT === undefined ? {} : { requestTimeout: Number(TIMEOUT) }) },
-  client?.layer
-)
+const { BASE_URL = "", TIMEOUT } = process.env
 const file = VideoFile.fromStream(Stream.make(new Uint8Array(9)), { name: "a.mp4" })
 
 const calls: ReadonlyArray<Effect.Effect<unknown, unknown, Videos>> = [
@@ -31,7 +25,16 @@ const calls: ReadonlyArray<Effect.Effect<unknown, unknown, Videos>> = [
   ...(TIMEOUT === undefined ? [awaitVideo("video_1")] : [])
 ]
 
-const fiber = Effect.runFork(
-  Effect.forEach(calls, Effect.ignore, { concurrency: "unbounded" }).pipe(Effect.provide(videos))
-)
+const over = ({ layer }: (typeof clients)[number]) =>
+  Effect.forEach(calls, Effect.ignore, { concurrency: "unbounded" }).pipe(
+    Effect.provide(
+      videosOver(
+        { baseUrl: BASE_URL },
+        { onUnknownOutcome: "fail", ...(TIMEOUT === undefined ? {} : { requestTimeout: Number(TIMEOUT) }) },
+        layer
+      )
+    )
+  )
+
+const fiber = Effect.runFork(Effect.forEach(clients, over, { concurrency: "unbounded" }))
 process.once("SIGINT", () => Effect.runFork(Fiber.interrupt(fiber)))

@@ -1,4 +1,4 @@
-/** What looks find, one after the other. */
+/** The results of scripted polls. */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import type { VideoResource, VideoStatus } from "../internal/protocol/videoSchemas.js"
@@ -6,28 +6,28 @@ import type { RetrieveVideoError } from "../Videos.js"
 import type { VideoFields } from "./snapshots.js"
 
 /**
- * How a look is answered.
+ * Headers and delay of a scripted response.
  *
  * @since 0.1.0
  * @category models
  */
-export interface LookOptions {
-  /** Headers of the answer; those that say when to look again are a hint to a watch. */
+export interface PollOptions {
+  /** Headers of the response. `Retry-After` and `openai-poll-after-ms` are hints to a watch, as from a server. */
   readonly headers?: { readonly [name: string]: string } | undefined
-  /** The header `openai-poll-after-ms`: how long the server wants to be left alone. */
+  /** The header `openai-poll-after-ms`: the delay that the server asks for before the next poll. */
   readonly pollAfter?: Duration.DurationInput | undefined
-  /** How long the answer takes. Default: no time. */
+  /** How long the response takes. Default: no time. */
   readonly takes?: Duration.DurationInput | undefined
 }
 
 /**
- * What one look finds: a snapshot, an error, or nothing for as long as it waits.
+ * The result of one poll: a snapshot, an error, or a response that never comes.
  *
  * @since 0.1.0
  * @category models
  */
-export type Look = Data.TaggedEnum<{
-  Seen: {
+export type Poll = Data.TaggedEnum<{
+  Snapshot: {
     readonly video: VideoFields
     readonly headers: { readonly [name: string]: string }
     readonly takes: Duration.Duration
@@ -36,30 +36,30 @@ export type Look = Data.TaggedEnum<{
   Never: object
 }>
 
-const looks = Data.taggedEnum<Look>()
+const results = Data.taggedEnum<Poll>()
 
 const duration = (takes: Duration.DurationInput | undefined): Duration.Duration => Duration.decode(takes ?? 0)
 
 /**
- * Makes looks.
+ * Makes the results of polls.
  *
  * @example
  * import { ServerError } from "effect-videos"
- * import { Look, VideosTest } from "effect-videos/testing"
+ * import { Poll, VideosTest } from "effect-videos/testing"
  *
  * const broken = new ServerError({ operation: "retrieveVideo", status: 502, detail: "bad gateway" })
  *
  * const videos = VideosTest.layerScript({
- *   video_1: ["queued", Look.failed(broken), Look.seen({ status: "in_progress", progress: 40 }), "completed"]
+ *   video_1: ["queued", Poll.failed(broken), Poll.snapshot({ status: "in_progress", progress: 40 }), "completed"]
  * })
  *
  * @since 0.1.0
  * @category constructors
  */
-export const Look = {
+export const Poll = {
   /** A snapshot: whole, or the fields that `makeVideo` takes. The job's id is the script's. */
-  seen: (video: VideoFields | VideoResource, options?: LookOptions): Look =>
-    looks.Seen({
+  snapshot: (video: VideoFields | VideoResource, options?: PollOptions): Poll =>
+    results.Snapshot({
       video,
       headers: {
         ...options?.headers,
@@ -69,23 +69,23 @@ export const Look = {
       },
       takes: duration(options?.takes)
     }),
-  /** What `retrieveVideo` fails with. */
-  failed: (error: RetrieveVideoError, options?: Pick<LookOptions, "takes">): Look =>
-    looks.Failed({ error, takes: duration(options?.takes) }),
-  /** No answer: the look ends when it is given up. */
-  never: looks.Never()
+  /** An error of `retrieveVideo`. */
+  failed: (error: RetrieveVideoError, options?: { readonly takes?: Duration.DurationInput | undefined }): Poll =>
+    results.Failed({ error, takes: duration(options?.takes) }),
+  /** No response: the poll ends when it is interrupted. */
+  never: results.Never()
 }
 
 /**
- * A look, or a status for short: `"queued"` is `Look.seen({ status: "queued" })`.
+ * The result of a poll, or a status for short: `"queued"` is `Poll.snapshot({ status: "queued" })`.
  *
  * @since 0.1.0
  * @category models
  */
-export type Step = Look | VideoStatus
+export type Step = Poll | VideoStatus
 
 /**
- * What looks at each job find, by id. The last step is what all further looks find.
+ * The results of the polls of each job, by id. Further polls return the last one again.
  *
  * @since 0.1.0
  * @category models
@@ -94,5 +94,5 @@ export interface Script {
   readonly [id: string]: readonly [Step, ...ReadonlyArray<Step>]
 }
 
-/** A step spelt out. */
-export const lookOf = (step: Step): Look => (typeof step === "string" ? Look.seen({ status: step }) : step)
+/** A step as the result of a poll. */
+export const pollOf = (step: Step): Poll => (typeof step === "string" ? Poll.snapshot({ status: step }) : step)
