@@ -92,7 +92,7 @@ for (const { client, layer } of clients) {
             part: `${path}.part`,
             isTransient: true
           })
-          expect(error.message).toContain("it is cut short: its `moov` ends 9 bytes further on")
+          expect(error.message).toContain("it is truncated: its `moov` ends 9 bytes further on")
           expect(yield* list).toEqual(left)
           expect((yield* read("clip.mp4.part")).equals(headOf)).toBe(true)
           // The second says what the first did: that is what the server has.

@@ -2,7 +2,8 @@
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Effect, Layer } from "effect"
-import { createVideo, dialects, type VideosConfigOptions } from "effect-videos"
+import { createVideo, type VideosConfigOptions } from "effect-videos"
+import { anyServer } from "../src/internal/dialects/openai.js"
 import { createRequest } from "../src/internal/protocol/submissionRequests.js"
 import { Claims } from "../src/internal/reconcile/claims.js"
 import { driven, endAsTwo, facts, isUncertain, source, submissions } from "./support/reconcile.js"
@@ -147,7 +148,7 @@ describe("an id that comes again", () => {
   it.effect("is remembered for ten thousand jobs, and no more", () =>
     Effect.gen(function* () {
       const claims = new Claims()
-      const submission = yield* createRequest(dialects.openai, { prompt: "x" }, {})
+      const submission = yield* createRequest(anyServer, { prompt: "x" }, {})
       const holding = (index: number) => {
         const entry = claims.begin({ ...submission, idempotencyKey: `key-${index}` }, index)
         claims.hold(entry, snapshot("queued", { id: `video_${index}` }), index)

@@ -73,12 +73,12 @@ export const makeContent = (
   endedJobs: RecentJobs,
   policy: DownloadPolicy
 ): VideosService["content"] => {
-  const open = (id: string, options: ContentOptions | undefined): Opened => {
+  const open = (call: VideosCall, id: string, options: ContentOptions | undefined): Opened => {
     const isVideo = (options?.variant ?? "video") === "video"
     const grace = graceOf(options)
 
     /** The error of a completed job without content. */
-    const missingContent = (call: VideosCall, video: VideoResource, error: NoContent, times: Times) => {
+    const missingContent = (video: VideoResource, error: NoContent, times: Times) => {
       const addresses = addressesIn(video)
       const detail = withoutQueries(error.detail)
       const route = "route" in error ? error.route : `${call.request.method} ${call.request.url}`
@@ -97,23 +97,22 @@ export const makeContent = (
     }
 
     /** The error if a URL in a completed job has no clip. */
-    const missingAtUrl = (call: VideosCall, video: VideoResource, error: VideosHttpError, times: Times): Opened =>
+    const missingAtUrl = (video: VideoResource, error: VideosHttpError, times: Times): Opened =>
       error._tag === "VideoNotFoundError"
-        ? Effect.fail(missingContent(call, video, error, times))
+        ? Effect.fail(missingContent(video, error, times))
         : error._tag === "ModerationBlockedError"
           ? asBadRequest(error)
           : Effect.fail(error)
 
     /** Opens the first source that has a clip. If none has, `otherwise` gets the first error, except that of a relative URL. */
     const fromSources = (
-      call: VideosCall,
       [source, ...rest]: ReadonlyArray<ContentSource>,
       otherwise: (failure: VideosHttpError | null) => Opened,
       failure: VideosHttpError | null = null
     ): Opened => {
       if (source === undefined) return otherwise(failure)
       const isGuess = source._tag === "Url" && isRelative(source.url)
-      const next = (error: VideosHttpError) => fromSources(call, rest, otherwise, failure ?? (isGuess ? null : error))
+      const next = (error: VideosHttpError) => fromSources(rest, otherwise, failure ?? (isGuess ? null : error))
       const opened =
         source._tag === "Bytes" ? embeddedContent(call, source) : http.stream({ ...call, location: source.url })
       return opened.pipe(
@@ -140,7 +139,7 @@ export const makeContent = (
      * There are four reasons for missing content, and servers respond to them with 400, 404, 409, 410, 422 or 200. A poll of the
      * job shows which it is, and where else the content may be.
      */
-    const recover = (call: VideosCall, error: NoContent): Opened => {
+    const recover = (error: NoContent): Opened => {
       const isPage = error._tag === "OperationUnsupportedError" && error.detail.startsWith("an HTML page")
       const isAboutRange = error._tag === "BadRequestError" && error.status === 416
       const isAboutServer = error._tag === "ServerError" && error.status !== 425
@@ -168,10 +167,8 @@ export const makeContent = (
         }
         endedJobs.add(video, now)
         const times = { now, serverNow, grace }
-        return fromSources(call, isVideo ? [...sourcesOf(video), ...sourceIn(error)] : [], (failure) =>
-          failure === null
-            ? Effect.fail(missingContent(call, video, error, times))
-            : missingAtUrl(call, video, failure, times)
+        return fromSources(isVideo ? [...sourcesOf(video), ...sourceIn(error)] : [], (failure) =>
+          failure === null ? Effect.fail(missingContent(video, error, times)) : missingAtUrl(video, failure, times)
         )
       })
     }
@@ -184,48 +181,49 @@ export const makeContent = (
     }
 
     /** Opens the content route; if it has no content, the sources in the job. */
-    const fromRoute = (call: VideosCall): Opened =>
-      http.stream(call).pipe(
-        Effect.map((response) =>
-          inspectContent(call, response, isVideo, (error, isPage) =>
-            // A page comes from something in between, which knows nothing of the job.
-            isPage ? Effect.fail(error) : withoutWait(recover(call, error))
-          )
-        ),
-        Effect.catchTags({
-          ModerationBlockedError: asBadRequest,
-          // A proxy may refuse a job that it has not recorded yet (LiteLLM), although this program has just seen its end.
-          AuthenticationError: (error) =>
-            Effect.flatMap(currentMonotonicMillis, (now) => {
-              const video = error.reason === "forbidden" ? endedJobs.findRecent(id, grace, now) : null
-              return Effect.fail(video === null ? error : lagging(error, video))
-            }),
-          VideoNotFoundError: (error) => recover(call, error),
-          BadRequestError: (error) => recover(call, error),
-          ConflictError: (error) => recover(call, error),
-          ServerError: (error) => recover(call, error),
-          OperationUnsupportedError: (error) => recover(call, error)
-        })
-      )
-
-    const snapshot = options?.snapshot?.id === id && isVideo ? options.snapshot : null
-    return Effect.flatMap(routes.contentRequest(policy.dialect, id, options), (call) =>
-      // If the snapshot of a completed job has sources, they come first: its server may have no content route.
-      fromSources(call, snapshot === null ? [] : sourcesOf(snapshot), (failure) => {
-        if (failure === null || snapshot === null) return fromRoute(call)
-        const failed = Effect.flatMap(currentMonotonicMillis, (now) =>
-          missingAtUrl(call, snapshot, failure, { now, serverNow: now, grace })
+    const fromRoute: Opened = http.stream(call).pipe(
+      Effect.map((response) =>
+        inspectContent(call, response, isVideo, (error, isPage) =>
+          // A page comes from something in between, which knows nothing of the job.
+          isPage ? Effect.fail(error) : withoutWait(recover(error))
         )
-        // The URL may have run out, and the job have another by now. A server without the route says nothing about the clip.
-        return Effect.catchTag(fromRoute(call), "VideoNotFoundError", "OperationUnsupportedError", () => failed)
+      ),
+      Effect.catchTags({
+        ModerationBlockedError: asBadRequest,
+        // A proxy may refuse a job that it has not recorded yet (LiteLLM), although this program has just seen its end.
+        AuthenticationError: (error) =>
+          Effect.flatMap(currentMonotonicMillis, (now) => {
+            const video = error.reason === "forbidden" ? endedJobs.findRecent(id, grace, now) : null
+            return Effect.fail(video === null ? error : lagging(error, video))
+          }),
+        VideoNotFoundError: (error) => recover(error),
+        BadRequestError: (error) => recover(error),
+        ConflictError: (error) => recover(error),
+        ServerError: (error) => recover(error),
+        OperationUnsupportedError: (error) => recover(error)
       })
     )
+
+    const snapshot = options?.snapshot?.id === id && isVideo ? options.snapshot : null
+    // If the snapshot of a completed job has sources, they come first: its server may have no content route.
+    return fromSources(snapshot === null ? [] : sourcesOf(snapshot), (failure) => {
+      if (failure === null || snapshot === null) return fromRoute
+      const failed = Effect.flatMap(currentMonotonicMillis, (now) =>
+        missingAtUrl(snapshot, failure, { now, serverNow: now, grace })
+      )
+      // The URL may have run out, and the job have another by now. A server without the route says nothing about the clip.
+      return Effect.catchTag(fromRoute, "VideoNotFoundError", "OperationUnsupportedError", () => failed)
+    })
   }
 
   return (id, options) =>
     Stream.unwrap(
       withSpan(
-        retryWhileLagging((given) => open(id, given), options, policy),
+        retryWhileLagging(
+          (given) => Effect.flatMap(routes.contentRequest(policy.dialect, id, given), (call) => open(call, id, given)),
+          options,
+          policy
+        ),
         "Videos.content",
         () => spanOf("download_video", { "video.id": id })
       )
@@ -267,6 +265,6 @@ const embeddedContent = (
       onTruncated: (why) => undecodable(`the clip is truncated: ${why}`)
     }
   )
-  // There is no response: what follows goes by the length.
+  // The download has only the length to go by: this content has no response.
   return Effect.as(call.options?.onResponse?.(meta) ?? Effect.void, { ...meta, route, redact: (text) => text, stream })
 }

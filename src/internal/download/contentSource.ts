@@ -16,7 +16,7 @@ export type ContentSource =
   | { readonly _tag: "Bytes"; readonly field: string; readonly base64: string }
 
 /**
- * The fields, and who writes them; the first that holds something comes first. As read in the servers' sources and documents
+ * The fields, and the servers that write them; the first that holds something comes first. As read in the servers' sources and documents
  * in November 2026. `metadata` is what a caller sent, in most servers: new-api alone writes the clip's URL there.
  */
 const fields: ReadonlyArray<string> = [

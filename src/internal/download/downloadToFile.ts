@@ -226,7 +226,7 @@ const downloadToPart = (plan: DownloadPlan): Effect.Effect<Transferred, Download
             error.status === 416 && unsatisfied(headers) === offset && sameVersion(headers, validator, false)
           return isWhole ? Effect.void : new StartOver()
         }),
-        // A connection that breaks after the last byte is no failure.
+        // A connection that breaks after the last byte has delivered the clip.
         Effect.catchIf(
           (error) =>
             error._tag !== "StartOver" && isRetryable(error) && file !== null && offset > 0 && offset === total,
@@ -245,7 +245,7 @@ const downloadToPart = (plan: DownloadPlan): Effect.Effect<Transferred, Download
       total = null
       isTruncatedAgain = truncatedAt === offset
       truncatedAt = offset
-      return yield* incomplete(`it is cut short: ${detail}`)
+      return yield* incomplete(`it is truncated: ${detail}`)
     })
 
     const attempt: Effect.Effect<void, DownloadToFileError> = Effect.zipRight(request, checkContainer).pipe(

@@ -23,9 +23,9 @@ export const unsatisfied = (headers: ResponseHeaders | undefined): number | null
   count(/^bytes \*\/(\d+)$/i.exec(headers?.["content-range"] ?? "")?.[1])
 
 /**
- * What a later request can name this very version by: a strong entity tag, or, where there is none at all, a date that is
- * at least a second older than the response, so that nothing can have changed under it. A weak tag, which promises no
- * equal bytes, names nothing; nor does one that no header can carry back.
+ * What a later request can name this version by: a strong entity tag or, if the response has no tag, a date that is at least a
+ * second older than the response, so that nothing can have changed since. A weak tag does not promise equal bytes, and some tags
+ * cannot be sent back in a header.
  */
 export const validatorOf = (headers: ResponseHeaders): string | null => {
   const { "content-encoding": encoding = "", date = "", etag, "last-modified": modified } = headers

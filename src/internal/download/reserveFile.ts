@@ -180,7 +180,7 @@ const processFields = (fs: FileSystem.FileSystem, pid: number) =>
 
 const isAlive = (fs: FileSystem.FileSystem, { pid, started }: typeof Lock.Type): Effect.Effect<boolean> =>
   Effect.gen(function* () {
-    // Signal 0 is not delivered. It fails with `ESRCH` if there is no such process, and with `EPERM` if it is another user's.
+    // Signal 0 is not delivered. It fails with `ESRCH` if the process does not exist, and with `EPERM` if it is another user's.
     const signal = yield* Effect.flip(Effect.try(() => thisProcess?.kill?.(pid, 0))).pipe(Effect.option)
     const cause = Option.getOrNull(signal)?.error
     if (Predicate.hasProperty(cause, "code") && cause.code === "ESRCH") return false

@@ -16,7 +16,7 @@ import { monotonicMillis } from "../monotonicClock.js"
 export interface TransferProgress {
   /** Bytes of the whole that have been transferred, earlier ones that were resumed from included. */
   readonly transferred: number
-  /** Length of the whole in bytes, where it is known. */
+  /** Length of the whole in bytes; `null` if it is not known. */
   readonly total: number | null
   /** Bytes that an earlier call had left, and that were not transferred again. 0 for an upload. */
   readonly resumedFrom: number

@@ -7,7 +7,7 @@ import type { WebhookStoreError } from "../errors/webhookErrors.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 
 /**
- * What became of a claim: `claimed`, now the caller's; `busy`, claimed by another who is not done; `seen`, done.
+ * What became of a claim: `claimed`, now the caller's; `busy`, claimed by another delivery that is not done; `seen`, done.
  *
  * @since 0.1.0
  * @category models

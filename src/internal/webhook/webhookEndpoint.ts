@@ -38,7 +38,7 @@ const readBody = (request: HttpServerRequest.HttpServerRequest, limit: number) =
         return size + part.length
       }
     ),
-    // The connection broke, or there is no body.
+    // The connection broke, or the request has no body.
     Effect.mapError(() => unreadable),
     Effect.filterOrFail(
       (size) => size <= limit,
@@ -84,7 +84,10 @@ export const makeHttpApp = <E, R>(
         Effect.catchAllCause((cause) =>
           Cause.isInterruptedOnly(cause)
             ? Effect.interrupt
-            : Effect.logError("the handler of a webhook failed; its sender is told to deliver again", cause).pipe(
+            : Effect.logError(
+                "the handler of a webhook failed; the response asks its sender to deliver again",
+                cause
+              ).pipe(
                 // Genuine by now: nothing is handled before that.
                 Effect.annotateLogs("webhook.id", request.headers["webhook-id"]),
                 Effect.as(failed)

@@ -192,8 +192,8 @@ const toWire = ({ createdAt, data, extra, id, object, type }: VideoEvent): Video
 }
 
 /**
- * The codec between the wire's JSON and `VideoEvent`. Decoding fails only if there is no object, no `id`, no `type`,
- * or no video's id in the `data` of a known type.
+ * The codec between the wire's JSON and `VideoEvent`. Decoding fails only without an object, its `id` or `type`,
+ * or a video's id in the `data` of a known type.
  *
  * @example
  * import * as Schema from "effect/Schema"
