@@ -41,13 +41,13 @@ export interface PollerHost extends Host {
   readonly queue: RequestQueue
 }
 
-/** After so many searches in a row that found nothing, a search needs several jobs. */
+/** After three searches in a row that found nothing, a search needs several jobs. */
 const maxVainSearches = 3
 
-/** After so many searches for a job, it is not a list that lags. */
+/** After three searches for a job, it is not a list that lags. */
 const maxSearches = 3
 
-/** A page that fails so often in a row is left alone until the jobs are grouped anew. */
+/** A page that fails twice in a row is left alone until the jobs are grouped anew. */
 const maxPageFailures = 2
 
 /** The least time between two reads of the newest page for first polls, in milliseconds. */
@@ -142,7 +142,7 @@ export class Poller implements JobPoller {
     return mayWait ? Math.max(now, this.newestReadAt + firstPollGap) : now
   }
 
-  /** No watch of the job is left. Returns the requests that nobody needs any more. */
+  /** No watch of the job is left. Returns the requests that no watch needs any more. */
   leave(job: Job): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
     this.jobs.delete(job.id)
     this.plan.remove(job)
