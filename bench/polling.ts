@@ -4,13 +4,21 @@
  * that are functions of time. A poll takes no time.
  *
  *   npm run bench:polling
+ *   npm run bench:polling -- --mixed               (one part: --schedules, --fleets, --mixed or --large)
+ *   npm run bench:polling -- --large --million     (up to a million jobs; some minutes)
  */
 import { DateTime, Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
-import { adaptivePoll } from "effect-videos/Polling"
+import { adaptivePoll, defaultPollSchedule } from "effect-videos/Polling"
 import { phaseOf, VideoId, type VideoResource } from "effect-videos/Schema"
-import { simulate } from "./simulation.js"
+import { type SimulatedJob, type SimulationResult, simulate } from "./simulation.js"
 
 const jobsPerCell = 2000
+
+const parts = ["schedules", "fleets", "mixed", "large"] as const
+
+/** Every part, or those that the command names. */
+const isWanted = (part: (typeof parts)[number]): boolean =>
+  process.argv.includes(`--${part}`) || !parts.some((name) => process.argv.includes(`--${name}`))
 
 // -----------------------------------------------------------------------------
 // jobs
@@ -162,16 +170,137 @@ const table = (server: Server) =>
 
 const tables = Effect.forEach(["progress", "0 or 100"] as const, table).pipe(Effect.withRandom(Random.make("polling")))
 
-console.log(`\nPolling: requests per job / mean lag after completion / p99 of it (s); ${jobsPerCell} jobs per cell\n`)
-console.log((await Effect.runPromise(tables)).join("\n\n"))
+if (isWanted("schedules")) {
+  console.log(`\nPolling: requests per job / mean lag after completion / p99 of it (s); ${jobsPerCell} jobs per cell\n`)
+  console.log((await Effect.runPromise(tables)).join("\n\n"))
+}
 
 // -----------------------------------------------------------------------------
 // fleets
 // -----------------------------------------------------------------------------
 
+/** Jobs whose watches begin at random times within `spread` seconds, with lengths of `length` seconds, a quarter more or less. */
+const fleetOf = (count: number, spread: number, length: number | ((random: number) => number)): Array<SimulatedJob> => {
+  const random = Effect.runSync(
+    Effect.replicateEffect(Random.next, 2 * count).pipe(Effect.withRandom(Random.make(`fleet ${count} ${spread}`)))
+  )
+  return Array.from({ length: count }, (_, index) => {
+    const [begins = 0, lasts = 0] = random.slice(2 * index, 2 * index + 2)
+    const seconds = typeof length === "number" ? (0.75 + 0.5 * lasts) * length : length(lasts)
+    return { createdAt: Math.floor(begins * spread * 1000), length: Math.floor(seconds * 1000) }
+  })
+}
+
+/**
+ * The fewest pages that show all running jobs each `every` milliseconds: jobs are at their places in the list, the jobs
+ * that have ended are between them, and a page shows a hundred places.
+ */
+const fewestPages = (jobs: ReadonlyArray<SimulatedJob>, every: number): number => {
+  const places = [...jobs].sort((a, b) => a.createdAt - b.createdAt)
+  const end = Math.max(...jobs.map(({ createdAt, length }) => createdAt + length)) + every
+  let pages = 0
+  for (let now = 0; now < end; now += every) {
+    let shown = -1
+    places.forEach(({ createdAt, length }, place) => {
+      if (place <= shown || createdAt > now || now >= createdAt + length + every) return
+      pages++
+      shown = place + 99
+    })
+  }
+  return pages
+}
+
+/** The threshold of `watching`: so many jobs are polled singly before the first page is read. */
+const threshold = 20
+
+const schedules = [Schedule.spaced("2 seconds"), Schedule.spaced("10 seconds"), defaultPollSchedule] as const
+
+/** A third of the jobs by each schedule. */
+const mixed: Poll = Schedule.makeWithState<unknown, VideoResource, unknown>(undefined, (now, video, state) => {
+  const schedule = schedules[Number(video.id.slice(6)) % 3] ?? defaultPollSchedule
+  return (schedule as Poll).step(now, video, state === undefined ? schedule.initial : state)
+})
+
+const lagOf = ({ lags }: SimulationResult, share: number): string =>
+  ((lags[Math.floor(lags.length * share)] ?? Number.NaN) / 1000).toFixed(1)
+
+const perJob = ({ pages, singles }: SimulationResult, count: number): string => ((singles + pages) / count).toFixed(2)
+
+const printRow = (cells: ReadonlyArray<string | number>): void => console.log(`| ${cells.join(" | ")} |`)
+
+const printHead = (title: string, head: ReadonlyArray<string>): void => {
+  console.log(`\n${title}\n`)
+  printRow(head)
+  printRow(head.map(() => "---:"))
+}
+
+if (isWanted("fleets")) {
+  printHead("Fleets that begin when they like: requests per job / 99th percentile of the lag in seconds", [
+    "jobs",
+    "length",
+    "begin within",
+    "every 2 s",
+    "fewest",
+    "default",
+    "fewest",
+    "single polls: every 2 s",
+    "default"
+  ])
+  for (const count of [50, 200, 1000, 10_000]) {
+    for (const [length, spread] of [
+      [20, 0],
+      [20, 10],
+      [20, 20],
+      [60, 60]
+    ] as const) {
+      const jobs = fleetOf(count, spread, length)
+      const cells = []
+      for (const [poll, every] of [
+        [Schedule.spaced("2 seconds"), 2000],
+        // The default's least delay, less its jitter.
+        [undefined, 900]
+      ] as const) {
+        const found = await simulate(jobs, { watch: { poll } })
+        const fewest = (fewestPages(jobs, every) + threshold) / count
+        cells.push(`${perJob(found, count)} / ${lagOf(found, 0.99)}`, fewest.toFixed(2))
+      }
+      const singles = []
+      for (const poll of [Schedule.spaced("2 seconds"), undefined]) {
+        singles.push(perJob(await simulate(jobs.slice(0, threshold - 1), { watch: { poll } }), threshold - 1))
+      }
+      printRow([count.toLocaleString("en"), `${length} s`, `${spread} s`, ...cells, ...singles])
+    }
+  }
+}
+
+if (isWanted("mixed")) {
+  printHead("A mixed fleet: lengths of 10 s to 10 min, three schedules, 5 % failing, one page that always fails", [
+    "jobs",
+    "begin within",
+    "requests per job",
+    "singles",
+    "pages",
+    "lag p50 / p99 (s)"
+  ])
+  for (const count of [200, 1000, 10_000]) {
+    const jobs = fleetOf(count, 60, (random) => 10 * 60 ** random).map((job, index) => ({
+      ...job,
+      fails: index % 20 === 0
+    }))
+    const found = await simulate(jobs, { watch: { poll: mixed }, failingAt: Math.floor(count / 2) })
+    printRow([
+      count.toLocaleString("en"),
+      "60 s",
+      perJob(found, count),
+      found.singles,
+      found.pages,
+      `${lagOf(found, 0.5)} / ${lagOf(found, 0.99)}`
+    ])
+  }
+}
+
 /** Fleets whose watches begin at random times over the length of a job; a request takes 20 ms. Times in seconds. */
 const fleets = [
-  { count: 200, length: 20, every: 2 },
   { count: 1000, length: 60, every: 2 },
   { count: 10_000, length: 600, every: 10 },
   { count: 100_000, length: 3600, every: 60 },
@@ -180,31 +309,29 @@ const fleets = [
 
 const isWhole = process.argv.includes("--million")
 
-console.log(
-  `\nFleets that begin over the length of a job, by pages of the list${isWhole ? "" : " (`--million` for the last)"}\n`
-)
-console.log("| jobs | length | schedule | requests per job | requests per s | lag p50 / p99 (s) | heap per job (KiB) |")
-console.log("| ---: | ---: | --- | ---: | ---: | ---: | ---: |")
-for (const { count, every, length } of fleets) {
-  if (count > 100_000 && !isWhole) continue
-  const random = Effect.runSync(
-    Effect.replicateEffect(Random.next, 2 * count).pipe(Effect.withRandom(Random.make(`fleet ${count}`)))
-  )
-  const jobs = Array.from({ length: count }, (_, index) => ({
-    createdAt: Math.floor((random[2 * index] ?? 0) * length * 1000),
-    length: Math.floor((0.75 + 0.5 * (random[2 * index + 1] ?? 0)) * length * 1000)
-  }))
-  const found = await simulate(jobs, { watch: { poll: Schedule.spaced(`${every} seconds`) } })
-  const requests = found.singles + found.pages
-  const lag = (share: number) => ((found.lags[Math.floor(found.lags.length * share)] ?? Number.NaN) / 1000).toFixed(1)
-  const cells = [
-    count.toLocaleString("en"),
-    `${length} s`,
-    `every ${every} s`,
-    (requests / count).toFixed(2),
-    ((1000 * requests) / found.duration).toFixed(1),
-    `${lag(0.5)} / ${lag(0.99)}`,
-    (found.bytesPerJob / 1024).toFixed(1)
-  ]
-  console.log(`| ${cells.join(" | ")} |`)
+if (isWanted("large")) {
+  printHead(`Fleets that begin over the length of a job${isWhole ? "" : " (`--million` for the last)"}`, [
+    "jobs",
+    "length",
+    "schedule",
+    "requests per job",
+    "requests per s",
+    "lag p50 / p99 (s)",
+    "heap per job (KiB)"
+  ])
+  for (const { count, every, length } of fleets) {
+    if (count > 100_000 && !isWhole) continue
+    const found = await simulate(fleetOf(count, length, length), {
+      watch: { poll: Schedule.spaced(`${every} seconds`) }
+    })
+    printRow([
+      count.toLocaleString("en"),
+      `${length} s`,
+      `every ${every} s`,
+      perJob(found, count),
+      ((1000 * (found.singles + found.pages)) / found.duration).toFixed(1),
+      `${lagOf(found, 0.5)} / ${lagOf(found, 0.99)}`,
+      (found.bytesPerJob / 1024).toFixed(1)
+    ])
+  }
 }

@@ -3,7 +3,14 @@
  * no JSON: a request costs `latency` of virtual time, and nothing else.
  */
 import { Clock, DateTime, Duration, Effect, Fiber, Layer, Queue, Stream } from "effect"
-import { type VideoResource, Videos, type VideosService, type WatchOptions, watchVideos } from "effect-videos"
+import {
+  ServerError,
+  type VideoResource,
+  Videos,
+  type VideosService,
+  type WatchOptions,
+  watchVideos
+} from "effect-videos"
 import { VideoId } from "effect-videos/Schema"
 
 /** One job, in milliseconds of the virtual clock. A watch of it begins `startsAt`, when it is created, or later. */
@@ -12,6 +19,7 @@ export interface SimulatedJob {
   readonly length: number
   /** When its watch begins; `null` if no watch does. Default: when it is created. */
   readonly watchedAt?: number | null
+  readonly fails?: boolean
 }
 
 export interface SimulationResult {
@@ -98,14 +106,14 @@ const makeClock = (startsAt: number) => {
   return { clock, at, next, now: () => now }
 }
 
-const snapshotOf = (id: string, { createdAt, length }: SimulatedJob, now: number): VideoResource => {
+const snapshotOf = (id: string, { createdAt, fails, length }: SimulatedJob, now: number): VideoResource => {
   const age = now - createdAt
   const isDone = age >= length
   return {
     id: VideoId.make(id),
     object: "video",
     model: null,
-    status: isDone ? "completed" : "in_progress",
+    status: isDone ? (fails === true ? "failed" : "completed") : "in_progress",
     progress: isDone ? 100 : Math.floor((100 * age) / length),
     // As the protocol has it: whole seconds.
     createdAt: DateTime.unsafeMake(Math.floor(createdAt / 1000) * 1000),
@@ -120,6 +128,8 @@ const snapshotOf = (id: string, { createdAt, length }: SimulatedJob, now: number
   }
 }
 
+const failure = new ServerError({ operation: "listVideos", status: 500, detail: "" })
+
 /** Runs all watches to the ends of their jobs. */
 export const simulate = async (
   given: ReadonlyArray<SimulatedJob>,
@@ -127,9 +137,11 @@ export const simulate = async (
     /** How long a request takes, in milliseconds. */
     readonly latency?: number
     readonly watch?: WatchOptions
+    /** Pages that show this job, an index, fail with a 500. */
+    readonly failingAt?: number
   } = {}
 ): Promise<SimulationResult> => {
-  const { latency = 20, watch } = options
+  const { failingAt, latency = 20, watch } = options
   const startsAt = 1_790_000_000_000
   // Oldest first, so that a job's place is its index.
   const jobs = [...given].sort((a, b) => a.createdAt - b.createdAt)
@@ -167,7 +179,7 @@ export const simulate = async (
           pages++
           count()
           return Effect.delay(
-            Effect.sync(() => {
+            Effect.suspend(() => {
               let newest = jobs.length
               if (query?.after !== undefined) newest = Number(query.after.slice(6))
               else {
@@ -184,7 +196,9 @@ export const simulate = async (
               for (let index = newest - 1; index >= 0 && videos.length < limit; index--) {
                 videos.push(snapshotOf(idOf(index), absolute(jobs[index] as SimulatedJob), now()))
               }
-              return { videos, hasMore: newest - limit > 0 }
+              if (failingAt !== undefined && failingAt < newest && failingAt >= newest - limit)
+                return Effect.fail(failure)
+              return Effect.succeed({ videos, hasMore: newest - limit > 0 })
             }),
             latency
           )

@@ -177,7 +177,7 @@ export const awaitVideo = <E = never, R = never>(
  *
  * - Takes one id or snapshot, or many in anything iterable or in a Stream, whose jobs are watched as they come and whose error is
  *   the only one of the result. A job that is being watched here already is not watched twice.
- * - A job costs a row in a heap, not a fiber: 1.6 KiB. From a number of jobs on (`VideosConfig`'s `watching.threshold`),
+ * - A job costs a row in a heap, not a fiber: 1.8 KiB. From a number of jobs on (`VideosConfig`'s `watching.threshold`),
  *   pages of `GET /videos` are read instead of single jobs, unless the server's list turns out not to be trusted.
  * - A consumer that is slow holds nothing up: it gets the newest snapshot of each job that has changed.
  * - Options that make no sense send nothing: each job is lost, with the `InvalidRequestError` that names the option.

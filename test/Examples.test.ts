@@ -20,6 +20,7 @@ const prints: { readonly [name: string]: RegExp } = {
   "download-to-file.ts": /^a clip\ndone\n\.\.\/clip\.mp4 is outside\n$/,
   "download.ts": /^wait: (queued|in_progress)\na clip\n$/,
   "errors.ts": /^`seconds` must be 4, 8, 12, 16 or 20 .*\n$/,
+  "durable/sqlite.ts": /^(\w+\n)*done\nthe same run: true, sent 1 time\n$/,
   "extend.ts": /^12 s\n8 s\n$/,
   "faults-on-demand.ts": /^SubmissionUncertainError 1\n$/,
   "many-jobs.ts": /^\d+ watched by page, list trusted\n100 have ended\n$/,

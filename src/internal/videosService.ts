@@ -115,6 +115,28 @@ const makeOperations = (
       Effect.flatMap(http.execute(call), (response) => decodePoll(call, response, id))
     )
 
+  /** The response's headers name the job (xAI): a body that broke off is not needed. */
+  const named = <E extends { readonly _tag: string }>(
+    { operation, sending }: submissions.Submission["call"],
+    exchange: Effect.Effect<VideosResponse, E>
+  ): Effect.Effect<VideosResponse, E> =>
+    policies.submission.idHeader === null
+      ? exchange
+      : Effect.catchAll(exchange, (error) => {
+          const headers = sending.acceptedHeaders
+          const id = headers?.[policies.submission.idHeader ?? ""]
+          const isLost = ["TransportError", "RequestTimeoutError", "ResponseDecodeError"].includes(error._tag)
+          if (headers === undefined || id === undefined || !isLost) return Effect.fail(error)
+          const response: VideosResponse = { status: 200, headers, requestId: id, body: { id } }
+          return Effect.as(
+            Effect.annotateLogs(Effect.logWarning("the body of a response was lost; its headers name the job"), {
+              operation,
+              videoId: id
+            }),
+            response
+          )
+        })
+
   /** Sends a submission and decodes its response. A failure that may have made something is a `SubmissionUncertainError`. */
   const submit = <A, E extends Errors.UploadError>(
     { call, idempotencyKey }: submissions.Submission,
@@ -132,7 +154,7 @@ const makeOperations = (
           : { detail: null })
       })
     return Effect.mapError(
-      Effect.flatMap(exchange, (response) => decode(call, response)),
+      Effect.flatMap(named(call, exchange), (response) => decode(call, response)),
       (error) => {
         switch (error._tag) {
           case "ResponseDecodeError":

@@ -54,6 +54,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return
     this.status = status
     this.headers = headers
+    this.options.onHead?.({ status, headers: Headers.fromInput(headers) })
     this.body = new BodyCollector(status, this.options.limits)
   }
 

@@ -47,7 +47,8 @@ export interface FakePrograms {
 }
 
 /**
- * Writes both programs into a directory. `ffprobe` prints the lines of a film. `ffmpeg` writes a frame, or one of two films: a
+ * Writes both programs into a directory. `ffprobe` prints the lines of a film, or those of the film `clip` in the directory for any
+ * other MP4. `ffmpeg` writes a frame, or one of two films: a
  * rehearsal's, and `result` for a join. `cases` are branches of the shell's `case "$*"`, which come first.
  */
 export const fakePrograms = (at: string, result: Buffer, cases = ""): Effect.Effect<FakePrograms> =>
@@ -59,7 +60,7 @@ export const fakePrograms = (at: string, result: Buffer, cases = ""): Effect.Eff
     const mode = { mode: 0o755 }
     fs.writeFileSync(
       ffprobe,
-      `#!/bin/sh\ncase "$*" in *-version*) exit 0;; esac\nfor last; do :; done\ngrep -a -e '^frame|' -e '^stream|' "$last" || { echo "Invalid data" >&2; exit 1; }\n`,
+      `#!/bin/sh\ncase "$*" in *-version*) exit 0;; esac\nfor last; do :; done\ngrep -a -e '^frame|' -e '^stream|' "$last" && exit 0\n[ -e ${at}/clip ] && head -c 12 "$last" | grep -aq ftyp && exec grep -a -e '^frame|' -e '^stream|' ${at}/clip\necho "Invalid data" >&2\nexit 1\n`,
       mode
     )
     fs.writeFileSync(

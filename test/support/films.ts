@@ -72,28 +72,6 @@ export const picturesOf = (path: string, frames: number) =>
     })
   })
 
-export interface Probed {
-  readonly streams: ReadonlyArray<{
-    readonly codec_type: string
-    readonly codec_name: string
-    readonly width?: number
-    readonly height?: number
-    readonly duration?: string
-    readonly avg_frame_rate?: string
-    readonly color_range?: string
-    readonly color_space?: string
-    readonly color_primaries?: string
-    readonly color_transfer?: string
-  }>
-}
-
-/** Returns FFmpeg's description of a file. */
-export const probed = (path: string) =>
-  Effect.map(
-    call("ffprobe", ["-v", "error", "-print_format", "json", "-show_streams", path]),
-    ({ stdout }): Probed => JSON.parse(stdout.toString())
-  )
-
 /** Returns the mean colour of each frame of each file, as red, green and blue. All files are read by one process. */
 export const colorsOf = (...paths: ReadonlyArray<string>) =>
   Effect.gen(function* () {

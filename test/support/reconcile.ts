@@ -22,7 +22,7 @@ const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)
 const rest = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
 
 /** If a call has not ended after this many turns, it waits for the clock: an in-process exchange needs far fewer. */
-const patience = 60
+const patience = { memory: 24, files: 60 }
 
 /** Runs an effect; when nothing else happens, advances the test clock to the next sleep. */
 export const driven = <A, E, R>(
@@ -34,7 +34,7 @@ export const driven = <A, E, R>(
     yield* TestClock.adjust("1000 days")
     const fiber = yield* Effect.fork(effect)
     while (true) {
-      for (let count = 0; count < patience; count++) {
+      for (let count = 0; count < (options?.withFiles === true ? patience.files : patience.memory); count++) {
         yield* options?.withFiles === true && count % 4 === 0 ? rest : turn
         if (fiber.unsafePoll() !== null) return yield* Fiber.join(fiber)
       }

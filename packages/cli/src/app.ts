@@ -10,8 +10,10 @@ import { mistakeIn, textAsked, version } from "./help.js"
 import { download, get, list, remove, watch } from "./jobs.js"
 import { join } from "./join.js"
 import { report } from "./report.js"
+import { retryLines } from "./retries.js"
 import { Screen, withScreenConsole } from "./screen.js"
 import { serve } from "./serve.js"
+import { Session } from "./session.js"
 import { create, edit, extend, remix } from "./submit.js"
 
 const root = Command.withSubcommands(Command.make("effect-videos"), [
@@ -40,9 +42,15 @@ const ran = (argv: ReadonlyArray<string>) => {
   return mistake === null ? withScreenConsole(command(argv), mendCompletions) : new UsageError(mistake)
 }
 
+/** A command without rows writes its retries as lines. */
+const reportRetries = Effect.flatMap(Effect.zip(Screen, Session), ([screen, session]) =>
+  session.listen(retryLines(screen.err))
+)
+
 /** Runs a command line, as `process.argv` has it, and reports what went wrong; `kindOfCause` has the exit code. */
 export const run = (argv: ReadonlyArray<string>) =>
-  ran(argv).pipe(
+  Effect.zipRight(reportRetries, ran(argv)).pipe(
+    Effect.scoped,
     Effect.provide(CliConfig.layer({ showBuiltIns: false })),
     Effect.onError((cause) => report(cause, argv.slice(2)))
   )

@@ -9,10 +9,12 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { Videos, VideosConfig } from "effect-videos"
-import { VideosHttp } from "effect-videos/transport"
+import { type VideosCall, VideosHttp, type VideosHttpService } from "effect-videos/transport"
 import * as VideosUndici from "effect-videos/undici"
 import { UsageError } from "./errors.js"
 import type { Connection } from "./options.js"
+import { reportingRetries } from "./retries.js"
+import { Session } from "./session.js"
 
 /** No key is longer; a wrong descriptor may never end. */
 const maxKeyLength = 16 * 1024
@@ -75,9 +77,38 @@ export const configLayer = (connection: Connection) =>
     )
   )
 
+/** Reports the submissions, and the reads of the list that look for the video of one. */
+const reportingHttp = Layer.effect(
+  VideosHttp,
+  Effect.map(Effect.zip(VideosHttp, Session), ([http, { report }]): VideosHttpService => {
+    const started = ({ kind, operation }: VideosCall): Effect.Effect<void> =>
+      kind === "submit"
+        ? report({ _tag: "Submitting" })
+        : operation === "listVideos"
+          ? report({ _tag: "Reconciling" })
+          : Effect.void
+    return {
+      ...http,
+      execute: (call) => Effect.zipRight(started(call), http.execute(call)),
+      upload: (call, upload) => Effect.zipRight(started(call), http.upload(call, upload))
+    }
+  })
+).pipe(Layer.provide(VideosHttp.layer))
+
+/** Reports the retries. */
+const reportingConfig = (connection: Connection) =>
+  Layer.effect(
+    VideosConfig,
+    Effect.map(Effect.zip(VideosConfig, Session), ([config, session]) => ({
+      ...config,
+      submitRetry: reportingRetries(config.submitRetry, session),
+      readRetry: reportingRetries(config.readRetry, session)
+    }))
+  ).pipe(Layer.provide(configLayer(connection)))
+
 /** What an operation needs, over the program's `HttpClient`. */
 export const videosLayer = (connection: Connection) =>
-  Videos.layerWithoutDependencies.pipe(Layer.provide(VideosHttp.layer), Layer.provideMerge(configLayer(connection)))
+  Videos.layerWithoutDependencies.pipe(Layer.provide(reportingHttp), Layer.provideMerge(reportingConfig(connection)))
 
 /** The arguments again, for a command to copy. A key and what else is secret is left to the caller. */
 export const connectionArguments = (

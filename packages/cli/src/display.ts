@@ -10,6 +10,7 @@ import {
   ended,
   type Progress,
   percentOf,
+  type Reason,
   sawDownload,
   sawJob,
   sawStep,
@@ -27,18 +28,18 @@ export type ProgressMode = "bar" | "plain" | "json"
 export interface JobDisplay {
   readonly job: (video: VideoResource) => Effect.Effect<void>
   /** The command does something of its own, such as a join. */
-  readonly step: (state: string) => Effect.Effect<void>
+  readonly step: (state: string | null) => Effect.Effect<void>
   readonly upload: (progress: TransferProgress) => Effect.Effect<void>
   readonly download: (progress: TransferProgress) => Effect.Effect<void>
-  /** A look told nothing, and another will follow: why, in a few words. */
-  readonly trouble: (text: string) => Effect.Effect<void>
+  /** A request failed, and is sent again after the delay, in milliseconds. */
+  readonly trouble: (reason: Reason, delay: number) => Effect.Effect<void>
   /** What it came to, in a few words. */
   readonly end: (ok: boolean, text: string) => Effect.Effect<void>
 }
 
 export interface Display {
   /** `first`: what goes on before anything is known of it. */
-  readonly add: (label: string, first: string) => Effect.Effect<JobDisplay>
+  readonly add: (label: string, first: string, prompt?: string | undefined) => Effect.Effect<JobDisplay>
 }
 
 /** The mode of `--progress`. Default: bars if they can be drawn, else lines. */
@@ -68,9 +69,9 @@ export const makeDisplay = (mode: ProgressMode): Effect.Effect<Display, never, S
     const rows: Array<Progress> = []
     const listener = yield* mode === "bar" ? bars(rows) : mode === "plain" ? logLines : events
     return {
-      add: (label, first) =>
+      add: (label, first, prompt) =>
         Effect.map(monotonicMillis, (startedAt): JobDisplay => {
-          const index = rows.push(start(label, first, startedAt)) - 1
+          const index = rows.push(start(label, first, startedAt, prompt)) - 1
           const change = (kind: Kind, next: (progress: Progress, now: number) => Progress) =>
             Effect.flatMap(monotonicMillis, (now) => {
               const progress = next(rows[index] ?? start(label, first, startedAt), now)
@@ -82,7 +83,7 @@ export const makeDisplay = (mode: ProgressMode): Effect.Effect<Display, never, S
             step: (state) => change("step", (progress) => sawStep(progress, state)),
             upload: (report) => change("upload", (progress, now) => sawUpload(progress, report, now)),
             download: (report) => change("download", (progress, now) => sawDownload(progress, report, now)),
-            trouble: (text) => change("trouble", (progress, now) => sawTrouble(progress, text, now)),
+            trouble: (reason, delay) => change("trouble", (progress, now) => sawTrouble(progress, reason, delay, now)),
             end: (ok, text) => change("end", (progress, now) => ended(progress, ok, text, now))
           }
         })
@@ -106,7 +107,7 @@ const logLines: Effect.Effect<Listener, never, Screen> = Effect.map(Screen, (scr
     const before = told.get(index)
     const state = stateOf(progress)
     const percent = percentOf(progress) ?? 0
-    const trouble = troubleOf(progress, now)
+    const trouble = troubleOf(progress, now)?.full ?? null
     const isNews =
       kind === "end" ||
       before?.state !== state ||
@@ -124,26 +125,39 @@ const bars = (rows: ReadonlyArray<Progress>): Effect.Effect<Listener, never, Scr
     const style = styles(screen).err
     let drawn = ""
     let height = 0
-    const draw = Effect.flatMap(monotonicMillis, (now) => {
-      const { columns, rows: lines } = screen.size()
-      // The last column is left free: some terminals wrap when it is filled.
-      const room = columns - 1
-      const most = Math.max(1, lines - 2)
-      const shown = rows.length > most ? rows.slice(0, most - 1) : rows
-      const text = [
-        ...shown.map((row) => barLine(row, now, room, style)),
-        ...(shown.length < rows.length ? [style.dim(`and ${rows.length - shown.length} more`)] : [])
-      ]
-        .map((line) => `\u001b[2K${line}\n`)
-        .join("")
-      if (text === drawn) return Effect.void
-      const up = height === 0 ? "" : `\u001b[${height}A\r`
-      drawn = text
-      height = text.split("\n").length - 1
-      return screen.err(`${up}${text}`)
-    })
-    yield* Effect.forkScoped(Effect.repeat(draw, Schedule.spaced(frame)))
+    // Rows of jobs that have ended, and stand above what is drawn again.
+    const left = new Set<Progress>()
+    const draw = (isLast: boolean) =>
+      Effect.flatMap(monotonicMillis, (now) => {
+        const { columns, rows: lines } = screen.size()
+        // The last column is left free: some terminals wrap when it is filled.
+        const lineOf = (row: Progress) => barLine(row, now, columns - 1, style)
+        const most = isLast ? Number.POSITIVE_INFINITY : Math.max(1, lines - 2)
+        const live = rows.filter((row) => !left.has(row))
+        // What has ended makes room for what runs.
+        const done = live.length > most ? live.filter((row) => row.end !== null) : []
+        for (const row of done) left.add(row)
+        const going = live.filter((row) => !left.has(row))
+        const shown = going.length > most ? going.slice(0, most - 1) : going
+        const erased = (line: string) => `\u001b[2K${line}\n`
+        const above = done.map((row) => erased(lineOf(row))).join("")
+        const text = [
+          ...shown.map(lineOf),
+          ...(shown.length < going.length ? [style.dim(`and ${going.length - shown.length} more`)] : [])
+        ]
+          .map(erased)
+          .join("")
+        if (above === "" && text === drawn) return Effect.void
+        const up = height === 0 ? "" : `\u001b[${height}A\r`
+        const next = text.split("\n").length - 1
+        // Fewer rows than before: the rest is erased.
+        const rest = height > next + done.length ? "\u001b[J" : ""
+        drawn = text
+        height = next
+        return screen.err(`${up}${above}${text}${rest}`)
+      })
+    yield* Effect.forkScoped(Effect.repeat(draw(false), Schedule.spaced(frame)))
     // Runs before the fiber above is stopped: what came last is what stays.
-    yield* Effect.addFinalizer(() => draw)
+    yield* Effect.addFinalizer(() => draw(true))
     return () => Effect.void
   })

@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import {
   type DownloadedFile,
@@ -20,9 +19,10 @@ import { type JobDisplay, makeDisplay, progressMode } from "./display.js"
 import { isPathError, mayGoOn } from "./exitCodes.js"
 import type { Following, Shown } from "./options.js"
 import { elsewhere, type Output } from "./output.js"
+import { messageOf, reasonOf, reportingRetries } from "./retries.js"
 import { type OutputError, Screen } from "./screen.js"
-import { type Resume, Session } from "./session.js"
-import { bytes, withoutOperation } from "./text.js"
+import { type ActivityListener, type Resume, Session, type SessionService } from "./session.js"
+import { bytes } from "./text.js"
 import { makeWriter, writeJob } from "./writer.js"
 
 export interface Plan {
@@ -30,6 +30,8 @@ export interface Plan {
   readonly keys: ReadonlyArray<string>
   /** The state of a row before the server has answered. */
   readonly first: string
+  /** Of a submission. */
+  readonly prompt?: string | undefined
   /** `false`: the command ends with the response to the submission. */
   readonly wait: boolean
   readonly output: Output | null
@@ -48,19 +50,31 @@ export interface Job {
   readonly resumeBy: (resume: Pick<Resume, "before" | "command">) => void
 }
 
-const messageOf = (error: unknown): string =>
-  withoutOperation(
-    Predicate.hasProperty(error, "message") && typeof error.message === "string" ? error.message : String(error)
-  )
-
 /** One object for all jobs: watches with the same options share their requests. */
-const watchOptions = ({ stallTimeout, timeout }: Following, rows: ReadonlyArray<JobDisplay>): WatchOptions => ({
+const watchOptions = ({ stallTimeout, timeout }: Following, session: SessionService): WatchOptions => ({
   totalTimeout: Option.getOrUndefined(timeout),
   stallTimeout: Option.getOrUndefined(stallTimeout),
-  retry: Schedule.tapInput(defaultRetrySchedule, (error) =>
-    Effect.forEach(rows, (row) => row.trouble(`trying again: ${messageOf(error)}`), { discard: true })
-  )
+  retry: reportingRetries(defaultRetrySchedule, session)
 })
+
+/** Shows on all rows what the requests do. */
+export const showActivity =
+  (rows: ReadonlyArray<JobDisplay>): ActivityListener =>
+  (activity) =>
+    Effect.forEach(
+      rows,
+      (row) => {
+        switch (activity._tag) {
+          case "Submitting":
+            return row.step(null)
+          case "Reconciling":
+            return row.step("reconciling")
+          case "Retrying":
+            return row.trouble(reasonOf(activity.error), activity.delayMillis)
+        }
+      },
+      { discard: true }
+    )
 
 /**
  * Runs `run` for each job at once and writes its record. It fails with the error of the first job, in the order of `keys`, that
@@ -106,7 +120,7 @@ export const follow = <E, R>(
           } else if (phase !== "succeeded" && !mayGoOn(error)) yield* session.finished(key)
           yield* row.end(
             false,
-            video !== null && phase === "failed" ? reasonOf(video) : isAlone ? "" : messageOf(error)
+            video !== null && phase === "failed" ? failureOf(video) : isAlone ? "" : messageOf(error)
           )
         } else {
           if (plan.wait) yield* row.end(true, savedText(result.right, plan.output))
@@ -123,8 +137,9 @@ export const follow = <E, R>(
     const results = yield* Effect.scoped(
       Effect.gen(function* () {
         const display = yield* makeDisplay(mode)
-        const rows = yield* Effect.forEach(plan.keys, (key) => display.add(key, plan.first))
-        const watching = watchOptions(given, rows)
+        const rows = yield* Effect.forEach(plan.keys, (key) => display.add(key, plan.first, plan.prompt))
+        yield* session.listen(showActivity(rows))
+        const watching = watchOptions(given, session)
         return yield* Effect.forEach(rows, (row, index) => runOne(plan.keys[index] ?? "", row, watching), {
           concurrency: "unbounded"
         })
@@ -159,5 +174,5 @@ export const untilSaved = <E, R>(job: Job, updates: Stream.Stream<VideoResource,
 const savedText = (file: DownloadedFile | null, output: Output | null): string =>
   file === null ? "" : `saved ${output?.pathOf(file.videoId) ?? file.path} (${bytes(file.bytes)})`
 
-const reasonOf = ({ error }: VideoResource): string =>
+const failureOf = ({ error }: VideoResource): string =>
   error === null ? "" : [error.code, error.message].filter(Predicate.isTruthy).join(": ")

@@ -21,7 +21,7 @@ import { connectionArguments, videosLayer } from "./connection.js"
 import { type JobDisplay, makeDisplay, progressMode } from "./display.js"
 import { UsageError } from "./errors.js"
 import { mayGoOn } from "./exitCodes.js"
-import { follow, type Plan, untilSaved } from "./follow.js"
+import { follow, type Plan, showActivity, untilSaved } from "./follow.js"
 import * as options from "./options.js"
 import { checkNoTerminal, fileNameOf, isStandardOutput, planOutput } from "./output.js"
 import { fileRecord, jobRecord } from "./records.js"
@@ -211,6 +211,7 @@ export const download = Command.make(
           const rows = yield* Effect.forEach(all, (id) =>
             Effect.map(display.add(id, "waiting"), (row) => ({ id, row }))
           )
+          yield* session.listen(showActivity(rows.map(({ row }) => row)))
           return yield* Effect.forEach(rows, ({ id, row }) => Effect.either(save(id, row)), {
             concurrency: downloadsAtOnce
           })

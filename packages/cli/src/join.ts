@@ -63,7 +63,8 @@ export const extendByJoin = (given: options.Submission & { readonly source: stri
     const session = yield* Session
     const output = yield* planJoin(given, "--join", [], given.source)
     const connection = yield* connectionArguments(given)
-    const plan: Plan = { keys: ["extend"], first: "submitting", wait: true, output, connection }
+    const { prompt } = request
+    const plan: Plan = { keys: ["extend"], first: "submitting", prompt, wait: true, output, connection }
     yield* follow(plan, given, (job) => {
       const progress = progressOf(job, output)
       const onPhase = (next: ContinuePhase) =>

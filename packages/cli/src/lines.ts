@@ -1,6 +1,15 @@
 /** A job's progress as a line: with a bar for a terminal of any width, plain for a log, as an event for a program. */
 import { phaseOf } from "effect-videos"
-import { elapsedOf, type Progress, percentOf, stateOf, timeLeftOf, troubleOf } from "./progress.js"
+import {
+  elapsedOf,
+  type Progress,
+  percentOf,
+  type Reason,
+  retryText,
+  stateOf,
+  timeLeftOf,
+  troubleOf
+} from "./progress.js"
 import type { Style } from "./screen.js"
 import { clean, clock, padEnd, shortId, truncate, widthOf } from "./text.js"
 
@@ -9,7 +18,17 @@ interface Part {
   readonly paint?: (text: string) => string
 }
 
-const nameOf = ({ label, video }: Progress): string => video?.id ?? label
+const idOf = ({ label, video }: Progress): string => video?.id ?? label
+
+/** The end of the id, as `list` shows it, and the first words of the prompt. */
+const nameOf = (progress: Progress, columns: number): string => {
+  const prompt = clean(progress.video?.prompt ?? progress.prompt ?? "").trim()
+  const id = clean(idOf(progress))
+  if (prompt === "") return shortId(id, columns)
+  if (progress.video === null) return truncate(prompt, columns)
+  const end = id.slice(-6)
+  return truncate(`${id.length > 12 && /^[0-9A-Za-z]+$/.test(end) ? end : shortId(id, 12)} ${prompt}`, columns)
+}
 
 const percentText = (progress: Progress): string => {
   const percent = percentOf(progress)
@@ -21,9 +40,9 @@ const leftText = (progress: Progress, now: number): string => {
   return left === null ? "" : `about ${clock(Math.ceil(left / 1000) * 1000)} left`
 }
 
-/** The last of a line: what it came to, what is wrong, or how long it may still take. */
-const saidOf = (progress: Progress, now: number): string =>
-  progress.end === null ? clean(troubleOf(progress, now) ?? leftText(progress, now)) : clean(progress.end.text)
+/** The end of a line: the result, what is wrong, or the time left. */
+const textOf = (progress: Progress, now: number, form?: keyof Reason): string =>
+  progress.end === null ? clean(retryText(progress, now, form) ?? leftText(progress, now)) : clean(progress.end.text)
 
 const stateColor = (progress: Progress, style: Style) => {
   if (progress.end !== null) return progress.end.ok ? style.green : style.red
@@ -40,31 +59,36 @@ const bar = (percent: number | null, width: number): string => {
 const widthOfParts = (parts: ReadonlyArray<Part>): number =>
   parts.reduce((width, { text }) => width + widthOf(text) + 2, -2)
 
-const leastBar = 8
-const mostBar = 30
-const leastText = 12
+const between = (least: number, most: number, value: number): number =>
+  Math.min(most, Math.max(least, Math.floor(value)))
 
-/** One line of at most so many columns. What there is no room for is left out: the bar, then what is said, then the name. */
+/** Columns of the parts, by the width of the terminal alone: nothing moves when a job changes or ends. */
+const widthsOf = (columns: number) => {
+  const name = columns >= 60 ? between(18, 40, columns * 0.3) : 10
+  const rest = columns - widthOfParts([name, 11, 5, 7].map((width) => ({ text: " ".repeat(width) }))) - 2
+  return { name, rest, bar: between(8, 30, rest * 0.34) }
+}
+
+/** One line of at most so many columns. Without room, the bar and the text are omitted, then the name. */
 export const barLine = (progress: Progress, now: number, columns: number, style: Style): string => {
-  const nameWidth = columns >= 60 ? 22 : 10
-  const name: Part = { text: padEnd(shortId(nameOf(progress), nameWidth), nameWidth), paint: style.bold }
+  const widths = widthsOf(columns)
   const color = stateColor(progress, style)
-  const state: Part = { text: padEnd(clean(stateOf(progress)), 11), paint: color }
+  const name: Part = { text: padEnd(nameOf(progress, widths.name), widths.name), paint: style.bold }
+  const state: Part = { text: padEnd(truncate(clean(stateOf(progress)), 11), 11), paint: color }
   const percent: Part = { text: percentText(progress).padStart(5) }
-  const elapsed: Part = { text: clock(elapsedOf(progress, now)).padStart(5), paint: style.dim }
-  const said = saidOf(progress, now)
-  const last: ReadonlyArray<Part> = said === "" ? [] : [{ text: said }]
-  const rest = [percent, elapsed, ...last]
-  // The estimate comes and goes; its place is kept, so that bars do not jump.
-  const kept =
-    progress.end === null ? Math.max(0, "about 00:00 left".length + 2 - (said === "" ? 0 : widthOf(said) + 2)) : 0
-  const room = columns - widthOfParts([name, state, ...rest]) - kept - 2
-  const width = Math.min(mostBar, room)
-  const short = truncate(said, columns - widthOfParts([name, state, percent, elapsed]) - 2)
+  const elapsed: Part = { text: clock(elapsedOf(progress, now)).padStart(7), paint: style.dim }
+  const full = textOf(progress, now)
+  const text = widthOf(full) <= widths.rest ? full : textOf(progress, now, "short")
+  // A text of some length takes the place of the bar.
+  const isText = progress.end !== null || troubleOf(progress, now) !== null
+  const last: ReadonlyArray<Part> = isText
+    ? [{ text: truncate(text, widths.rest) }]
+    : [
+        { text: bar(percentOf(progress), widths.bar), paint: color },
+        { text: truncate(text, widths.rest - widths.bar - 2) }
+      ]
   const layouts: ReadonlyArray<ReadonlyArray<Part>> = [
-    ...(width >= leastBar ? [[name, state, { text: bar(percentOf(progress), width), paint: color }, ...rest]] : []),
-    [name, state, ...rest],
-    ...(widthOf(short) >= leastText ? [[name, state, percent, elapsed, { text: short }]] : []),
+    ...(widths.rest >= 12 ? [[name, state, percent, elapsed, ...last.filter(({ text }) => text !== "")]] : []),
     [name, state, percent, elapsed],
     [state, percent, elapsed]
   ]
@@ -77,11 +101,11 @@ export const barLine = (progress: Progress, now: number, columns: number, style:
 /** One line of a log. */
 export const plainLine = (progress: Progress, now: number): string => {
   return [
-    clean(nameOf(progress)),
+    clean(idOf(progress)),
     clean(stateOf(progress)),
     percentText(progress),
     clock(elapsedOf(progress, now)),
-    saidOf(progress, now)
+    textOf(progress, now)
   ]
     .filter((part) => part !== "")
     .join("  ")
@@ -109,6 +133,6 @@ export const progressEvent = (
     elapsed_seconds: seconds(elapsedOf(progress, now)),
     left_seconds: seconds(timeLeftOf(progress, now)),
     ok: end?.ok ?? null,
-    message: end?.text ?? (event === "trouble" ? troubleOf(progress, now) : null)
+    message: end?.text ?? (event === "trouble" ? retryText(progress, now) : null)
   }
 }

@@ -13,9 +13,17 @@ interface Course {
   readonly total: number | null
 }
 
+/** Why a request failed: a sentence, and two or three words for a narrow terminal. */
+export interface Reason {
+  readonly full: string
+  readonly short: string
+}
+
 export interface Progress {
   /** What it is called before there is an id. */
   readonly label: string
+  /** The prompt of the command; the server's own comes before it. */
+  readonly prompt: string | null
   /** What goes on before anything is known. */
   readonly first: string
   /** What the command itself does now, if it does anything but wait. */
@@ -26,14 +34,15 @@ export interface Progress {
   readonly run: Course | null
   readonly upload: Course | null
   readonly download: Course | null
-  /** Why the last look told nothing, in words; another follows. */
-  readonly trouble: { readonly at: number; readonly text: string } | null
+  /** Why the last request failed, and when the next is sent. */
+  readonly trouble: { readonly reason: Reason; readonly until: number } | null
   /** What it came to. */
   readonly end: { readonly at: number; readonly ok: boolean; readonly text: string } | null
 }
 
-export const start = (label: string, first: string, now: number): Progress => ({
+export const start = (label: string, first: string, now: number, prompt: string | null = null): Progress => ({
   label,
+  prompt,
   first,
   step: null,
   startedAt: now,
@@ -61,7 +70,7 @@ export const sawJob = (progress: Progress, video: VideoResource, now: number): P
   run: phaseOf(video) === "running" && video.progress !== null ? sampled(progress.run, now, video.progress, 100) : null
 })
 
-export const sawStep = (progress: Progress, step: string): Progress => ({ ...progress, step })
+export const sawStep = (progress: Progress, step: string | null): Progress => ({ ...progress, step })
 
 export const sawUpload = (progress: Progress, { total, transferred }: TransferProgress, now: number): Progress => ({
   ...progress,
@@ -73,9 +82,9 @@ export const sawDownload = (progress: Progress, { total, transferred }: Transfer
   download: sampled(progress.download, now, transferred, total)
 })
 
-export const sawTrouble = (progress: Progress, text: string, now: number): Progress => ({
+export const sawTrouble = (progress: Progress, reason: Reason, delay: number, now: number): Progress => ({
   ...progress,
-  trouble: { at: now, text }
+  trouble: { reason, until: now + delay }
 })
 
 export const ended = (progress: Progress, ok: boolean, text: string, now: number): Progress => ({
@@ -102,12 +111,23 @@ export const timeLeftOf = (progress: Progress, now: number): number | null => {
   return Math.max(0, left - (now - last.at))
 }
 
-/** Longer than any wait between two looks of the default retry: a look that finds nothing new is not heard of. */
-const troublePasses = 35_000
+/** How long the next request may take, before the reason is of no use. */
+const troublePasses = 10_000
 
-/** What is wrong at the moment, as far as is known. */
-export const troubleOf = ({ end, trouble }: Progress, now: number): string | null =>
-  end === null && trouble !== null && now - trouble.at < troublePasses ? trouble.text : null
+/** Why the last request failed; `null` after a success. */
+export const troubleOf = ({ end, trouble }: Progress, now: number): Reason | null =>
+  end === null && trouble !== null && now < trouble.until + troublePasses ? trouble.reason : null
+
+/** The same with the seconds until the next request. */
+export const retryText = (progress: Progress, now: number, form: keyof Reason = "full"): string | null => {
+  const reason = troubleOf(progress, now)
+  const seconds = Math.ceil(((progress.trouble?.until ?? now) - now) / 1000)
+  return reason === null ? null : retrying(reason[form], seconds)
+}
+
+/** `retrying in 3 s: reason`. */
+export const retrying = (reason: string, seconds: number): string =>
+  seconds > 0 ? `retrying in ${seconds} s: ${reason}` : `retrying: ${reason}`
 
 /** Of what goes on now: the upload, the job or the download. */
 export const percentOf = (progress: Progress): number | null => {

@@ -8,7 +8,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { FileError, SubmissionUncertainError } from "effect-videos"
+import type { FileError, ResponseDecodeError, SubmissionUncertainError } from "effect-videos"
 import * as VideosUndici from "effect-videos/undici"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
 import { commandOf, leadingWords } from "./help.js"
@@ -92,6 +92,30 @@ const versionHint = ({ baseUrl }: Context): ReadonlyArray<string> => {
   return [`The base URL has no version. Did you mean ${baseUrl.replace(/[?#].*$/, "").replace(/\/+$/, "")}/v1?`]
 }
 
+/** A page of a proxy, of a login, or of a server whose API is elsewhere. */
+const htmlSentence = (error: unknown): string | null => {
+  if (!Predicate.isTagged(error, "ResponseDecodeError")) return null
+  const { detail, route, status } = error as ResponseDecodeError
+  return /HTML/.test(detail) ? `the server sent an HTML page instead of JSON (${route}, HTTP ${status})` : null
+}
+
+const htmlHint = (context: Context): ReadonlyArray<string> => {
+  const version = versionHint(context)
+  return version.length > 0 ? version : [`Check the base URL, ${context.baseUrl}.`]
+}
+
+/** The library's message repeats the candidates and the response; here each is a line, or omitted. */
+const uncertainHead = (error: SubmissionUncertainError, context: Context): ReadonlyArray<string> => {
+  const { detail, hasList, reason } = error
+  if (reason._tag === "BadRequestError" || reason._tag === "ConflictError") return [withoutOperation(error.message)]
+  const html = htmlSentence(reason)
+  return [
+    `it is not known whether the server made a video: ${html ?? withoutOperation(reason.message)}`,
+    ...(html === null ? [] : htmlHint(context)),
+    ...(detail === null ? [] : [`${hasList ? "Looked for: " : ""}${detail}.`])
+  ]
+}
+
 const uncertain = (error: SubmissionUncertainError, { program }: Context): ReadonlyArray<string> => [
   ...(error.candidates.length === 0
     ? error.hasList
@@ -162,7 +186,10 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
       // The library says how a program resumes; the command that does is printed below.
       return [message.replace(/ The job goes on; watch it again from .*$/, "")]
     case "SubmissionUncertainError":
-      return [message, ...uncertain(error as SubmissionUncertainError, context)]
+      return [
+        ...uncertainHead(error as SubmissionUncertainError, context),
+        ...uncertain(error as SubmissionUncertainError, context)
+      ]
     case "TransportError":
       return has("reason", "connect") ? [message, whereServer] : [message]
     case "UnreachableError":
@@ -176,9 +203,12 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
       return isUnread(detail, status)
         ? [`the server did not read the body (${said})`, `\`${program} doctor\` names the dialect that fits.`]
         : [message]
+    case "ResponseDecodeError": {
+      const html = htmlSentence(error)
+      return html === null ? [message, ...versionHint(context)] : [html, ...htmlHint(context)]
+    }
     case "VideoNotFoundError":
     case "RedirectError":
-    case "ResponseDecodeError":
       return [message, ...versionHint(context)]
     case "OperationUnsupportedError":
       if (versionHint(context).length > 0) return [message, ...versionHint(context)]

@@ -4,6 +4,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as VideosUndici from "effect-videos/undici"
 import { run } from "./app.js"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
@@ -16,7 +17,8 @@ const network = Layer.catchAll(VideosUndici.layerConfig, () => Layer.orDie(Video
 const live = Layer.mergeAll(NodeContext.layer, network, Screen.layer, Session.layer(programName(process.env)))
 
 run(process.argv).pipe(
-  Effect.provide(live),
+  // A line of a log would be drawn through the bars, and on standard output it is no data.
+  Effect.provide(Layer.merge(live, Logger.remove(Logger.defaultLogger))),
   NodeRuntime.runMain({
     disableErrorReporting: true,
     disablePrettyLogger: true,

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { quote } from "./text.js"
 
 /** The command that resumes a job. */
@@ -15,6 +16,16 @@ export interface Resume {
   readonly running: boolean
 }
 
+/** What the requests of this command do, between the updates of its jobs. */
+export type Activity =
+  | { readonly _tag: "Submitting" }
+  /** The outcome of a submission is unknown, and the server's list is searched for its video. */
+  | { readonly _tag: "Reconciling" }
+  /** A request failed, and is sent again after the delay. */
+  | { readonly _tag: "Retrying"; readonly error: unknown; readonly delayMillis: number }
+
+export type ActivityListener = (activity: Activity) => Effect.Effect<void>
+
 export interface SessionService {
   /** How this command was started: `effect-videos`, or through npx. */
   readonly program: string
@@ -26,6 +37,10 @@ export interface SessionService {
   readonly started: (key: string, resume: Resume) => Effect.Effect<void>
   /** Nothing is left to resume. */
   readonly finished: (key: string) => Effect.Effect<void>
+  /** Reports an activity to the listener. A list is read to reconcile only while a submission is sent. */
+  readonly report: ActivityListener
+  /** Replaces the listener until the scope closes. Default: none. */
+  readonly listen: (listener: ActivityListener) => Effect.Effect<void, never, Scope.Scope>
   /** A sentence and a command, or nothing if no job is left. */
   readonly howToResume: Effect.Effect<ReadonlyArray<string>>
 }
@@ -37,6 +52,7 @@ export class Session extends Context.Tag("effect-videos/cli/Session")<Session, S
 const make = (program: string): SessionService => {
   let submission: { readonly operation: string; readonly connection: ReadonlyArray<string> } | null = null
   const jobs = new Map<string, Resume>()
+  let listener: ActivityListener = () => Effect.void
   const commandLine = (words: ReadonlyArray<string>) => `  ${program} ${words.map(quote).join(" ")}`
   return {
     program,
@@ -53,6 +69,18 @@ const make = (program: string): SessionService => {
         jobs.set(key, resume)
       }),
     finished: (key) => Effect.sync(() => void jobs.delete(key)),
+    report: (activity) =>
+      Effect.suspend(() => (activity._tag === "Reconciling" && submission === null ? Effect.void : listener(activity))),
+    listen: (next) =>
+      Effect.suspend(() => {
+        const before = listener
+        listener = next
+        return Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            listener = before
+          })
+        )
+      }),
     howToResume: Effect.sync(() => {
       if (submission !== null) {
         const { connection, operation } = submission

@@ -55,7 +55,8 @@ const submit = <E>(
     const output = yield* planOutput(given.output, given.overwrite, [])
     const connection = yield* connectionArguments(given)
     const wait = given.watch || output !== null
-    const plan: Plan = { keys: [operation], first: "submitting", wait, output, connection }
+    const prompt = yield* options.promptOf(given)
+    const plan: Plan = { keys: [operation], first: "submitting", prompt, wait, output, connection }
     const submitOptions = { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
     let id = ""
     const run = (submitted: (id: string) => Effect.Effect<void>) =>

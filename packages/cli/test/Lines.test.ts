@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import * as FastCheck from "effect/FastCheck"
 import { VideoResource } from "effect-videos"
 import { barLine, plainLine } from "../src/lines.js"
-import { ended, type Progress, percentOf, sawDownload, sawJob, start, timeLeftOf } from "../src/progress.js"
+import { ended, type Progress, percentOf, sawDownload, sawJob, sawTrouble, start, timeLeftOf } from "../src/progress.js"
 import { styleOf } from "../src/screen.js"
 import { clean, clock, quote, truncate, widthOf } from "../src/text.js"
 
@@ -93,10 +93,40 @@ describe("a line", () => {
       { transferred: 50, total: 200, resumedFrom: 0, done: false },
       2000
     )
-    assert.match(barLine(progress, 2000, 100, plain), /^video_1 +saving +█+░+ +25 % +0:02$/)
+    assert.match(barLine(progress, 2000, 100, plain), /^video_1 +saving +25 % +0:02 {2}█+░+$/)
     assert.match(barLine(progress, 2000, 40, plain), /^video_1 +saving +25 % +0:02$/)
     assert.match(barLine(progress, 2000, 12, plain), /^saving 25 %$/)
     assert.strictEqual(plainLine(progress, 2000), "video_1  saving  25 %  0:02")
+  })
+
+  it("has its columns in the same places from the start to the end of a job", () => {
+    const id = "video_0123456789abcdef0123456789ab12cd"
+    const named = (status: string, progress: number) =>
+      decode({ id, status, progress, prompt: "a lighthouse at dusk, low sun" })
+    const begun = start("create", "submitting", 0, "a lighthouse at dusk, low sun")
+    const running = sawJob(sawJob(begun, named("in_progress", 10), 1000), named("in_progress", 40), 4000)
+    const failing = sawTrouble(
+      running,
+      { full: "the server failed (HTTP 502): Bad Gateway", short: "HTTP 502" },
+      3000,
+      5000
+    )
+    const done = ended(
+      sawJob(running, named("completed", 100), 9000),
+      true,
+      `saved ${"clips/".repeat(9)} (1.2 MB)`,
+      9000
+    )
+    for (const columns of [79, 119]) {
+      const lines = [begun, running, failing, done].map((progress) => barLine(progress, 5000, columns, plain))
+      const clocks = lines.map((line) => line.search(/\d:\d\d/))
+      assert.lengthOf(new Set(clocks), 1, lines.join("\n"))
+      assert.match(lines[0] ?? "", /^a lighthouse at dusk.* submitting /)
+      // The end of the id, as `list` shows it, and the first words of the prompt.
+      assert.match(lines[1] ?? "", /^ab12cd a lighthouse.* in_progress +40 % +0:05 {2}█+░+ {2}about 0:0\d left$/)
+      assert.match(lines[2] ?? "", /0:05 {2}retrying in 3 s: (HTTP 502|the server failed.*)$/)
+      assert.match(lines[3] ?? "", /completed +100 % +0:09 {2}saved clips/)
+    }
   })
 
   it("keeps a server's control characters off the screen", () => {

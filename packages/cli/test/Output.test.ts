@@ -178,6 +178,21 @@ describe("from a clip to a file", () => {
   )
 })
 
+/** The lines of a terminal after what was written, which moves up and erases lines. */
+const linesAfter = (text: string): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let row = 0
+  for (const part of text.replaceAll("\u001b", "␛").split(/(␛\[\d+A\r|␛\[J|␛\[2K|\n)/)) {
+    const [, up] = /^␛\[(\d+)A/.exec(part) ?? []
+    if (up !== undefined) row -= Number(up)
+    else if (part === "\n") row++
+    else if (part === "␛[2K") lines[row] = ""
+    else if (part === "␛[J") lines.length = row
+    else if (part !== "") lines[row] = `${lines[row] ?? ""}${part}`
+  }
+  return lines
+}
+
 describe("progress", () => {
   const watching = (options: { readonly [name: string]: unknown }, ...more: ReadonlyArray<string>) =>
     cliOverTime(["create", "-p", "x", "--watch", ...more], options)
@@ -186,7 +201,8 @@ describe("progress", () => {
     Effect.gen(function* () {
       const { err, out } = yield* watching({}, "--progress", "plain")
       const id = (yield* jobs)[0]?.id
-      const lines = err.trimEnd().split("\n")
+      const [first, ...lines] = err.trimEnd().split("\n")
+      assert.strictEqual(first, "create  submitting  0:00")
       assert.isTrue(lines.every((line) => line.startsWith(`${id}  `)))
       assert.match(lines[0] ?? "", /queued {2}0 %/)
       assert.match(lines.at(-1) ?? "", /completed {2}100 %/)
@@ -207,10 +223,46 @@ describe("progress", () => {
       assert.notInclude(out, "\u001b")
       const frames = err.split("\u001b[2K").slice(1)
       for (const frame of frames) assert.isBelow(frame.split("\n")[0]?.length ?? 0, 100)
-      assert.match(frames.at(-1) ?? "", /completed +█+ +100 %/)
+      assert.match(frames.at(-1) ?? "", / x +completed +100 % +0:\d\d\n$/)
       // Never more often than ten times a second, of a run of thirty seconds and more.
       assert.isBelow(frames.length, 400)
     }).pipe(Effect.provide(serverLayer({ runTime: "30 seconds" })))
+  )
+
+  it.effect("more jobs than rows: what has ended makes room, and the last frame has every job", () =>
+    Effect.gen(function* () {
+      const screen = { ...terminal, columns: 80, rows: 12 }
+      for (let job = 0; job < 10; job++) yield* cli(["create", "-p", `short ${job}`])
+      yield* TestClock.adjust("15 seconds")
+      for (let job = 0; job < 10; job++) yield* cli(["create", "-p", `long ${job}`])
+      const ids = (yield* jobs).map(({ id }) => id as string)
+      const { code, err } = yield* cliOverTime(["watch", ...ids], screen)
+      assert.strictEqual(code, 7, err)
+      const shown = linesAfter(err).slice(0, -1)
+      assert.lengthOf(shown, 20, shown.join("\n"))
+      // The jobs that failed first stand above those that still ran, of which each had a row.
+      const running = err.slice(0, err.lastIndexOf("in_progress"))
+      for (let job = 0; job < 10; job++) assert.include(running, `long ${job} `)
+      assert.isTrue(
+        shown.slice(0, 10).every((line) => /^\w{6} short \d +failed +.* bad$/.test(line)),
+        shown.join("\n")
+      )
+      assert.isTrue(
+        shown.slice(10).every((line) => /^\w{6} long \d +completed +100 %/.test(line)),
+        shown.join("\n")
+      )
+      // No frame is taller than the terminal.
+      const heights = [...err.matchAll(/\[(\d+)A\r/g)].map(([, up]) => Number(up))
+      assert.isAtMost(Math.max(...heights), 10)
+    }).pipe(
+      Effect.provide(
+        serverLayer({
+          queueTime: 0,
+          runTime: "20 seconds",
+          outcome: ({ prompt }) => (prompt.startsWith("short") ? { code: "bad", message: "" } : null)
+        })
+      )
+    )
   )
 
   it.effect("several jobs: a row for each, records as they end, and the code of the first that failed", () =>

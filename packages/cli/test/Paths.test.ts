@@ -4,7 +4,7 @@ import * as fs from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { folder, hasFfmpeg } from "../../../test/support/films.js"
+import { folder } from "../../../test/support/films.js"
 import { instant } from "../../server/test/support.js"
 import { cli, jobs, serverLayer, terminal } from "./support.js"
 
@@ -18,7 +18,7 @@ const paying = (id: string): ReadonlyArray<ReadonlyArray<string>> => [
   ["extend", id, "-p", "y", "--seconds", "4"],
   ["edit", id, "-p", "y"],
   ["remix", id, "-p", "y"],
-  ...(hasFfmpeg ? [["extend", id, "-p", "y", "--seconds", "4", "--join"]] : [])
+  ["extend", id, "-p", "y", "--seconds", "4", "--join"]
 ]
 
 const left = (at: string) => fs.readdirSync(at).sort()

@@ -33,7 +33,16 @@ const cases: ReadonlyArray<
     12,
     ["The base URL has no version. Did you mean http://videos.invalid/v1?"]
   ],
-  ["answers with a page", () => html.clone(), { VIDEOS_ON_UNKNOWN_OUTCOME: "fail" }, 10, ["HTML page"]],
+  [
+    "sends an HTML page",
+    () => html.clone(),
+    { VIDEOS_ON_UNKNOWN_OUTCOME: "fail" },
+    10,
+    [
+      "the server made a video: the server sent an HTML page instead of JSON (POST /videos, HTTP 200)",
+      "Check the base URL, http://videos.invalid/v1."
+    ]
+  ],
   [
     "wants a key, and none is set",
     () => Response.json(openaiError("You did not provide one."), { status: 401 }),

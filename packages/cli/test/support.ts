@@ -12,6 +12,8 @@ export interface ScreenOptions {
   /** Where somebody looks. Default: nowhere. */
   readonly terminal?: { readonly out: boolean; readonly err: boolean }
   readonly columns?: number
+  /** Default: 30. */
+  readonly rows?: number
   readonly colors?: boolean
   /** Default: where standard error is a terminal. */
   readonly cursor?: boolean
@@ -42,7 +44,7 @@ export const fakeScreen = (written: Written, options: ScreenOptions = {}) =>
         written.err += text
       }),
     terminal: options.terminal ?? { out: false, err: false },
-    size: () => ({ columns: options.columns ?? 100, rows: 30 }),
+    size: () => ({ columns: options.columns ?? 100, rows: options.rows ?? 30 }),
     colors: {
       out: options.colors === true && options.terminal?.out === true,
       err: options.colors === true && options.terminal?.err === true

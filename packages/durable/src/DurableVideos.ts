@@ -231,12 +231,17 @@ const settingsOf = (options: RunOptions): SettingsService => ({
   }
 })
 
-const table = (database: string) => Layer.provideMerge(RunTable.layer, Layer.succeed(DatabaseName, database))
+/** @internal */
+export const table = (database: string) => Layer.provideMerge(RunTable.layer, Layer.succeed(DatabaseName, database))
 
-const client = (options: RunOptions): Layer.Layer<DurableVideos, never, Engine | RunTable> =>
+/** @internal */
+export const client = (options: RunOptions): Layer.Layer<DurableVideos, never, Engine | RunTable> =>
   Layer.effect(DurableVideos, make).pipe(Layer.provide(Layer.succeed(Settings, settingsOf(options))))
 
-const runner = (options: RunOptions): Layer.Layer<DurableVideos, never, Engine | RunTable | Videos | VideoStore> => {
+/** @internal */
+export const runner = (
+  options: RunOptions
+): Layer.Layer<DurableVideos, never, Engine | RunTable | Videos | VideoStore> => {
   const settings = settingsOf(options)
   const background = Layer.mergeAll(workflowsLayer, listPoller(settings.server), sweeper)
   return Layer.merge(Layer.effect(DurableVideos, make), background).pipe(

@@ -1,5 +1,5 @@
 /**
- * Video jobs that outlive their process: durable workflows on SQLite.
+ * Video jobs that outlive their process: durable workflows on SQLite, or on Postgres (`@effect-videos/durable/Postgres`).
  *
  * @since 0.1.0
  */

@@ -122,6 +122,8 @@ export interface Jobs {
       readonly label: string | undefined
       /** Path of the picture that becomes the first frame. */
       readonly picture: string | undefined
+      /** Why the job fails at its end, whatever `outcome` returns. */
+      readonly fault?: VideoFault | undefined
     }
   ) => Effect.Effect<Job>
   readonly extend: (request: DerivedRequest & { readonly seconds: number }) => Effect.Effect<Job, Refusal>
@@ -157,11 +159,12 @@ export const makeJobs = (config: JobsConfig, clipFiles: ClipFiles): Jobs => {
 
   const add = (
     facts: Pick<Job, "operation" | "model" | "prompt" | "recipe"> & Partial<Pick<Job, "size" | "remixedFrom">>,
-    seconds: number
+    seconds: number,
+    given?: VideoFault
   ): Effect.Effect<Job> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const { model, operation, prompt } = facts
-      const fault = missing ?? config.outcome?.({ operation, model, prompt, seconds }) ?? null
+      const fault = missing ?? given ?? config.outcome?.({ operation, model, prompt, seconds }) ?? null
       const ids = config.newIds()
       const startsAt = missing === null ? now + queueTime : now
       const endsAt = missing === null ? startsAt + runTime : now
@@ -208,10 +211,11 @@ export const makeJobs = (config: JobsConfig, clipFiles: ClipFiles): Jobs => {
     })
 
   return {
-    create: ({ height, label, model, picture, prompt, seconds, size, width }) =>
+    create: ({ fault, height, label, model, picture, prompt, seconds, size, width }) =>
       add(
         { operation: "create", model, prompt, size, recipe: drawn({ width, height, seconds, prompt, label, picture }) },
-        seconds
+        seconds,
+        fault
       ),
     extend: ({ prompt, seconds, source }) =>
       Effect.gen(function* () {

@@ -5,110 +5,31 @@
  */
 import { randomUUID } from "node:crypto"
 import type { DialectName } from "effect-videos/Dialects"
-import type { BodyRule } from "./body.js"
-import type { Job, JobIds, JobState } from "./Jobs.js"
-import { type ListRule, type Page, protocolList } from "./list.js"
+import { aiproxy, dynamo, llmgateway, openrouter } from "./gateways.js"
+import { type Imitation, openai, sameId } from "./imitation.js"
+import { protocolList } from "./list.js"
 import { type Operation, operations } from "./operations.js"
-import { type Limits, type Refusal, refuse } from "./protocol.js"
+import { type Refusal, refuse } from "./protocol.js"
 import { randomId } from "./randomId.js"
-import type { ReferenceRule } from "./reference.js"
 import {
-  type Body,
   detailError,
   faultStatus,
   litellmError,
   litellmVideo,
   newApiError,
   newApiVideo,
-  protocolError,
-  protocolVideo,
   type Refused,
   sglangError,
   sglangVideo,
-  type View,
   vllmError,
   vllmVideo,
   withStarletteErrors
 } from "./shapes.js"
+import { xai } from "./xai.js"
 
-/** Dialects that the embedded server can imitate: all servers with jobs. */
-export type ServedDialect = Extract<DialectName, "openai" | "azure" | "litellm" | "vllm-omni" | "sglang" | "new-api">
+/** Dialects that the embedded server can imitate. */
 
-/** How a dialect changes the status, message and code of an error of the protocol. */
-export interface ErrorOverride {
-  readonly status?: number
-  readonly message?: (refusal: Refusal) => string
-  readonly code?: string
-  /** The operation that keeps the error of the protocol. */
-  readonly except?: Operation
-}
-
-/** @internal */
-export interface Imitation {
-  /** Base paths; the first is part of the server's `baseUrl`. */
-  readonly bases: readonly [string, ...ReadonlyArray<string>]
-  readonly serves: ReadonlySet<Operation>
-  /** HTTP status for a known path with a wrong method: 405, or 404 if the framework matches path and method together. */
-  readonly otherMethod: 404 | 405
-  readonly newIds: () => JobIds
-  /** Headers that can carry the API key, besides `Authorization`. */
-  readonly keyHeaders: ReadonlyArray<string>
-  readonly bodies: (operation: Operation) => BodyRule
-  readonly limits: Limits
-  /** HTTP status for an invalid form field. */
-  readonly formStatus: 400 | 422
-  readonly reference: ReferenceRule
-  readonly modelRequired: boolean
-  readonly video: (job: Job, view: View) => Body
-  /** HTTP status of `GET /videos/{id}`. */
-  readonly retrieveStatus: (job: Job, state: JobState) => number
-  readonly list: ListRule
-  readonly page: (data: ReadonlyArray<Body>, page: Page) => Body
-  readonly deleted: (job: Job, view: View) => Body
-  /** Whether `DELETE` cancels a job that has not ended. Otherwise the server refuses the request. */
-  readonly cancels: boolean
-  /** Meaning of `variant`: a name of the protocol, the number of an output, or nothing. */
-  readonly variant: "name" | "number" | "ignored"
-  readonly ranges: boolean
-  readonly contentHeaders: { readonly [name: string]: string }
-  /** Whether a refused download returns the JSON error with status 200 and `Content-Type: video/mp4`. */
-  readonly disguisesErrors: boolean
-  readonly errorOverrides: { readonly [code: string]: ErrorOverride }
-  readonly errorBody: (refusal: Refusal, refused: Refused) => Body
-}
-
-const sameId = (id: string): JobIds => ({ id, retrieveId: id })
-
-const openai: Imitation = {
-  bases: ["/v1"],
-  serves: new Set(operations),
-  otherMethod: 404,
-  newIds: () => sameId(`video_${randomId()}`),
-  keyHeaders: [],
-  bodies: () => "any",
-  limits: "protocol",
-  formStatus: 400,
-  reference: "protocol",
-  modelRequired: false,
-  video: protocolVideo,
-  retrieveStatus: () => 200,
-  list: protocolList,
-  page: (data, { hasMore }) => ({
-    object: "list",
-    data,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: hasMore
-  }),
-  deleted: ({ id }) => ({ id, object: "video.deleted", deleted: true }),
-  cancels: false,
-  variant: "name",
-  ranges: true,
-  contentHeaders: {},
-  disguisesErrors: false,
-  errorOverrides: {},
-  errorBody: protocolError
-}
+export type ServedDialect = DialectName
 
 /** Makes an id that contains `+`, `/` and `=`: the first bytes force the base64 characters that a URL must escape. */
 const base64Id = (part: ReadonlyArray<number>): string =>
@@ -131,10 +52,20 @@ const notCompleted = ({ phase }: Refusal): string => {
  * - `sglang`: the same routes. Never `in_progress`; no prompt; a list without cursors; `variant` is the number of an output.
  * - `new-api`: create, retrieve, content and remix. The first status is `unknown`; empty fields are absent; a running job
  *   has `completed_at`. Errors are `{ code, message, data }`; an unknown job is 400.
+ * - `xai`: clips at a URL on another host, which refuses a key; an extension takes a URL. A poll of a queued job is 202 without
+ *   a body; progress stays at 1 until 80 %; a moderated job (`moderation_blocked`) is `done` without a URL; an unreadable source
+ *   makes a job that fails; a wrong key is 400; a field of a wrong type is 422 as text.
+ * - `aiproxy`: the protocol, `video` as text. `openrouter`: `previous_job_id` for models whose name ends in `-extend`.
+ *   `llmgateway`: creates only. `dynamo`: one route, which responds when the clip is done.
  */
 const dialects: { readonly [dialect in ServedDialect]: Imitation } = {
   openai,
   azure: { ...openai, bases: ["/openai/v1"], keyHeaders: ["api-key"] },
+  xai,
+  aiproxy,
+  openrouter,
+  llmgateway,
+  dynamo,
   litellm: {
     ...openai,
     bases: ["/v1", ""],

@@ -44,6 +44,13 @@ export type RequestTarget =
   | { readonly _tag: "OtherMethods"; readonly methods: ReadonlyArray<string> }
   | { readonly _tag: "Nothing" }
 
+/** What a server serves: where, which operations, and those whose path is its own. */
+export interface ServedRoutes {
+  readonly bases: ReadonlyArray<string>
+  readonly serves: ReadonlySet<Operation>
+  readonly paths?: { readonly [operation in Operation]?: ReadonlyArray<string> }
+}
+
 const decodeSegment = (segment: string): string => {
   try {
     return decodeURIComponent(segment)
@@ -57,8 +64,7 @@ const decodeSegment = (segment: string): string => {
  * percent-encoded segment.
  */
 export const operationOf = (
-  served: ReadonlySet<Operation>,
-  bases: ReadonlyArray<string>,
+  { bases, paths = {}, serves: served }: ServedRoutes,
   method: string,
   url: string
 ): RequestTarget => {
@@ -66,7 +72,8 @@ export const operationOf = (
   const base = bases.find((start) => path === `${start}/videos` || path.startsWith(`${start}/videos/`))
   if (base === undefined) return { _tag: "Nothing" }
   const segments = path.slice(`${base}/videos`.length).split("/").slice(1)
-  const found = table.filter(
+  const own = table.map(([operation, verb, template]) => [operation, verb, paths[operation] ?? template] as const)
+  const found = own.filter(
     ([operation, , template]) =>
       served.has(operation) &&
       template.length === segments.length &&

@@ -10,13 +10,16 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import type { VideoFault } from "effect-videos/Schema"
 import { isForm, readBody } from "./body.js"
 import type { Characters } from "./characters.js"
 import type { ClipFiles } from "./clipFiles.js"
 import { serveContent } from "./content.js"
-import { type Imitation, translateError } from "./dialects.js"
+import { translateError } from "./dialects.js"
 import type { SubmitOnce } from "./idempotency.js"
+import type { Imitation } from "./imitation.js"
 import { type Job, type Jobs, stateOf } from "./Jobs.js"
+import { isObject } from "./json.js"
 import { keyCheck } from "./keys.js"
 import { pageOf } from "./list.js"
 import { type Operation, operationOf } from "./operations.js"
@@ -31,7 +34,8 @@ import {
   readSource,
   readVideoFile,
   refuse,
-  required
+  required,
+  UploadedFile
 } from "./protocol.js"
 import { readReference } from "./reference.js"
 import type { Refused, RequestKind } from "./shapes.js"
@@ -68,11 +72,13 @@ export const makeApp = (parts: AppParts): HttpApp.Default<never, FileSystem.File
   const authorize = keyCheck(parts.apiKeys, dialect.keyHeaders)
   const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const { method, url } = request
-    const target = operationOf(dialect.serves, dialect.bases, method, url)
+    const target = operationOf(dialect, method, url)
     const refused: Refused = {
       operation: target._tag === "Operation" ? target.operation : null,
       form: isForm(request)
     }
+    const clip = clipIdOf(dialect, url)
+    if (clip !== null) return serveClip(parts, clip, request)
     const response = Effect.suspend(() => {
       if (target._tag === "Operation") return handlers[target.operation](target.id, queryOf(url))
       return Effect.fail(
@@ -107,8 +113,32 @@ const refusalResponse = (dialect: Imitation, original: Refusal, refused: Refused
   if (dialect.disguisesErrors && refused.operation === "content" && refusal.status !== 401) {
     return HttpServerResponse.text(JSON.stringify(body), { contentType: "video/mp4" })
   }
-  return HttpServerResponse.unsafeJson(body, { status: refusal.status, headers: refusal.headers ?? {} })
+  const options = { status: refusal.status, headers: refusal.headers ?? {} }
+  return typeof body === "string"
+    ? HttpServerResponse.text(body, { ...options, contentType: "text/plain; charset=utf-8" })
+    : HttpServerResponse.unsafeJson(body, options)
 }
+
+/** The id in the public path of a clip. */
+const clipIdOf = ({ clipPath }: Imitation, url: string): string | null => {
+  const [before = "", after = ""] = clipPath?.("\n").split("\n") ?? []
+  const path = /^https?:/.test(url) ? new URL(url).pathname : url.replace(/[?#].*$/s, "")
+  const isClip = before !== "" && path.startsWith(before) && path.endsWith(after) && path.length > before.length
+  return isClip ? decodeURIComponent(path.slice(before.length, path.length - after.length)) : null
+}
+
+/** Serves a clip at its public URL. A store refuses a key that is not its own, as S3 does with a signed URL. */
+const serveClip = (
+  { clipFiles, dialect, jobs }: AppParts,
+  id: string,
+  { headers }: HttpServerRequest.HttpServerRequest
+) =>
+  (headers.authorization === undefined
+    ? Effect.flatMap(jobs.get(id), (job) =>
+        serveContent(job, new URLSearchParams(), { ...dialect, ranges: true, variant: "ignored" }, clipFiles)
+      )
+    : Effect.fail(refuse(400, "Only one authentication mechanism is allowed"))
+  ).pipe(Effect.catchAll(({ message, status }) => Effect.succeed(HttpServerResponse.text(message, { status }))))
 
 const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Handler } => {
   const { dialect, baseUrl, characters, jobs, submitOnce, clipFiles } = parts
@@ -116,7 +146,49 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
   const encodeJob = (job: Job, requestKind: RequestKind) =>
     Effect.map(Clock.currentTimeMillis, (now) => dialect.video(job, { now, requestKind, baseUrl }))
 
-  const bodyOf = (operation: Operation) => readBody(dialect.bodies(operation))
+  const bodyOf = (operation: Operation) =>
+    Effect.flatMap(readBody(dialect.bodies(operation)), (fields) =>
+      dialect.fields === undefined ? Effect.succeed(fields) : dialect.fields(fields, operation)
+    )
+
+  /** The source of an extension or an edit; `null`: a URL that cannot be read, which the server finds out later. */
+  const sourceOf = (fields: Fields) => {
+    const { video } = fields
+    const url = isObject(video) && typeof video.url === "string" ? video.url : null
+    if (url === null) return readSource(fields)
+    const data = /^data:video\/mp4;base64,(.+)$/s.exec(url)?.[1]
+    if (data !== undefined) {
+      return Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const path = yield* fs.makeTempFileScoped()
+        yield* fs.writeFile(path, Buffer.from(data, "base64"))
+        return new UploadedFile(path, "video.mp4", "video/mp4")
+      }).pipe(Effect.orDie)
+    }
+    const id = clipIdOf(dialect, url)
+    return id === null
+      ? Effect.succeed(null)
+      : Effect.match(jobs.get(id), { onFailure: () => null, onSuccess: (job): string | null => job.id })
+  }
+
+  const unreadable: VideoFault = {
+    code: "invalid_argument",
+    message: "Unable to download provided video_url: HTTP 404 Not Found"
+  }
+
+  const derive = (operation: "extend" | "edit", fields: Fields) =>
+    Effect.gen(function* () {
+      const prompt = yield* readPrompt(fields)
+      const seconds =
+        operation === "edit" ? 0 : yield* Effect.flatMap(readSeconds(fields, dialect.limits), required("seconds"))
+      const source = yield* sourceOf(fields)
+      if (source === null) {
+        const model = (yield* readModel(fields)) ?? "sora-2"
+        const clip = { width: 64, height: 64, size: null, label: undefined, picture: undefined }
+        return yield* jobs.create({ ...clip, prompt, seconds, model, fault: unreadable })
+      }
+      return yield* operation === "edit" ? jobs.edit({ prompt, source }) : jobs.extend({ prompt, seconds, source })
+    })
 
   const submission =
     <R>(operation: Operation, make: (fields: Fields, source: string) => Effect.Effect<Job, Refusal, R>) =>
@@ -124,13 +196,19 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
       Effect.gen(function* () {
         const fields = yield* bodyOf(operation)
         const { job, replayed } = yield* submitOnce(`${operation} ${source}`, fields, make(fields, source))
+        if (dialect.waitsForEnd === true) {
+          yield* Effect.sleep(Math.max(0, job.endsAt - (yield* Clock.currentTimeMillis)))
+        }
         const body = yield* encodeJob(job, "submission")
-        return HttpServerResponse.unsafeJson(body, { headers: replayed ? { "idempotent-replayed": "true" } : {} })
+        const headers = { ...dialect.submitHeaders?.(job), ...(replayed ? { "idempotent-replayed": "true" } : {}) }
+        return HttpServerResponse.unsafeJson(body, { status: dialect.submitStatus ?? 200, headers })
       })
 
   return {
     create: submission("create", (fields) =>
       Effect.gen(function* () {
+        // OpenRouter's extension is a creation with another field.
+        if (fields.video !== undefined && !dialect.serves.has("extend")) return yield* derive("extend", fields)
         const prompt = yield* readPrompt(fields)
         const seconds = (yield* readSeconds(fields, dialect.limits)) ?? 4
         const size = yield* readSize(fields, dialect.limits)
@@ -154,7 +232,9 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
     retrieve: (id) =>
       Effect.gen(function* () {
         const job = yield* jobs.get(id)
-        const status = dialect.retrieveStatus(job, stateOf(job, yield* Clock.currentTimeMillis))
+        const state = stateOf(job, yield* Clock.currentTimeMillis)
+        const status = dialect.retrieveStatus(job, state)
+        if (dialect.isEmptyWhileQueued === true && state.phase === "queued") return HttpServerResponse.empty({ status })
         return HttpServerResponse.unsafeJson(yield* encodeJob(job, "retrieve"), { status })
       }),
 
@@ -171,22 +251,9 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
       Effect.flatMap(readPrompt(fields), (prompt) => jobs.remix({ prompt, source }))
     ),
 
-    edit: submission("edit", (fields) =>
-      Effect.gen(function* () {
-        const prompt = yield* readPrompt(fields)
-        const source = yield* readSource(fields)
-        return yield* jobs.edit({ prompt, source })
-      })
-    ),
+    edit: submission("edit", (fields) => derive("edit", fields)),
 
-    extend: submission("extend", (fields) =>
-      Effect.gen(function* () {
-        const prompt = yield* readPrompt(fields)
-        const seconds = yield* Effect.flatMap(readSeconds(fields, dialect.limits), required("seconds"))
-        const source = yield* readSource(fields)
-        return yield* jobs.extend({ prompt, seconds, source })
-      })
-    ),
+    extend: submission("extend", (fields) => derive("extend", fields)),
 
     createCharacter: () =>
       Effect.gen(function* () {

@@ -5,7 +5,7 @@ import { idOf, idsOf, instant, type Json, post, postForm, remove, segment, send,
 
 type Options = Parameters<typeof VideosServer.layerInProcess>[0]
 
-type ServedDialect = VideosServerService["dialect"]
+type ServedDialect = Exclude<VideosServerService["dialect"], "xai" | "aiproxy" | "openrouter" | "llmgateway" | "dynamo">
 
 const as = (dialect: ServedDialect, options: Options = {}) => VideosServer.layerInProcess({ ...options, dialect })
 

@@ -20,6 +20,8 @@ export interface SubmissionPolicy {
   readonly submitTimeout: Duration.Duration
   /** Scheme, host and port of the server, for errors. */
   readonly origin: string
+  /** The response header that names the job of a submission, at the dialect's own home alone: a gateway has ids of its own. */
+  readonly idHeader: string | null
 }
 
 /** How long a download may take, and when it is tried again. */
@@ -48,6 +50,9 @@ export interface Policies {
   readonly watching: WatchingPolicy
 }
 
+const isHome = ({ baseUrl, dialect }: VideosConfigService): boolean =>
+  dialect.home !== null && new URL(baseUrl).host === new URL(dialect.home.baseUrl).host
+
 /** @internal */
 export const policiesOf = (config: VideosConfigService): Policies => {
   const { idleTimeout, maxRetryAfter, dialect, totalTimeout } = config
@@ -60,7 +65,8 @@ export const policiesOf = (config: VideosConfigService): Policies => {
       listServed: dialect.paths.listVideos !== null,
       totalTimeout,
       submitTimeout: config.submitTimeout ?? config.requestTimeout,
-      origin: new URL(config.baseUrl).origin
+      origin: new URL(config.baseUrl).origin,
+      idHeader: isHome(config) ? (dialect.response?.idHeader ?? null) : null
     },
     download: {
       idleTimeout,

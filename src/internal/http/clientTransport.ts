@@ -43,7 +43,10 @@ export const clientTransport = (httpClient: HttpClient.HttpClient): Transport =>
     open: execute,
     send: (request, options) =>
       Effect.timeout(
-        Effect.flatMap(execute(request, options), (response) => readBody(response, options.limits)),
+        Effect.flatMap(execute(request, options), (response) => {
+          options.onHead?.(response)
+          return readBody(response, options.limits)
+        }),
         options.timeout
       )
   }

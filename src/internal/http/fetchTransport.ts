@@ -35,7 +35,7 @@ const readBody = async (response: Response, limits: Limits): Promise<WholeRespon
 /** The options of a call's own context come before those of `layer`, the context of the layer. */
 export const fetchTransport =
   (layer: Context.Context<never>): SendWhole =>
-  (request, url, body, { isForeign, limits, onSend, timeout }) =>
+  (request, url, body, { isForeign, limits, onHead, onSend, timeout }) =>
     Effect.withFiberRuntime((fiber) => {
       const given = ({ key }: { readonly key: string }) =>
         fiber.currentContext.unsafeMap.get(key) ?? layer.unsafeMap.get(key)
@@ -45,7 +45,9 @@ export const fetchTransport =
         const headers = mergeHeaders(init.headers, request.headers)
         onSend()
         const options = { ...init, method: request.method, headers, body: body as BodyInit | null, signal }
-        return readBody(await fetch(url, options), limits)
+        const response = await fetch(url, options)
+        onHead?.({ status: response.status, headers: Headers.fromInput(response.headers) })
+        return readBody(response, limits)
       }
       return asyncWithTimeout(timeout, (resume) => {
         const controller = new AbortController()

@@ -84,6 +84,8 @@ export interface Sending {
    * not keep it up to date leaves it `true`.
    */
   mayHaveActed: boolean
+  /** The headers of a response with a 2xx status, also if its body broke off. */
+  acceptedHeaders?: Headers.Headers | undefined
 }
 
 /**
@@ -113,6 +115,8 @@ export interface VideosCall {
   readonly acceptsErrorBody?: ((body: unknown) => boolean) | undefined
   /** Only for a submission. */
   readonly sending?: Sending | undefined
+  /** Whether a 202 without a body is a response. */
+  readonly acceptsEmptyBody?: boolean | undefined
   readonly options?: CallOptions | undefined
 }
 

@@ -37,7 +37,17 @@ export const requestIdOf = (headers: Headers.Headers, redact: (text: string) => 
 const quota =
   /insufficient[_ ](user_)?(quota|balance|credits?|funds)|quota_exceeded|budget_exceeded|billing_|payment_required/i
 const quotaMessage =
-  /exceeded your current quota|insufficient (user )?(quota|balance|credits?|funds)|budget has been exceeded/i
+  /exceeded your current quota|used all available credits|monthly spending limit|insufficient (user )?(quota|balance|credits?|funds)|budget has been exceeded/i
+const moderationMessage = /moderat|guardrail/i
+const wrongKey = /(incorrect|invalid) api key/i
+
+// xAI and OpenRouter: the route exists, and the model does not derive clips.
+const derivations: ReadonlySet<Errors.Operation> = new Set(["extendVideo", "editVideo"])
+const unsupportedByModel = /does not support previous_job_id|not supported (for|by) this model/i
+
+/** xAI's messages name the team. */
+const teamId = /\b(team )[0-9a-f]{8}-[0-9a-f-]{27}\b/gi
+
 const moderation = /moderation|content_policy|content_filter|sentinel_block|safety_|input_blocked/i
 const missingJob = /^(task_not_exist|task_not_found|video_not_found|video_not_exist)$/i
 
@@ -58,6 +68,7 @@ export const leavesOpen = (error: Errors.VideoNotFoundError): boolean =>
 const isMissingRoute = (context: RequestContext, status: number, body: ErrorBody): boolean => {
   if (status === 405 || status === 501) return true
   if (status >= 500) return notImplemented.test(`${body.code} ${body.type} ${body.message}`)
+  if (status === 400) return derivations.has(context.operation) && unsupportedByModel.test(body.message)
   if (status !== 404) return false
   if (missingRoute.test(body.message)) return true
   // A 404 to a request that names no job can only mean the route, unless it names something else that is missing.
@@ -85,7 +96,7 @@ export const toError = (
     requestId: requestIdOf(headers, context.redact),
     code: context.redact(keyCode(body) ?? body.code ?? body.type ?? "") || null,
     // Redacted after it was decoded, because an encoding hides a secret, and before it is truncated, because half of one stays.
-    detail: clip(context.redact(body.message)),
+    detail: clip(context.redact(body.message).replace(teamId, "$1<redacted>")),
     retryAfter: retryAfter(headers, now),
     shouldRetry: shouldRetry === "true" ? true : shouldRetry === "false" ? false : null
   }
@@ -94,13 +105,22 @@ export const toError = (
     return new Errors.OperationUnsupportedError({ ...fields, route: context.route })
   }
   if (status < 500) {
-    if (status === 402 || quota.test(codes) || (status === 429 && quotaMessage.test(body.message))) {
+    if (
+      status === 402 ||
+      quota.test(codes) ||
+      ((status === 429 || status === 403) && quotaMessage.test(body.message))
+    ) {
       return new Errors.QuotaExceededError(fields)
     }
-    if (moderation.test(codes)) return new Errors.ModerationBlockedError(fields)
+    if (moderation.test(codes) || (status === 403 && moderationMessage.test(body.message)))
+      return new Errors.ModerationBlockedError(fields)
     if (context.videoId !== null && (status === 404 || status === 410 || missingJob.test(body.code ?? ""))) {
       return new Errors.VideoNotFoundError({ ...fields, videoId: context.videoId })
     }
+  }
+  // xAI sends 400 for a wrong key.
+  if (status === 400 && wrongKey.test(body.message)) {
+    return new Errors.AuthenticationError({ ...fields, reason: "unauthenticated" })
   }
   switch (status) {
     case 401:

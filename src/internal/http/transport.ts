@@ -28,6 +28,8 @@ export interface SendOptions {
   readonly isForeign: boolean
   /** Runs before the first byte of the request may leave this machine. */
   readonly onSend: () => void
+  /** Runs when the headers of a response are there: its body may break off. */
+  readonly onHead?: ((head: ResponseHead) => void) | undefined
 }
 
 /** A response without its body. */

@@ -113,7 +113,8 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
         limits,
         timeout,
         isForeign: isRedirected && new URL(url).origin !== origin,
-        onSend: () => markSent(call)
+        onSend: () => markSent(call),
+        ...(call.sending === undefined ? {} : { onHead: (head: ResponseHead) => markAccepted(call, head) })
       }),
       (error) =>
         error._tag === "TimeoutException"
@@ -356,5 +357,12 @@ const mayHaveRemoved = (error: VideosHttpError): boolean =>
   ((error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error))
 
 const markSent = ({ sending }: VideosCall): void => {
-  if (sending !== undefined) sending.mayHaveActed = true
+  if (sending !== undefined) {
+    sending.mayHaveActed = true
+    sending.acceptedHeaders = undefined
+  }
+}
+
+const markAccepted = ({ sending }: VideosCall, { headers, status }: ResponseHead): void => {
+  if (sending !== undefined && isOk(status)) sending.acceptedHeaders = headers
 }

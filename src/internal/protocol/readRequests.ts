@@ -25,7 +25,16 @@ const requestsWithId =
     const path = pathOf(dialect, more.route ?? operation, "id", id, operation)
     if (Either.isLeft(path)) return Either.left(path.left)
     const request = kind === "read" ? HttpClientRequest.get(path.right) : HttpClientRequest.del(path.right)
-    return Either.right({ operation, kind, request, videoId: id, options, ...more })
+    const acceptsEmptyBody = more.route === "retrieveVideo" && dialect.response?.isEmptyWhilePending === true
+    return Either.right({
+      operation,
+      kind,
+      request,
+      videoId: id,
+      options,
+      ...more,
+      ...(acceptsEmptyBody ? { acceptsEmptyBody } : {})
+    })
   }
 
 /** `GET /videos/{id}`, also on behalf of another operation. */

@@ -1,4 +1,4 @@
-/** How a job ended, for those who want its clip. */
+/** The end of a job: its clip, or the reason why it has none. */
 import * as Either from "effect/Either"
 import { VideoFailedError } from "../errors/errors.js"
 import { phaseOf, type VideoResource } from "../protocol/videoSchemas.js"

@@ -16,7 +16,7 @@ export const lagMillis = 10_000
 /** Pages that fail for less than this may be bad luck. */
 const patienceMillis = 5000
 
-/** After so many pages, one poll is single, to compare it with the list. */
+/** Of this many pages, one is replaced by a single poll, to compare it with the list. */
 const comparisonInterval = 16
 
 /** Fields that one source leaves out and the other has show that the two differ. */

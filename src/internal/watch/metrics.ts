@@ -1,4 +1,4 @@
-/** What the hub counts, for whoever reads Effect's metrics. */
+/** What the hub counts, as Effect's metrics. */
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 

@@ -15,7 +15,7 @@ export const leastMembers = 4
 /** How many places the newest page moves up if it shows no job that is known. */
 const gap = 10 * pageSize
 
-const makePage = (oldest: number): Page => ({ oldest, members: new Set(), isAwaited: false })
+const makePage = (oldest: number): Page => ({ oldest, members: new Set(), isAwaited: false, failures: 0 })
 
 const join = (job: Job, page: Page): void => {
   page.members.add(job)

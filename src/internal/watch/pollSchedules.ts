@@ -34,7 +34,7 @@ export interface PollOptions {
 /** All that a schedule keeps of a job: ten thousand of these may live at once. Times in milliseconds of the `Clock`. */
 interface Seen {
   readonly phase: VideoPhase
-  /** When the phase began, as far as anybody can tell. */
+  /** When the phase began, as far as polls have shown it. */
   readonly since: number
   readonly progress: number
   /** When `progress` was last seen to move; the last look, while it is 0. */

@@ -41,11 +41,14 @@ export interface PollerHost extends Host {
   readonly queue: RequestQueue
 }
 
-/** After so many searches in a row that found nothing, a search needs several jobs. */
+/** After three searches in a row that found nothing, a search needs several jobs. */
 const maxVainSearches = 3
 
-/** After so many searches for a job, it is not a list that lags. */
+/** After three searches for a job, it is not a list that lags. */
 const maxSearches = 3
+
+/** A page that fails twice in a row is left alone until the jobs are grouped anew. */
+const maxPageFailures = 2
 
 /** The least time between two reads of the newest page for first polls, in milliseconds. */
 const firstPollGap = 2000
@@ -117,8 +120,9 @@ export class Poller implements JobPoller {
     const whyNot = this.trust.whyNot(this.jobs.size)
     if (whyNot !== null) return { readBy: "single", reason: whyNot }
     if (page !== null) {
-      const reason = `its page shows ${page.members.size} watched jobs`
-      return { readBy: this.isWorthReading(page.members.size) ? "page" : "single", reason }
+      const count = `its page shows ${page.members.size} watched jobs`
+      const reason = page.failures < maxPageFailures ? count : "its page cannot be read"
+      return { readBy: this.isWorthReading(page) ? "page" : "single", reason }
     }
     const reason = searched === null ? "its page is not known yet" : "the pages that were read do not show it"
     return { readBy: "single", reason }
@@ -138,7 +142,7 @@ export class Poller implements JobPoller {
     return mayWait ? Math.max(now, this.newestReadAt + firstPollGap) : now
   }
 
-  /** No watch of the job is left. Returns the requests that nobody needs any more. */
+  /** No watch of the job is left. Returns the requests that no watch needs any more. */
   leave(job: Job): ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>> {
     this.jobs.delete(job.id)
     this.plan.remove(job)
@@ -171,7 +175,7 @@ export class Poller implements JobPoller {
     }
     for (const job of placed) {
       const { page } = job
-      if (!isOn || page === null || !this.isWorthReading(page.members.size)) this.pollSingly(job)
+      if (!isOn || page === null || !this.isWorthReading(page)) this.pollSingly(job)
       else if (page.isAwaited) continue
       else if (this.trust.wantsComparison()) this.pollSingly(job)
       // The search begins with the newest page, which may show the job.
@@ -183,8 +187,8 @@ export class Poller implements JobPoller {
 
   // internal
 
-  private isWorthReading(members: number): boolean {
-    return this.trust.options.mode === "always" || members >= leastMembers
+  private isWorthReading({ failures, members }: Page): boolean {
+    return this.trust.options.mode === "always" || (members.size >= leastMembers && failures < maxPageFailures)
   }
 
   private pollSingly(job: Job): void {
@@ -239,8 +243,9 @@ export class Poller implements JobPoller {
           }
         })
       }),
-      (isGone) => {
+      (isGone, error) => {
         page.isAwaited = false
+        page.failures = error === null ? 0 : page.failures + 1
         // The job after which the page begins may have been deleted.
         if (isGone) for (const job of [...page.members]) this.plan.remove(job)
       }

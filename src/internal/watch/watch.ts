@@ -85,6 +85,8 @@ export interface Page {
   readonly members: Set<Job>
   /** A read of it waits, or is on its way. */
   isAwaited: boolean
+  /** How many of its reads have failed since the last that succeeded. */
+  failures: number
 }
 
 /** A search of the list that did not find a job. */

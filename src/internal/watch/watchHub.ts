@@ -216,7 +216,7 @@ export class WatchHub extends VideosState implements PollerHost {
   // events
   // ---------------------------------------------------------------------------
 
-  /** While the scope is open, events say when jobs end, and polls are a safety net, so many milliseconds apart. */
+  /** While the scope is open, events say when jobs end, and polls are a safety net: one each `safetyNet` milliseconds. */
   pushed(safetyNet: number): Effect.Effect<void, never, Scope.Scope> {
     const { nets } = this
     return Effect.acquireRelease(

@@ -34,20 +34,20 @@ export interface WatchOptions extends Pick<CallOptions, "extraHeaders" | "extraQ
    */
   readonly poll?: Schedule.Schedule<unknown, VideoResource> | undefined
   /**
-   * When to look again after a look that failed with a transient error. Every success resets it; `Retry-After` is a
+   * The delay after a poll that failed with a transient error. Every success resets it; `Retry-After` is a
    * lower bound. When it ends, the error is the watch's. Default: `defaultRetrySchedule`.
    */
   readonly retry?: Schedule.Schedule<unknown, RetrieveVideoError> | undefined
   /**
    * `"changes"` (default): a snapshot that differs from the one before; of several that came while the consumer was busy,
-   * the newest. `"every"`: each look, stale ones excepted; `buffer` of them wait for a consumer that is busy.
+   * the newest. `"every"`: each poll, stale responses excepted; `buffer` of them wait for a busy consumer.
    */
   readonly emit?: "changes" | "every" | undefined
   /** With `emit: "every"`, how many snapshots wait, a positive integer; beyond it the oldest is dropped. Default: 64. */
   readonly buffer?: number | undefined
-  /** For the whole watch, the request in flight included; a last look is taken just before. Default: none. */
+  /** For the whole watch, the request in flight included; a last poll is sent just before. Default: none. */
   readonly totalTimeout?: Duration.DurationInput | undefined
-  /** For how long nothing may change in what successful looks see. Default: for ever. */
+  /** The longest time in which successful polls may show no change. Default: none. */
   readonly stallTimeout?: Duration.DurationInput | undefined
   /** A `Retry-After` longer than this ends the watch with the error that carries it. Default: 5 minutes. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
@@ -70,7 +70,7 @@ export interface SubmitAndWatchOptions extends WatchOptions {
 }
 
 /**
- * `WatchOptions`, and who else is told.
+ * Options of `awaitVideo`: everything in `WatchOptions`, and a callback for each update.
  *
  * @since 0.1.0
  * @category models
@@ -81,7 +81,7 @@ export interface AwaitVideoOptions<E = never, R = never> extends WatchOptions {
 }
 
 /**
- * `WatchOptions` for many jobs: each watch has its own schedules and time-outs, by the same options.
+ * `WatchOptions` for many jobs: each watch has its own schedules and timeouts, by the same options.
  *
  * @since 0.1.0
  * @category models

@@ -10,7 +10,7 @@ import { Effect, Layer, Logger, Stream } from "effect"
 import { Videos } from "effect-videos"
 import { Checkpoint } from "../../src/internal/settings.js"
 
-const { BASE_URL = "", FOLDER = "", KEYS = "", KILL = "", SAME = "", SOURCE = "" } = process.env
+const { BASE_URL = "", FOLDER = "", KEYS = "", KILL = "", POLLS = "on", SAME = "", SOURCE = "" } = process.env
 
 const log = (event: string) => appendFileSync(join(FOLDER, "log"), `${Date.now()} ${process.pid} ${event}\n`)
 
@@ -54,7 +54,11 @@ const fetchWithKills: typeof globalThis.fetch = async (input, init) => {
 
 const live = DurableVideos.layerSqlite({
   filename: join(FOLDER, "videos.db"),
-  polling: { min: "100 millis", max: "100 millis" },
+  // Without polls, and with no webhook: the durable clock alone.
+  ...(POLLS === "on"
+    ? { polling: { min: "100 millis", max: "100 millis" } }
+    : { polling: { min: "1 hour", max: "1 hour" } }),
+  safetyNet: POLLS === "on" ? "2 minutes" : "1 second",
   retryAfter: "100 millis",
   sweepEvery: "1 second"
 }).pipe(

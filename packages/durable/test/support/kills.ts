@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { VideosServer } from "@effect-videos/server"
+import { type Fault, VideosServer } from "@effect-videos/server"
 import { Effect } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
 import { build } from "esbuild"
@@ -60,21 +60,28 @@ export interface Killed {
   readonly keys: ReadonlyArray<string>
   /** The prompt of all runs; without it, each has its own. */
   readonly same?: string
+  /** Whether the waiting jobs are polled; else the durable clock alone ends a wait. */
+  readonly polls?: "on" | "off"
+  /** Faults of the server. */
+  readonly faults?: ReadonlyArray<Fault.Rule>
 }
 
 /** What came of it: the jobs that were paid for, and the files, by whether they are whole. */
-export const runKilled = ({ keys, kill, same = "" }: Killed) =>
+export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "" }: Killed) =>
   Effect.gen(function* () {
     const at = yield* folder
     const server = yield* VideosServer
     const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
     yield* awaitVideo(source)
     const worker = yield* bundleWorker
+    const before = new Set((yield* server.jobs).map(({ id }) => id))
+    yield* server.faults.set(faults)
     const env = {
       BASE_URL: server.baseUrl,
       FOLDER: at,
       KEYS: keys.join(","),
       KILL: kill.join(","),
+      POLLS: polls,
       SAME: same,
       SOURCE: source.id
     }
@@ -82,7 +89,7 @@ export const runKilled = ({ keys, kill, same = "" }: Killed) =>
     while (ends.length <= kill.length + 1 && ends.at(-1) !== "0") ends.push(yield* runProcess(worker, env))
     const log = readFileSync(join(at, "log"), "utf8")
     const reached = kill.filter((point) => existsSync(join(at, `reached ${point}`)))
-    const made = (yield* server.jobs).filter(({ id }) => id !== source.id)
+    const made = (yield* server.jobs).filter(({ id }) => !before.has(id))
     const wholes = yield* Effect.forEach(made, ({ id }) =>
       Effect.promise(async () =>
         Buffer.from(await (await fetch(`${server.baseUrl}/videos/${id}/content`)).arrayBuffer())

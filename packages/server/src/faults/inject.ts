@@ -29,7 +29,7 @@ export const makeFaultyApp = (parts: AppParts, faults: Faults): App<Wire> => {
   const replica = makeApp({ ...parts, jobs: jobsAsOfNow(parts.jobs) })
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const { method, url } = request
-    const target = operationOf(dialect.serves, dialect.bases, method, url)
+    const target = operationOf(dialect, method, url)
     const operation = target._tag === "Operation" ? target.operation : null
     const id = target._tag === "Operation" ? target.id : ""
     const known = Effect.orElseSucceed(

@@ -1,6 +1,6 @@
 /** Replaces or changes responses: another status, other fields, other times, other pages. */
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import type { Imitation } from "../dialects.js"
+import type { Imitation } from "../imitation.js"
 import { isObject, type JsonObject } from "../json.js"
 import { refuse } from "../protocol.js"
 import type { Refused } from "../shapes.js"

@@ -71,7 +71,7 @@ interface Observer {
 let lastNumber = -1
 const observers = new Set<Observer>()
 
-/** Tells the requests in flight which of them have a fault. */
+/** Reports faults to the requests in flight. */
 const observeRequests = (records: Frames["requests"]): void => {
   for (const { fault, method, number, path } of records) {
     lastNumber = Math.max(lastNumber, number)

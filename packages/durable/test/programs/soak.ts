@@ -1,0 +1,78 @@
+/**
+ * `npm run soak:durable`: each moment of a run at which its process may be killed, alone, then with a lost response and no webhook
+ * or poll, then among runs with the same prompt. Prints a line for each, and fails at the first that has not one job and one
+ * whole file for each run.
+ */
+
+import { FetchHttpClient } from "@effect/platform"
+import { Fault, VideosServer } from "@effect-videos/server"
+import { Effect, Layer } from "effect"
+import { type Killed, runKilled } from "../support/kills.js"
+
+const moments = [
+  "before intent",
+  "after intent",
+  "before request",
+  "in request",
+  "after response",
+  "after record",
+  "waiting",
+  "before download",
+  "in download",
+  "after download",
+  "before report"
+]
+
+const lostResponse: ReadonlyArray<Fault.Rule> = [
+  { on: ["extend"], when: Fault.first(1), fault: Fault.reset("after-commit") }
+]
+
+const cases: ReadonlyArray<readonly [name: string, killed: Killed]> = [
+  ...moments.map((moment) => [moment, { kill: [moment], keys: ["a"] }] as const),
+  ...moments.map(
+    (moment) =>
+      [
+        `${moment}, with a lost response, without webhooks and polls`,
+        { kill: [moment], keys: ["a"], polls: "off", faults: lostResponse }
+      ] as const
+  ),
+  [
+    "among the requests of twelve runs with one prompt",
+    {
+      kill: ["before request", "in request", "after response", "after record"],
+      keys: Array.from({ length: 12 }, (_, n) => `twin ${n}`),
+      same: "the same"
+    }
+  ],
+  ["at every moment, one after the other, with three runs", { kill: moments, keys: ["a", "b", "c"] }]
+]
+
+const only = process.argv[2]
+
+const program = Effect.forEach(
+  cases.filter(([name]) => only === undefined || name.includes(only)),
+  ([name, killed]) =>
+    Effect.gen(function* () {
+      const started = performance.now()
+      const { ends, jobs, log, whole } = yield* Effect.scoped(runKilled(killed))
+      const expected = killed.keys.length
+      const seconds = ((performance.now() - started) / 1000).toFixed(1)
+      const isRight = jobs === expected && whole.length === expected && ends.at(-1) === "0"
+      const line = `${name}: ${jobs} jobs, ${whole.length} whole files of ${expected}, ${ends.length} processes, ${seconds} s`
+      console.log(`${isRight ? "ok    " : "failed"} ${line}`)
+      if (!isRight) return yield* Effect.dieMessage(log)
+    }),
+  { discard: true }
+)
+
+const server = VideosServer.layer({ queueTime: 0, runTime: "300 millis", idempotency: "ignore" })
+
+const live = VideosServer.layerVideos.pipe(Layer.provideMerge(server), Layer.provide(FetchHttpClient.layer))
+
+Effect.runPromise(Effect.provide(program, live)).then(
+  () => process.exit(0),
+  (error) => {
+    console.error(String(error))
+    process.exit(1)
+  }
+)
