@@ -9,12 +9,15 @@ const src = (path: string) => at(`./src/${path}`)
 
 /** The files that take the most time by the clock. They start first, so that none of them is the last to end. */
 const longest = [
-  "test/Continue.test.ts",
+  "test/faults/Cases.test.ts",
+  "test/Examples.test.ts",
   "test/ContinueMedia.test.ts",
   "packages/server/test/PageBrowser.test.ts",
-  "test/Examples.test.ts",
-  "test/hostile/Answers.test.ts",
-  "packages/cli/test/"
+  "packages/server/test/PageCommand.test.ts",
+  "packages/cli/test/Process.test.ts",
+  "test/faults/",
+  "test/Continue.test.ts",
+  "test/hostile/"
 ]
 
 const workers = 2 * availableParallelism()

@@ -142,6 +142,28 @@ describe("settleSubmission", () => {
     )
   })
 
+  it.effect("a job that its own submission records meanwhile is no candidate", () => {
+    let isRecorded = false
+    const jobs = () => {
+      isRecorded = false
+      return [job("b", 4, "a lamp"), old]
+    }
+    /** The other submission records its job between the two reads of what is known of it. */
+    const record = <A>(before: A, after: A) =>
+      Effect.sync(() => {
+        const result = isRecorded ? after : before
+        isRecorded = true
+        return result
+      })
+    return Effect.map(
+      settled(jobs, {
+        heldElsewhere: () => record<ReadonlyArray<string>>([], ["b"]),
+        openElsewhere: record<ReadonlyArray<CreateVideoRequest>>([{ ...request, prompt: "a lamp" }], [])
+      }),
+      ({ text }) => assert.strictEqual(text, "NotMade")
+    )
+  })
+
   it.effect("finds an extension by the length that it adds to its source", () =>
     Effect.map(
       settled([job("a", 3, request.prompt, 16), old], { of: { video: "old", prompt: request.prompt, seconds: 8 } }),

@@ -105,9 +105,9 @@ describe("an answer to retrieveVideo that cannot be read", () => {
       "a page",
       html(200, `<!DOCTYPE html><title>Sign in</title>${key}`),
       "syntax",
-      /HTML page; is the base URL right\?/
+      /HTML page; check the base URL/
     ],
-    ["JSON that was cut", text(200, `{"id":"video_1","status`), "syntax", /it is no JSON \(23 characters\)/],
+    ["JSON that was cut", text(200, `{"id":"video_1","status`), "syntax", /it is not JSON \(23 characters\)/],
     ["nothing", text(200, ""), "syntax", /it is empty/],
     ["nothing, with status 204", text(204, ""), "syntax", /it is empty/],
     ["a list", json(200, [job()]), "shape", /it is an array of 1, not a video/],

@@ -15,7 +15,7 @@ const named = (some: ReadonlyArray<Case>, open: (access: Access) => Client) =>
 
 const ours = makeOurs({
   requestTimeout: "3 seconds",
-  deadline: "25 seconds",
+  deadline: "16 seconds",
   interval: "250 millis",
   listLag: "3 seconds"
 })

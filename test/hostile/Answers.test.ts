@@ -221,7 +221,7 @@ const harmful: Reply = (response, request, index) => {
     path === "/v1/videos"
       ? bulk(200, "[", "0,")
       : path.endsWith("/deep")
-        ? text(200, deepJob(1_000_000))
+        ? text(200, deepJob(300_000))
         : path.endsWith("/refused")
           ? bulk(400, "{", " ")
           : path.endsWith("/gzip")

@@ -120,10 +120,11 @@ export const settle = <E, R>(
     const seen = new Map<string, VideoResource>()
     for (let reads = 1, pause = firstPause; ; reads++, pause = Math.min(pause * 2, Math.max(lag, firstPause))) {
       const list = yield* readSince(videos, ids, begunAt, options.options)
-      const held = new Set(yield* options.heldElsewhere(list.videos.map(({ id }) => id)))
+      // In this order: a job that is recorded in between is held, and its submission is still among the open ones.
       const open = yield* Effect.flatMap(options.openElsewhere ?? Effect.succeed([]), (requests) =>
         Effect.forEach(requests, (each) => submissionOf(each))
       )
+      const held = new Set(yield* options.heldElsewhere(list.videos.map(({ id }) => id)))
       const verdict = judgeByBaseline(own, { begunAt, ids }, list, held, open, listTrusted)
       if (verdict._tag === "Made") return verdict
       if (verdict._tag === "Unclear") for (const video of verdict.candidates) seen.set(video.id, video)

@@ -4,7 +4,6 @@
  */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
@@ -20,9 +19,6 @@ import { end, go, type Next, type Step, type Steps } from "./steps.js"
 
 /** A submission is sent so often in a row; then it waits, longer each time, or for a person. */
 const maxSends = 3
-
-/** While a run is uncertain, the list is read again this often: the job may appear. */
-const uncertainPause = Duration.toMillis("1 hour")
 
 const decoders = {
   create: Schema.decodeUnknownEither(Schema.parseJson(CreateRequest)),
@@ -41,7 +37,7 @@ const requestOf = ({ kind, request }: RunRow): Either.Either<CreateVideoRequest 
     onRight: (decoded) => decoded as CreateVideoRequest | ExtendVideoRequest
   })
 
-export const makeSubmit = ({ begin, cancel, change, postpone, seen, wait }: Steps) =>
+export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
   Effect.gen(function* () {
     const videos = yield* Videos
     const table = yield* RunTable
@@ -67,9 +63,9 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen, wait }: Step
     } as const
 
     const becomeUncertain = (row: RunRow, problem: string, candidates: ReadonlyArray<VideoResource>) =>
-      wait(row, uncertainPause, {
+      // The list is read again, less often each time: other runs find their jobs meanwhile.
+      postpone(row, problem, {
         state: "uncertain",
-        problem,
         candidates: JSON.stringify(
           candidates.map(({ createdAt, id, status }) => ({
             id,
@@ -112,11 +108,17 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen, wait }: Step
         const { execution_id } = row
         if (resolution === "give up") return end("abandoned", row.problem)
         if (resolution === "resend") {
-          yield* change(execution_id, { resolution: null, sent_at: null, state: "submitting", candidates: null })
+          yield* change(execution_id, {
+            resolution: null,
+            sent_at: null,
+            state: "submitting",
+            candidates: null,
+            tries: 0
+          })
           return null
         }
         const video = yield* Effect.either(videos.retrieve(resolution))
-        const refuse = (problem: string) => wait(row, uncertainPause, { resolution: null, problem })
+        const refuse = (problem: string) => postpone(row, problem, { resolution: null })
         if (video._tag === "Left") return yield* refuse(`job ${resolution} was chosen; ${video.left.message}`)
         if (yield* adopt(row, video.right)) return go
         return yield* refuse(`job ${resolution} was chosen, and belongs to another run`)

@@ -5,12 +5,15 @@
 import { appendFileSync, existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { FetchHttpClient } from "@effect/platform"
-import { DurableVideos, VideoStore } from "@effect-videos/durable"
+import { DurableVideos, type RunOptions, VideoStore } from "@effect-videos/durable"
+import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { Effect, Layer, Logger, Stream } from "effect"
 import { Videos } from "effect-videos"
 import { Checkpoint } from "../../src/internal/settings.js"
 
 const { BASE_URL = "", FOLDER = "", KEYS = "", KILL = "", POLLS = "on", SAME = "", SOURCE = "" } = process.env
+/** With these, it is a runner on Postgres. */
+const { LISTEN = "", POSTGRES = "" } = process.env
 
 const log = (event: string) => appendFileSync(join(FOLDER, "log"), `${Date.now()} ${process.pid} ${event}\n`)
 
@@ -52,8 +55,7 @@ const fetchWithKills: typeof globalThis.fetch = async (input, init) => {
   return isContent && points.includes("in download") ? halved(response) : response
 }
 
-const live = DurableVideos.layerSqlite({
-  filename: join(FOLDER, "videos.db"),
+const options: RunOptions = {
   // Without polls, and with no webhook: the durable clock alone.
   ...(POLLS === "on"
     ? { polling: { min: "100 millis", max: "100 millis" } }
@@ -61,9 +63,16 @@ const live = DurableVideos.layerSqlite({
   safetyNet: POLLS === "on" ? "2 minutes" : "1 second",
   retryAfter: "100 millis",
   sweepEvery: "1 second"
-}).pipe(
+}
+
+const database =
+  POSTGRES === ""
+    ? DurableVideos.layerSqlite({ ...options, filename: join(FOLDER, "videos.db") })
+    : DurablePostgres.layer({ ...options, url: POSTGRES, listen: { host: "127.0.0.1", port: Number(LISTEN) } })
+
+const live = database.pipe(
   Layer.provide(VideoStore.layerDirectory(join(FOLDER, "clips"))),
-  Layer.provide(Videos.layer({ baseUrl: BASE_URL, listLag: "100 millis", requestTimeout: "2 seconds" })),
+  Layer.provide(Videos.layer({ baseUrl: BASE_URL, listLag: "100 millis", requestTimeout: "5 seconds" })),
   Layer.provide(FetchHttpClient.layer),
   Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetchWithKills)),
   Layer.provide(Layer.succeed(Checkpoint, (name) => Effect.sync(() => reach(name)))),
@@ -78,6 +87,7 @@ const live = DurableVideos.layerSqlite({
 const program = Effect.gen(function* () {
   const durable = yield* DurableVideos
   log("ready")
+  if (KEYS === "") return yield* Effect.never
   yield* Effect.forEach(
     KEYS.split(","),
     (key) =>

@@ -12,7 +12,7 @@ import { root } from "../../../../test/support/bundle.js"
 import { runFolder } from "../../../../test/support/runFolder.js"
 
 /** The worker with all that it uses in one file: it starts with less than half of the processor time. */
-const bundleWorker = Effect.promise(async () => {
+export const bundleWorker = Effect.promise(async () => {
   const outfile = join(runFolder, "durable-worker.mjs")
   await build({
     absWorkingDir: root,
@@ -25,8 +25,10 @@ const bundleWorker = Effect.promise(async () => {
     format: "esm",
     logLevel: "warning",
     // Native modules.
-    external: ["@libsql/client", "libsql"],
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' }
+    external: ["@libsql/client", "libsql", "pg-native"],
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);'
+    }
   })
   return outfile
 })
