@@ -65,7 +65,7 @@ describe("bad input", () => {
       "inputReference",
       /exactly one of `imageUrl` and `fileId`/
     ],
-    ["a field that does not exist", unchecked({ prompt: "x", duration: 8 }), "duration", /no such field/],
+    ["a field that does not exist", unchecked({ prompt: "x", duration: 8 }), "duration", /does not have this field/],
     ["a cycle", { prompt: "x", extraBody: cycle }, "extraBody", /no cycles/]
   ]
   it.scopedLive.each(creations)("createVideo names the field for %s", ([, request, field, accepted]) =>
