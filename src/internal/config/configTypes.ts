@@ -58,10 +58,10 @@ export interface VideosConfigService {
 }
 
 /**
- * What becomes of a submission whose outcome is unknown: its connection broke after it was sent, no answer came in time, or
- * one that does not say whether a job was made (500, 502, 503 without `Retry-After`, 504 and their kin; what cannot be read;
- * what names a job that another submission of this program was told is its own, under another `Idempotency-Key`). If the
- * server refuses the `Idempotency-Key` because it has it already, nothing is sent again, whatever is chosen.
+ * How to settle a submission whose outcome is unknown: its connection broke after it was sent, no response came in time, or
+ * the response leaves open if a job was made (500, 502, 503 without `Retry-After`, 504 and similar; a body that cannot be
+ * decoded; a job that another submission of this program has under another `Idempotency-Key`). If the server refuses the
+ * `Idempotency-Key` because it has it already, nothing is sent again in any mode.
  *
  * - `"reconcile"`: the server's list is read. The job that the submission made is adopted: the call succeeds with it. If there
  *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Whatever leaves that open fails with
@@ -75,20 +75,20 @@ export interface VideosConfigService {
 export type OnUnknownOutcome = "reconcile" | "fail" | "resend"
 
 /**
- * How much is taken of what a server sends, so that no answer fills the memory, the stack or the disk. What goes beyond
- * `jsonBytes`, `listItems` or `downloadBytes` is a `ResponseDecodeError` that is not tried again, and its connection is closed.
+ * Limits on responses, so that none fills the memory, the stack or the disk. A response beyond `jsonBytes`, `listItems` or
+ * `downloadBytes` is a `ResponseDecodeError` that is not retried, and its connection is closed.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Limits {
-  /** Bytes of a JSON answer, decompressed; at most 256 MiB. Default: 32 MiB, some 100 jobs with the longest of prompts. */
+  /** Bytes of a JSON response, decompressed; at most 256 MiB. Default: 32 MiB, about 100 jobs with the longest prompts. */
   readonly jsonBytes: number
-  /** Bytes of the body of a refusal; what comes after them is not read. At most 256 MiB. Default: 64 KiB. */
+  /** Bytes of an error's body; the rest is not read. At most 256 MiB. Default: 64 KiB. */
   readonly errorBytes: number
   /** Objects and lists inside one another, at most 1,000: what is nested deeper is `null`. Default: 128. */
   readonly jsonDepth: number
-  /** Items on one page. Default: 100,000: some servers answer all their jobs at once. */
+  /** Items on one page. Default: 100,000: some servers return all their jobs at once. */
   readonly listItems: number
   /** Bytes of a download, decompressed, those before a resumed part included. Default: 4 GiB. May be `Infinity`. */
   readonly downloadBytes: number
@@ -102,9 +102,9 @@ export interface Limits {
  */
 export interface WatchingOptions {
   /**
-   * Whether pages of `GET /videos` stand for single looks. `"auto"`: from `threshold` jobs on, until the server's list turns
-   * out to leave out jobs, to be in another order, or to say other things than a single look does. Default: `"auto"`, and
-   * `"never"` where the dialect says that the list is not to be trusted.
+   * Whether pages of `GET /videos` replace single polls. `"auto"`: from `threshold` jobs on, until the server's list leaves out
+   * jobs, has another order, or differs from a single poll. Default: `"auto"`, and `"never"` if the dialect does not trust the
+   * list.
    */
   readonly list?: "auto" | "always" | "never" | undefined
   /** From how many watched jobs on pages are read; a positive integer. Default: 20. */
@@ -133,7 +133,7 @@ export interface VideosConfigOptions {
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   /** A dialect by name, or a value: `{ ...dialects.sglang, encoding: "form" }`. Default: `openai`. */
   readonly dialect?: DialectName | Dialect | undefined
-  /** Default: 60 seconds, and for submissions the dialect's `submitTimeout`, where it has one. */
+  /** Default: 60 seconds, and for submissions the dialect's `submitTimeout`. */
   readonly requestTimeout?: Duration.DurationInput | undefined
   /** Default: 60 seconds. */
   readonly idleTimeout?: Duration.DurationInput | undefined

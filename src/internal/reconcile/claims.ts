@@ -49,7 +49,7 @@ interface Known {
   at: number
   /** When the server says that it was made. */
   createdAt: number | null
-  /** Whether it was deleted, or the server has said that it is no more: a list may leave it out. */
+  /** Whether it was deleted, here or by the server: a list may leave it out. */
   isGone: boolean
   /** Set once a submission of this `Videos` is found to have made it; then no other submission can have. */
   held: Held | null
@@ -123,9 +123,9 @@ export class Claims {
   }
 
   /**
-   * Whether a response names a job that another submission holds. Under the same `Idempotency-Key` that is no other: the
-   * server has known it again. Nor is it the same job where it was made at another time: a server that keeps its jobs in
-   * memory may count anew once it is started again.
+   * Whether a response names a job that another submission holds. A submission with the same `Idempotency-Key` is not another
+   * one. A job with the same id and another time is not the same job: a server that keeps its jobs in memory may reuse ids
+   * after a restart.
    */
   isOfAnother(entry: Entry, { createdAt, id }: VideoResource): boolean {
     const held = this.known.get(id)?.held
@@ -163,7 +163,7 @@ export class Claims {
     this.record(id, now).named = true
   }
 
-  /** It was deleted, has failed or is no more: no list has to show it. */
+  /** Marks a job that was deleted or has failed: a list may leave it out. */
   forget(id: string): void {
     const known = this.known.get(id)
     if (known !== undefined) known.isGone = true

@@ -108,7 +108,7 @@ export const judgeByBaseline = (
       ? unclear("a job on the list may be its own, or another submission's")
       : { _tag: "Made", video: oldest }
   }
-  if (alike.length > 0) return unclear("a job on the list is like it, and its time does not tell whether it is older")
+  if (alike.length > 0) return unclear("a job on the list is like it, and its time leaves open if it is older")
   if (!isTrusted) return unclear("this server's list is not to be trusted (`listTrusted` of the dialect)")
   if (list.gap !== null) return unclear(list.gap)
   if (possible.length > 0) return unclear("jobs on the list may have been made since it began")

@@ -59,7 +59,7 @@ const shortestCut = 32
 
 /**
  * Whether a server that cuts or normalises prompts may list the prompt `asked` as exactly `listed`. For two prompts of this
- * process only: a server rewrites a prompt in ways that nobody can foresee, but hardly into another caller's.
+ * process only: a server may rewrite a prompt in any way, but hardly into the prompt of another caller.
  */
 export const mayBecome = (asked: string, listed: string): boolean => {
   if (listed.length > 2 * asked.length && asked.length > 0) return false
@@ -97,7 +97,7 @@ const isSameLength = ({ isExtension, seconds }: JobCriteria, listed: number, sou
  */
 export type Likeness = "same" | "maybe" | "other"
 
-/** `sourceSeconds` is the length of an extension's source, where it is known: a list has the stitched length. */
+/** `sourceSeconds`: the length of an extension's source; `null` if unknown. A list has the length of the whole clip. */
 export const likenessOf = (criteria: JobCriteria, video: VideoResource, sourceSeconds: number | null): Likeness => {
   const prompt = normalPrompt(video.prompt)
   if (prompt === null || criteria.prompt === null) return "maybe"

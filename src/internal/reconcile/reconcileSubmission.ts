@@ -78,7 +78,7 @@ const withRepeat = (verdict: Verdict, repeated: () => Verdict | null): Verdict =
   return { ...repeat, candidates: [...repeat.candidates, ...verdict.candidates.filter(({ id }) => !ids.has(id))] }
 }
 
-/** If the server has so many of the newest missing jobs no more, it removes jobs, and the older ones are gone too. */
+/** If this many of the newest missing jobs are gone from the server, it removes jobs, and the older ones are gone too. */
 const enoughGone = 5
 
 /** Whether the server has a job, and it has not ended badly: a complete list shows it. */
@@ -388,8 +388,8 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
 }
 
 const messages = {
-  adopted: "the answer to a submission was lost; its job was found on the server's list",
-  "sent again": "the answer to a submission was lost, and the server's list has no job of it; it is sent again",
+  adopted: "the response to a submission was lost; its job was found on the server's list",
+  "sent again": "the response to a submission was lost, and the server's list has no job of it; it is sent again",
   interrupted: "a submission was interrupted before its outcome was known; the server may have made a job"
 } as const
 

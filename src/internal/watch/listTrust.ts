@@ -49,7 +49,7 @@ export class ListTrust {
     this.options = options
   }
 
-  /** Why pages are not read with so many watched jobs; `null` if they are. */
+  /** Why pages are not read with this number of watched jobs; `null` if they are. */
   whyNot(jobs: number): string | null {
     const { mode, threshold } = this.options
     if (mode === "always") return null

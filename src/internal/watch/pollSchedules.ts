@@ -37,9 +37,9 @@ interface Seen {
   /** When the phase began, as far as polls have shown it. */
   readonly since: number
   readonly progress: number
-  /** When `progress` was last seen to move; the last look, while it is 0. */
+  /** When `progress` last moved; the last poll, while it is 0. */
   readonly at: number
-  /** Percent per millisecond, between looks that saw it move; 0 while unknown. */
+  /** Percent per millisecond, between polls that saw it move; 0 while unknown. */
   readonly rate: number
   /** Whether no look has seen it move yet: the rate is the mean since the job's creation, a wait in a queue included. */
   readonly isGuess: boolean
@@ -66,11 +66,11 @@ const see = (seen: Seen | null, now: number, video: VideoResource): Seen => {
   if (progress > 0 && progress === seen.progress) {
     return phase === seen.phase ? seen : { ...seen, phase, since }
   }
-  // Still at 0, or back from where it was: nothing to reckon with until it moves again.
+  // Still at 0, or lower than before: no estimate until it moves again.
   return { phase, since, progress, at: now, rate: 0, isGuess: true }
 }
 
-/** The delay that is wanted, in milliseconds, before bounds and jitter; `null` where there is nothing to reckon with. */
+/** The delay in milliseconds, before bounds and jitter; `null` without an estimate. */
 type Wish = (seen: Seen, now: number, floor: number) => number | null
 
 const byAge = (seen: Seen, now: number, floor: number): number => floor + (now - seen.since) / 6
@@ -90,7 +90,7 @@ const byAll = (seen: Seen, now: number, floor: number): number => {
 
 const pace = (options: PollOptions | undefined, wish: Wish): Schedule.Schedule<Duration.Duration, VideoResource> => {
   const problem = checkFields("watchVideo", options, { floor: finiteTimeout, cap: finiteTimeout })
-  // A schedule has no way to fail: this is where it is made, before any request.
+  // A schedule cannot fail, so its options are checked here, before any request.
   if (problem !== null) throw problem
   const floor = Duration.toMillis(options?.floor ?? "1 second")
   const cap = Math.max(floor, Duration.toMillis(options?.cap ?? "10 seconds"))
@@ -113,9 +113,9 @@ const pace = (options: PollOptions | undefined, wish: Wish): Schedule.Schedule<D
 // -----------------------------------------------------------------------------
 
 /**
- * The floor, and a sixth of the time that the job has been in its phase: what has taken long is expected to take longer
- * still. The age is the job's own where `createdAt` can be believed, else it counts from the first look; it begins anew when
- * a job that waited begins to run, since a queue says nothing about the run.
+ * The floor, plus a sixth of the time that the job has been in its phase: a job that has run long is expected to run longer.
+ * The age is the job's own if `createdAt` is plausible, else it counts from the first poll. It starts again when a queued job
+ * begins to run, because the time in a queue says nothing about the run.
  *
  * @example
  * import { Schedule } from "effect"
@@ -147,9 +147,9 @@ export const pollByProgress = (options?: PollOptions): Schedule.Schedule<Duratio
   pace(options, byProgress)
 
 /**
- * Follows the job: as `pollByProgress` where progress has been seen to move, as `pollByAge` where there is none; as whichever
- * looks sooner while there is progress of which one look has told, since the job may have waited before it began. What it
- * costs, beside fixed intervals, is in the README.
+ * Follows the job: `pollByProgress` once its progress has moved, and `pollByAge` if it has no progress. After the first poll with
+ * progress, the shorter of both delays, because the job may have waited before it began. `docs/watching.md` compares its cost
+ * with fixed intervals.
  *
  * @example
  * import { Schedule } from "effect"

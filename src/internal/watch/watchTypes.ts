@@ -2,7 +2,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Errors from "../errors/errors.js"
-import type { CallOptions, SubmitOptions } from "../http/httpTypes.js"
+import type { SubmitOptions } from "../http/httpTypes.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
 import type {
   CreateVideoError,
@@ -20,12 +20,12 @@ import type {
  * How to follow a job. Everything is optional. An option that makes no sense is an `InvalidRequestError` that names it, before
  * any request.
  *
- * `extraHeaders` and `extraQuery` go with each poll. Watches of one job share polls where these are equal by value.
+ * Watches of one job share polls if their `extraHeaders` and `extraQuery` are equal by value.
  *
  * @since 0.1.0
  * @category models
  */
-export interface WatchOptions extends Pick<CallOptions, "extraHeaders" | "extraQuery"> {
+export interface WatchOptions {
   /**
    * The delay from poll to poll, given what was seen last. The server's hint (`openai-poll-after-ms`, `Retry-After`) is a lower
    * bound for a schedule given here, and the delay itself for the default, `defaultPollSchedule`. A poll by a page of the list
@@ -56,6 +56,10 @@ export interface WatchOptions extends Pick<CallOptions, "extraHeaders" | "extraQ
    * "not permitted" (a LiteLLM proxy that has not recorded yet whose job it is). Default: 5 seconds.
    */
   readonly notFoundGrace?: Duration.DurationInput | undefined
+  /** Sent with each poll. See `CallOptions`. */
+  readonly extraHeaders?: { readonly [name: string]: string } | undefined
+  /** Added to the URL of each poll. See `CallOptions`. */
+  readonly extraQuery?: { readonly [name: string]: string } | undefined
 }
 
 /**
