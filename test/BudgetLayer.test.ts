@@ -172,7 +172,7 @@ describe("the budget of a layer", () => {
       expect(jobs.length).toBe(30)
       expect(jobs[0]).toMatchObject({ id: all[0]?.id, consumers: 2, readBy: "page" })
       expect(jobs[0]?.latest?.status).toBe("queued")
-      expect(Option.fromNullable(jobs[0]?.nextLookAt)._tag).toBe("Some")
+      expect(Option.fromNullable(jobs[0]?.nextPollAt)._tag).toBe("Some")
       expect(list).toEqual({ mode: "auto", distrust: null })
       expect(isPushed).toBe(false)
       expect(budget).toMatchObject({ inFlight: 0, waiting: 0, pausedUntil: null })

@@ -20,7 +20,7 @@ const names = [
   "effect_videos_watches_active",
   "effect_videos_polls_total",
   "effect_videos_list_polls_total",
-  "effect_videos_looks_total",
+  "effect_videos_observations_total",
   "effect_videos_watch_retries_total",
   "effect_videos_watch_lag_seconds"
 ] as const

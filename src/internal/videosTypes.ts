@@ -168,15 +168,15 @@ export interface VideosService {
  */
 export interface Watcher {
   readonly id: string
-  /** What was seen last; `null` before the first look. */
+  /** The newest snapshot; `null` before the first poll. */
   readonly latest: VideoResource | null
   /** How many consumers it has. */
   readonly consumers: number
-  /** How many looks it got, and when the last of them was. */
-  readonly looks: number
-  readonly lookedAt: DateTime.Utc | null
-  /** When the next one is due; `null` while one is on its way. */
-  readonly nextLookAt: DateTime.Utc | null
+  /** The number of polls that have shown it, and the time of the last one. */
+  readonly polls: number
+  readonly polledAt: DateTime.Utc | null
+  /** When the next poll is due; `null` while one is in flight. */
+  readonly nextPollAt: DateTime.Utc | null
   /** Whether it is read by pages of the list or by itself, and why. */
   readonly readBy: "page" | "single"
   readonly reason: string
@@ -192,10 +192,10 @@ export interface Watchers {
   readonly jobs: ReadonlyArray<Watcher>
   /** How pages of the list are used, and why they are not any more. */
   readonly list: { readonly mode: "auto" | "always" | "never"; readonly distrust: string | null }
-  /** Requests for watches that are on their way, and jobs that wait for one to be sent. */
+  /** Requests of watches in flight, and jobs that wait for one. */
   readonly inFlight: number
   readonly waiting: number
-  /** Whether events are pushed, so that looks are a safety net. */
+  /** Whether events are pushed, so that polls are a safety net. */
   readonly isPushed: boolean
   /** The layer's budget; `null` for a canned `Videos`, which has none. */
   readonly budget: BudgetSnapshot | null

@@ -39,7 +39,7 @@ export type { RequestKind, RequestLimiter } from "../internal/rate/budgetTypes.j
  * follows redirects of reads without carrying the caller's identity to another origin.
  *
  * A submission is sent again only if it certainly had no effect: no connection was made, 429, or 503 with
- * `Retry-After`; always under the same `Idempotency-Key`. One whose outcome is unknown fails here; `Videos` looks for its job.
+ * `Retry-After`; always under the same `Idempotency-Key`. One whose outcome is unknown fails here; `Videos` searches the list for its job.
  *
  * @since 0.1.0
  * @category services

@@ -206,8 +206,7 @@ export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules
     }
     return { _tag: "Made", video }
   }
-  if (matches.length > 0)
-    return unclear("a job on the list is like it, and its time leaves open if it is older", false)
+  if (matches.length > 0) return unclear("a job on the list is like it, and its time leaves open if it is older", false)
   if (!rules.isTrusted) return unclear("this server's list is not to be trusted (`listTrusted` of the dialect)", false)
   if (list.gap !== null) return unclear(list.gap, false)
   if (possible.length > 0) {

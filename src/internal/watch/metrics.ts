@@ -3,17 +3,17 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 
 const active = Metric.gauge("effect_videos_watches_active", { description: "Watches that are running" })
-const polls = Metric.counter("effect_videos_polls_total", { description: "Single looks sent", incremental: true })
+const polls = Metric.counter("effect_videos_polls_total", { description: "Single polls sent", incremental: true })
 const listPolls = Metric.counter("effect_videos_list_polls_total", {
   description: "Pages of the list read for watches",
   incremental: true
 })
-const looks = Metric.counter("effect_videos_looks_total", {
-  description: "Looks that watches got. Divided by both kinds of polls: the coalescing ratio",
+const observations = Metric.counter("effect_videos_observations_total", {
+  description: "Snapshots that watches received. Divided by both kinds of polls: the coalescing ratio",
   incremental: true
 })
 const retries = Metric.counter("effect_videos_watch_retries_total", {
-  description: "Looks that failed with something transient and are taken again",
+  description: "Polls that failed with a transient error and are repeated",
   incremental: true
 })
 const lag = Metric.histogram(
@@ -33,7 +33,7 @@ export const polled = (): void => polls.unsafeUpdate(1, [])
 /** @internal */
 export const listPolled = (): void => listPolls.unsafeUpdate(1, [])
 /** @internal */
-export const looked = (): void => looks.unsafeUpdate(1, [])
+export const observed = (): void => observations.unsafeUpdate(1, [])
 /** @internal */
 export const retried = (): void => retries.unsafeUpdate(1, [])
 /** @internal */

@@ -28,7 +28,7 @@ export interface PollOptions {
 }
 
 // -----------------------------------------------------------------------------
-// what the looks of one watch have shown
+// what the polls of one watch have shown
 // -----------------------------------------------------------------------------
 
 /** All that a schedule keeps of a job: ten thousand of these may live at once. Times in milliseconds of the `Clock`. */
@@ -130,7 +130,7 @@ export const pollByAge = (options?: PollOptions): Schedule.Schedule<Duration.Dur
   pace(options, byAge)
 
 /**
- * Two fifths of the time that is left, reckoned from how fast looks saw `progress` move, so that looks concentrate near the
+ * Two fifths of the remaining time, estimated from how fast `progress` moved between polls, so that polls concentrate near the
  * end; once a job is overdue, the floor and a twenty-fourth of its delay. While nothing is known, which with servers that say
  * only 0 and 100 is always, it asks for the cap: a piece to combine, by `Schedule.union`, with one that needs no progress.
  *
@@ -173,7 +173,7 @@ export const adaptivePoll = (options?: PollOptions): Schedule.Schedule<Duration.
 export const defaultPollSchedule: Schedule.Schedule<Duration.Duration, VideoResource> = adaptivePoll()
 
 /**
- * Exponential from 1 second to 30, with full jitter, until looks have failed for 10 minutes on end.
+ * Exponential from 1 second to 30, with full jitter, until polls have failed for 10 minutes without a success.
  *
  * @since 0.1.0
  * @category schedules

@@ -169,7 +169,7 @@ export class Poller implements JobPoller {
     else {
       // New jobs wait for the search that is on its way; others have been polled before, and are due.
       for (const job of lost) {
-        if (job.looks === 0) this.asked.add(job)
+        if (job.polls === 0) this.asked.add(job)
         else this.pollSingly(job)
       }
     }
@@ -328,7 +328,7 @@ export class Poller implements JobPoller {
           for (const video of page.videos) {
             const job = this.jobs.get(video.id)
             // A poll that ended while the page was on its way is newer.
-            if (job !== undefined && (job.isAsked || job.lookedAt <= askedAt)) {
+            if (job !== undefined && (job.isAsked || job.polledAt <= askedAt)) {
               job.observe(Exit.succeed(video), this.host)
             }
           }

@@ -117,8 +117,8 @@ export class Job {
   /** Why the newest poll failed; `null` if it succeeded. */
   failure: Cause.Cause<RetrieveVideoError> | null = null
   /** How many polls there were, and when the newest ended; -1 before the first. */
-  looks = 0
-  lookedAt = -1
+  polls = 0
+  polledAt = -1
   /** Until when the server wants no further poll of this job. */
   hintedUntil = 0
   /** An event says that the job ended, and no poll has confirmed it yet. */
@@ -174,10 +174,10 @@ export class Job {
   observe(result: Exit.Exit<VideoResource, RetrieveVideoError>, host: Host, hint?: number | null): void {
     const now = host.now()
     this.isAsked = false
-    this.looks++
-    this.lookedAt = now
+    this.polls++
+    this.polledAt = now
     if (hint !== undefined) this.hintedUntil = hint === null ? 0 : now + hint
-    metrics.looked()
+    metrics.observed()
     this.failure = Exit.isFailure(result) ? result.cause : this.see(result.value, host)
     this.each((watch) => {
       if (watch.waiting) watch.settle()
@@ -265,7 +265,7 @@ export class Watch implements Row {
     this.host = host
     this.runtime = runtime
     this.onReady = onReady
-    this.counted = job.looks
+    this.counted = job.polls
     this.lastSnapshot = snapshot
     this.changedAt = now
     this.startedAt = now
@@ -283,7 +283,7 @@ export class Watch implements Row {
       this.end(Exit.void)
     } else if (latest !== null) {
       this.see(latest)
-      if (this.exit === null) this.planPoll(latest, this.job.lookedAt, this.job.hintedUntil)
+      if (this.exit === null) this.planPoll(latest, this.job.polledAt, this.job.hintedUntil)
     } else if (snapshot === null || submitted === null || isExpected) {
       this.pollAt(isExpected ? this.startedAt : poller.firstPollAt(this.job))
     } else {
@@ -316,15 +316,15 @@ export class Watch implements Row {
 
   /** Plans the next poll by the result of the newest one, or ends. */
   settle(): void {
-    const { failure, hintedUntil, latest, lookedAt } = this.job
+    const { failure, hintedUntil, latest, polledAt } = this.job
     this.waiting = false
-    this.counted = this.job.looks
+    this.counted = this.job.polls
     if (failure === null) {
       this.retry = null
       const unchangedFor = this.host.now() - this.changedAt
       if (this.lastSnapshot !== null && unchangedFor >= this.plan.stallTimeout) this.expire(unchangedFor)
       else if (this.isLastPoll) this.close()
-      else if (latest !== null) this.planPoll(latest, lookedAt, hintedUntil)
+      else if (latest !== null) this.planPoll(latest, polledAt, hintedUntil)
     } else {
       const error = Option.getOrNull(Cause.failureOption(failure))
       if (error === null) this.end(Exit.failCause(failure as Cause.Cause<never>))
@@ -334,7 +334,7 @@ export class Watch implements Row {
 
   /** Whether a poll is due, and none has come since the last that counted. */
   get needsPoll(): boolean {
-    return !(this.waiting || this.isClosing) && (this.isLastPoll || this.job.looks === this.counted)
+    return !(this.waiting || this.isClosing) && (this.isLastPoll || this.job.polls === this.counted)
   }
 
   /** The time that `wakeAt` named has come. */
@@ -421,9 +421,9 @@ export class Watch implements Row {
    * whichever watch or page it was for: so the jobs of one page become due together. A schedule's own time begins with the
    * watch, though: one that lasts a minute lasts a minute.
    */
-  private planPoll(video: VideoResource, lookedAt: number, hintedUntil: number): void {
+  private planPoll(video: VideoResource, polledAt: number, hintedUntil: number): void {
     const { hintShortens, maxRetryAfter, poll, stallTimeout } = this.plan
-    const now = Math.max(lookedAt, this.startedAt) + this.wallOffset
+    const now = Math.max(polledAt, this.startedAt) + this.wallOffset
     this.step(
       Effect.suspend(() => poll.step(now, video, this.pollState)),
       ([state, , decision]) => {
@@ -434,12 +434,12 @@ export class Watch implements Row {
         }
         const delay = Math.max(0, Intervals.start(decision.intervals) - now)
         const net = this.job.isExpected ? 0 : this.host.safetyNet()
-        const hinted = Math.min(hintedUntil, lookedAt + maxRetryAfter)
-        const wanted = hintShortens && hinted > lookedAt ? hinted : lookedAt + delay
+        const hinted = Math.min(hintedUntil, polledAt + maxRetryAfter)
+        const wanted = hintShortens && hinted > polledAt ? hinted : polledAt + delay
         const stalledAt = Math.max(this.host.now(), this.changedAt + stallTimeout)
         if (Number.isNaN(delay)) {
           this.end(Exit.die(new TypeError("a schedule gave a delay that is not a number")))
-        } else this.pollAt(Math.max(hinted, Math.min(Math.max(wanted, lookedAt + net), stalledAt)))
+        } else this.pollAt(Math.max(hinted, Math.min(Math.max(wanted, polledAt + net), stalledAt)))
       }
     )
   }
@@ -461,7 +461,7 @@ export class Watch implements Row {
     this.step(this.retry(error), (delay) => {
       if (delay !== null) {
         metrics.retried()
-        this.pollAt(this.job.lookedAt + delay)
+        this.pollAt(this.job.polledAt + delay)
       } else this.end(Exit.fail(error))
     })
   }

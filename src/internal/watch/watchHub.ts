@@ -190,9 +190,9 @@ export class WatchHub extends VideosState implements PollerHost {
       id: job.id,
       latest: job.latest,
       consumers,
-      looks: job.looks,
-      lookedAt: instant(job.looks === 0 ? Infinity : job.lookedAt),
-      nextLookAt: instant(dueAt),
+      polls: job.polls,
+      polledAt: instant(job.polls === 0 ? Infinity : job.polledAt),
+      nextPollAt: instant(dueAt),
       ...group.readBy(job)
     }
   }
