@@ -217,25 +217,20 @@ export const extendVideo = (
  *
  * const request = { prompt: "a lighthouse at dusk" }
  *
- * // What a program had written down before it sent the request under the key "order-17", and was killed.
+ * // What a program had saved before it sent the request with the key "order-17", and was killed.
  * const begunAt = DateTime.unsafeMake("2026-11-28T12:00:00Z")
- * const program = settleSubmission(request, {
- *   begunAt,
- *   sentAt: begunAt,
- *   baseline: ["video_7", "video_6"],
- *   heldElsewhere: () => Effect.succeed([])
- * }).pipe(
- *   Effect.flatMap((settled) => {
- *     switch (settled._tag) {
- *       case "Made":
- *         return Effect.succeed(settled.video)
- *       case "NotMade":
- *         return createVideo(request, { idempotencyKey: "order-17" })
- *       case "Unclear":
- *         return Effect.fail(settled)
- *     }
+ *
+ * const program = Effect.gen(function*() {
+ *   const settled = yield* settleSubmission(request, {
+ *     begunAt,
+ *     sentAt: begunAt,
+ *     baseline: ["video_7", "video_6"],
+ *     heldElsewhere: () => Effect.succeed([])
  *   })
- * )
+ *   if (settled._tag === "Made") return settled.video
+ *   if (settled._tag === "NotMade") return yield* createVideo(request, { idempotencyKey: "order-17" })
+ *   return yield* Effect.dieMessage(settled.detail)
+ * })
  *
  * @since 0.1.0
  * @category operations

@@ -258,8 +258,8 @@ describe("configuration from values", () => {
     ["organization", { organization: "org 1" }, /white space/],
     ["project", { project: "проект" }, /non-ASCII/],
     ["headers.x-key", { headers: { "x-key": Redacted.make(`${secret}\r\nx: 1`) } }, /printable ASCII/],
-    ["headers.x key", { headers: { "x key": "1" } }, /no HTTP header name/],
-    ["headers.", { headers: { "": "1" } }, /no HTTP header name/]
+    ["headers.x key", { headers: { "x key": "1" } }, /not an HTTP header name/],
+    ["headers.", { headers: { "": "1" } }, /not an HTTP header name/]
   ]
   it.effect.each(options)("names %s", ([name, given, problem]) =>
     Effect.gen(function* () {

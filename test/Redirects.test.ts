@@ -108,7 +108,7 @@ for (const { client, layer } of clients) {
       ["ftp://host/clip.mp4", "ftp:"],
       ["data:application/json,{}", "data:"],
       ["javascript:alert(1)", "javascript:"],
-      ["http://[", "what is no URL"]
+      ["http://[", "an invalid URL"]
     ]
     it.scopedLive.each(nowhere)("to %s is not followed", ([to, location]) =>
       Effect.gen(function* () {

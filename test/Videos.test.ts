@@ -65,7 +65,7 @@ describe("bad input", () => {
       "inputReference",
       /exactly one of `imageUrl` and `fileId`/
     ],
-    ["a field that does not exist", unchecked({ prompt: "x", duration: 8 }), "duration", /no such field/],
+    ["a field that does not exist", unchecked({ prompt: "x", duration: 8 }), "duration", /does not have this field/],
     ["a cycle", { prompt: "x", extraBody: cycle }, "extraBody", /no cycles/]
   ]
   it.scopedLive.each(creations)("createVideo names the field for %s", ([, request, field, accepted]) =>
@@ -101,12 +101,7 @@ describe("bad input", () => {
 
 describe("an answer to retrieveVideo that cannot be read", () => {
   const table: ReadonlyArray<readonly [string, Reply, "syntax" | "shape", RegExp]> = [
-    [
-      "a page",
-      html(200, `<!DOCTYPE html><title>Sign in</title>${key}`),
-      "syntax",
-      /HTML page; check the base URL/
-    ],
+    ["a page", html(200, `<!DOCTYPE html><title>Sign in</title>${key}`), "syntax", /HTML page; check the base URL/],
     ["JSON that was cut", text(200, `{"id":"video_1","status`), "syntax", /it is not JSON \(23 characters\)/],
     ["nothing", text(200, ""), "syntax", /it is empty/],
     ["nothing, with status 204", text(204, ""), "syntax", /it is empty/],

@@ -109,7 +109,7 @@ export type ContinueVideoError = ExtendAndWatchError | CreateAndWatchError | Joi
  *   another call, in this process or another, writes to the path; or one that was
  *   killed had submitted a job for it, which the error names), `FfmpegUnavailableError`, `MediaError` (a source that cannot be
  *   read, or what this FFmpeg cannot do) or, for the source, as a download does. Every later error names the job, as `videoId`, `video` or `segment`.
- * - `onUpdate` is told of the job from the answer of its submission on. After an interruption, a time-out or a join that failed
+ * - `onUpdate` runs with the job from the response of its submission on. After an interruption, a timeout or a join that failed
  *   (`MediaError`, whose `segment` it is), `joinVideos` goes on with it; nothing is paid for twice.
  *
  * @example

@@ -99,7 +99,7 @@ export type JoinVideosError =
   | MediaError
 
 /**
- * A clip and a segment that was made from its last frame, as one file at `path`: what `continueVideo` ends with, for those who
+ * A clip and a segment that was made from its last frame, as one file at `path`: the last step of `continueVideo`, for programs that
  * made the segment another way, or earlier. Either is a job (a segment that has not ended is waited for) or a file.
  *
  * - An MP4 of the source's size, encoded anew. The segment's first frame, which repeats the source's last, is left out, so that

@@ -220,7 +220,7 @@ class NamedHandler implements Dispatcher.DispatchHandler {
 // dispatchers
 // -----------------------------------------------------------------------------
 
-/** With the name of the server, which the proxy would otherwise take for its own, in headers that nobody else has. */
+/** With the name of the server, which the proxy would otherwise take for its own, in headers that only the proxy reads. */
 const addressed = (headers: Dispatcher.DispatchOptions["headers"], own: { readonly [name: string]: string }) => ({
   ...(headers as { readonly [name: string]: string } | undefined),
   ...own
@@ -251,7 +251,7 @@ const tunnelClient = (proxy: ProxyServer, options: object): Dispatcher => {
   const pool = new Undici.Pool(proxy.origin, options)
   const ask = (request: Dispatcher.ConnectOptions) =>
     new Promise<Dispatcher.ConnectData>((resolve, reject) => {
-      // The callback's form: that of a promise would call the function that stands in its place below.
+      // The callback form: the promise form would call the function that replaces it below.
       Undici.Pool.prototype.connect.call(
         pool,
         // Not in the type, but passed on to the request.

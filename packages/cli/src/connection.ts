@@ -8,7 +8,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
-import { Videos, VideosConfig } from "effect-videos"
+import { dialects, Videos, VideosConfig } from "effect-videos"
+import { isDialectName } from "effect-videos/Dialects"
 import { type VideosCall, VideosHttp, type VideosHttpService } from "effect-videos/transport"
 import * as VideosUndici from "effect-videos/undici"
 import { UsageError } from "./errors.js"
@@ -63,7 +64,14 @@ const provider = (connection: Connection): Effect.Effect<ConfigProvider.ConfigPr
       given.set("VIDEOS_QUERY", withQuery(variable, query))
     }
     if (Option.isSome(dialect)) given.set("VIDEOS_DIALECT", dialect.value)
-    if (Option.isSome(apiKeyFd)) given.set("OPENAI_API_KEY", Redacted.value(yield* readApiKey(apiKeyFd.value)))
+    if (Option.isSome(apiKeyFd)) {
+      const key = Redacted.value(yield* readApiKey(apiKeyFd.value))
+      const named = yield* Effect.orElseSucceed(environment.load(Config.string("VIDEOS_DIALECT")), () => "openai")
+      const name = Option.getOrElse(dialect, () => named)
+      given.set("OPENAI_API_KEY", key)
+      // The key of the dialect's own home has a variable of its own.
+      if (isDialectName(name)) given.set(dialects[name].home?.keyVariable ?? "OPENAI_API_KEY", key)
+    }
     return ConfigProvider.orElse(ConfigProvider.fromMap(given), () => environment)
   })
 

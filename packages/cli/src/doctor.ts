@@ -3,13 +3,14 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import { VideosConfig } from "effect-videos"
 import { configLayer } from "./connection.js"
-import { encodingsOf, errorShapeOf, fitsOf, unknownFor } from "./diagnosis.js"
+import { encodingsOf, errorShapeOf, extensionOf, fitsOf, unknownFor } from "./diagnosis.js"
 import { UnreachableError } from "./errors.js"
 import * as options from "./options.js"
-import { findingOf, formProbe, jsonProbe, makeAsk, probesOf } from "./probes.js"
+import { type Finding, findingOf, formProbe, jsonProbe, makeAsk, parsed, probesOf } from "./probes.js"
 import { Screen, type Style } from "./screen.js"
 import { table, withoutOperation } from "./text.js"
 import { fields, makeWriter } from "./writer.js"
@@ -32,6 +33,7 @@ const recordOf = (diagnosis: Diagnosis) => ({
   })),
   errors: diagnosis.errors,
   encodings: diagnosis.encodings,
+  extension: diagnosis.fits[0] === undefined ? null : extensionOf(diagnosis.fits[0].dialect, diagnosis.findings),
   dialect: {
     configured: diagnosis.configured,
     best: diagnosis.fits[0]?.dialect ?? null,
@@ -57,7 +59,7 @@ const listed = (items: ReadonlyArray<string>, separator = ", "): string | null =
 const summary = ({ baseUrl, configured, findings, fits, latency }: Diagnosis, columns: number, style: Style) => {
   const best = fits[0]
   const served = (value: string) =>
-    listed(findings.flatMap((finding) => (finding.served === value ? [finding.operation] : [])))
+    listed([...new Set(findings.flatMap((finding) => (finding.served === value ? [finding.operation] : [])))])
   const dialect =
     best === undefined
       ? "unknown: no response shows what is served"
@@ -68,6 +70,7 @@ const summary = ({ baseUrl, configured, findings, fits, latency }: Diagnosis, co
     [
       ["server", `${baseUrl}, answers in ${latency} ms`],
       ["dialect", dialect],
+      ["extends", best === undefined ? null : extensionOf(best.dialect, findings)],
       ["serves", served("yes")],
       ["not served", served("no")],
       ["unknown", served("unknown")]
@@ -114,6 +117,19 @@ const details = (diagnosis: Diagnosis, columns: number, style: Style) => {
   ]
 }
 
+/** `createVideo` has two paths: the one that is not served says nothing if the other is. */
+const withoutAlias = (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> => {
+  const created = findings.filter(({ operation }) => operation === "createVideo")
+  const served = created.filter((finding) => finding.served === "yes")
+  const kept = served.length > 0 ? served : created.slice(0, 1)
+  return findings.filter((finding) => finding.operation !== "createVideo" || kept.includes(finding))
+}
+
+const hasNumericCode = (body: string): boolean => {
+  const value = parsed(body)
+  return Predicate.isRecord(value) && Predicate.isRecord(value.error) && typeof value.error.code === "number"
+}
+
 const diagnose = Effect.gen(function* () {
   const config = yield* VideosConfig
   const { baseUrl } = config
@@ -126,13 +142,14 @@ const diagnose = Effect.gen(function* () {
     const error = replies[0]?.error
     return yield* new UnreachableError({ baseUrl, detail: error ? withoutOperation(error.message) : "" })
   }
-  const findings = asked.map(({ probe, reply }) => findingOf(probe, reply))
-  const created = asked.find(({ probe }) => probe.operation === "createVideo")?.reply
-  const isCreateServed = findings.some(({ operation, served }) => operation === "createVideo" && served === "yes")
+  const findings = withoutAlias(asked.map(({ probe, reply }) => findingOf(probe, reply)))
+  const created = findings.find(({ operation, served }) => operation === "createVideo" && served === "yes")
+  const path = created?.route.split(" ")[1] ?? ""
+  const first = asked.find(({ probe }) => probe.operation === "createVideo" && probe.path === path)?.reply
   const encodings =
-    created !== undefined && isCreateServed
-      ? encodingsOf([created, yield* ask(jsonProbe), yield* ask(formProbe)])
-      : unknownFor("not asked, because it is not known whether createVideo is served")
+    first === undefined
+      ? unknownFor("not asked, because it is not known whether createVideo is served")
+      : encodingsOf([first, yield* ask(jsonProbe(path)), yield* ask(formProbe(path))])
   const errors = errorShapeOf(replies.slice(1))
   const latencies = responses.map(({ latency }) => latency).sort((a, b) => a - b)
   return {
@@ -155,6 +172,7 @@ const diagnose = Effect.gen(function* () {
           encodings,
           errors,
           list: replies[0],
+          hasNumericCode: responses.some(({ body, status }) => status >= 400 && hasNumericCode(body)),
           headerNames: [...new Set(responses.flatMap(({ headers }) => Object.keys(headers)))]
         })
   }

@@ -6,7 +6,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { DialectName, dialects, Json, VideoSeconds } from "effect-videos"
+import type { DialectName, dialects, Json } from "effect-videos"
 import { UsageError } from "./errors.js"
 
 // -----------------------------------------------------------------------------
@@ -54,7 +54,6 @@ export const choices = {
     "new-api",
     "dynamo"
   ],
-  seconds: ["4", "8", "12", "16", "20"],
   order: ["asc", "desc"],
   variant: ["video", "thumbnail", "spritesheet"]
 } as const satisfies { readonly [name: string]: ReadonlyArray<string> } & {
@@ -167,10 +166,8 @@ export const promptOf = (given: {
         () => new UsageError({ field: "PROMPT", problem: "is missing: what the video shows" })
       )
 
-export const seconds: Options.Options<VideoSeconds> = Options.map(
-  choice("seconds"),
-  (text) => Number(text) as VideoSeconds
-)
+/** The dialect has the range. */
+export const seconds = integer("seconds", 1, 3600)
 
 /** What every submission takes. A value of `--set` is a number, a boolean or JSON if it reads as such, else a text. */
 export const submission = {

@@ -64,6 +64,7 @@ export const probesOf = (id: string): ReadonlyArray<Probe> => [
   read("retrieveVideo", `/videos/${id}`, id),
   read("downloadVideo", `/videos/${id}/content`, id),
   post("createVideo", "/videos"),
+  post("createVideo", "/videos/generations"),
   post("extendVideo", "/videos/extensions"),
   post("editVideo", "/videos/edits"),
   post("remixVideo", `/videos/${id}/remix`, id),
@@ -72,9 +73,17 @@ export const probesOf = (id: string): ReadonlyArray<Probe> => [
   read("retrieveCharacter", `/videos/characters/${id}`, id)
 ]
 
-export const formProbe: Probe = { ...post("createVideo", "/videos"), body: notForm, with: "a body that is not a form" }
+export const formProbe = (path: string): Probe => ({
+  ...post("createVideo", path),
+  body: notForm,
+  with: "a body that is not a form"
+})
 
-export const jsonProbe: Probe = { ...post("createVideo", "/videos"), body: impossible, with: "JSON with wrong fields" }
+export const jsonProbe = (path: string): Probe => ({
+  ...post("createVideo", path),
+  body: impossible,
+  with: "JSON with wrong fields"
+})
 
 // -----------------------------------------------------------------------------
 // responses

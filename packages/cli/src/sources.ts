@@ -27,4 +27,12 @@ export const source = (text: string) =>
     return text
   })
 
+/** What an extension or an edit starts from: also a URL, or the id of an uploaded file. */
+export const videoSource = (text: string) =>
+  Effect.gen(function* () {
+    if (/^(https?|data):/i.test(text)) return { url: text }
+    if (/^file[-_]\w+$/.test(text) && !(yield* isFile(text))) return { fileId: text }
+    return yield* source(text)
+  })
+
 export const sourceArgument = Args.text({ name: "ID|FILE" })

@@ -26,7 +26,7 @@ import * as options from "./options.js"
 import { planOutput } from "./output.js"
 import { Screen } from "./screen.js"
 import { Session } from "./session.js"
-import { isFile, source, sourceArgument } from "./sources.js"
+import { isFile, source, sourceArgument, videoSource } from "./sources.js"
 import { quote } from "./text.js"
 
 const picture = (text: string) =>
@@ -126,14 +126,16 @@ export const extend = Command.make(
     Effect.gen(function* () {
       const { extraBody, seconds } = given
       const prompt = yield* options.promptOf(given)
-      const video = yield* source(given.source)
-      const segment = { size: Option.getOrUndefined(given.size), model: Option.getOrUndefined(given.model) }
-      if (given.join) return yield* extendByJoin(given, { video, prompt, seconds, extraBody, ...segment })
-      for (const [name, value] of Object.entries(segment)) {
-        if (value !== undefined) return yield* new UsageError({ field: `--${name}`, problem: "needs `--join`" })
+      const size = Option.getOrUndefined(given.size)
+      const model = Option.getOrUndefined(given.model)
+      if (given.join) {
+        const video = yield* source(given.source)
+        return yield* extendByJoin(given, { video, prompt, seconds, extraBody, size, model })
       }
+      if (size !== undefined) return yield* new UsageError({ field: "--size", problem: "needs `--join`" })
+      const video = yield* videoSource(given.source)
       yield* submit("extend", given, (row, watching) =>
-        extendAndWatch({ video: withUpload(video, row), prompt, seconds, extraBody }, watching)
+        extendAndWatch({ video: withUpload(video, row), prompt, seconds, model, extraBody }, watching)
       )
     })
 ).pipe(Command.provide((given) => videosLayer(given)))
@@ -141,7 +143,7 @@ export const extend = Command.make(
 export const edit = Command.make("edit", { source: sourceArgument, ...options.submission }, (given) =>
   Effect.gen(function* () {
     const prompt = yield* options.promptOf(given)
-    const video = yield* source(given.source)
+    const video = yield* videoSource(given.source)
     const { extraBody } = given
     yield* submit("edit", given, (row, watching) =>
       editAndWatch({ video: withUpload(video, row), prompt, extraBody }, watching)

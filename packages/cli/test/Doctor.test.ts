@@ -3,6 +3,7 @@ import { RequestError } from "@effect/platform/HttpClientError"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { dialects } from "effect-videos"
+import { isDialectName } from "effect-videos/Dialects"
 import { cli, jobs, serverLayer } from "./support.js"
 
 interface Told {
@@ -14,8 +15,10 @@ interface Told {
 
 const toldBy = (records: ReadonlyArray<unknown>) => records[0] as Told
 
+const jsonOnly: ReadonlyArray<string> = ["xai", "openrouter", "llmgateway", "dynamo"]
+
 describe("doctor", () => {
-  for (const dialect of ["openai", "azure", "litellm", "vllm-omni", "sglang", "new-api"] as const) {
+  for (const dialect of Object.keys(dialects).filter(isDialectName)) {
     it.effect(`finds out that a server is one of ${dialect}, and makes no job`, () =>
       Effect.gen(function* () {
         const { code, records } = yield* cli(["doctor"])
@@ -25,7 +28,7 @@ describe("doctor", () => {
         assert.strictEqual(told.dialect.configured, "openai")
         assert.deepStrictEqual(told.dialect.against, [])
         assert.strictEqual(told.encodings.json, dialect === "vllm-omni" ? "no" : "yes")
-        assert.strictEqual(told.encodings.form, "yes")
+        assert.strictEqual(told.encodings.form, jsonOnly.includes(dialect) ? "no" : "yes")
         const served = told.operations.filter((finding) => finding.served === "yes").map(({ operation }) => operation)
         for (const operation of served)
           assert.include(

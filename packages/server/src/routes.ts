@@ -197,7 +197,8 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
         const fields = yield* bodyOf(operation)
         const { job, replayed } = yield* submitOnce(`${operation} ${source}`, fields, make(fields, source))
         if (dialect.waitsForEnd === true) {
-          yield* Effect.sleep(Math.max(0, job.endsAt - (yield* Clock.currentTimeMillis)))
+          // A timer may fire a moment early.
+          yield* Effect.sleep(Math.max(0, job.endsAt - (yield* Clock.currentTimeMillis)) + 5)
         }
         const body = yield* encodeJob(job, "submission")
         const headers = { ...dialect.submitHeaders?.(job), ...(replayed ? { "idempotent-replayed": "true" } : {}) }

@@ -8,7 +8,7 @@ import type { Dialect } from "../protocol/dialect.js"
 import type { BudgetOptions } from "../rate/budgetTypes.js"
 
 /**
- * Where the server is, who asks, and how patient to be.
+ * The server's URL, the caller's identity, timeouts and retries.
  *
  * @since 0.1.0
  * @category models
@@ -39,7 +39,7 @@ export interface VideosConfigService {
   readonly idleTimeout: Duration.Duration
   /** For all tries of a request together, and the waits before and between them. */
   readonly totalTimeout: Duration.Duration
-  /** How much of an answer is taken. */
+  /** How much of a response is read. */
   readonly limits: Limits
   /** When a read (`GET`) that failed with a transient error is tried again. */
   readonly readRetry: Schedule.Schedule<unknown, VideosHttpError>

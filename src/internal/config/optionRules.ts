@@ -32,7 +32,7 @@ const isNegative = (value: unknown): boolean => {
   return Array.isArray(value) && value.some(isNegative)
 }
 
-/** `null` where it is no duration. */
+/** `null` if it is not a duration. */
 const millisOf = (value: unknown): number | null =>
   isNegative(value) ? null : Option.getOrNull(Option.map(Duration.decodeUnknown(value), Duration.toMillis))
 
@@ -57,7 +57,7 @@ export const count: Rule = rule(
   (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) > 0)
 )
 
-/** How many, where there is a limit to it. */
+/** A positive integer. */
 export const finiteCount: Rule = rule("a positive integer", (value) => Number.isSafeInteger(value) && Number(value) > 0)
 
 export const schedule: Rule = rule("a Schedule", Schedule.isSchedule)

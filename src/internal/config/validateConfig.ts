@@ -1,4 +1,4 @@
-/** The rules that a configuration has to keep. Each answers with what is wrong, in words that show no secret. */
+/** The rules of a configuration. Each returns the problem as a text without secrets. */
 /** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
 const visible = /^[\x21-\x7e]+$/
 
@@ -18,7 +18,7 @@ export const checkHeaderValue = (value: string): string | null => {
 
 /** @internal */
 export const checkHeader = (name: string, value: string): string | null => {
-  if (!token.test(name)) return "has a name that is no HTTP header name"
+  if (!token.test(name)) return "has a name that is not an HTTP header name"
   // Spaces are fine within a header that is not a key.
   return /^[\x20-\x7e]*$/.test(value) ? null : "must be printable ASCII characters alone"
 }
@@ -59,7 +59,7 @@ export const readBaseUrl = (
   return { url: `${url.origin}${url.pathname}`.replace(/\/+$/, ""), query: query.query }
 }
 
-/** Shown in a problem: the name of a parameter is no secret, but what is written in its place by mistake may be one. */
+/** For a problem's text: the name of a parameter is not a secret, but a value in its place may be one. */
 const shownName = (name: string): string => (/^[a-z_.-]{1,20}$/i.test(name) ? `\`${name}\`` : secretShape(name))
 
 /** The parameters of a query, or what is wrong with them. */

@@ -4,7 +4,7 @@ import { openai, withoutDerivation } from "./openai.js"
 /**
  * xAI's own, which CLIProxyAPI, sub2api and new-api (`{host}/xai/v1`) serve too. Read in November 2026 in docs.x.ai, in
  * xai-proto and in recorded traffic. A job can be extended by the URL of its clip alone, and only with `grok-imagine-video`;
- * the result is the whole clip. There is no list: a submission whose response is lost cannot be found again.
+ * the result is the whole clip. It has no list: a submission whose response is lost cannot be found again.
  */
 export const xai: Dialect = {
   ...openai,

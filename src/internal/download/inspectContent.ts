@@ -53,8 +53,8 @@ const isText = (head: Uint8Array): boolean =>
 export const signatureOf = (head: Uint8Array, isWhole: boolean): Signature | null => {
   if (head.length === 0) return isWhole ? { media: "empty", name: "empty" } : null
   const isEnough = isWhole || head.length >= signatureLength
-  // Every signature but one is in the first 21 bytes.
-  if (!isEnough && head.length < 24) return null
+  // Signatures have at most 12 bytes; the flags of a WebP (RIFF) are in byte 21.
+  if (!isEnough && head.length < (head[0] === 0x52 ? 21 : 12)) return null
   const format = detectFormat(head)
   // Text may have four letters of a signature where a signature has them; no binary format is text for so long.
   if (isText(head) && format?.name !== "YUV4MPEG2") return isEnough ? text : null

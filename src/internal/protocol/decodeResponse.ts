@@ -116,7 +116,7 @@ export const characterResponse = (
   const fail = (detail: string) => Either.left(undecodable(call, response, detail))
   if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a character`)
   if (wire.id(body.id) === null && typeof body.name !== "string") return fail(whyNot(body, "it has no `id`"))
-  return Either.mapLeft(decodeCharacter(body), () => undecodable(call, response, "it is no character"))
+  return Either.mapLeft(decodeCharacter(body), () => undecodable(call, response, "it is not a character"))
 }
 
 const says = (value: unknown): boolean => value !== undefined && value !== null && value !== "" && value !== false
@@ -168,7 +168,7 @@ export const listResponse = (
   for (const [index, item] of items.entries()) {
     const video = decodeVideo(wire.isObject(item) ? toProtocol(item, dialect) : item, known)
     if (Either.isLeft(video))
-      return Either.left(undecodable(call, response, `its item ${index} is no video with an \`id\``))
+      return Either.left(undecodable(call, response, `its item ${index} is not a video with an \`id\``))
     videos.push(video.right)
   }
   const { has_more: hasMore, last_id: lastId } = wire.isObject(body) ? body : ({} as wire.JsonObject)

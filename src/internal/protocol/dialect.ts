@@ -92,7 +92,7 @@ export interface Dialect {
   /** For messages. */
   readonly name: string
   /**
-   * The server's public address, and the environment variables that `Videos.layerConfig` reads for it; `null` if everybody
+   * The server's public address, and the environment variables that `Videos.layerConfig` reads for it; `null` if each user
    * runs it at an address of their own.
    */
   readonly home: {
@@ -123,7 +123,7 @@ export interface Dialect {
   /** How a size is written: as it is, or as `aspect_ratio` and `resolution`, the nearest that exist. */
   readonly size: "size" | "aspect_ratio"
   /**
-   * How a picture that is no file is named: `input_reference` with an object (`{ image_url }` or `{ file_id }`), the same
+   * How a picture that is not a file is named: `input_reference` with an object (`{ image_url }` or `{ file_id }`), the same
    * with the URL as a text, `image_reference` with the object as JSON text, `image` with `{ url }` or `{ file_id }`, or
    * `frame_images` with the first frame.
    */

@@ -8,7 +8,7 @@ const inexactId = /id"\s*:\s*(?:-|\d{16}|\d+[.e])/i
 const isIdName = (name: string): boolean => /^id$|_id$|Id$/.test(name)
 const isJobIdName = (name: string): boolean => name === "id" || jobIdNames.some((other) => other === name)
 
-/** The names of a job's id where there is no `id`. */
+/** The names of a job's id in a body without `id`. */
 export const jobIdNames = ["task_id", "taskId", "job_id"] as const
 
 const notFinite = /\b(?:nan|inf)/i
@@ -27,7 +27,7 @@ const endOfString = (text: string, start: number): number => {
   return text.length
 }
 
-/** A number as JSON that keeps all of it, where it may be an id. One that is not written as an integer is no job's id. */
+/** A number as JSON with all of its digits, because it may be an id. An id is written as an integer. */
 const exactNumber = (name: string | null, number: string): string => {
   if (name === null || !isIdName(name)) return number
   if (/^\d+$/.test(number)) return Number.isSafeInteger(Number(number)) ? number : `"${number}"`

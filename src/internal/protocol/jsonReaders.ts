@@ -40,7 +40,7 @@ export const jobId = (body: JsonObject): string | null => {
 
 const wrappers = ["data", "video", "result", "output", "task"] as const
 
-/** The object inside `{ data: … }` and its kin that is a job by `isJob`; the body itself where it has an id, or no such object. */
+/** The object inside `{ data: … }` and similar envelopes that is a job by `isJob`; else the body itself. */
 export const jobIn = (body: JsonObject, isJob: (inner: JsonObject) => boolean): JsonObject => {
   if (jobId(body) !== null) return body
   for (const name of wrappers) {

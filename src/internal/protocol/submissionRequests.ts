@@ -80,7 +80,7 @@ const prepare = (
     readonly file?: Submission["file"]
     /** The job that this derives from, by id. */
     readonly source?: unknown
-    /** What it derives from, if that is no job. */
+    /** Its source, if that is not a job. */
     readonly elsewhere?: Fields | undefined
   }
 ): Effect.Effect<Submission, Errors.InvalidRequestError> =>
@@ -131,7 +131,7 @@ export const createRequest = (
 const referenceOf = (video: unknown): unknown =>
   typeof video === "string" ? { id: video } : wire.isObject(video) ? { id: video.id } : video
 
-/** A source that is no job: the protocol has no word for it. */
+/** A source that is not a job. */
 const elsewhereOf = (video: unknown): Fields | null => {
   if (!wire.isObject(video)) return null
   if (typeof video.url === "string") return { url: video.url }

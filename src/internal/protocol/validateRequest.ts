@@ -38,7 +38,7 @@ export const encodeRequest = <A, I>(operation: Errors.Operation, schema: Schema.
         first?._tag === "Missing"
           ? "given"
           : first?._tag === "Unexpected"
-            ? "left out: there is no such field"
+            ? "left out: the protocol does not have this field"
             : first?.message
       return invalid(operation, path.map(String).join(".") || "request", at(request, path), accepted ?? "another value")
     })

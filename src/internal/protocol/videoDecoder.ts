@@ -20,7 +20,7 @@ export const time = (value: unknown, last: DateTime.Utc | null = null): DateTime
   return millis === last?.epochMillis ? last : DateTime.unsafeMake(millis)
 }
 
-/** What is no field, or could not be read as one; most bodies have nothing of the kind. */
+/** Unknown fields, and fields that could not be decoded. Most bodies have none. */
 type Rest = Array<readonly [string, unknown]> | null
 
 const nothing: { readonly [key: string]: unknown } = Object.freeze({})
@@ -41,7 +41,7 @@ class Reader {
     for (const key of Object.keys(body)) if (!fields.has(key)) this.keep(key)
   }
 
-  /** `last`, where that is what is read: the texts of a job that was seen before are kept once. */
+  /** `last`, if it is equal: the texts of a known job are kept in memory once. */
   read<A>(key: string, reader: (value: unknown, last: A | null) => A | null, last: A | null = null): A | null {
     const raw = this.body[key]
     const value = reader(raw, last)

@@ -39,7 +39,7 @@ export interface VideoFile {
    * is sent. `name` is the one that was given.
    */
   readonly detect?: { readonly name: string | undefined } | undefined
-  /** Length in bytes where it is known; the request then carries a `Content-Length`. */
+  /** Length in bytes; with it the request has a `Content-Length`. `null` if it is unknown. */
   readonly size: number | null
   /** The bytes, or a stream that is run once per try. */
   readonly content: Uint8Array | Stream.Stream<Uint8Array, unknown>
@@ -100,7 +100,7 @@ const nothing = new Uint8Array()
 
 /**
  * A file on disk, streamed in chunks of 256 KiB. Its first 512 bytes are read at once, for its type. Fails with a
- * `PlatformError` if there is no such file, it cannot be read, or it is a directory.
+ * `PlatformError` if the file does not exist, cannot be read, or is a directory.
  *
  * @since 0.1.0
  * @category constructors
@@ -116,7 +116,7 @@ export const fromPath = (
       return yield* new PlatformError.BadArgument({
         module: "FileSystem",
         method: "stream",
-        description: `${path} is no file (${info.type})`
+        description: `${path} is not a file (${info.type})`
       })
     }
     const start =

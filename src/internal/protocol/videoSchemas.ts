@@ -133,7 +133,7 @@ const VideoResourceFromSelf: Schema.Schema<VideoResource> = Schema.Struct({
  * The codec between the wire's JSON and `VideoResource`. Its encoded form is the protocol's own JSON, so that a
  * snapshot can be stored, sent, and given back to `watchVideo` later.
  *
- * Decoding fails only where there is no object or no usable `id`.
+ * Decoding fails only if the body is not an object or has no usable `id`.
  *
  * @since 0.1.0
  * @category schemas

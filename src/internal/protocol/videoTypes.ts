@@ -67,7 +67,7 @@ export interface VideoCost {
  * One snapshot of a job: the protocol's `VideoResource`, with times as `DateTime` and lengths as numbers.
  *
  * What a server leaves out, or writes in a way that cannot be read, is `null`; nothing but `id` and `status` is
- * sure. Only `phaseOf(video)` tells whether a job has ended: servers set `completedAt` while a job runs (new-api)
+ * sure. Only `phaseOf(video)` says if a job has ended: servers set `completedAt` while a job runs (new-api)
  * and `progress` to 100 when it fails.
  *
  * @since 0.1.0

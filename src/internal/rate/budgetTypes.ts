@@ -27,7 +27,7 @@ export interface BudgetOptions {
  * import { Effect } from "effect"
  * import type { RequestLimiter } from "effect-videos/transport"
  *
- * // Ten requests a second, of all who are given this value.
+ * // Ten requests a second, for all layers with this value.
  * const limiter: Effect.Effect<RequestLimiter> = Effect.map(Effect.makeSemaphore(10), (semaphore) => ({
  *   take: () =>
  *     Effect.zipRight(

@@ -17,7 +17,7 @@ const doubling = 10
 /** The lowest rate: one request each five seconds. */
 const minRate = 0.2
 
-/** A rate that was not configured is no limit again at this many times the rate that was too much. */
+/** A rate that was not configured is lifted at this multiple of the rate that was too high. */
 const margin = 2
 
 /** Above 10 requests per second a timer is too coarse to space them: those of this many milliseconds may start together. */

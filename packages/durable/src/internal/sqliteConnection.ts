@@ -15,7 +15,7 @@ const pragmas = ["journal_mode = WAL", "synchronous = FULL", "busy_timeout = 500
 const openDatabase = async (file: string): Promise<Client> => {
   const client = createClient({ url: `file:${file}`, intMode: "bigint" })
   for (const pragma of pragmas) await client.execute(`PRAGMA ${pragma}`)
-  // Reads the file: one that is no database fails here.
+  // Reads the file: one that is not a database fails here.
   await client.execute("SELECT count(*) FROM sqlite_master")
   const transaction = async (): Promise<Transaction> => {
     await client.execute("BEGIN IMMEDIATE")

@@ -156,7 +156,7 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
             row = yield* begin(execution)
             continue
           }
-          // Committed before the request is sent: whoever runs this next knows that it may have been.
+          // Committed before the request is sent: the next run of this step knows that it may have been sent.
           const sent_at = yield* Clock.currentTimeMillis
           row = yield* change(execution, { sent_at, sends: row.sends + 1, state: "submitting" })
           yield* checkpoint("before request")
