@@ -51,6 +51,7 @@ import { Videos } from "./Videos.js"
 
 export * from "./internal/errors/webhookErrors.js"
 export * from "./internal/webhook/replayStore.js"
+export type { WebhookScheme } from "./internal/webhook/schemes.js"
 export type { WebhookHeaders } from "./internal/webhook/verifyDelivery.js"
 export * from "./internal/webhook/webhookEvent.js"
 export type {

@@ -30,7 +30,7 @@ const store = VideoStore.layerUpload({
     )
 })
 
-const fast = { polling: { min: "50 millis", max: "50 millis" }, retryAfter: "50 millis" } as const
+const fast = { polling: { min: "250 millis", max: "250 millis" }, retryAfter: "50 millis" } as const
 
 /** The list is not trusted: a lost submission without a job on the list stays uncertain. */
 const server = VideosServer.layerTest(
@@ -150,7 +150,7 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       yield* faults.set([
         {
           on: ["create"],
-          when: Fault.first(4),
+          when: Fault.first(3),
           fault: Fault.status({ status: 429, retryAfter: Fault.retryAfterMillis(1) })
         }
       ])

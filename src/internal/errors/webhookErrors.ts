@@ -18,7 +18,13 @@ export class WebhookSignatureError extends Schema.TaggedError<WebhookSignatureEr
 )("WebhookSignatureError", {
   reason: Schema.Literal("missing", "repeated", "malformed", "mismatch"),
   /** The header that is at fault. */
-  header: Schema.Literal("webhook-id", "webhook-timestamp", "webhook-signature"),
+  header: Schema.Literal(
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+    "x-openrouter-idempotency-key",
+    "x-openrouter-signature"
+  ),
   /** As the sender claims; `null` where the headers do not say. */
   messageId: Schema.NullOr(Schema.String)
 }) {

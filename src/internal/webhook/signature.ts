@@ -24,23 +24,24 @@ const text = new TextEncoder()
 const prefix = "whsec_"
 
 /** What is wrong with a signing secret, in words that show nothing of it. */
-export const checkSecret = (secret: string): string | null => {
+export const checkSecret = (secret: string, hasEncodedKeys = true): string | null => {
   if (secret === "") return "must not be empty"
   if (/^\s|\s$|[\r\n]/.test(secret)) return "must not begin or end with white space, or have a line break in it"
-  if (!secret.startsWith(prefix)) return null
+  if (!hasEncodedKeys || !secret.startsWith(prefix)) return null
   if (secret === prefix) return "must have a key after `whsec_`"
   return base64.test(secret.slice(prefix.length)) ? null : "must be base64 after `whsec_`, padding included"
 }
 
 /** `whsec_` and base64, or any other text as UTF-8. A secret that `checkSecret` refuses is a defect. */
-export const importKey = (secret: Redacted.Redacted): Effect.Effect<CryptoKey> =>
+export const importKey = (secret: Redacted.Redacted, hasEncodedKeys = true): Effect.Effect<CryptoKey> =>
   Effect.suspend(() => {
     const value = Redacted.value(secret)
-    const problem = checkSecret(value)
+    const problem = checkSecret(value, hasEncodedKeys)
     if (problem !== null) return Effect.dieMessage(`the webhook secret ${problem}`)
-    const bytes = value.startsWith(prefix)
-      ? new Uint8Array(Either.getOrThrow(Encoding.decodeBase64(value.slice(prefix.length))))
-      : text.encode(value)
+    const bytes =
+      hasEncodedKeys && value.startsWith(prefix)
+        ? new Uint8Array(Either.getOrThrow(Encoding.decodeBase64(value.slice(prefix.length))))
+        : text.encode(value)
     return Effect.promise(() => globalThis.crypto.subtle.importKey("raw", bytes, hmac, false, ["sign", "verify"]))
   })
 

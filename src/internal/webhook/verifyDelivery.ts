@@ -9,11 +9,12 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
-import { checkConfig, duration } from "../config/optionRules.js"
+import { checkConfig, duration, oneOf } from "../config/optionRules.js"
 import { WebhookDecodeError, WebhookSignatureError, WebhookTimestampError } from "../errors/webhookErrors.js"
 import { clip } from "../http/errorBody.js"
 import { parseJson, redacted } from "../http/redaction.js"
-import { bytesOf, checkSecret, findKey, importKey, signaturesOf, signedContent, type WebhookBody } from "./signature.js"
+import { type SchemeRules, schemes, type WebhookScheme } from "./schemes.js"
+import { bytesOf, checkSecret, findKey, importKey, type WebhookBody } from "./signature.js"
 import { VideoEvent } from "./webhookEvent.js"
 
 /**
@@ -60,6 +61,8 @@ export interface WebhookVerifyOptions {
    * is tried with each signature. Plain or wrapped.
    */
   readonly secrets: string | Redacted.Redacted | NonEmptyReadonlyArray<string | Redacted.Redacted>
+  /** How the sender signs; a dialect's `webhookScheme`. Default: `standard`. */
+  readonly scheme?: WebhookScheme | undefined
   /** How far `webhook-timestamp` may be from now, before or after, itself included. Default: 300 seconds. */
   readonly tolerance?: Duration.DurationInput | undefined
 }
@@ -118,7 +121,12 @@ const decodeEvent = ParseResult.decodeUnknownEither(VideoEvent)
 
 const decodeUtf8 = Option.liftThrowable((body: Uint8Array) => new TextDecoder("utf-8", { fatal: true }).decode(body))
 
-const readEvent = (body: Uint8Array, messageId: string, redact: (text: string) => string) => {
+const readEvent = (
+  body: Uint8Array,
+  messageId: string,
+  redact: (text: string) => string,
+  eventOf: SchemeRules["eventOf"]
+) => {
   const unreadable = (reason: WebhookDecodeError["reason"], detail: string) => {
     const shown = clip(redact(new TextDecoder().decode(body)))
     return new WebhookDecodeError({ reason, messageId, detail: redact(detail), body: shown })
@@ -129,7 +137,7 @@ const readEvent = (body: Uint8Array, messageId: string, redact: (text: string) =
   if (Option.isNone(json)) {
     return Either.left(unreadable("syntax", text.value === "" ? "the body is empty" : "the body is not JSON"))
   }
-  return Either.mapLeft(decodeEvent(json.value), (issue) =>
+  return Either.mapLeft(decodeEvent(eventOf(json.value, messageId)), (issue) =>
     unreadable(
       "shape",
       `the body ${ParseResult.ArrayFormatter.formatIssueSync(issue)[0]?.message ?? "is not an event"}`
@@ -148,17 +156,19 @@ export const makeVerifier = (options: WebhookVerifyOptions): Effect.Effect<Verif
   Effect.gen(function* () {
     const { secrets: given } = options
     const secrets = (typeof given === "string" || Redacted.isRedacted(given) ? [given] : [...given]).map(redacted)
-    yield* checkConfig(options, { tolerance: duration })
+    yield* checkConfig(options, { tolerance: duration, scheme: oneOf(...Object.keys(schemes)) })
+    const scheme = schemes[options.scheme ?? "standard"]
+    const { hasEncodedKeys } = scheme
     if (secrets.length === 0) {
       return yield* Effect.fail(ConfigError.InvalidData(["secrets"], "`secrets` must hold one at least"))
     }
     for (const [index, secret] of secrets.entries()) {
-      const problem = checkSecret(Redacted.value(secret))
+      const problem = checkSecret(Redacted.value(secret), hasEncodedKeys)
       const name = `secrets[${index}]`
       if (problem !== null) return yield* Effect.fail(ConfigError.InvalidData([name], `\`${name}\` ${problem}`))
     }
     const tolerance = Duration.decode(options.tolerance ?? "300 seconds")
-    const keys = yield* Effect.forEach(secrets, importKey)
+    const keys = yield* Effect.forEach(secrets, (secret) => importKey(secret, hasEncodedKeys))
     const redact = (text: string): string =>
       secrets.reduce((rest, secret) => rest.replaceAll(Redacted.value(secret), "<redacted>"), text)
 
@@ -166,17 +176,18 @@ export const makeVerifier = (options: WebhookVerifyOptions): Effect.Effect<Verif
       Effect.gen(function* () {
         // What is checked and what is read are the same bytes.
         const body = yield* bytesOf(given)
-        const messageId = yield* header(headers, "webhook-id", null)
-        const sent = yield* header(headers, "webhook-timestamp", messageId)
-        const signature = yield* header(headers, "webhook-signature", messageId)
+        const messageId = yield* header(headers, scheme.idHeader, null)
+        const { timestampHeader } = scheme
+        const own = timestampHeader === null ? "" : yield* header(headers, timestampHeader, messageId)
+        const signature = yield* header(headers, scheme.signatureHeader, messageId)
+        const { signatures, timestamp: sent } = scheme.partsOf(signature, own)
         const timestamp = yield* checkTime(sent, yield* Clock.currentTimeMillis, tolerance, messageId)
         const refused = (reason: "malformed" | "mismatch") =>
-          new WebhookSignatureError({ reason, header: "webhook-signature", messageId })
-        const signatures = signaturesOf(signature)
+          new WebhookSignatureError({ reason, header: scheme.signatureHeader, messageId })
         if (signatures.length === 0 || signatures.length > maxSignatures) return yield* refused("malformed")
-        const secretIndex = yield* findKey(keys, signatures, signedContent(messageId, sent, body))
+        const secretIndex = yield* findKey(keys, signatures, scheme.contentOf(messageId, sent, body))
         if (secretIndex < 0) return yield* refused("mismatch")
-        const event = yield* readEvent(body, messageId, redact)
+        const event = yield* readEvent(body, messageId, redact, scheme.eventOf)
         return { event, messageId, secretIndex, timestamp }
       })
   })

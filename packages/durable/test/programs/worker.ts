@@ -58,7 +58,7 @@ const fetchWithKills: typeof globalThis.fetch = async (input, init) => {
 const options: RunOptions = {
   // Without polls, and with no webhook: the durable clock alone.
   ...(POLLS === "on"
-    ? { polling: { min: "100 millis", max: "100 millis" } }
+    ? { polling: { min: "250 millis", max: "250 millis" } }
     : { polling: { min: "1 hour", max: "1 hour" } }),
   safetyNet: POLLS === "on" ? "2 minutes" : "1 second",
   retryAfter: "100 millis",
