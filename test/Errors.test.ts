@@ -81,7 +81,7 @@ const samples: ReadonlyArray<
   [
     new Errors.SubmissionUncertainError({ ...submission, reason: transport, candidates: [video] }),
     false,
-    /look before/
+    /read the list before/
   ],
   [
     new Errors.SubmissionUncertainError({ ...submission, reason: new Errors.ServerError(answered), candidates: [] }),

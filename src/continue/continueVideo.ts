@@ -17,6 +17,7 @@ import { createRequest, extendRequest } from "../internal/protocol/submissionReq
 import * as VideoFile from "../internal/protocol/videoFile.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { completed } from "../internal/watch/completedVideo.js"
+import { hubOf } from "../internal/watch/watchHub.js"
 import {
   type CreateAndWatchError,
   createAndWatch,
@@ -25,7 +26,7 @@ import {
   type SubmitAndWatchOptions
 } from "../Stream.js"
 import { downloadVideoToFile } from "../Transfer.js"
-import type { Videos } from "../Videos.js"
+import { Videos } from "../Videos.js"
 import type { Film } from "./film.js"
 import { lastFrame, type Size } from "./graph.js"
 import {
@@ -140,9 +141,10 @@ export const continueVideo = <E = never, R = never>(
   Effect.gen(function* () {
     const { model, size, ...extension } = request
     const { extraBody, prompt, seconds } = extension
-    // What either way would refuse is refused before anything of the first has happened.
-    yield* extendRequest(anyServer, extension, options.submit)
-    yield* createRequest(anyServer, { prompt, seconds, model, size, extraBody }, options.submit)
+    const dialect = hubOf(yield* Videos)?.dialect ?? anyServer
+    // Both requests are checked before either is sent.
+    if (dialect.paths.extendVideo !== null) yield* extendRequest(dialect, extension, options.submit)
+    yield* createRequest(dialect, { prompt, seconds, model, size, extraBody }, options.submit)
     yield* checkWaits(options, options.submit)
     const target = yield* place(path, options)
     const byHand = (reserved: ReservedFile) =>

@@ -74,6 +74,7 @@ export const makeVideos = (
   const hub = makeHub({
     watching: policies.watching,
     submission: policies.submission,
+    dialect: policies.dialect,
     // `Layer.mock` returns a function for a name that is not given.
     budget: typeof http.budget === "object" ? http.budget.snapshot : null,
     pages: makePageReads(http, policies.dialect),

@@ -18,6 +18,7 @@ import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { SubmissionPolicy, WatchingPolicy } from "../config/policies.js"
 import { monotonicMillis } from "../monotonicClock.js"
+import type { Dialect } from "../protocol/dialect.js"
 import type { BudgetSnapshot } from "../rate/budgetTypes.js"
 import { type VideosService, VideosState, type Watcher, type Watchers } from "../videosTypes.js"
 import * as metrics from "./metrics.js"
@@ -45,6 +46,8 @@ export interface HubOptions {
   readonly watching: WatchingPolicy | null
   /** For `settleSubmission`. */
   readonly submission?: SubmissionPolicy | undefined
+  /** For `continueVideo`. */
+  readonly dialect?: Dialect | undefined
   /** The state of the layer's budget. */
   readonly budget: (() => BudgetSnapshot) | null
   /** Reads pages for watches that poll by `listPages`, the layer's own. */
@@ -59,6 +62,7 @@ export class WatchHub extends VideosState implements PollerHost {
   readonly run: PollerHost["run"]
   readonly queue: RequestQueue
   readonly submission: SubmissionPolicy | null
+  readonly dialect: Dialect | null
   private readonly options: HubOptions
   private readonly beganAt: number
   private readonly groups: Array<Poller> = []
@@ -77,6 +81,7 @@ export class WatchHub extends VideosState implements PollerHost {
     this.options = options
     this.run = options.run
     this.submission = options.submission ?? null
+    this.dialect = options.dialect ?? null
     this.queue = new RequestQueue(options.watching?.concurrency ?? 64)
     this.beganAt = monotonicMillis(options.clock)
   }
