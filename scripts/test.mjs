@@ -35,6 +35,7 @@ const report = ({ name, output, passed, seconds }) => {
 
 const checks = [
   ["lint and format", ["@biomejs/biome/bin/biome", "check", "--error-on-warnings"]],
+  ["words", ["../scripts/words.mjs"]],
   // `tsc` is patched by install.mjs: it reports Effect's diagnostics too.
   ["types and Effect diagnostics", ["typescript/bin/tsc", "-p", "tsconfig.json"]]
 ]

@@ -33,7 +33,7 @@ describe("a 404 to an extension that may mean the route or the source", () => {
     })
   )
 
-  it.scopedLive("means the source where that is missing too", () =>
+  it.scopedLive("means the source if that is missing too", () =>
     Effect.gen(function* () {
       const { asked: requests, error } = yield* asked(json(404, { detail: "Not Found" }))
       expect(error).toMatchObject({ _tag: "VideoNotFoundError", operation: "extendVideo", videoId: "video_1" })
@@ -201,7 +201,7 @@ describe("x-should-retry", () => {
 })
 
 describe("onResponse", () => {
-  it.scopedLive("sees the status, headers and request id of every answer, errors included", () =>
+  it.scopedLive("receives the status, headers and request id of each response, errors included", () =>
     Effect.gen(function* () {
       const server = yield* serve(
         inTurn(

@@ -85,7 +85,7 @@ describe("permits", () => {
     })
   )
 
-  it.effect("are not jumped by whoever comes when a permit is free but others wait", () =>
+  it.effect("go before a request that comes while they wait, even if a permit is free", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ requestsPerSecond: 1 })
       const { request, started } = requests(budget)
@@ -106,7 +106,7 @@ describe("permits", () => {
 })
 
 describe("interruption", () => {
-  it.effect("takes whoever waits out of the queue at once", () =>
+  it.effect("removes a waiting request from the queue at once", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
       const { request, started } = requests(budget)
@@ -139,7 +139,7 @@ describe("interruption", () => {
     })
   )
 
-  it.effect("in the instant of the grant keeps nobody from the limiter", () =>
+  it.effect("in the instant of the grant keeps no other request from the limiter", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1, limiter: { take: () => Effect.void } })
       const { request, started } = requests(budget)
@@ -269,7 +269,7 @@ describe("an idle budget", () => {
     })
   )
 
-  it.effect("has no timer left by those who gave up", () =>
+  it.effect("has no timer left of interrupted requests", () =>
     Effect.gen(function* () {
       const { clock, sleeping } = yield* countingClock
       const budget = makeBudget({ requestsPerSecond: 1 })
@@ -285,7 +285,7 @@ describe("an idle budget", () => {
     })
   )
 
-  it.effect("has no timer for those who wait for an end, not for a time", () =>
+  it.effect("has no timer for requests that wait for a permit", () =>
     Effect.gen(function* () {
       const { clock, sleeping } = yield* countingClock
       const budget = makeBudget({ concurrency: 1 })
@@ -340,7 +340,7 @@ describe("a limiter", () => {
     })
   )
 
-  it.effect("is left by those who are interrupted in it, and their permits are given back", () =>
+  it.effect("releases the permits of requests that are interrupted in it", () =>
     Effect.gen(function* () {
       const { inside, limiter } = gate()
       const budget = makeBudget({ limiter })
@@ -372,7 +372,7 @@ describe("a limiter", () => {
     })
   )
 
-  it.effect("lets nobody through a pause that began while they were in it", () =>
+  it.effect("lets no request through a pause that began while it waited", () =>
     Effect.gen(function* () {
       const { limiter, open } = gate()
       const budget = makeBudget({ limiter })

@@ -134,7 +134,7 @@ describe("the budget of a layer", () => {
     })
   )
 
-  it.effect("a 429 to one keeps everybody waiting, watches among them, and then slows them down", () =>
+  it.effect("a 429 to one request pauses all, watches included, and then slows them down", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(
         (index) =>

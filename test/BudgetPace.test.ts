@@ -108,7 +108,7 @@ describe("a 429", () => {
     })
   )
 
-  it.effect("that was on its way while the others were told to pause belongs to their burst", () =>
+  it.effect("that was in flight when the others received a pause belongs to their burst", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ requestsPerSecond: 1000 })
       yield* hold(budget, 2)
@@ -132,7 +132,7 @@ describe("a 429", () => {
     })
   )
 
-  it.effect("where nobody set a limit sets one, at half of what was sent in the last second", () =>
+  it.effect("without a configured limit sets one, at half of the requests of the last second", () =>
     Effect.gen(function* () {
       const budget = makeBudget()
       yield* startsWithin(budget, 50)
@@ -203,7 +203,7 @@ describe("a 429", () => {
 })
 
 describe("Retry-After", () => {
-  it.effect("holds everybody back, submissions too; then the rate grows from there", () =>
+  it.effect("holds back all requests, submissions too; then the rate grows from there", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ requestsPerSecond: 2 })
       const { request, started } = requests(budget)
@@ -240,7 +240,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("reaches those who wait already", () =>
+  it.effect("applies to requests that wait already", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ requestsPerSecond: 1 })
       const { request, started } = requests(budget)

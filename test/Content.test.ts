@@ -220,7 +220,7 @@ for (const { client, layer } of clients) {
       ["OpenRouter's unsigned_urls", refused, (url) => ({ unsigned_urls: [url] })],
       ["url, after a 200 that is JSON", json(200, { detail: "elsewhere" }), (url) => ({ url })]
     ]
-    it.scopedLive.each(accents)("it is fetched from there, by nobody in particular: %s", ([, bytes, fields]) =>
+    it.scopedLive.each(accents)("it is fetched from there without the caller's identity: %s", ([, bytes, fields]) =>
       Effect.gen(function* () {
         const storage = yield* serve(video(clip("the clip")))
         const url = `${storage.origin}/clip.mp4?sig=a%20b`
@@ -255,7 +255,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("the server's own origin is told who asks", () =>
+    it.scopedLive("the server's own origin receives the caller's identity", () =>
       Effect.gen(function* () {
         let origin = ""
         const server = yield* serve((response, request, index) =>

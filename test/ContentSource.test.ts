@@ -183,7 +183,7 @@ describe("a URL anywhere else is not followed", () => {
   )
 })
 
-describe("a completed job that keeps its clip where nobody here knows", () => {
+describe("a completed job whose clip is at an unknown address", () => {
   it.scopedLive.each([
     ["404", json(404, { detail: "Not Found" }), 404, "Not Found"],
     ["400", json(400, { detail: "no content" }), 400, "no content"],

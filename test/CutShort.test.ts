@@ -118,7 +118,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("is no matter in a part of it that a program asks for", () =>
+    it.scopedLive("is ignored in a range that the program requests", () =>
       Effect.gen(function* () {
         const server = yield* serve(ranged(film))
         const bytes = yield* downloadVideo("video_1", { extraHeaders: { range: "bytes=7000-" } }).pipe(
@@ -159,7 +159,7 @@ describe("a part that is whole by its note, and not by its own account", () => {
 })
 
 describe("the clips of the embedded server", () => {
-  it.scopedLive("are whole by their own account, the stills too, and cut short by a fault", () =>
+  it.scopedLive("are whole by their container, the stills too, and truncated by a fault", () =>
     Effect.gen(function* () {
       const { faults, baseUrl } = yield* VideosServer
       const { folder, list } = yield* makeFolder

@@ -21,7 +21,7 @@ const fetching = (fetch: typeof globalThis.fetch) =>
   VideosFetch.layer.pipe(Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetch)))
 
 describe.each(direct)("over $client", ({ layer, platform }) => {
-  it.scopedLive("an answer without end is given up, and its connection closed", () =>
+  it.scopedLive("a response without end fails, and its connection is closed", () =>
     Effect.gen(function* () {
       const { closed, reply } = yield* hangUntilClosed
       const server = yield* serve((response, request, index) => {
@@ -72,7 +72,7 @@ describe.each(direct)("over $client", ({ layer, platform }) => {
     })
   )
 
-  it.scopedLive("a client that somebody wrapped does what the wrapper says", () =>
+  it.scopedLive("a wrapped client does what the wrapper says", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, job()))
       const wrapped = Layer.effect(
@@ -87,7 +87,7 @@ describe.each(direct)("over $client", ({ layer, platform }) => {
     })
   )
 
-  it.scopedLive("the headers and the request id of an answer are there for who asks", () =>
+  it.scopedLive("`onResponse` receives the headers and the request id of a response", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, job(), { "X-Request-Id": "req_1", "x-two": "2" }))
       const seen = yield* Deferred.make<unknown>()

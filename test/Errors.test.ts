@@ -209,7 +209,7 @@ describe("the predicates", () => {
     }
   )
 
-  it("find the server's wish where there is one", () => {
+  it("find the server's `Retry-After` in an error that has one", () => {
     expect(Errors.retryAfterOf(new Errors.ServerError(answered))).toEqual(Duration.millis(1500))
     expect(Errors.retryAfterOf(new Errors.ServerError({ ...answered, retryAfter: null }))).toBeNull()
     expect(Errors.retryAfterOf(transport)).toBeNull()

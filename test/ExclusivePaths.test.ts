@@ -389,7 +389,7 @@ describe("a link as the target", () => {
   )
 })
 
-describe.skipIf(process.platform === "win32")("what is no regular file", () => {
+describe.skipIf(process.platform === "win32")("a path that is not a regular file", () => {
   it.scopedLive("is written to and stays what it is: a device", () =>
     Effect.gen(function* () {
       const { go, save } = yield* extending()

@@ -202,7 +202,7 @@ describe("the waits between tries", () => {
   )
 })
 
-describe("the time-out", () => {
+describe("the timeout", () => {
   it.effect("ends a try that the server never answers, and the request with it", () =>
     Effect.gen(function* () {
       const aborted = yield* Deferred.make<void>()

@@ -52,7 +52,7 @@ describe("many consumers of one job", () => {
     )
   })
 
-  it.effect("a late one gets the latest snapshot at once, without a look", () => {
+  it.effect("a late one receives the latest snapshot at once, without a poll", () => {
     const fleet = makeFleet(jobsOf(1))
     return over(
       fleet,
@@ -111,7 +111,7 @@ describe("many consumers of one job", () => {
     )
   })
 
-  it.effect("tell a schedule when a look was taken, not when its turn came", () => {
+  it.effect("step a schedule with the time of the poll, not of its processing", () => {
     const fleet = makeFleet(jobsOf(1))
     const steps: Array<readonly [at: number, progress: number | null]> = []
     const recorder = Schedule.makeWithState(null, (now, { progress }: VideoResource) => {
@@ -198,7 +198,7 @@ describe("many consumers of one job", () => {
     }).pipe(Effect.provide(closing))
   })
 
-  it.effect("have schedules and time-outs of their own", () => {
+  it.effect("have schedules and timeouts of their own", () => {
     const fleet = makeFleet(jobsOf(1, { run: 60_000 }))
     return over(
       fleet,
@@ -226,7 +226,7 @@ describe("many consumers of one job", () => {
 })
 
 describe("consumers that are slow", () => {
-  it.effect("hold nobody up, and get the newest snapshot and the last", () => {
+  it.effect("hold up no other watch, and receive the newest snapshot and the last", () => {
     const fleet = makeFleet(jobsOf(1))
     return over(
       fleet,

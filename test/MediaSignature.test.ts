@@ -165,7 +165,7 @@ describe("a body with status 200", () => {
     )
   }
 
-  it.scopedLive("is no clip a byte at a time either", () =>
+  it.scopedLive("is not a clip one byte at a time either", () =>
     Effect.gen(function* () {
       const server = yield* over(sent(bytesOf(words), "video/mp4", 1))
       expect((yield* Effect.flip(gather(server))).message).toContain(words)
@@ -198,7 +198,7 @@ describe("a body with status 200", () => {
     })
   )
 
-  it.scopedLive("is no file, and no partial file", () =>
+  it.scopedLive("leaves neither a file nor a partial file", () =>
     Effect.gen(function* () {
       const { folder, list } = yield* makeFolder
       const server = yield* over(sent(bytesOf(words), "video/mp4"))

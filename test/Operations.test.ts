@@ -154,7 +154,7 @@ describe("a missing route", () => {
     })
   )
 
-  it.scopedLive("of characters is one without a look, and a missing character is another tag", () =>
+  it.scopedLive("of characters sends no read of the source, and a missing character has its own tag", () =>
     Effect.gen(function* () {
       const bare = yield* serve(json(404, { detail: "Not Found" }))
       const unsupported = yield* Effect.flip(
@@ -185,7 +185,7 @@ describe.each([anyClient])("deleteVideo over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("that lost its answer and then finds nothing has succeeded", () =>
+  it.scopedLive("whose response was lost and whose retry finds nothing has succeeded", () =>
     Effect.gen(function* () {
       const server = yield* serve(inTurn(reset, json(404, { error: { message: "No video video_1" } })))
       const layer = videosOver(server, { readRetry: atOnce(2) }, client)
@@ -204,7 +204,7 @@ describe.each([anyClient])("deleteVideo over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("says so where there is no such route", () =>
+  it.scopedLive("reports a route that the server does not serve", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(405, { detail: "Method Not Allowed" }))
       const error = yield* Effect.flip(Effect.provide(deleteVideo("video_1"), videosOver(server, {}, client)))

@@ -310,7 +310,7 @@ describe("an early exit", () => {
     })
   )
 
-  it.live("of whoever reads a clip closes its connection", () =>
+  it.live("of a reader of a clip closes its connection", () =>
     Effect.gen(function* () {
       const { closed, reply } = yield* hangUntilClosed
       const { baseUrl } = yield* serve((response, request, index) => {
@@ -327,7 +327,7 @@ describe("an early exit", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is no end: the same watch can be iterated again", () =>
+  it.live("does not end it: the same watch can be iterated again", () =>
     withServer(async (videos) => {
       const watch = videos.watch(await videos.create({ prompt: "a harbour" }), { poll })
       for await (const _ of watch) break

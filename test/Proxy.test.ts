@@ -31,7 +31,7 @@ const clip: Reply = (response) => response.writeHead(200).end(Buffer.from([200, 
 const withCredentials = (origin: string) => origin.replace("//", `//user:${secret}@`)
 
 describe("a request through a proxy", () => {
-  it.scopedLive("reaches the server with all that it carries, and tells it nothing of the proxy's credentials", () =>
+  it.scopedLive("reaches the server with all headers except the proxy's credentials", () =>
     Effect.gen(function* () {
       const server = yield* serve((response, request, index) =>
         request.url.endsWith("/content")
@@ -169,7 +169,7 @@ describe("a proxy that fails", () => {
     })
   )
 
-  it.scopedLive("is named where it is not there, and nothing was sent then", () =>
+  it.scopedLive("is named if it cannot be reached, and nothing was sent", () =>
     Effect.gen(function* () {
       const port = yield* closedPort
       for (const server of [plain, secure]) {

@@ -68,7 +68,7 @@ describe("a limit in memory", () => {
     })
   )
 
-  it.effect("is not used by whoever is interrupted while it waits", () =>
+  it.effect("is not used up by a request that is interrupted while it waits", () =>
     Effect.gen(function* () {
       const limiter = yield* SharedLimit.makeMemory({ limit: 1 })
       yield* limiter.take("read")
@@ -98,7 +98,7 @@ describe("a limit in memory", () => {
 })
 
 describe("a limit in a store", () => {
-  it.effect("is one for all who use its key", () =>
+  it.effect("is shared by all layers with its key", () =>
     Effect.gen(function* () {
       const one = yield* times(yield* SharedLimit.make({ limit: 2, key: "a" }), 2)
       const other = yield* times(yield* SharedLimit.make({ limit: 2, key: "a" }), 2)
@@ -136,7 +136,7 @@ describe("a limit in a store", () => {
     }).pipe(Effect.provide(Layer.merge(moody(mood), layer)))
   })
 
-  it.effect("that does not answer holds nobody for longer than its time-out", () => {
+  it.effect("that does not respond holds a request no longer than its timeout", () => {
     const mood = { current: Effect.never, asked: 0 } as Parameters<typeof moody>[0]
     const { layer, lines } = logged()
     return Effect.gen(function* () {

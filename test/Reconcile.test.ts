@@ -629,7 +629,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.scoped("in the past is no hot loop", () =>
+  it.scoped("in the past does not become a hot loop", () =>
     Effect.gen(function* () {
       const { at, told } = yield* answered(Fault.retryAfterPast("1 hour"))
       assert.deepInclude(told, { _tag: "RateLimitedError" })
@@ -640,7 +640,7 @@ describe("Retry-After", () => {
 })
 
 describe("an empty account", () => {
-  it.scoped.each([402, 429])("is told after one request (%i)", (status) =>
+  it.scoped.each([402, 429])("is returned after one request (%i)", (status) =>
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], fault: Fault.status({ status, code: "insufficient_quota", retryAfter: 0 }) })

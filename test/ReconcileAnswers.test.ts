@@ -19,8 +19,8 @@ const faults = (...rules: ReadonlyArray<Fault.Rule>) => Effect.flatMap(VideosSer
 
 const answeredByAnother = Fault.duplicate("answer")
 
-describe("an answer that names the job of another submission", () => {
-  it.scoped.each(submissions)("is not believed, where nothing was made: $name", ({ name, on, submit }) =>
+describe("a response that names the job of another submission", () => {
+  it.scoped.each(submissions)("is not believed if no job was made: $name", ({ name, on, submit }) =>
     driven(
       Effect.gen(function* () {
         const { id } = yield* source
@@ -63,7 +63,7 @@ describe("an answer that names the job of another submission", () => {
     ).pipe(Effect.provide(layer()))
   )
 
-  it.scoped("is told as what it is with `fail`, and the answer's request with it", () =>
+  it.scoped("is an error with `fail`, with the request id of the response", () =>
     driven(
       Effect.gen(function* () {
         const { id } = yield* source
@@ -106,7 +106,7 @@ describe("an answer that names the job of another submission", () => {
     ).pipe(Effect.provide(layer()))
   )
 
-  it.scoped("is believed where it is the answer to the same `Idempotency-Key`", () =>
+  it.scoped("is believed if it responds to the same `Idempotency-Key`", () =>
     driven(
       Effect.gen(function* () {
         const call = createVideo({ prompt: "x" }, { idempotencyKey: "order-1" })
@@ -129,7 +129,7 @@ describe("an id that comes again", () => {
       request.method === "POST" ? answerJson(200, job({ created_at: made[index] })) : answerJson(404, {})
     ).layer
 
-  it.scoped("is another job, where that was made at another time: servers that are started again count anew", () =>
+  it.scoped("is another job if it was made at another time: restarted servers reuse ids", () =>
     Effect.gen(function* () {
       const first = yield* createVideo({ prompt: "x" })
       const second = yield* createVideo({ prompt: "x" })

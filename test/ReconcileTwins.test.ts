@@ -56,7 +56,7 @@ describe("two submissions that are the same, at once", () => {
     ).pipe(Effect.provide(layer()))
   )
 
-  it.scoped("the one that looks waits for the answer to the other: its job is not taken", () =>
+  it.scoped("the one that reads the list waits for the response to the other: its job is not taken", () =>
     driven(
       Effect.gen(function* () {
         // The first is made at once, and its answer takes a minute; the second is not made.

@@ -42,7 +42,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(over))
     )
 
-    it.scopedLive("opens its file again where it is sent again", () =>
+    it.scopedLive("opens its file again when it is sent again", () =>
       Effect.gen(function* () {
         const bytes = yield* Effect.promise(() => fs.readFile(fixture("x264-bframes-aac.mp4")))
         let opened = 0

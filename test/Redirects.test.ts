@@ -33,7 +33,7 @@ const videosFor = (server: { readonly baseUrl: string }, layer: Layer.Layer<Http
 
 for (const { client, layer } of clients) {
   describe(`over ${client}, a redirect of a read`, () => {
-    it.scopedLive.each([301, 302, 303, 307, 308])("within the origin keeps who asks (%s)", (status) =>
+    it.scopedLive.each([301, 302, 303, 307, 308])("within the origin keeps the caller's identity (%s)", (status) =>
       Effect.gen(function* () {
         const server = yield* serve(
           routes({
@@ -49,18 +49,22 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive.each([301, 302, 303, 307, 308])("to another origin carries nothing of who asks (%s)", (status) =>
-      Effect.gen(function* () {
-        const storage = yield* serve(text(200, "\u0000the clip's bytes", { "content-type": "video/mp4" }))
-        const server = yield* serve(redirect(status, `${storage.origin}/clip.mp4?sig=s1`))
-        const bytes = yield* Stream.runCollect(downloadVideo("video_1")).pipe(Effect.provide(videosFor(server, layer)))
-        expect(Buffer.concat([...Chunk.toReadonlyArray(bytes)]).toString()).toBe("\u0000the clip's bytes")
-        expect(storage.requests).toHaveLength(1)
-        expect(storage.requests[0]?.url).toBe("/clip.mp4?sig=s1")
-        expect(carried(storage.requests[0]?.headers)).toEqual([])
-        expect(JSON.stringify(storage.requests[0]?.headers)).not.toMatch(/sk-|org-1|proj_1|film|azure|session/)
-        expect(carried(server.requests[0]?.headers)).toHaveLength(personal.length - 1)
-      })
+    it.scopedLive.each([301, 302, 303, 307, 308])(
+      "to another origin carries no identity of the caller (%s)",
+      (status) =>
+        Effect.gen(function* () {
+          const storage = yield* serve(text(200, "\u0000the clip's bytes", { "content-type": "video/mp4" }))
+          const server = yield* serve(redirect(status, `${storage.origin}/clip.mp4?sig=s1`))
+          const bytes = yield* Stream.runCollect(downloadVideo("video_1")).pipe(
+            Effect.provide(videosFor(server, layer))
+          )
+          expect(Buffer.concat([...Chunk.toReadonlyArray(bytes)]).toString()).toBe("\u0000the clip's bytes")
+          expect(storage.requests).toHaveLength(1)
+          expect(storage.requests[0]?.url).toBe("/clip.mp4?sig=s1")
+          expect(carried(storage.requests[0]?.headers)).toEqual([])
+          expect(JSON.stringify(storage.requests[0]?.headers)).not.toMatch(/sk-|org-1|proj_1|film|azure|session/)
+          expect(carried(server.requests[0]?.headers)).toHaveLength(personal.length - 1)
+        })
     )
 
     it.scopedLive("away and back again stays anonymous", () =>
@@ -119,7 +123,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("with no place to go is an answer that says no", () =>
+    it.scopedLive("without a location is an error status", () =>
       Effect.gen(function* () {
         const server = yield* serve(text(302, "moved"))
         const error = yield* Effect.flip(retrieveVideo("video_1")).pipe(Effect.provide(videosFor(server, layer)))

@@ -142,7 +142,7 @@ describe("settleSubmission", () => {
     )
   })
 
-  it.effect("a job that its own submission records meanwhile is no candidate", () => {
+  it.effect("a job that its own submission records meanwhile is not a candidate", () => {
     let isRecorded = false
     const jobs = () => {
       isRecorded = false

@@ -63,7 +63,7 @@ describe("as Standard Schemas", () => {
     assert.deepStrictEqual(extended, { video: { id: "video_1" }, prompt: "on", seconds: 12 })
   })
 
-  it("every issue says where it is", async () => {
+  it("every issue has its path", async () => {
     const issues = await check(Requests.ExtendVideoBody, { video: { id: "a/../b" }, prompt: "", seconds: "soon" })
     assert(Array.isArray(issues))
     assert.sameDeepMembers(

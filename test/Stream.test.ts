@@ -91,7 +91,7 @@ describe("watchVideo: what it emits", () => {
     })
   )
 
-  it.effect("emits every look if asked to, but no stale one", () =>
+  it.effect("emits each poll with `emit: every`, but no stale response", () =>
     Effect.gen(function* () {
       const looks = [seen("in_progress"), seen("in_progress"), seen("queued"), seen("completed")]
       const { statuses } = yield* watched(looks, { ...everySecond, emit: "every" })
@@ -116,7 +116,7 @@ describe("watchVideo: what it emits", () => {
     })
   )
 
-  it.effect("shows a status that nobody knows and goes on", () =>
+  it.effect("emits an unknown status and goes on", () =>
     Effect.gen(function* () {
       const looks = [seen("queued"), seen("upscaling"), seen("upscaling"), seen("completed")]
       const { statuses } = yield* watched(looks, everySecond)
@@ -173,7 +173,7 @@ describe("watchVideo: from a snapshot", () => {
     })
   )
 
-  it.effect("emits a terminal snapshot and asks nobody", () =>
+  it.effect("emits a terminal snapshot without a request", () =>
     Effect.gen(function* () {
       const { statuses, times } = yield* watched([seen("queued")], everySecond, snapshot("completed"))
       assert.deepStrictEqual(statuses, ["completed"])
@@ -200,7 +200,7 @@ describe("watchVideo: when it looks", () => {
     })
   )
 
-  it.effect("lets a hint shorten the default schedule, and a hint holds for one look alone", () =>
+  it.effect("lets a hint shorten the default schedule, for one poll only", () =>
     Effect.gen(function* () {
       const looks: ReadonlyArray<Look> = [
         { video: snapshot("queued"), headers: { "openai-poll-after-ms": "250" } },
@@ -225,7 +225,7 @@ describe("watchVideo: when it looks", () => {
     })
   )
 
-  it.effect("a hint that is a date in the past is no hot loop", () =>
+  it.effect("a hint with a date in the past does not become a hot loop", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("1 minute")
       const looks: ReadonlyArray<Look> = [
@@ -346,8 +346,8 @@ describe("watchVideo: faults", () => {
   )
 })
 
-describe("watchVideo: time-outs", () => {
-  it.effect("takes a last look just before the end and fails with the last snapshot", () =>
+describe("watchVideo: timeouts", () => {
+  it.effect("polls once more just before the end and fails with the last snapshot", () =>
     Effect.gen(function* () {
       const { error, times } = yield* watched([seen("in_progress")], {
         poll: Schedule.spaced("7 seconds"),
@@ -361,7 +361,7 @@ describe("watchVideo: time-outs", () => {
     })
   )
 
-  it.effect("a job that ends in time for the last look is no time-out", () =>
+  it.effect("a job that ends before the last poll does not time out", () =>
     Effect.gen(function* () {
       const { ended, statuses } = yield* watched([seen("queued"), seen("queued"), seen("completed")], {
         poll: Schedule.spaced("10 seconds"),
@@ -397,7 +397,7 @@ describe("watchVideo: time-outs", () => {
     })
   )
 
-  it.effect("a consumer that is slower than the time-out still gets the job's end", () =>
+  it.effect("a consumer that is slower than the timeout still receives the job's end", () =>
     Effect.gen(function* () {
       const script = makeScript(seen("queued"), seen("completed"))
       const fiber = yield* watchVideo("video_1", { ...everySecond, totalTimeout: "10 seconds" }).pipe(

@@ -94,7 +94,7 @@ const unsent = {
 }
 
 describe("a submission that no server acted on", () => {
-  it.scoped.each(everySubmit)("fails with the time-out in the queue of the budget (%s)", ([, submit]) =>
+  it.scoped.each(everySubmit)("fails with the timeout in the queue of the budget (%s)", ([, submit]) =>
     Effect.gen(function* () {
       const { error, sent } = yield* afterFive(
         submit,
@@ -108,7 +108,7 @@ describe("a submission that no server acted on", () => {
     })
   )
 
-  it.scoped("fails with the time-out while the rate limits it", () =>
+  it.scoped("fails with the timeout while the rate limits it", () =>
     Effect.gen(function* () {
       const { error, sent } = yield* afterFive(
         submits.createVideo,
@@ -121,7 +121,7 @@ describe("a submission that no server acted on", () => {
     })
   )
 
-  it.scoped("fails with the time-out in a shared limiter", () =>
+  it.scoped("fails with the timeout in a shared limiter", () =>
     Effect.gen(function* () {
       const { error, sent } = yield* afterFive(submits.createVideo, () => Effect.never, {
         budget: { limiter: { take: () => Effect.never } }
@@ -139,7 +139,7 @@ describe("a submission that no server acted on", () => {
     ["a name that is not found", (_, request) => answerBroken(request, "ENOTFOUND")],
     ["a certificate that has expired", (_, request) => answerBroken(request, "CERT_HAS_EXPIRED")]
   ]
-  it.scoped.each(refusals)("fails with the time-out in the pause after %s", ([, answer]) =>
+  it.scoped.each(refusals)("fails with the timeout in the pause after %s", ([, answer]) =>
     Effect.gen(function* () {
       const { error, sent, logged } = yield* afterFive(submits.createVideo, answer, {
         submitRetry: Schedule.spaced("1 minute")
@@ -281,7 +281,7 @@ describe("a caller that goes away", () => {
     ([, answer, options]) => Effect.map(warnings(answer, options), (lines) => expect(lines).toEqual([]))
   )
 
-  it.scoped("is told of a request that was sent", () =>
+  it.scoped("reports a request that was sent", () =>
     Effect.map(
       warnings(() => Effect.never, {}),
       (lines) => {

@@ -93,7 +93,7 @@ describe("a submission that certainly had no effect", () => {
       })
   )
 
-  it.scopedLive.each(cases)("fails as refused where nobody listens ($operation $what, $client)", ({ layer, submit }) =>
+  it.scopedLive.each(cases)("fails as refused if no server listens ($operation $what, $client)", ({ layer, submit }) =>
     Effect.gen(function* () {
       const server = { baseUrl: `http://127.0.0.1:${yield* closedPort}/v1` }
       const error = yield* Effect.flip(submit()).pipe(
@@ -236,7 +236,7 @@ describe("a submission that may have made a job", () => {
     })
   )
 
-  it.effect("is uncertain after the time-out by the clock", () =>
+  it.effect("is uncertain after the timeout by the clock", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() => Effect.never)
       const fiber = yield* Effect.fork(Effect.flip(createVideo({ prompt: "x" })).pipe(Effect.provide(layer)))
@@ -251,7 +251,7 @@ describe("a submission that may have made a job", () => {
 })
 
 describe("the idempotency key", () => {
-  it.scopedLive("is the caller's where there is one, and in the error", () =>
+  it.scopedLive("is the caller's own key if given, and is in the error", () =>
     Effect.gen(function* () {
       const server = yield* serve(inTurn(text(429, ""), text(500, "")))
       const error = yield* Effect.flip(createVideo({ prompt: "x" }, { idempotencyKey: "order-17" })).pipe(

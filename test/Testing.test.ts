@@ -46,7 +46,7 @@ describe("snapshots", () => {
     assert.strictEqual(makeCharacter({ name: "Ann" }).name, "Ann")
   })
 
-  it("that nobody could answer are refused", () => {
+  it("that no server could send are refused", () => {
     assert.throws(() => makeVideo({ id: "" }), /id/)
     assert.throws(() => makeVideo({ progress: 101 }), /progress/)
     assert.throws(() => makeVideo({ createdAt: DateTime.unsafeMake(0) }), /createdAt/)
@@ -54,7 +54,7 @@ describe("snapshots", () => {
 })
 
 describe("a scripted Videos", () => {
-  it.effect("gives looks their turn, and keeps when they were", () =>
+  it.effect("returns the results of polls in order, and records their times", () =>
     Effect.gen(function* () {
       const videos = yield* finished(Stream.runCollect(watchVideo("video_1")))
       assert.deepStrictEqual(
@@ -90,7 +90,7 @@ describe("a scripted Videos", () => {
     )
   )
 
-  it.effect("can be slow, or never answer: such a look is given up", () =>
+  it.effect("can be slow, or never respond: such a poll is interrupted", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.fork(
         Effect.flip(Stream.runDrain(watchVideo("video_1", { totalTimeout: "1 minute" })))
@@ -134,7 +134,7 @@ describe("a scripted Videos", () => {
     }).pipe(Effect.provide(VideosTest.layerScript({ video_a: ["completed"], video_b: ["queued"] })))
   )
 
-  it.effect("knows no other job, and looks at many singly", () =>
+  it.effect("knows no other job, and polls many jobs one by one", () =>
     Effect.gen(function* () {
       const ids = Array.from({ length: 50 }, (_, index) => `video_${index}`)
       const ends = yield* finished(awaitVideos([...ids, "video_x"]))
@@ -261,7 +261,7 @@ describe("a Videos in memory", () => {
     )
   )
 
-  it.effect("fails as it is told, and keeps every call", () =>
+  it.effect("fails with the given failures, and records each call", () =>
     Effect.gen(function* () {
       const request = { prompt: "a harbour" }
       assert.strictEqual(yield* Effect.flip(createVideo(request)), limited)

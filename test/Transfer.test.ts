@@ -269,7 +269,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("from where the job says goes on there after a break, by nobody in particular", () =>
+    it.scopedLive("from the job's URL goes on there after a break, without the caller's identity", () =>
       Effect.gen(function* () {
         const { folder, read } = yield* makeFolder
         const storage = yield* serve(inTurn(cut(clip, 100_000), ranged(clip)))

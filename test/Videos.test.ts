@@ -99,7 +99,7 @@ describe("bad input", () => {
   )
 })
 
-describe("an answer to retrieveVideo that cannot be read", () => {
+describe("a response to retrieveVideo that cannot be decoded", () => {
   const table: ReadonlyArray<readonly [string, Reply, "syntax" | "shape", RegExp]> = [
     ["a page", html(200, `<!DOCTYPE html><title>Sign in</title>${key}`), "syntax", /HTML page; check the base URL/],
     ["JSON that was cut", text(200, `{"id":"video_1","status`), "syntax", /it is not JSON \(23 characters\)/],
@@ -144,7 +144,7 @@ describe("an answer to retrieveVideo that cannot be read", () => {
   )
 })
 
-describe("a job that is completed by the answer to its submission", () => {
+describe("a job that is completed by the response to its submission", () => {
   it.scopedLive("is given back as it is, with one request", () =>
     Effect.gen(function* () {
       const body = {
@@ -164,7 +164,7 @@ describe("a job that is completed by the answer to its submission", () => {
   )
 })
 
-describe("downloadVideo, where there is no content", () => {
+describe("downloadVideo without content", () => {
   const look = (status: string, fields: object = {}): Reply => json(200, job({ status, ...fields }))
 
   const table: ReadonlyArray<
@@ -257,7 +257,7 @@ describe("downloadVideo, where there is no content", () => {
     )
   }
 
-  it.scopedLive.each([401, 403, 429, 500, 502, 503])("asks nobody after a %s", (status) =>
+  it.scopedLive.each([401, 403, 429, 500, 502, 503])("sends no read of the job after a %s", (status) =>
     Effect.gen(function* () {
       const server = yield* serve(text(status, ""))
       const error = yield* Effect.flip(Stream.runDrain(downloadVideo("video_1"))).pipe(
@@ -336,7 +336,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("of nothing is no clip", () =>
+    it.scopedLive("with an empty body is not a clip", () =>
       Effect.gen(function* () {
         const server = yield* serve(
           routes({

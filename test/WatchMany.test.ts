@@ -229,7 +229,7 @@ describe("awaitVideos", () => {
   })
 })
 
-describe("pages instead of single looks", () => {
+describe("pages instead of single polls", () => {
   it.effect("three hundred jobs cost four requests a round, not three hundred, and all end in time", () =>
     Effect.gen(function* () {
       const jobs = jobsOf(300, long)
@@ -249,7 +249,7 @@ describe("pages instead of single looks", () => {
     })
   )
 
-  it.effect("a page that was long on its way takes nothing back that a look has told since", () =>
+  it.effect("a slow page does not undo what a poll has shown since", () =>
     Effect.gen(function* () {
       const jobs = jobsOf(30, long)
       const byId = new Map(jobs.map((job) => [job.id, job]))
@@ -291,7 +291,7 @@ describe("pages instead of single looks", () => {
     })
   )
 
-  it.effect("fewer jobs than the threshold are looked at singly", () =>
+  it.effect("fewer jobs than the threshold are polled one by one", () =>
     Effect.gen(function* () {
       const { fleet } = yield* watchAll(jobsOf(19, long))
       assert.strictEqual(fleet.pages.length, 0)
@@ -317,7 +317,7 @@ describe("pages instead of single looks", () => {
     })
   )
 
-  it.effect("new jobs that push others off the first page lose nobody", () =>
+  it.effect("new jobs that push others off the first page lose no job", () =>
     Effect.gen(function* () {
       const watched = jobsOf(60, { run: 60_000 })
       const newer = Array.from({ length: 400 }, (_, index) => ({
@@ -378,7 +378,7 @@ describe("pages instead of single looks", () => {
     ]
   ]
 
-  it.effect.each(untrusted)("goes back to single looks, for good, over a list %s", ([, options]) =>
+  it.effect.each(untrusted)("goes back to single polls, for good, over a list %s", ([, options]) =>
     Effect.gen(function* () {
       const fleet = yield* survives(options)
       const lastPage = fleet.pages.at(-1)?.at ?? 0
@@ -387,7 +387,7 @@ describe("pages instead of single looks", () => {
     })
   )
 
-  it.effect("a list that goes on calling ended jobs running is found out by looks of their own", () =>
+  it.effect("a list that shows ended jobs as running is detected by single polls", () =>
     Effect.gen(function* () {
       // The truth as it was when the list was first read: nothing ever moves in it.
       const frozen = (page: { readonly videos: ReadonlyArray<VideoResource>; readonly hasMore: boolean | null }) => ({
@@ -399,7 +399,7 @@ describe("pages instead of single looks", () => {
     })
   )
 
-  it.effect("a bounded run of failing pages costs nobody his watch, and the list is read again after it", () =>
+  it.effect("a bounded run of failing pages ends no watch, and the list is read again after it", () =>
     Effect.gen(function* () {
       const jobs = jobsOf(60, long)
       const { ended, fleet } = yield* watchAll(jobs, {

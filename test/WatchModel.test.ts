@@ -149,7 +149,7 @@ interface Stay {
   readonly to: number
 }
 
-describe("jobs that nobody watches for a while", () => {
+describe("jobs without a watch for a while", () => {
   it.effect.each(["one", "two", "three"])("are not asked about meanwhile (seed %s)", (seed) =>
     Effect.gen(function* () {
       const between = (least: number, most: number) => Random.nextIntBetween(least, most)

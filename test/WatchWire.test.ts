@@ -26,7 +26,7 @@ const cut: Reply = (response) => {
 }
 
 describe.each([anyClient])("a watch over $client", ({ layer: client }) => {
-  it.scopedLive("goes on over a 503, a reset, a cut body, a page of HTML and a 429, one look each", () =>
+  it.scopedLive("goes on over a 503, a reset, a truncated body, a page of HTML and a 429, one poll each", () =>
     Effect.gen(function* () {
       const server = yield* serve(
         inTurn(
@@ -84,7 +84,7 @@ describe.each([anyClient])("a watch over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("does not look at a submission that is answered as ended", () =>
+  it.scopedLive("does not poll a submission whose response has ended", () =>
     Effect.gen(function* () {
       const server = yield* serve(ok("completed", { data: [{ url: "http://cdn/1.mp4" }] }))
       const watch = extendAndWatch({ video: "video_0", prompt: "on", seconds: 4 }, quick)
@@ -93,7 +93,7 @@ describe.each([anyClient])("a watch over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("looks again no sooner than the hint in the submission's answer", () =>
+  it.scopedLive("polls no sooner than the hint in the submission's response", () =>
     Effect.gen(function* () {
       const { reply, arrived } = yield* hangUntilClosed
       const hinted = json(200, job("queued"), { "openai-poll-after-ms": "3600000" })

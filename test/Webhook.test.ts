@@ -187,7 +187,7 @@ describe("a delivery", () => {
     })
   )
 
-  it.effect("whose body was parsed before is a mistake in the program, which is told so", () =>
+  it.effect("whose body was parsed before is a defect that names the mistake", () =>
     Effect.gen(function* () {
       const parsed: { readonly body: string } = JSON.parse(JSON.stringify({ body: {} }))
       const cause = yield* Effect.sandbox(verify(yield* signed({}), parsed.body)).pipe(Effect.flip)
@@ -354,7 +354,7 @@ describe("a body", () => {
     })
   )
 
-  it.effect("that is no event is shown up to 2 KiB", () =>
+  it.effect("that is not an event is shown up to 2 KiB", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now * 1000)
       const sent = JSON.stringify({ filler: "x".repeat(10_000) })

@@ -18,7 +18,7 @@ describe("VideoEvent", () => {
     expect(decoded.createdAt).toEqual(DateTime.unsafeMake(1_794_999_999_000))
   })
 
-  it("keeps a type that nobody knows, its data, and fields that nobody knows", () => {
+  it("keeps an unknown type, its data, and unknown fields", () => {
     const wire = { id: "evt_2", type: "video.upscaled", data: { id: "video_2", to: "4k" }, livemode: true }
     expect(decode(wire)).toMatchObject({
       _tag: "UnknownEvent",

@@ -86,7 +86,7 @@ describe("the endpoint", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect("answers every fault of a signature alike, so that nobody can feel their way", () =>
+  it.effect("responds to every fault of a signature alike, so that an attacker learns nothing", () =>
     Effect.gen(function* () {
       const good = yield* signed({})
       const answers = yield* Effect.all([
@@ -204,7 +204,7 @@ describe("a handler that fails", () => {
       Effect.fail(new WebhookReplayError({ reason: "seen", messageId: "the disk at /var is full", eventId: "" }))
     ]
   ]
-  it.effect.each(failures)("%s is answered by 500, logged, and run again for the next delivery", ([, failure]) =>
+  it.effect.each(failures)("%s gets a 500, is logged, and runs again for the next delivery", ([, failure]) =>
     Effect.gen(function* () {
       const runs = yield* Ref.make(0)
       const logs: Array<string> = []
@@ -243,7 +243,7 @@ describe("a handler that fails", () => {
   )
 })
 
-describe("where it is mounted", () => {
+describe("the path of the endpoint", () => {
   it.scoped("a web handler, as workers have it, answers without a socket", () =>
     Effect.gen(function* () {
       const handler = HttpApp.toWebHandlerRuntime(yield* Effect.runtime<Webhooks>())(ignore)

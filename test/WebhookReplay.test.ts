@@ -236,7 +236,7 @@ describe("the store in memory", () => {
     })
   )
 
-  it.effect("takes a message for handled whose lease ran out while nobody else came", () =>
+  it.effect("completes a message whose lease ran out if no other delivery came", () =>
     Effect.gen(function* () {
       const { claim, complete } = yield* memoryReplayStore(minute)
       yield* claim("a", "1")
@@ -411,7 +411,7 @@ describe("events", () => {
     }).pipe(atNow, Effect.scoped, Effect.provide(live))
   )
 
-  it.effect("of a slow reader are the newest, and nobody waits for it", () =>
+  it.effect("of a slow reader are the newest, and no other reader waits for it", () =>
     Effect.gen(function* () {
       const { receive: take, subscribe } = yield* Webhooks
       const slow = yield* subscribe

@@ -251,7 +251,7 @@ const isChecked = (operation: Operation, { row }: Place) =>
   kinds.includes(row) ||
   (operation === "extend with a file" && seenByTransports.includes(row))
 
-describe.each(operations)("%s, where nothing is looked for, under faults", (operation) =>
+describe.each(operations)("%s without reconciliation, under faults", (operation) =>
   submitUnderFaults(
     operation,
     cellsOf(operation, unlooked).filter((cell) => isChecked(operation, cell)),
@@ -262,7 +262,7 @@ describe.each(operations)("%s, where nothing is looked for, under faults", (oper
 
 // What a transport makes of a fault: whether the request may have had an effect.
 describe.each(clients.filter(({ client }) => client !== anyClient.client))(
-  "create, where nothing is looked for, under faults over $client",
+  "create without reconciliation, under faults over $client",
   (client) =>
     submitUnderFaults(
       "create",

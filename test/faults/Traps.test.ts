@@ -98,7 +98,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("in the past is no hot loop: the schedule's own delay holds", () =>
+  it.effect("in the past does not become a hot loop: the schedule's own delay holds", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(
         () => answerJson(503, {}, { "retry-after": "Thu, 01 Jan 1970 00:00:00 GMT" }),
@@ -152,7 +152,7 @@ describe("waiters at the cap", () => {
   )
 })
 
-describe("a time-out", () => {
+describe("a timeout", () => {
   it.effect("is an error that can be caught, with what was seen last, and the job goes on from it", () =>
     Effect.gen(function* () {
       const { layer } = makeScript(seen("in_progress", { progress: 40 }))
@@ -167,7 +167,7 @@ describe("a time-out", () => {
     })
   )
 
-  it.effect("takes its last look just before, and finds what ended meanwhile", () =>
+  it.effect("polls once more just before, and emits what ended meanwhile", () =>
     Effect.gen(function* () {
       const { layer, times } = makeScript(seen("in_progress"), seen("completed"))
       const wait = awaitVideo("video_1", { totalTimeout: "10 seconds", poll: Schedule.spaced("1 hour") })
@@ -178,7 +178,7 @@ describe("a time-out", () => {
 })
 
 describe.each(clients)("a wait that is given up, over $client,", ({ layer }) => {
-  it.live("is no value, and leaves neither a timer nor a connection", () =>
+  it.live("emits no value, and leaves neither a timer nor a connection", () =>
     Effect.gen(function* () {
       const { arrived, closed, reply } = yield* hangUntilClosed
       const server = yield* serve(inTurn(json(200, job()), reply))

@@ -210,7 +210,7 @@ describe("many watches", () => {
 })
 
 describe("a job that failed", () => {
-  it.live("is told with its code and its id, faults before it or not", () =>
+  it.live("is emitted with its code and its id, faults before it or not", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       const id = yield* source

@@ -88,7 +88,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("a length that nobody could hold is not waited for", () =>
+    it.scopedLive("a length beyond the limit fails at once", () =>
       Effect.gen(function* () {
         const { closed, reply } = yield* hangUntilClosed
         const server = yield* serve((response, request, index) => {

@@ -50,7 +50,7 @@ export const progressMode = (
     Option.getOrElse(given ?? Option.none(), () => (cursor ? ("bar" as const) : ("plain" as const)))
   )
 
-/** A log has a line when the state changes, and for every so many percent. */
+/** A log has a line when the state changes, and at steps of progress. */
 const plainStep = 10
 
 /** Bars are drawn this often at most. */
@@ -102,7 +102,7 @@ const events: Effect.Effect<Listener, never, Screen> = Effect.map(
 const logLines: Effect.Effect<Listener, never, Screen> = Effect.map(Screen, (screen): Listener => {
   const told = new Map<number, { readonly state: string; readonly percent: number; readonly trouble: string | null }>()
   return (index, kind, progress, now) => {
-    // The state was told before, and the reason why a single job came to no good is told by itself.
+    // The state was printed before, and the failure of a single job is printed by itself.
     if (progress.end?.text === "") return Effect.void
     const before = told.get(index)
     const state = stateOf(progress)

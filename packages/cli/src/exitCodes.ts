@@ -80,7 +80,7 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   SystemError: "file",
   OutputFailedError: "file",
   OperationUnsupportedError: "unsupported",
-  // A reader that has had enough is no failure.
+  // A reader that closes the pipe is not a failure.
   OutputClosedError: "ok",
   QuitException: "interrupted"
 }
@@ -104,7 +104,7 @@ export const kindOfCause = (cause: Cause.Cause<unknown>): ExitKind => {
 
 const passing: ReadonlySet<ExitKind> = new Set(["notInTime", "server", "quota"])
 
-/** Whether a watch or a download that failed so can go on from where it was. */
+/** Whether a watch or a download that failed with this error can be resumed. */
 export const mayGoOn = (error: unknown): boolean => passing.has(kindOf(error))
 
 /** Whether another path would do. */

@@ -114,7 +114,7 @@ export const mistakeIn = (given: ReadonlyArray<string>): Mistake | null => {
         : argument === undefined
           ? ""
           : `. If it is the ${argument}, write it last, behind \`--\`: \`-- ${quote(word)}\``
-    return { field: word, problem: `is no option of this command${hint}` }
+    return { field: word, problem: `is not an option of this command${hint}` }
   }
   return null
 }

@@ -69,7 +69,7 @@ const widthsOf = (columns: number) => {
   return { name, rest, bar: between(8, 30, rest * 0.34) }
 }
 
-/** One line of at most so many columns. Without room, the bar and the text are omitted, then the name. */
+/** One line within the columns. If it is too long, the bar and the text are omitted, then the name. */
 export const barLine = (progress: Progress, now: number, columns: number, style: Style): string => {
   const widths = widthsOf(columns)
   const color = stateColor(progress, style)

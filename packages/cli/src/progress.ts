@@ -100,7 +100,7 @@ const courseOf = ({ download, run, upload, video }: Progress): Course | null => 
 /** In milliseconds since this command first had to do with it. */
 export const elapsedOf = (progress: Progress, now: number): number => (progress.end?.at ?? now) - progress.startedAt
 
-/** Milliseconds that are left at the pace so far; `null` before there is a pace. */
+/** Remaining milliseconds at the average speed; `null` before any progress. */
 export const timeLeftOf = (progress: Progress, now: number): number | null => {
   const course = progress.end === null ? courseOf(progress) : null
   if (course === null || course.total === null) return null

@@ -226,7 +226,7 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
       return [message.replace(/ The segment is .*$/, "")]
     case "SystemError":
       return has("reason", "NotFound") && "pathOrDescriptor" in error
-        ? [`there is no file ${error.pathOrDescriptor}`]
+        ? [`the file ${error.pathOrDescriptor} does not exist`]
         : [message]
     case "ServeError": {
       const cause = Predicate.hasProperty(error, "cause") ? error.cause : undefined

@@ -17,7 +17,7 @@ const network = Layer.catchAll(VideosUndici.layerConfig, () => Layer.orDie(Video
 const live = Layer.mergeAll(NodeContext.layer, network, Screen.layer, Session.layer(programName(process.env)))
 
 run(process.argv).pipe(
-  // A line of a log would be drawn through the bars, and on standard output it is no data.
+  // A log line would break the bars, and on standard output it is not data.
   Effect.provide(Layer.merge(live, Logger.remove(Logger.defaultLogger))),
   NodeRuntime.runMain({
     disableErrorReporting: true,

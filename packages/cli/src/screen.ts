@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 /** The reader of standard output has gone away (`| head -1`). */
 export class OutputClosedError extends Data.TaggedError("OutputClosedError")<{ readonly cause: unknown }> {}
 
-/** Standard output goes where nothing can be written, such as to a full disk. */
+/** Standard output cannot be written, for example because the disk is full. */
 export class OutputFailedError extends Data.TaggedError("OutputFailedError")<{ readonly cause: Error }> {
   override get message() {
     return `standard output cannot be written: ${this.cause.message}`

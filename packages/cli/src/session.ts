@@ -1,4 +1,4 @@
-/** The jobs of this command, so that a Ctrl-C or a time-out can print the command that resumes. */
+/** The jobs of this command, so that a Ctrl-C or a timeout can print the command that resumes. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

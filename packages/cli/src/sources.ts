@@ -22,7 +22,7 @@ export const source = (text: string) =>
     if (looksLikePath(text))
       return yield* new UsageError({
         field: "ID|FILE",
-        problem: `must be the id of a video or a file; there is no file ${text}`
+        problem: `must be the id of a video or a file; the file ${text} does not exist`
       })
     return text
   })

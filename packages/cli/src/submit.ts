@@ -36,7 +36,7 @@ const picture = (text: string) =>
     if (/^file[-_]\w+$/.test(text)) return { fileId: text } satisfies ImageReference
     return yield* new UsageError({
       field: "--image",
-      problem: `must be a URL, a file or the id of an uploaded file; there is no file ${text}`
+      problem: `must be a URL, a file or the id of an uploaded file; the file ${text} does not exist`
     })
   })
 

@@ -18,7 +18,7 @@ export const widthOf = (text: string): number => {
   return width
 }
 
-/** The text, cut to so many columns. */
+/** The text, truncated to the columns. */
 export const truncate = (text: string, columns: number): string => {
   if (widthOf(text) <= columns) return text
   let cut = ""
@@ -31,7 +31,7 @@ export const truncate = (text: string, columns: number): string => {
   return columns <= 0 ? "" : `${cut}…`
 }
 
-/** Words in lines of so many columns. */
+/** Words in lines within the columns. */
 export const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""
@@ -44,7 +44,7 @@ export const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   return [...lines, line]
 }
 
-/** A long id, cut in the middle: both its ends tell it apart. */
+/** A long id without its middle: its ends identify it. */
 export const shortId = (id: string, columns = 24): string => {
   const text = clean(id)
   if (text.length <= columns) return text

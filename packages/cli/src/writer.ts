@@ -12,7 +12,7 @@ export interface Writer {
   readonly json: boolean
 }
 
-/** JSON where it is asked for or nobody looks: then a pipe into `jq` always works. */
+/** JSON with `--json`, or if stdout is not a terminal: a pipe into `jq` always works. */
 export const makeWriter = ({ json, table }: { readonly json: boolean; readonly table: boolean }) =>
   Effect.map(Screen, (screen): Writer => {
     const asJson = json || (!table && !screen.terminal.out)
@@ -100,7 +100,7 @@ const ageText = (created: DateTime.Utc | null, now: number): string => {
   return `${Math.floor(seconds / 86_400)} days ago`
 }
 
-/** The ends of ids, as short as tells them apart; an id whose end is of no use is shown whole. */
+/** The ends of ids, as short as they stay unique; an id whose end is not readable is shown whole. */
 const shortIds = (videos: ReadonlyArray<VideoResource>): ReadonlyArray<string> =>
   videos.map(({ id }) => {
     const end = [6, 8]

@@ -25,7 +25,7 @@ const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]>
   [["create", "--prompt", "x", "--api-key-fd", "1"], "`--api-key-fd` must be a descriptor to read from"],
   [["create", "--promt", "x"], "Did you mean `--prompt`?"],
   [["create", "--prompt", "x", "more"], "`more` is one argument too many"],
-  [["extend", "./none.mp4", "--prompt", "x", "--seconds", "8"], "there is no file ./none.mp4"],
+  [["extend", "./none.mp4", "--prompt", "x", "--seconds", "8"], "the file ./none.mp4 does not exist"],
   [["extend", "video_1", "--prompt", "x"], "--seconds"],
   [["extend", "..", "--prompt", "x", "--seconds", "8"], "`video.id` must be"],
   [["extend", "video_1", "--prompt", "x", "--seconds", "8", "--join"], "`--join` needs `--output`"],
@@ -33,16 +33,16 @@ const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]>
   [["join", "video_1"], "ID"],
   [["join", "video_1", "video_2"], "`join` needs `--output`"],
   [["join", "video_1", "..", "-o", "clip.mp4"], "`segment` must be"],
-  [["join", "./none.mp4", "video_2", "-o", "clip.mp4"], "there is no file ./none.mp4"],
+  [["join", "./none.mp4", "video_2", "-o", "clip.mp4"], "the file ./none.mp4 does not exist"],
   [["watch"], "ID"],
-  [["watch", "video_1", "--frob"], "`--frob` is no option of this command"],
+  [["watch", "video_1", "--frob"], "`--frob` is not an option of this command"],
   [["watch", "a", "b", "-o", "package.json"], "`--output` must be a directory if there are several videos"],
   [["list", "--limit", "0"], "`--limit` must be a whole number from 1"],
   [["list", "--order", "up"], "`--order` must be one of asc, desc"],
   [["download", "video_1", "--variant", "thumbnail"], "`--output` must be given for a thumbnail"],
   [["frob"], "`frob` is none of serve, "],
   [["lst"], "Did you mean `list`?"],
-  [["create", "--wizard"], "`--wizard` is no option of this command"]
+  [["create", "--wizard"], "`--wizard` is not an option of this command"]
 ]
 
 describe("a wrong command line", () => {
@@ -153,7 +153,11 @@ describe("a right command line", () => {
   it.effect.each([
     [["creat", "-p", "x"], "`creat` is none of serve, create, extend", "effect-videos --help"],
     [["create"], "`PROMPT` is missing", "effect-videos create --help"],
-    [["create", "-p", "x", "--nonsense"], "`--nonsense` is no option of this command", "effect-videos create --help"],
+    [
+      ["create", "-p", "x", "--nonsense"],
+      "`--nonsense` is not an option of this command",
+      "effect-videos create --help"
+    ],
     [["doctor", "now"], "`now` is one argument too many", "effect-videos doctor --help"],
     [["watch"], "`ID` is missing", "effect-videos watch --help"],
     [["character", "make"], "`make` is none of create, get", "effect-videos character --help"]

@@ -34,7 +34,7 @@ describe.skipIf(!hasBash)("completions", () => {
     }).pipe(Effect.provide(serverLayer()))
   )
 
-  it.effect("of zsh and fish are told too", () =>
+  it.effect("of zsh and fish are generated too", () =>
     Effect.gen(function* () {
       assert.match((yield* cli(["--completions", "zsh"])).out, /^#compdef effect-videos\n/)
       assert.match((yield* cli(["--completions", "fish"])).out, /^complete -c effect-videos /)

@@ -87,7 +87,7 @@ describe("an id that begins with a dash and is not behind `--`", () => {
       const { code, err } = yield* Effect.provide(cli(args), layer)
       assert.include(
         err,
-        `\`${id}\` is no option of this command. If it is the ${argument}, write it last, behind \`--\`: \`-- ${id}\``
+        `\`${id}\` is not an option of this command. If it is the ${argument}, write it last, behind \`--\`: \`-- ${id}\``
       )
       assert.strictEqual(code, 2)
       assert.deepStrictEqual(sent, [])

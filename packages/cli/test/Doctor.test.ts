@@ -91,7 +91,7 @@ describe("doctor", () => {
     )
   )
 
-  it.live("says when nobody is there", () =>
+  it.live("reports a server that does not respond", () =>
     Effect.gen(function* () {
       const { code, err } = yield* cli(["doctor", "--base-url", "http://host.invalid/v1"])
       assert.strictEqual(code, 9)

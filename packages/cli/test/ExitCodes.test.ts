@@ -46,7 +46,7 @@ const failures: ReadonlyArray<
   ["no film", ["character", "create", "/none/at/all.mp4", "--name", "Tom"], 11, "/none/at/all.mp4"]
 ]
 
-describe("the exit code tells what went wrong", () => {
+describe("the exit code names the failure", () => {
   it("has a number of its own for each kind", () => {
     const codes = Object.values(exitCodes)
     assert.strictEqual(new Set(codes).size, codes.length)
@@ -80,7 +80,7 @@ describe("the exit code tells what went wrong", () => {
     )
   }
 
-  it.effect("10: nobody knows whether there is a job; how to look, and how to send it again", () =>
+  it.effect("10: unknown whether there is a job; how to find it, and how to send it again", () =>
     Effect.gen(function* () {
       const { code, err } = yield* cli([
         "create",
@@ -110,7 +110,7 @@ describe("the exit code tells what went wrong", () => {
     }).pipe(Effect.provide(answering(500, {})), Effect.withConfigProvider(noEnvironment))
   )
 
-  it.effect("8: the time-out, with the command that resumes and the job as it was", () =>
+  it.effect("8: the timeout, with the command that resumes and the job as it was", () =>
     Effect.gen(function* () {
       const { code, err, records } = yield* cliOverTime([
         ...["create", "-p", "x", "--watch", "--timeout", "10s", "--dialect", "openai"]

@@ -32,7 +32,7 @@ describe("the time left", () => {
     assert.strictEqual(timeLeftOf(seen, 500_000), 0)
   })
 
-  it("is unknown where there is no pace: in the queue, at the first look, for a server that says nothing", () => {
+  it("is unknown without progress: in the queue, at the first poll, for a server without progress", () => {
     assert.isNull(timeLeftOf(at(begun, [[1000, "queued", 0]]), 1000))
     assert.isNull(timeLeftOf(at(begun, [[1000, "in_progress", 30]]), 2000))
     assert.isNull(
@@ -87,7 +87,7 @@ describe("a line", () => {
     )
   })
 
-  it("says what it is about where there is room, and the state where there is none", () => {
+  it("shows the prompt if the line is wide enough, and the state if it is not", () => {
     const progress = sawDownload(
       at(start("create", "submitting", 0), [[1000, "completed", 100]]),
       { transferred: 50, total: 200, resumedFrom: 0, done: false },

@@ -85,7 +85,7 @@ describe("a path that another process has", () => {
   )
 })
 
-describe("what is no regular file", () => {
+describe("a path that is not a regular file", () => {
   it.scoped("is written to and stays what it is", () =>
     Effect.gen(function* () {
       const at = yield* folder

@@ -70,7 +70,7 @@ const hasScript = (() => {
 })()
 
 describe("the process in a terminal", () => {
-  it.scopedLive.skipIf(!hasScript)("writes no escape code where TERM is dumb, and draws bars where it is not", () =>
+  it.scopedLive.skipIf(!hasScript)("writes no escape code if TERM is dumb, and draws bars otherwise", () =>
     Effect.gen(function* () {
       const server = yield* command(["serve", "--port", "0", "--queue-time", "1ms", "--run-time", "1ms"], {})
       yield* Effect.async<void>((resume) => {

@@ -29,7 +29,7 @@ const failing = (failures: number) => {
 
 const told = /retrying(?: in \d+ s)?: the server failed \(HTTP 502\).*the gateway is down/
 
-describe("a look that tells nothing", () => {
+describe("a poll without news", () => {
   it.effect("is a line of the log, once for each reason", () =>
     Effect.gen(function* () {
       const { code, err } = yield* Effect.provide(cliOverTime(["watch", "video_1"]), failing(3))
