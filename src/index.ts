@@ -24,6 +24,7 @@ export {
 } from "./Http.js"
 export * from "./Polling.js"
 export {
+  type Callback,
   type ContentOptions,
   type CreateCharacterRequest,
   type CreateVideoRequest,
@@ -38,6 +39,7 @@ export {
   phaseOf,
   type RemixVideoRequest,
   VideoCharacter,
+  type VideoCost,
   type VideoFault,
   VideoId,
   type VideoPage,
@@ -46,6 +48,7 @@ export {
   type VideoResourceEncoded,
   VideoSeconds,
   type VideoSize,
+  type VideoSource,
   type VideoStatus,
   type VideoVariant
 } from "./Schema.js"
