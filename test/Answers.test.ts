@@ -135,7 +135,7 @@ describe("the wait that a server asks for", () => {
   const wait = (headers: { readonly [name: string]: string }) =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() => answerJson(429, {}, headers))
-      const error = yield* Effect.flip(retrieveVideo("video_1", { retry: false })).pipe(Effect.provide(layer))
+      const error = yield* Effect.flip(retrieveVideo("video_1", { singleAttempt: true })).pipe(Effect.provide(layer))
       expect(error._tag).toBe("RateLimitedError")
       expect(tries.at).toHaveLength(1)
       return "retryAfter" in error && error.retryAfter !== null ? Duration.toMillis(error.retryAfter) : null
@@ -172,7 +172,7 @@ describe("the exchange's name", () => {
     Effect.gen(function* () {
       for (const answer of [answerJson(500, {}, headers), answerJson(200, [], headers)]) {
         const { layer } = videosScripted(() => answer)
-        const error = yield* Effect.flip(retrieveVideo("video_1", { retry: false })).pipe(Effect.provide(layer))
+        const error = yield* Effect.flip(retrieveVideo("video_1", { singleAttempt: true })).pipe(Effect.provide(layer))
         expect(error).toMatchObject({ requestId: id })
       }
     })

@@ -187,10 +187,10 @@ describe("a 404 for the content of a job that has just completed", () => {
     })
   )
 
-  it.effect("is not asked again with `retry: false`, nor waited for without a grace", () =>
+  it.effect("is not asked again with `singleAttempt: true`, nor waited for without a grace", () =>
     Effect.gen(function* () {
       const once = scripted({})
-      expect(tagOf(yield* ran(downloaded({ retry: false }), once))).toBe("VideoNotReadyError")
+      expect(tagOf(yield* ran(downloaded({ singleAttempt: true }), once))).toBe("VideoNotReadyError")
       expect(once.contents).toHaveLength(1)
       const graceless = scripted({})
       expect(tagOf(yield* ran(downloaded({ contentGrace: 0 }), graceless))).toBe("VideoExpiredError")

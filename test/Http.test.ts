@@ -105,7 +105,7 @@ describe("a read", () => {
     Effect.gen(function* () {
       const server = yield* serve(text(503, ""))
       const layer = videosOver(server, { readRetry: atOnce(3) })
-      yield* Effect.flip(retrieveVideo("video_1", { retry: false })).pipe(Effect.provide(layer))
+      yield* Effect.flip(retrieveVideo("video_1", { singleAttempt: true })).pipe(Effect.provide(layer))
       expect(server.requests).toHaveLength(1)
     })
   )
@@ -210,7 +210,7 @@ describe("the timeout", () => {
         Effect.onInterrupt(Effect.never, () => Deferred.succeed(aborted, undefined))
       )
       const fiber = yield* Effect.fork(
-        Effect.flip(retrieveVideo("video_1", { retry: false })).pipe(Effect.provide(layer))
+        Effect.flip(retrieveVideo("video_1", { singleAttempt: true })).pipe(Effect.provide(layer))
       )
       yield* TestClock.adjust("59999 millis")
       expect(yield* Deferred.isDone(aborted)).toBe(false)
@@ -244,7 +244,7 @@ describe("the timeout", () => {
     Effect.gen(function* () {
       const { layer } = videosScripted(() => Effect.never)
       const fiber = yield* Effect.fork(
-        Effect.flip(retrieveVideo("video_1", { retry: false, timeout: "2 seconds" })).pipe(Effect.provide(layer))
+        Effect.flip(retrieveVideo("video_1", { singleAttempt: true, timeout: "2 seconds" })).pipe(Effect.provide(layer))
       )
       yield* TestClock.adjust("2 seconds")
       expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "RequestTimeoutError", timeout: Duration.seconds(2) })

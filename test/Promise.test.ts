@@ -144,7 +144,9 @@ describe("operations as Promises", () => {
       const videos = yield* scoped({ baseUrl })
       const ids: Array<string | null> = []
       const onResponse = ({ requestId }: { readonly requestId: string | null }) => void ids.push(requestId)
-      const error = yield* Effect.promise(() => reasonOf(videos.retrieve("video_1", { retry: false, onResponse })))
+      const error = yield* Effect.promise(() =>
+        reasonOf(videos.retrieve("video_1", { singleAttempt: true, onResponse }))
+      )
       assert.instanceOf(error, ServerError)
       assert.deepStrictEqual(ids, ["req_1"])
     }).pipe(Effect.scoped)

@@ -21,12 +21,12 @@ addEqualityTesters()
 
 type Call = Effect.Effect<void, ExtendVideoError | DownloadVideoError, Videos>
 
-const download: Call = Stream.runDrain(downloadVideo("video_1", { retry: false }))
+const download: Call = Stream.runDrain(downloadVideo("video_1", { singleAttempt: true }))
 
 const calls: ReadonlyArray<Call> = [
-  Effect.asVoid(retrieveVideo("video_1", { retry: false })),
-  Effect.asVoid(createVideo({ prompt: "x" }, { retry: false })),
-  Effect.asVoid(extendVideo({ video: "video_1", prompt: "x", seconds: 4 }, { retry: false })),
+  Effect.asVoid(retrieveVideo("video_1", { singleAttempt: true })),
+  Effect.asVoid(createVideo({ prompt: "x" }, { singleAttempt: true })),
+  Effect.asVoid(extendVideo({ video: "video_1", prompt: "x", seconds: 4 }, { singleAttempt: true })),
   download
 ]
 
@@ -202,7 +202,9 @@ describe("a key", () => {
       Effect.gen(function* () {
         const refusal = { error: { message: "You exceeded your current quota", code: "insufficient_quota" } }
         const { layer } = videosScripted(said(refusal, 429), { apiKey: Redacted.make(key) })
-        const error = yield* Effect.flip(createVideo({ prompt: "x" }, { retry: false })).pipe(Effect.provide(layer))
+        const error = yield* Effect.flip(createVideo({ prompt: "x" }, { singleAttempt: true })).pipe(
+          Effect.provide(layer)
+        )
         expect(error._tag).toBe("QuotaExceededError")
       })
   )

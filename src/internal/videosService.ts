@@ -52,7 +52,7 @@ const makePageReads =
 /** A submission's options for a read of its source, without the headers that belong to the submission. */
 const sourceReadOptions = (options: CallOptions | undefined): CallOptions => ({
   timeout: options?.timeout,
-  retry: false,
+  singleAttempt: true,
   extraHeaders: Object.fromEntries(
     Object.entries(options?.extraHeaders ?? {}).filter(([name]) => !/^(idempotency-key|content-.*)$/i.test(name))
   ),
@@ -218,7 +218,7 @@ const makeOperations = (
 
   const isThere: IsThere = (id, options) =>
     retrieveAs("retrieveVideo", id, {
-      retry: false,
+      singleAttempt: true,
       extraHeaders: options?.extraHeaders,
       extraQuery: options?.extraQuery
     }).pipe(

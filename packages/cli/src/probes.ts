@@ -134,7 +134,7 @@ export const makeAsk = (config: VideosConfigService) =>
         kind: "read",
         request: body === null ? request : HttpClientRequest.bodyText(request, body.text, body.type),
         ...(id === null ? {} : { videoId: id }),
-        options: { retry: false, timeout: Duration.min(longest, config.requestTimeout) }
+        options: { singleAttempt: true, timeout: Duration.min(longest, config.requestTimeout) }
       })
       return Effect.map(
         Effect.suspend(() => {

@@ -257,7 +257,7 @@ describe("on a socket", () => {
       assert.strictEqual((yield* folders).length, 1)
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(yield* folders, [])
-      const gone = yield* Effect.flip(Effect.provide(retrieveVideo(job.id, { retry: false }), services))
+      const gone = yield* Effect.flip(Effect.provide(retrieveVideo(job.id, { singleAttempt: true }), services))
       assert(gone._tag === "TransportError")
       assert.strictEqual(gone.reason, "connect")
     }).pipe(Effect.provide(inOwnFolder(Layer.empty)))

@@ -238,7 +238,7 @@ const withoutWait = (self: Opened): Effect.Effect<Bytes, DownloadVideoError> =>
 const pollOptionsOf = (options: ContentOptions | undefined): CallOptions => ({
   timeout: options?.timeout,
   totalTimeout: options?.totalTimeout,
-  retry: false,
+  singleAttempt: true,
   extraHeaders: Object.fromEntries(
     Object.entries(options?.extraHeaders ?? {}).filter(([name]) => !/^(range|if-range|accept.*)$/i.test(name))
   ),

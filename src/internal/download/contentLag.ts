@@ -105,7 +105,7 @@ export const retryWhileLagging = <A>(
     const until = begunAt + Duration.toMillis(options?.totalTimeout ?? totalTimeout)
     const run = (given: ContentOptions | undefined): Effect.Effect<A, DownloadVideoError> =>
       Effect.catchTag(attempt(given), "Lagging", ({ last, refusal }) =>
-        options?.retry === false
+        options?.singleAttempt === true
           ? Effect.fail(last)
           : Effect.flatMap(Effect.zip(nextDelay(refusal), currentMonotonicMillis), ([millis, now]) => {
               if (millis === null || now + millis >= until) return Effect.fail(last)

@@ -199,7 +199,7 @@ const downloadToPart = (plan: DownloadPlan): Effect.Effect<Transferred, Download
       const requested = validator !== null && offset > 0 ? offset : null
       const range =
         validator === null || requested === null ? {} : { range: `bytes=${requested}-`, "if-range": validator }
-      const { latest, stream } = openContent({ ...plan, content: { ...content, retry: false } }, range)
+      const { latest, stream } = openContent({ ...plan, content: { ...content, singleAttempt: true } }, range)
       let file: FileSystem.File | null = null
       const opened = Effect.suspend(() =>
         file !== null

@@ -46,8 +46,8 @@ export interface CallOptions {
    * with `SubmissionUncertainError`. Default: the configuration's `totalTimeout`, which is none.
    */
   readonly totalTimeout?: Duration.DurationInput | undefined
-  /** `false` turns this layer's own retries off, for a caller that has a schedule of its own, as a watch has. */
-  readonly retry?: boolean | undefined
+  /** `true` turns this layer's own retries off, for a caller with its own schedule, as a watch has. Default: `false`. */
+  readonly singleAttempt?: boolean | undefined
   /** Sent beside this library's own headers, and instead of one with the same name. Only to the server's own origin. */
   readonly extraHeaders?: { readonly [name: string]: string } | undefined
   /** Added to the URL's query. A parameter replaces one of the same name in the configuration's `query`. */

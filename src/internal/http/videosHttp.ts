@@ -231,7 +231,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     call: VideosCall,
     self: Effect.Effect<A, VideosHttpError>,
     policy: RetryPolicy<VideosHttpError> = policies[call.kind]
-  ): Effect.Effect<A, VideosHttpError> => (call.options?.retry === false ? self : retrying(self, policy))
+  ): Effect.Effect<A, VideosHttpError> => (call.options?.singleAttempt === true ? self : retrying(self, policy))
 
   /** A deletion whose response was lost, and whose retry finds no job, has succeeded. */
   const remove = (call: VideosCall) =>

@@ -200,7 +200,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
     const { call } = submission
     const options: SubmitOptions | undefined = call.options
     const mode = options?.onUnknownOutcome ?? policy.onUnknownOutcome
-    const mayResend = options?.retry !== false
+    const mayResend = options?.singleAttempt !== true
 
     type Result = Effect.Effect<VideoResource, E | Uncertain>
 
@@ -293,7 +293,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       const obstacle = isRejected
         ? "the server has its `Idempotency-Key` already"
         : !mayResend
-          ? "`retry: false` forbids to send it again"
+          ? "`singleAttempt: true` forbids to send it again"
           : sendCount > maxResends
             ? `it was sent ${sendCount} times`
             : outcome.namedJob === "source"

@@ -201,7 +201,7 @@ export class Poller implements JobPoller {
         // A canned `Videos` may throw, or lack the function.
         this.by.videos.retrieve(job.id, {
           ...this.by.extras.options,
-          retry: false,
+          singleAttempt: true,
           onResponse: ({ headers, status }) =>
             Effect.sync(() => {
               const after = status < 300 ? pollAfter(headers, this.host.wallNow()) : null
@@ -319,7 +319,7 @@ export class Poller implements JobPoller {
         after: after ?? undefined,
         limit: pageSize,
         order: "desc",
-        retry: false
+        singleAttempt: true
       } as const
       return Effect.map(
         pages(options, (id) => this.jobs.get(id)?.latest ?? null),

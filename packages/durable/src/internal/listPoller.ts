@@ -61,7 +61,7 @@ const poll = Effect.gen(function* () {
   yield* Effect.forEach(
     unseen,
     ([job, row]) =>
-      Effect.matchEffect(videos.retrieve(job, { retry: false }), {
+      Effect.matchEffect(videos.retrieve(job, { singleAttempt: true }), {
         onSuccess: (video) => note(row, video),
         // Its run finds out, and waits for a while.
         onFailure: (error) =>
