@@ -32,15 +32,28 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Files that leave something behind: the engine of durable runs replaces the clock, and a replaced module has to be loaded anew. */
+const isolated = ["packages/durable/test/**/*.test.ts", "packages/server/test/MissingEncoder.test.ts"]
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "threads",
+          include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"],
+          exclude: isolated,
+          // A thread loads the library once, for all the files that it runs: files leave nothing behind in the modules and globals.
+          pool: "threads",
+          isolate: false
+        }
+      },
+      { extends: true, test: { name: "processes", include: isolated, pool: "forks" } }
+    ],
     // Long enough for a machine that has other things to do: no test measures time.
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    // A thread loads the library once, for all the files that it runs: files leave nothing behind in the modules and globals.
-    pool: "threads",
-    isolate: false,
     // Twice the processors: files that wait for sockets and for processes of their own leave them to others.
     maxWorkers: workers,
     // The same number: the pool would end idle threads in the middle of a run, and report that as an error.

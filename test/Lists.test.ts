@@ -99,7 +99,7 @@ describe("listVideos", () => {
       /HTML page/,
       3
     ],
-    "on an item without an id": [[json(200, { data: [item("a"), { status: "queued" }] })], /item 1 is no video/, 1],
+    "on an item without an id": [[json(200, { data: [item("a"), { status: "queued" }] })], /item 1 is not a video/, 1],
     "on a body without data": [[json(200, { error: { message: "later" } })], /no `data`, but says: later/, 1],
     "on a body that is null": [[json(200, null)], /it is null, not a list/, 1]
   }

@@ -148,7 +148,7 @@ describe("a limit in a store", () => {
       yield* settle
       expect(later).toEqual([200, 200, 200])
       expect(lines).toHaveLength(1)
-      expect(lines[0]).toContain("no answer within 200ms")
+      expect(lines[0]).toContain("no response within 200ms")
     }).pipe(Effect.provide(Layer.merge(moody(mood), layer)))
   })
 })

@@ -76,7 +76,7 @@ describe("an id that begins with a dash and is not behind `--`", () => {
     [["watch", "-Ex", "--timeout", "1m"], "-Ex", "ID"],
     [["remix", "-Ex", "-p", "y"], "-Ex", "ID"],
     [["get", "--json", "-Ex", "--table"], "-Ex", "ID"],
-    [["extend", "-5.mp4", "-p", "y", "--seconds", "4"], "-5.mp4", "ID|FILE"],
+    [["extend", "-5.mp4", "-p", "y", "--seconds", "4"], "-5.mp4", "ID|URL|FILE"],
     [["character", "get", "-Ex", "--json"], "-Ex", "ID"],
     [["get", "video_1", "-x"], "-x", "ID"],
     [["delete", "--frob", "video_1"], "--frob", "ID"],
