@@ -55,6 +55,10 @@ const indexes = Layer.effectDiscard(
   ).pipe(Effect.ignoreLogged)
 )
 
+/** Processes that start at once may create the engine's tables at the same time, which fails one of them: it finds the tables then. */
+const withRetry = <A, E, R>(engine: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.catchAllCause(engine, () => Layer.unwrapEffect(Effect.as(Effect.sleep("500 millis"), Layer.fresh(engine))))
+
 const database = (url: Redacted.Redacted) => Layer.provideMerge(table(nameOf(url)), postgresClient(url))
 
 const redacted = (url: string | Redacted.Redacted): Redacted.Redacted =>
@@ -98,6 +102,7 @@ export const layer = (options: PostgresOptions): Layer.Layer<DurableVideos, Data
         shardingConfig: { ...timing, runnerAddress: Option.some(RunnerAddress.make(host, port)) }
       })
     ),
+    withRetry,
     Layer.mapError(unreachable(options))
   )
   return runner(options).pipe(
@@ -118,6 +123,7 @@ export const layerClient = (options: PostgresClientOptions): Layer.Layer<Durable
     Layer.provideMerge(
       NodeClusterSocket.layer({ clientOnly: true, shardingConfig: { ...timing, runnerAddress: Option.none() } })
     ),
+    withRetry,
     Layer.orDie
   )
   return client(options).pipe(Layer.provide(engine), Layer.provide(database(redacted(options.url))))
