@@ -37,20 +37,12 @@ const isolated = ["packages/durable/test/**/*.test.ts", "packages/server/test/Mi
 
 export default defineConfig({
   test: {
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: "threads",
-          include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"],
-          exclude: isolated,
-          // A thread loads the library once, for all the files that it runs: files leave nothing behind in the modules and globals.
-          pool: "threads",
-          isolate: false
-        }
-      },
-      { extends: true, test: { name: "processes", include: isolated, pool: "forks" } }
-    ],
+    include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"],
+    // A thread loads the library once, for all the files that it runs: files leave nothing behind in the modules and globals.
+    pool: "threads",
+    isolate: false,
+    poolMatchGlobs: isolated.map((pattern): [string, "forks"] => [`**/${pattern}`, "forks"]),
+    poolOptions: { forks: { isolate: true } },
     // Long enough for a machine that has other things to do: no test measures time.
     testTimeout: 180_000,
     hookTimeout: 180_000,
