@@ -45,6 +45,8 @@ export default defineConfig({
     poolOptions: { forks: { isolate: true } },
     // Long enough for a machine that has other things to do: no test measures time.
     testTimeout: 180_000,
+    // A machine that stalls for seconds makes servers and clocks of a test disagree. A real fault fails twice.
+    retry: 1,
     hookTimeout: 180_000,
     // Twice the processors: files that wait for sockets and for processes of their own leave them to others.
     maxWorkers: workers,

@@ -97,7 +97,7 @@ describe("examples", () => {
       // What prints each step of a job runs in real time, so that a busy machine misses none. So does what uses a test clock: it
       // warns of a clock that stands still for a second.
       const args = running.flatMap((name) => [
-        /in_progress|span|passed/.test(prints[name]?.source ?? "") ? "1" : "10",
+        /in_progress|span|passed|completed/.test(prints[name]?.source ?? "") ? "1" : "10",
         programOf(`examples/${name}`)
       ])
       return yield* outputOf(
