@@ -210,7 +210,7 @@ const fewestPages = (jobs: ReadonlyArray<SimulatedJob>, every: number): number =
   return pages
 }
 
-/** The threshold of `watching`: so many jobs are polled singly before the first page is read. */
+/** The threshold of `watching`: this many jobs are polled one by one before the first page is read. */
 const threshold = 20
 
 const schedules = [Schedule.spaced("2 seconds"), Schedule.spaced("10 seconds"), defaultPollSchedule] as const

@@ -370,7 +370,7 @@ describe("the dialect dynamo", () => {
   it.scopedLive.each([
     ["with the dialect", "dynamo", 1],
     ["without it, after a 404 of the list", "openai", 2]
-  ] as const)("does not send anybody to a list that there is not: %s", ([, dialect, requests]) =>
+  ] as const)("does not refer to a list that the server does not have: %s", ([, dialect, requests]) =>
     Effect.gen(function* () {
       const server = yield* serve(routes({ "POST /v1/videos": reset }))
       const error = yield* Effect.flip(

@@ -13,7 +13,7 @@ import { driven } from "./support/reconcile.js"
 
 const request: CreateVideoRequest = { prompt: "a lighthouse", seconds: 8, size: "1280x720" }
 
-/** A job that was made so many seconds after the submission began. */
+/** A job that was made `at` seconds after the submission began. */
 const job = (id: string, at: number, prompt: string = request.prompt, seconds = 8) => ({ id, at, prompt, seconds })
 
 type Job = ReturnType<typeof job>

@@ -151,7 +151,7 @@ const rows: ReadonlyArray<Row> = [
     undici: "ResponseDecodeError, 1 request, nothing"
   },
   {
-    name: "a redirect to where nobody is",
+    name: "a redirect to a port without a server",
     fault: Fault.redirect("http://127.0.0.1:9"),
     ...nothing("TransportError")
   },

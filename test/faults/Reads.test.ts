@@ -191,7 +191,7 @@ const rows: ReadonlyArray<Row> = [
   { name: "one byte per second", fault: Fault.slow(), cell: passing("RequestTimeoutError"), silent: true },
   { name: "byte after byte, in time", fault: Fault.slow({ bytes: 64, every: "1 millis" }), cell: fine },
   {
-    name: "a redirect to where nobody is",
+    name: "a redirect to a port without a server",
     fault: Fault.redirect("http://127.0.0.1:9"),
     cell: passing("TransportError"),
     but: { delete: final("RedirectError") }

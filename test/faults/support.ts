@@ -27,7 +27,7 @@ export const seenByTransports: ReadonlyArray<string> = [
   "no answer",
   "one byte per second",
   "a body that does not begin",
-  "a redirect to where nobody is",
+  "a redirect to a port without a server",
   "a redirect to another origin",
   "an answer without end",
   "a file without end",

@@ -85,7 +85,7 @@ export const configLayer = (connection: Connection) =>
     )
   )
 
-/** Reports the submissions, and the reads of the list that look for the video of one. */
+/** Reports the submissions, and the reads of the list that settle one. */
 const reportingHttp = Layer.effect(
   VideosHttp,
   Effect.map(Effect.zip(VideosHttp, Session), ([http, { report }]): VideosHttpService => {

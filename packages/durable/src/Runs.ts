@@ -183,7 +183,7 @@ export const Run = Schema.Struct({
   cancel: Schema.NullOr(Schema.Literal("keep job", "delete job")),
   /** When it goes on by itself; `null` while it works. */
   wakeAt: Time,
-  /** How often it was woken because it was overdue. From 10 on, a person should look at it. */
+  /** How often it was woken because it was overdue. From 10 on, it needs a person. */
   nudges: Schema.Number,
   /** Counts the changes: the cursor of `watch`. */
   version: Schema.Number,

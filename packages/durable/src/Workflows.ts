@@ -17,6 +17,9 @@ const payload = {
 
 const idempotencyKey = ({ attempt, key }: { readonly key: string; readonly attempt: number }) => `${attempt}/${key}`
 
+const workflow = <const Name extends string>(name: Name) =>
+  Workflow.make({ name, payload, success: RunOutcome, idempotencyKey }).annotate(Workflow.SuspendOnFailure, true)
+
 /**
  * Creates a clip and stores it. The request itself is in the table of runs (`CreateRequest`): a payload that the engine cannot
  * decode would end the run for good.
@@ -24,12 +27,7 @@ const idempotencyKey = ({ attempt, key }: { readonly key: string; readonly attem
  * @since 0.1.0
  * @category workflows
  */
-export const CreateVideo = Workflow.make({
-  name: "effect-videos/CreateVideo/v1",
-  payload,
-  success: RunOutcome,
-  idempotencyKey
-}).annotate(Workflow.SuspendOnFailure, true)
+export const CreateVideo = workflow("effect-videos/CreateVideo/v1")
 
 /**
  * Extends a clip and stores the longer one (`ExtendRequest`).
@@ -37,9 +35,4 @@ export const CreateVideo = Workflow.make({
  * @since 0.1.0
  * @category workflows
  */
-export const ExtendVideo = Workflow.make({
-  name: "effect-videos/ExtendVideo/v1",
-  payload,
-  success: RunOutcome,
-  idempotencyKey
-}).annotate(Workflow.SuspendOnFailure, true)
+export const ExtendVideo = workflow("effect-videos/ExtendVideo/v1")

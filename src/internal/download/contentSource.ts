@@ -101,13 +101,13 @@ export const sourcesOf = (video: VideoResource): ReadonlyArray<ContentSource> =>
   return found.sort((a, b) => rank(a) - rank(b)).slice(0, maxSources)
 }
 
-/** The job itself, where a download can begin with what is in it. */
-export const snapshotOf = (video: string | { readonly id: string }): VideoResource | null => {
-  if (typeof video === "string") return null
-  const { extra, id, status } = video as Partial<VideoResource>
-  if (typeof id !== "string" || typeof status !== "string" || !wire.isObject(extra)) return null
-  return sourcesOf(video as VideoResource).length === 0 ? null : (video as VideoResource)
-}
+/** Whether the value is a snapshot of a job, not its id alone. */
+export const isSnapshot = (video: unknown): video is VideoResource =>
+  wire.isObject(video) && typeof video.id === "string" && typeof video.status === "string" && wire.isObject(video.extra)
+
+/** The snapshot, if a download can begin with its contents. */
+export const snapshotOf = (video: string | { readonly id: string }): VideoResource | null =>
+  isSnapshot(video) && sourcesOf(video).length > 0 ? video : null
 
 // -----------------------------------------------------------------------------
 // what an error may say

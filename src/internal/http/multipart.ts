@@ -2,6 +2,7 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { concatBytes } from "../bytes.js"
 import * as Errors from "../errors/errors.js"
 import { detectable, detectMediaType, fileNameOf, signatureLength } from "../protocol/mediaType.js"
 import type { VideoFile } from "../protocol/videoFile.js"
@@ -25,22 +26,12 @@ export const textParts = (fields: { readonly [name: string]: string }, boundary:
 /** Quoting of names as browsers do it (WHATWG "multipart/form-data encoding algorithm"). */
 const quoted = (name: string): string => `"${name.replace(/\r\n|\r|\n/g, "%0D%0A").replace(/"/g, "%22")}"`
 
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0))
-  let offset = 0
-  for (const part of parts) {
-    whole.set(part, offset)
-    offset += part.byteLength
-  }
-  return whole
-}
-
 /** The first bytes of a file, which show its type. */
 const startOf = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   const [first] = chunks
   return first !== undefined && first.byteLength >= signatureLength
     ? first.subarray(0, signatureLength)
-    : concat(chunks).subarray(0, signatureLength)
+    : concatBytes(chunks).subarray(0, signatureLength)
 }
 
 /** The stream after the head that `headOf` makes of its first bytes, which are held until there are enough. */
@@ -85,7 +76,7 @@ export const upload = (
   const { content, detect, size } = file
   const head = headWith(file.name, file.contentType)
   if (content instanceof Uint8Array) {
-    return { body: HttpBody.uint8Array(concat([before, head, content, tail]), contentType), failure: () => null }
+    return { body: HttpBody.uint8Array(concatBytes([before, head, content, tail]), contentType), failure: () => null }
   }
   // The length of the whole body is sent before the first bytes show the type.
   const headLength =

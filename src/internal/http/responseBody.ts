@@ -1,4 +1,5 @@
 /** How much of a response's body is read. */
+import { concatBytes } from "../bytes.js"
 import type { Limits } from "../config/configTypes.js"
 import type { ResponseHead, WholeResponse } from "./transport.js"
 
@@ -31,14 +32,7 @@ export class BodyCollector {
 
   private text(): string {
     const { chunks } = this
-    if (chunks.length === 0) return ""
-    if (chunks.length === 1) return decoder.decode(chunks[0])
-    const whole = new Uint8Array(this.length)
-    let offset = 0
-    for (const chunk of chunks) {
-      whole.set(chunk, offset)
-      offset += chunk.byteLength
-    }
-    return decoder.decode(whole)
+    // Most bodies are one chunk, which needs no copy.
+    return decoder.decode(chunks.length === 1 ? chunks[0] : concatBytes(chunks))
   }
 }

@@ -6,7 +6,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Stream from "effect/Stream"
-import { isRelative, sourcesOf } from "../download/contentSource.js"
+import { concatBytes } from "../bytes.js"
+import { isRelative, isSnapshot, sourcesOf } from "../download/contentSource.js"
 import * as Errors from "../errors/errors.js"
 import type { Dialect } from "./dialect.js"
 import { valueAt } from "./dialectResponse.js"
@@ -30,11 +31,6 @@ interface Derivation {
   readonly video: VideoSource
   readonly model?: string | undefined
 }
-
-const snapshotIn = (video: unknown): VideoResource | null =>
-  wire.isObject(video) && typeof video.id === "string" && typeof video.status === "string" && wire.isObject(video.extra)
-    ? (video as unknown as VideoResource)
-    : null
 
 const notTaken = (operation: DerivingOperation, { name, source }: Dialect): Errors.InvalidRequestError => {
   const taken = [
@@ -77,20 +73,13 @@ export const dataUrlOf = (
           cause: cause as Error
         })
     ),
-    Stream.runFoldEffect({ parts: [] as ReadonlyArray<Uint8Array>, length: 0 }, ({ length, parts }, part) =>
+    Stream.mapAccumEffect(0, (length, part) =>
       length + part.byteLength > maxBytes
         ? Effect.fail(tooLong)
-        : Effect.succeed({ parts: [...parts, part], length: length + part.byteLength })
+        : Effect.succeed([length + part.byteLength, part] as const)
     ),
-    Effect.map(({ length, parts }) => {
-      const whole = new Uint8Array(length)
-      let at = 0
-      for (const part of parts) {
-        whole.set(part, at)
-        at += part.byteLength
-      }
-      return `data:${file.contentType};base64,${Encoding.encodeBase64(whole)}`
-    })
+    Stream.runCollect,
+    Effect.map((parts) => `data:${file.contentType};base64,${Encoding.encodeBase64(concatBytes([...parts]))}`)
   )
 }
 
@@ -128,9 +117,9 @@ const urlOf = (
           expired(operation, video, `the clip's URL is older than ${Duration.format(source.urlLifetime ?? 0)}`)
         )
       }
-      const found = sourcesOf(video).find((other) => other._tag === "Url")
-      if (found === undefined) return Effect.fail(expired(operation, video, "the job names no URL of its clip"))
-      return found._tag === "Url" && isRelative(found.url)
+      const url = sourcesOf(video).flatMap((found) => (found._tag === "Url" ? [found.url] : []))[0]
+      if (url === undefined) return Effect.fail(expired(operation, video, "the job names no URL of its clip"))
+      return isRelative(url)
         ? Effect.fail(
             new Errors.InvalidRequestError({
               operation,
@@ -139,7 +128,7 @@ const urlOf = (
               accepted: `a public URL or a VideoFile in the dialect \`${name}\`: download the clip and give the file`
             })
           )
-        : Effect.succeed(found._tag === "Url" ? found.url : "")
+        : Effect.succeed(url)
     }
   }
 }
@@ -202,7 +191,7 @@ export const resolveSource = <A extends Derivation, E>(
   }
   if (wire.isObject(video) && "fileId" in video) return source.fileId === null ? fail : withModel({})
   if (source.job === null) return fail
-  const snapshot = snapshotIn(video)
+  const snapshot = isSnapshot(video) ? video : null
   const id = typeof video === "string" ? video : wire.isObject(video) ? String(video.id) : ""
   if (source.job !== "url") {
     const model = snapshot?.model ?? null

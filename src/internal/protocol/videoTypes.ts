@@ -48,7 +48,7 @@ export interface VideoFault {
   readonly code: string | null
   /** For people. Servers may leave it empty. */
   readonly message: string
-  /** Whether the server bills the job all the same; absent if nothing says so. */
+  /** Whether the server bills the failed job; absent if the response does not say. */
   readonly billed?: boolean
 }
 

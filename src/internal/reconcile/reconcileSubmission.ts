@@ -155,7 +155,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       const lostAt = yield* currentMonotonicMillis
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
-      // A job that failed may be gone from the list, and was made all the same.
+      // A failed job may be gone from the list although it was made.
       let candidatesById: ReadonlyMap<string, VideoResource> = new Map()
       for (let reads = 1, pause = firstPause; ; reads++, pause *= 2) {
         const isSettled = reads >= 2 && (yield* currentMonotonicMillis) >= until

@@ -131,7 +131,7 @@ export const settle = <E, R>(
       const left = until - (yield* Effect.clockWith((clock) => clock.currentTimeMillis))
       if (left <= 0 && reads >= 2) {
         if (verdict._tag === "Unclear") return verdict
-        // A job that failed may be gone from the list, and was made all the same.
+        // A failed job may be gone from the list although it was made.
         const listed = new Set<string>(list.videos.map(({ id }) => id))
         const gone = [...seen.values()].filter(({ id }) => !held.has(id) && !listed.has(id))
         if (gone.length === 0) return verdict

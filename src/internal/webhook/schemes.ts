@@ -1,6 +1,7 @@
 /** The signature schemes of senders: which headers, what is signed, and how the key is written. */
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import { concatBytes } from "../bytes.js"
 import * as wire from "../protocol/jsonReaders.js"
 import { signaturesOf, signedContent } from "./signature.js"
 
@@ -57,13 +58,7 @@ const openrouter: SchemeRules = {
       })
     )
   }),
-  contentOf: (_, timestamp, body) => {
-    const head = new TextEncoder().encode(`${timestamp},`)
-    const all = new Uint8Array(head.length + body.length)
-    all.set(head)
-    all.set(body, head.length)
-    return all
-  },
+  contentOf: (_, timestamp, body) => concatBytes([new TextEncoder().encode(`${timestamp},`), body]),
   eventOf: (json, messageId) => {
     if (!wire.isObject(json)) return json
     const ended = /^video\.generation\.(completed|failed|cancelled|expired)$/.exec(String(json.type))?.[1]

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
+import { concatBytes } from "../bytes.js"
 import { redacted } from "../http/redaction.js"
 
 /**
@@ -68,13 +69,8 @@ export const bytesOf = (body: unknown): Effect.Effect<Uint8Array<ArrayBuffer>> =
   })
 
 /** What is signed. A body that was parsed and written again is another body. */
-export const signedContent = (id: string, timestamp: number | string, body: Uint8Array): Uint8Array<ArrayBuffer> => {
-  const head = text.encode(`${id}.${timestamp}.`)
-  const all = new Uint8Array(head.length + body.length)
-  all.set(head)
-  all.set(body, head.length)
-  return all
-}
+export const signedContent = (id: string, timestamp: number | string, body: Uint8Array): Uint8Array<ArrayBuffer> =>
+  concatBytes([text.encode(`${id}.${timestamp}.`), body])
 
 /** The value of `webhook-signature` for one message. */
 export const sign = (message: {

@@ -26,9 +26,6 @@ import * as Schedule from "effect/Schedule"
 
 export type Engine = WorkflowEngine.WorkflowEngine | Sharding.Sharding | MessageStorage.MessageStorage
 
-/** Any workflow of this package. */
-export type AnyWorkflow = Workflow.Workflow<string, Workflow.AnyStructSchema, never, never> | Workflow.Any
-
 /**
  * The engine in one process. `"client"` starts and wakes runs and runs none. The address is fixed: with another one after a
  * restart, the locks of the old one would have to expire first.

@@ -14,7 +14,7 @@ export interface SettingsService {
   readonly lostAfter: Duration.Duration
   /** The first pause after a failure; it doubles after each, up to an hour. */
   readonly retryAfter: Duration.Duration
-  /** How often the sweeper looks for overdue runs, and how late they are then. */
+  /** The interval at which the sweeper reads the overdue runs, and how late they are then. */
   readonly sweep: { readonly every: Duration.Duration; readonly late: Duration.Duration }
 }
 
