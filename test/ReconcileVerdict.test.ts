@@ -58,6 +58,30 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
     )
   )
 
+  const forms = [
+    "truncated at 64 characters",
+    "escaped for HTML",
+    "escaped for JSON",
+    "escaped for a URL",
+    "NFC",
+    "NFKC",
+    "in lower case"
+  ]
+
+  it.effect.each(forms)("is a candidate though another call sent what the server lists: %s", (form) => {
+    const prompt = `${long}, fish & <chips> at\nthe caf\u00e9`
+    const listed = rewritings[form]?.(prompt)
+    assert(typeof listed === "string" && listed !== prompt)
+    return inTime({ fates: [lostBefore, { ...lostAfter, listed: { prompt: listed } }, lostBefore] }, (model) =>
+      Effect.gen(function* () {
+        const calls = [listed, prompt].map((each) => outcome(createVideo({ ...x, prompt: each })))
+        const [, told] = yield* Effect.all(calls, { concurrency: 2 })
+        assert(told !== undefined && isUncertain(told))
+        assert.include(told.candidates.map(({ id }) => String(id)), "video_1")
+      })
+    )
+  })
+
   it.effect.each([
     ["another size", { size: "1024x576" }],
     ["a size in other words", { size: "720p" }],

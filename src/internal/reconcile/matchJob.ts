@@ -47,10 +47,36 @@ export const isSameRequest = (a: Submission, b: Submission): boolean =>
   a.file?.file === b.file?.file &&
   wire.sameJson(a.call.body, b.call.body)
 
-/** Letters and digits alone, in one case and one form: escapes, ellipses, quotes and white space do not count. */
-const fold = (prompt: string): string =>
+/** `&eacute;` is an `e`; `&quot;` and the like are no letters. */
+const fromEntity = (name: string): string => {
+  const [, hex, decimal] = /^#(?:x([0-9a-f]+)|(\d+))$/i.exec(name) ?? []
+  const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16)
+  if (code <= 0x10ffff) return String.fromCodePoint(code)
+  return /^([a-z])(?:acute|grave|circ|uml|tilde|ring|cedil|slash|caron)$/i.exec(name)?.[1] ?? " "
+}
+
+const fromPercent = (bytes: string): string => {
+  try {
+    return decodeURIComponent(bytes)
+  } catch {
+    return " "
+  }
+}
+
+/** Without the escapes of HTML, JSON and URLs. A cut may have left the beginning of one. */
+const unescape = (prompt: string): string =>
   prompt
-    .normalize("NFKC")
+    .replace(/(?:%[0-9a-f]{2})+/gi, fromPercent)
+    .replace(/%[0-9a-f]?$/i, "")
+    .replace(/&(?:amp;)*(#?\w{1,8})(?:;|$)/gi, (_, name: string) => fromEntity(name))
+    .replace(/\\(?:u([0-9a-f]{4})|u[0-9a-f]{0,3}$|[bfnrt])/gi, (_, hex: string | undefined) =>
+      hex === undefined ? " " : String.fromCharCode(Number.parseInt(hex, 16))
+    )
+
+/** Letters and digits alone, in one case and without accents: escapes, ellipses, quotes and white space do not count. */
+const fold = (prompt: string): string =>
+  unescape(prompt)
+    .normalize("NFKD")
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, "")
 
