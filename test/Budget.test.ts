@@ -17,7 +17,7 @@ describe("options", () => {
     expect(checkBudget(options)).toMatchObject({ name, problem: expect.stringContaining("must be a positive") })
   })
 
-  it("that are positive are taken, and none are needed", () => {
+  it("are accepted if they are positive, and none is required", () => {
     expect(checkBudget({})).toBeNull()
     expect(checkBudget({ requestsPerSecond: 0.1, concurrency: 1 })).toBeNull()
   })
@@ -64,7 +64,7 @@ describe("concurrency", () => {
 })
 
 describe("permits", () => {
-  it.effect("of submissions and deletions come before those of reads", () =>
+  it.effect("are granted to submissions and deletions before reads", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
       const { request, started } = requests(budget)
@@ -122,7 +122,7 @@ describe("interruption", () => {
     })
   )
 
-  it.effect("in the instant of the grant passes the permit on", () =>
+  it.effect("passes the permit on in the instant of the grant", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
       const { request, started } = requests(budget)
@@ -139,7 +139,7 @@ describe("interruption", () => {
     })
   )
 
-  it.effect("in the instant of the grant keeps no other request from the limiter", () =>
+  it.effect("keeps no other request from the limiter in the instant of the grant", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1, limiter: { take: () => Effect.void } })
       const { request, started } = requests(budget)
@@ -193,7 +193,7 @@ describe("interruption", () => {
   })
 
   it.effect.prop(
-    "at any time leaks no permit, wherever the request is",
+    "leaks no permit at any time, wherever the request is",
     [
       FastCheck.array(request, { minLength: 1, maxLength: 40 }),
       FastCheck.record({
@@ -354,7 +354,7 @@ describe("a limiter", () => {
     })
   )
 
-  it.effect("that dies is seen by its caller, and costs no permit", () =>
+  it.effect("passes its defect to its caller, and costs no permit", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ limiter: { take: () => Effect.die("broken") } })
       const { request, started } = requests(budget)

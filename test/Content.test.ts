@@ -157,7 +157,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("in pieces of one byte is passed on to the byte", () =>
+    it.scopedLive("is passed on to the byte if it arrives in pieces of one byte", () =>
       Effect.gen(function* () {
         const bytes = Buffer.from("  \n\u0000\u0000{\u0001ftypisom")
         const server = yield* jobServer((response) => {
@@ -172,7 +172,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("whose part begins like a document is passed on: a 206 may begin with any byte", () =>
+    it.scopedLive("is passed on if its part begins like a document: a 206 may begin with any byte", () =>
       Effect.gen(function* () {
         const server = yield* jobServer((response) => {
           response.writeHead(206, { "content-range": "bytes 5-9/10" }).end("{6789")
@@ -192,7 +192,7 @@ for (const { client, layer } of clients) {
         })
     )
 
-    it.scopedLive("that is redirected keeps the range it was asked for, and no variant that was not", () =>
+    it.scopedLive("keeps the requested range over a redirect, and adds no variant", () =>
       Effect.gen(function* () {
         const storage = yield* serve(video(clip("clip")))
         const server = yield* serve((response, request, index) =>

@@ -112,7 +112,7 @@ describe("a limit in a store", () => {
     }).pipe(Effect.provide(RateLimiter.layerStoreMemory))
   )
 
-  it.effect("that fails is kept to by each process alone, with one warning; and asked again after ten seconds", () => {
+  it.effect("is applied by each process alone if the store fails, with one warning and a new attempt after ten seconds", () => {
     const mood = { current: broken, asked: 0 } as Parameters<typeof moody>[0]
     const { layer, lines } = logged()
     return Effect.gen(function* () {
@@ -136,7 +136,7 @@ describe("a limit in a store", () => {
     }).pipe(Effect.provide(Layer.merge(moody(mood), layer)))
   })
 
-  it.effect("that does not respond holds a request no longer than its timeout", () => {
+  it.effect("holds a request no longer than its timeout if the store does not respond", () => {
     const mood = { current: Effect.never, asked: 0 } as Parameters<typeof moody>[0]
     const { layer, lines } = logged()
     return Effect.gen(function* () {

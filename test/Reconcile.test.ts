@@ -93,7 +93,7 @@ describe("a submission whose answer is lost once", () => {
     ).pipe(Effect.provide(layer({}, { onUnknownOutcome: "resend" })))
   )
 
-  it.scoped("and where the key is honoured, once", () =>
+  it.scoped("is sent again and runs once if the server honours keys", () =>
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(2), fault: Fault.reset("after-commit") })
@@ -439,7 +439,7 @@ describe("clocks that are wrong", () => {
     ).pipe(Effect.provide(plain))
   )
 
-  it.scoped("nor is it sent again for what may be its job, by a clock that is wrong", () =>
+  it.scoped("do not cause a second request if a job may be the submission's, by a clock that is wrong", () =>
     driven(
       Effect.gen(function* () {
         yield* faults(
@@ -535,7 +535,7 @@ describe("what is like it", () => {
     ).pipe(Effect.provide(plain))
   )
 
-  it.scoped("and of another process is a second candidate", () =>
+  it.scoped("is a second candidate if it is of another process", () =>
     driven(
       Effect.gen(function* () {
         yield* elsewhere("/videos", { prompt: "x" })
@@ -616,7 +616,7 @@ describe("Retry-After", () => {
       })
     ).pipe(Effect.provide(plain))
 
-  it.scoped("of an hour is an error with that delay in it, and no sleep", () =>
+  it.scoped("becomes an error with that delay, and no sleep, if it is an hour", () =>
     Effect.gen(function* () {
       for (const form of ["1 hour", Fault.retryAfterMillis("1 hour"), Fault.retryAfterDate("1 hour")] as const) {
         const { at, told } = yield* answered(form)
@@ -629,7 +629,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.scoped("in the past does not become a hot loop", () =>
+  it.scoped("does not become a hot loop if it is in the past", () =>
     Effect.gen(function* () {
       const { at, told } = yield* answered(Fault.retryAfterPast("1 hour"))
       assert.deepInclude(told, { _tag: "RateLimitedError" })
@@ -672,7 +672,7 @@ describe("a deletion", () => {
 })
 
 describe("edits", () => {
-  it.scoped("of two clips with one prompt, both answers lost: neither is taken for the other", () =>
+  it.scoped("of two clips with one prompt are told apart if both responses are lost", () =>
     driven(
       Effect.gen(function* () {
         const sources = yield* Effect.all([source, source])

@@ -110,7 +110,7 @@ describe.each([anyClient])("a watch over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("that is interrupted closes the request in flight", () =>
+  it.scopedLive("closes the request in flight if it is interrupted", () =>
     Effect.gen(function* () {
       const { arrived, closed, reply } = yield* hangUntilClosed
       const server = yield* serve(inTurn(ok("queued"), reply))
@@ -126,11 +126,17 @@ describe.each([anyClient])("a watch over $client", ({ layer: client }) => {
 
   it.scopedLive("closes the request in flight when its time is over", () =>
     Effect.gen(function* () {
-      const { closed, reply } = yield* hangUntilClosed
+      const { arrived, closed, reply } = yield* hangUntilClosed
       const server = yield* serve(inTurn(ok("queued"), reply))
-      const error = yield* Effect.flip(
-        Effect.provide(awaitVideo("video_1", { ...quick, totalTimeout: "100 millis" }), videosOver(server, {}, client))
+      const fiber = yield* Effect.fork(
+        Effect.flip(
+          Effect.provide(awaitVideo("video_1", { ...quick, totalTimeout: "1 minute" }), videosOver(server, {}, client))
+        )
       )
+      // The second poll follows the first at a time of the test's clock.
+      yield* Effect.race(arrived, Effect.forever(Effect.zipRight(TestClock.adjust("5 millis"), turn)))
+      yield* TestClock.adjust("1 minute")
+      const error = yield* Fiber.join(fiber)
       yield* closed
       assert(error._tag === "WatchTimeoutError")
       assert.strictEqual(error.lastSnapshot?.status, "queued")

@@ -71,7 +71,7 @@ describe("VideoEvent", () => {
     (given): unknown => throughText(Object.fromEntries([["type", "video.new"], ...given, ["id", "evt_1"]]))
   )
   it.prop(
-    "that decodes can be stored and read again, whatever its other fields hold",
+    "can be stored and read again if it decodes, whatever its other fields hold",
     [bodies],
     ([wire]) => {
       const result = Schema.decodeUnknownEither(Webhook.VideoEvent)(wire)

@@ -262,7 +262,7 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
   )
 
   it.effect.prop(
-    "and all that tells who asks stay with the server's own origin",
+    "stays with the server's own origin, as does all that identifies the caller",
     [keys],
     ([key]) =>
       Effect.gen(function* () {
