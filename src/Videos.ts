@@ -28,6 +28,7 @@ import {
   type VideosConfigService
 } from "./Http.js"
 import { policiesOf } from "./internal/config/policies.js"
+import { anyServer } from "./internal/dialects/openai.js"
 import { snapshotOf } from "./internal/download/contentSource.js"
 import type {
   ContentOptions,
@@ -239,7 +240,10 @@ export const settleSubmission = <E = never, R = never>(
   request: CreateVideoRequest | ExtendVideoRequest,
   options: SettleOptions<E, R>
 ): Effect.Effect<SettledSubmission, ListVideosError | E, R | Videos> =>
-  Effect.flatMap(Videos, (videos) => settle(videos, hubOf(videos)?.submission ?? null, request, options))
+  Effect.flatMap(Videos, (videos) => {
+    const { dialect, submission } = hubOf(videos) ?? { dialect: null, submission: null }
+    return settle(videos, submission, dialect ?? anyServer, request, options)
+  })
 
 /**
  * Reads a job once. One `GET /videos/{id}`, retried by `VideosConfig.readRetry` after a transient error. A failed job is a value,
