@@ -75,7 +75,7 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
  * - A part that is whole already is given its name without a request.
  * - If a name is too long for `.part`, the partial file has a shorter one. A symbolic link is followed.
  * - A named pipe or a character device (`/dev/null`, `/dev/stdout`) is written to as it is, without `name.part` and without
- *   a second try once bytes have been written; a block device with `overwrite` only. A socket is refused.
+ *   another attempt once bytes have been written; a block device with `overwrite` only. A socket is refused.
  *
  * @example
  * import { Effect } from "effect"

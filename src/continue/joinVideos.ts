@@ -196,7 +196,7 @@ export interface Work {
   readonly options: Options
 }
 
-/** Runs with both programs found, and a directory that goes away with it. */
+/** Runs with both programs found, and a directory that is removed at its end. */
 export const working = <A, E, R>(
   { isRegular, path }: Pick<Target, "path" | "isRegular">,
   options: Options,

@@ -26,7 +26,7 @@ import {
 } from "./validateConfig.js"
 
 /**
- * Four more tries of a read, after 0 to 0.5 s, 0 to 1 s, 0 to 2 s and 0 to 4 s.
+ * Four retries of a read, after 0 to 0.5 s, 0 to 1 s, 0 to 2 s and 0 to 4 s.
  *
  * @since 0.1.0
  * @category schedules
@@ -37,7 +37,7 @@ export const defaultReadRetry: Schedule.Schedule<unknown> = Schedule.intersect(
 )
 
 /**
- * Three more tries of a submission that certainly had no effect, after 0 to 0.5 s, 0 to 1 s and 0 to 2 s.
+ * Three retries of a submission that certainly had no effect, after 0 to 0.5 s, 0 to 1 s and 0 to 2 s.
  *
  * @since 0.1.0
  * @category schedules

@@ -29,7 +29,7 @@ export interface DownloadToFileOptions {
   readonly overwrite?: boolean | undefined
   /** Whether to resume from the `name.part` of an earlier call. Default: `true`. */
   readonly resume?: boolean | undefined
-  /** When to try again after a break. Restarts whenever an attempt gets further than all before. Default: `defaultDownloadRetry`. */
+  /** When to retry after a break. Restarts whenever an attempt gets further than all before. Default: `defaultDownloadRetry`. */
   readonly retry?: Schedule.Schedule<unknown, DownloadToFileError> | undefined
   /** A `Retry-After` longer than this is not waited for: the download fails with the error that carries it. Default: 5 minutes. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
