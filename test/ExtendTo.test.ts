@@ -171,7 +171,7 @@ describe("extendTo after a crash", () => {
     }).pipe(inDialect("openai"))
   )
 
-  it.scopedLive("does not send again what a server without a list may have made, until it is told what to do", () =>
+  it.scopedLive("does not send again what a server without a list may have made, until the caller decides", () =>
     Effect.gen(function* () {
       const { clip, run, server, submissions } = yield* world(4)
       yield* server.faults.set([{ on: ["extend"], fault: Fault.reset("after-commit") }])

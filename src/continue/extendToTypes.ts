@@ -16,7 +16,7 @@ import type { JoinVideosOptions } from "./joinVideos.js"
 export interface ExtendToOptions extends Omit<JoinVideosOptions, "onPhase" | "onUpdate"> {
   /** The length of a segment. Default: 8, or the next length that the dialect takes. The last one is as short as it can be. */
   readonly segmentSeconds?: number | undefined
-  /** `"never"`: every segment is a clip of its own that is joined. Default: `"auto"`, by the server's extension where it can. */
+  /** `"never"`: every segment is a clip of its own that is joined. Default: `"auto"`, by the server's extension if it has one. */
   readonly extension?: "auto" | "never" | undefined
   /** The model and the size of segments of their own. Default: the dialect's model, and the size of the clip. */
   readonly model?: string | undefined
