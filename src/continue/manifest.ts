@@ -1,6 +1,6 @@
 /**
  * The manifest of `extendTo`: what was asked for, what was paid for, and the submission whose outcome is not recorded yet. It is
- * in a directory beside the result, with the clips that were downloaded, and goes away once the result is saved.
+ * in a directory beside the result, with the clips that were downloaded, and is removed once the result is saved.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
