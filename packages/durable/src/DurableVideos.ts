@@ -99,7 +99,8 @@ export interface DurableVideosService {
   ) => Effect.Effect<Run, RunNotFoundError | RunStateError | DatabaseUnavailableError>
   /**
    * Continues a run that waits after a failure at once. A run that ended otherwise than `done` begins again as a new attempt under
-   * its key, which makes a new job; the new run is returned.
+   * its key, which makes a new job; the new run is returned. If the old request may have made a job that is not known, the new
+   * attempt reads the list first: it adopts that job, sends the request if there certainly is none, or becomes `uncertain`.
    */
   readonly retry: (execution: string) => Effect.Effect<Run, RunNotFoundError | RunStateError | DatabaseUnavailableError>
   /** Deletes what the engine keeps of a run that has ended. The run stays on the list, and its key stays taken. */
@@ -281,8 +282,15 @@ const make = Effect.gen(function* () {
 
   const wakeRun = (row: RunRow) => Effect.provide(wake(workflowOf(row.kind), row.execution_id, row.round), context)
 
-  /** Records an attempt and starts it. The row comes first: the sweeper starts what was left here. */
-  const begin = (operation: string, row: Pick<RunRow, "kind" | "run_key" | "attempt" | "fingerprint" | "request">) =>
+  /**
+   * Records an attempt and starts it. The row comes first: the sweeper starts what was left here. `unsettled` is an earlier attempt
+   * whose request may have made a job: the new one takes that question over, and settles it before it sends anything.
+   */
+  const begin = (
+    operation: string,
+    row: Pick<RunRow, "kind" | "run_key" | "attempt" | "fingerprint" | "request">,
+    unsettled: RunRow | null = null
+  ) =>
     Effect.gen(function* () {
       const { attempt, kind, run_key } = row
       const execution_id = yield* workflowOf(kind).executionId({ key: run_key, attempt })
@@ -292,11 +300,11 @@ const make = Effect.gen(function* () {
         execution_id,
         state: "accepted",
         server,
-        idempotency_key: `effect-videos-${execution_id}`,
-        baseline: null,
-        intent_at: null,
-        sent_at: null,
-        sends: 0,
+        idempotency_key: unsettled?.idempotency_key ?? `effect-videos-${execution_id}`,
+        baseline: unsettled?.baseline ? JSON.stringify(unsettled.baseline) : null,
+        intent_at: unsettled?.intent_at ?? null,
+        sent_at: unsettled?.sent_at ?? null,
+        sends: unsettled?.sends ?? 0,
         job_id: null,
         status: null,
         progress: null,
@@ -408,7 +416,8 @@ const make = Effect.gen(function* () {
         const { attempt, fingerprint, kind, request, run_key } = row
         const latest = yield* Effect.mapError(runs.latest(kind, run_key), unavailable(operation))
         if (latest !== null && latest.attempt > attempt) return toRun(latest)
-        return yield* begin(operation, { kind, run_key, attempt: attempt + 1, fingerprint, request }).pipe(
+        const unsettled = row.sent_at !== null && row.job_id === null ? row : null
+        return yield* begin(operation, { kind, run_key, attempt: attempt + 1, fingerprint, request }, unsettled).pipe(
           Effect.catchTag("IdempotencyConflictError", (error) => Effect.die(error))
         )
       }),

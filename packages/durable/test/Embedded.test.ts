@@ -123,6 +123,12 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       assert.strictEqual(refused.state, "uncertain")
       yield* durable.resolve(second.execution, "give up")
       assert.deepInclude(yield* ended(second.execution), { state: "abandoned", jobId: null })
+      // Its request may have made a job: a new attempt does not send it again before that is settled.
+      const { execution: next } = yield* durable.retry(second.execution)
+      const retried = yield* until(next, ({ state }) => state === "uncertain" || isEnded(state))
+      assert.deepInclude(retried, { state: "uncertain", attempt: 2, sends: 1 })
+      yield* durable.resolve(next, "give up")
+      yield* ended(next)
       assert.strictEqual(yield* prompts("decide", "decide too"), 1)
     })
   )
