@@ -24,6 +24,7 @@ import {
   RunNotRecordedError,
   RunStateError
 } from "./errors.js"
+import { Drain } from "./internal/drain.js"
 import { type Engine, forget, localEngine, wake } from "./internal/engine.js"
 import { fingerprintOf } from "./internal/fingerprint.js"
 import { listPoller } from "./internal/listPoller.js"
@@ -146,6 +147,8 @@ export interface RunOptions {
   readonly retryAfter?: Duration.DurationInput | undefined
   /** How often overdue runs are looked for. Default: 10 seconds. */
   readonly sweepEvery?: Duration.DurationInput | undefined
+  /** For how long a runner whose layer is released lets its steps end: no new one begins. Default: 10 seconds. */
+  readonly stopWithin?: Duration.DurationInput | undefined
 }
 
 /**
@@ -226,6 +229,7 @@ const settingsOf = (options: RunOptions): SettingsService => ({
   safetyNet: Duration.decode(options.safetyNet ?? "2 minutes"),
   lostAfter: Duration.decode(options.lostAfter ?? "10 minutes"),
   retryAfter: Duration.decode(options.retryAfter ?? "5 seconds"),
+  stopWithin: Duration.decode(options.stopWithin ?? "10 seconds"),
   sweep: {
     every: Duration.decode(options.sweepEvery ?? "10 seconds"),
     late: Duration.times(Duration.decode(options.sweepEvery ?? "10 seconds"), 3)
@@ -246,6 +250,7 @@ export const runner = (
   const settings = settingsOf(options)
   const background = Layer.mergeAll(workflowsLayer, listPoller(settings.server), sweeper)
   return Layer.merge(Layer.effect(DurableVideos, make), background).pipe(
+    Drain.around,
     Layer.provide(Layer.succeed(Settings, settings))
   )
 }
