@@ -5,7 +5,7 @@ import { VideoResource } from "../internal/protocol/videoSchemas.js"
 
 /**
  * `ffmpeg` or `ffprobe` cannot be started: it is not installed, not on the `PATH`, or may not be run. Known before a segment is
- * submitted: nothing was paid for, unless the program goes away meanwhile. Then `videoId` is the segment, and `joinVideos` goes on
+ * submitted: nothing was paid for, unless the program is removed meanwhile. Then `videoId` is the segment, and `joinVideos` goes on
  * with it.
  *
  * @since 0.1.0

@@ -7,6 +7,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
 import { anyServer } from "../internal/dialects/openai.js"
+import { checkDownload } from "../internal/download/downloadOptions.js"
 import { exclusively } from "../internal/download/reserveFile.js"
 import {
   checkFree,
@@ -20,7 +21,7 @@ import {
 import * as Errors from "../internal/errors/errors.js"
 import { ofJob } from "../internal/errors/ofJob.js"
 import { spanOf, withSpan } from "../internal/http/spans.js"
-import { checkDownload, pathOf } from "../internal/protocol/validateRequest.js"
+import { pathOf } from "../internal/protocol/validateRequest.js"
 import * as VideoFile from "../internal/protocol/videoFile.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { planOf } from "../internal/watch/watchOptions.js"
@@ -195,7 +196,7 @@ export interface Work {
   readonly options: Options
 }
 
-/** Runs with both programs found, and a directory that goes away with it. */
+/** Runs with both programs found, and a directory that is removed at its end. */
 export const working = <A, E, R>(
   { isRegular, path }: Pick<Target, "path" | "isRegular">,
   options: Options,

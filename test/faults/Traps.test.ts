@@ -211,7 +211,7 @@ describe("a paid request", () => {
     ["a 504", Fault.status({ status: 504, committed: true }), 1],
     ["half an answer", Fault.reset("mid-body"), 1]
   ]
-  it.live.each(faults)("whose answer is lost by %s is sent once, and its job is found", ([, fault, sent]) =>
+  it.live.each(faults)("whose response is lost by %s is sent once, and its job is found", ([, fault, sent]) =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       yield* faults.set([{ on: ["create"], when: Fault.nth(1), fault }])
