@@ -1,7 +1,8 @@
 /**
  * Measures the CPU time per `GET /videos/{id}`, one call at a time, compared with the `openai` package, bare `fetch` and bare
- * undici. All run together against one server in a separate process. Quote ratios, because machines differ. Measures the
- * published package as plain JavaScript, because the source maps of a loader cost CPU time.
+ * undici, which send a key and have a timeout, as every program does. All run together against one server in a separate process.
+ * Quote ratios, because machines differ. Measures the published package as plain JavaScript, because the source maps of a loader
+ * cost CPU time.
  *
  *   npm run bench -- retrieve
  */
