@@ -1,6 +1,6 @@
 /**
  * The Videos protocol as values: what a program holds (`VideoResource`, ids, requests) and how it is written on
- * the wire. Answers are decoded tolerantly, because every server has an accent; requests are encoded strictly,
+ * the wire. Responses are decoded tolerantly, because servers differ; requests are encoded strictly,
  * because a mistake there costs money.
  *
  * @example

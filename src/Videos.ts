@@ -28,6 +28,7 @@ import {
   type VideosConfigService
 } from "./Http.js"
 import { policiesOf } from "./internal/config/policies.js"
+import { anyServer } from "./internal/dialects/openai.js"
 import { snapshotOf } from "./internal/download/contentSource.js"
 import type {
   ContentOptions,
@@ -239,7 +240,10 @@ export const settleSubmission = <E = never, R = never>(
   request: CreateVideoRequest | ExtendVideoRequest,
   options: SettleOptions<E, R>
 ): Effect.Effect<SettledSubmission, ListVideosError | E, R | Videos> =>
-  Effect.flatMap(Videos, (videos) => settle(videos, hubOf(videos)?.submission ?? null, request, options))
+  Effect.flatMap(Videos, (videos) => {
+    const { dialect, submission } = hubOf(videos) ?? { dialect: null, submission: null }
+    return settle(videos, submission, dialect ?? anyServer, request, options)
+  })
 
 /**
  * Reads a job once. One `GET /videos/{id}`, retried by `VideosConfig.readRetry` after a transient error. A failed job is a value,
@@ -260,7 +264,7 @@ export const retrieveVideo = (
   Effect.flatMap(Videos, (videos) => videos.retrieve(id, options))
 
 /**
- * The clip's bytes, as they come. One `GET /videos/{id}/content`, tried again like a read until the first byte; a break
+ * The clip's bytes, as they come. One `GET /videos/{id}/content`, retried like a read until the first byte; a break
  * after that fails the stream with `TransportError`, and so does, after its last byte, a clip whose container is
  * truncated (an MP4, QuickTime, WebM or WebP whose parts end further on). Redirects to another origin are followed without the key.
  *
@@ -366,8 +370,8 @@ export const listPages = (options?: ListVideosOptions): Stream.Stream<VideoPage,
   Stream.unwrap(Effect.map(Videos, (videos) => videos.listPages(options)))
 
 /**
- * Deletes a job and its files; some servers cancel a running one by it. One `DELETE /videos/{id}`, tried again as a read is;
- * a deletion whose answer was lost, and that then finds nothing, has succeeded.
+ * Deletes a job and its files; some servers cancel a running one by it. One `DELETE /videos/{id}`, retried as a read is;
+ * if its response is lost and the retry finds no job, it has succeeded.
  *
  * @example
  * import { deleteVideo } from "effect-videos"

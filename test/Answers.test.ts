@@ -180,7 +180,7 @@ describe("the exchange's name", () => {
 })
 
 describe("x-should-retry", () => {
-  it.scopedLive("makes a read try again what its status calls final", () =>
+  it.scopedLive("makes a read retry an error that its status makes final", () =>
     Effect.gen(function* () {
       const server = yield* serve(inTurn(json(400, {}, { "x-should-retry": "true" }), json(200, job())))
       const layer = videosOver(server, { readRetry: atOnce(3) })

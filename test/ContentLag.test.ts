@@ -99,7 +99,7 @@ describe("a 404 for the content of a job that has just completed", () => {
     })
   )
 
-  it.effect("means expired after the grace period, with no more tries", () =>
+  it.effect("means expired after the grace period, and is not requested again", () =>
     Effect.gen(function* () {
       const server = scripted({})
       expect(tagOf(yield* ran(downloaded(), server, "25 seconds"))).toBe("VideoExpiredError")

@@ -143,7 +143,7 @@ describe("the waits between tries", () => {
     )
   }
 
-  it.effect("are not waited where the server wants more patience than the configuration has", () =>
+  it.effect("are not waited for if they are longer than the configuration's maxRetryAfter", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() => answerJson(429, {}, { "retry-after": "61" }))
       // No clock moves here: an error that had to wait would never come.
@@ -227,7 +227,7 @@ describe("the timeout", () => {
     })
   )
 
-  it.effect("bounds a body that never ends, and each try by itself", () =>
+  it.effect("bounds a body that never ends, and each attempt by itself", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() => Effect.sync(() => new Response(new ReadableStream())), {
         requestTimeout: "10 seconds",

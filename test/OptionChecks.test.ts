@@ -78,6 +78,18 @@ const calls: ReadonlyArray<{
     run: (options) => Stream.runDrain(watchVideo("video_1", loose(options)))
   },
   {
+    name: "createVideo",
+    field: "singleAttempt",
+    values: ["true", 1, null],
+    run: (options) => createVideo({ prompt: "a boat" }, loose(options))
+  },
+  {
+    name: "downloadVideo",
+    field: "variant",
+    values: ["thumb", 1],
+    run: (options) => Stream.runDrain(downloadVideo("video_1", loose(options)))
+  },
+  {
     name: "listVideos",
     field: "limit",
     values: [0, -1, 1.5, 1000, "ten"],

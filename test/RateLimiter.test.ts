@@ -121,7 +121,7 @@ describe("a limit in a store", () => {
       yield* adjust("1 second")
       expect(alone).toEqual([0, 0, 500, 1000])
       expect(lines).toHaveLength(1)
-      expect(lines[0]).toMatch(/^WARN The shared limit `shared` cannot be asked.*connection lost/)
+      expect(lines[0]).toMatch(/^WARN The store of the shared limit `shared` failed.*connection lost/)
       const before = mood.asked
       mood.current = null
       yield* adjust("8 seconds")

@@ -48,7 +48,7 @@ const cases = submissions.flatMap((submission) =>
   doubts.map(([after, fault, made]) => ({ ...submission, after, fault, made }))
 )
 
-describe("a submission whose answer is lost once", () => {
+describe("a submission whose response is lost once", () => {
   it.scoped.each(cases)("ends in its one job: $name, $after", ({ fault, made, name, on, submit }) =>
     driven(
       Effect.gen(function* () {
@@ -586,7 +586,7 @@ describe("what is like it", () => {
   )
 })
 
-describe("a caller that goes away", () => {
+describe("a caller that is interrupted", () => {
   it.scoped("does so at once, and the log says that a job may have been made", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []

@@ -72,7 +72,7 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
     const prompt = `${long}, fish & <chips> at\nthe caf\u00e9`
     const listed = rewritings[form]?.(prompt)
     assert(typeof listed === "string" && listed !== prompt)
-    return inTime({ fates: [lostBefore, { ...lostAfter, listed: { prompt: listed } }, lostBefore] }, (model) =>
+    return inTime({ fates: [lostBefore, { ...lostAfter, listed: { prompt: listed } }, lostBefore] }, () =>
       Effect.gen(function* () {
         const calls = [listed, prompt].map((each) => outcome(createVideo({ ...x, prompt: each })))
         const [, told] = yield* Effect.all(calls, { concurrency: 2 })

@@ -22,7 +22,15 @@ export {
   type ContinueVideoRequest,
   continueVideo
 } from "./continueVideo.js"
-export { FfmpegUnavailableError, MediaError } from "./errors.js"
+export {
+  FfmpegUnavailableError,
+  ManifestError,
+  MediaError,
+  SegmentUncertainError,
+  SpendingLimitError
+} from "./errors.js"
+export { extendTo } from "./extendTo.js"
+export { type ExtendToError, type ExtendToOptions, ExtendToPhase, type SegmentWay } from "./extendToTypes.js"
 export { defaultEncoding } from "./graph.js"
 export {
   type ContinuePhase,

@@ -42,7 +42,7 @@ export class CharacterNotFoundError extends Schema.TaggedError<CharacterNotFound
 
 /**
  * The job has not ended yet, so it has no content: `watchVideo` or `awaitVideo` first. Or it has just completed, and the server
- * does not have its content yet, as where a replica lags: try again.
+ * does not have its content yet, for example because a replica lags: retry.
  *
  * @since 0.1.0
  * @category errors

@@ -148,7 +148,7 @@ export interface Dialect {
    */
   readonly listTrusted: boolean
   /**
-   * For one try of a request that makes a job, unless the configuration has a `requestTimeout` or the call a `timeout`. For
+   * For one attempt of a request that makes a job, unless the configuration has a `requestTimeout` or the call a `timeout`. For
    * servers that respond when the clip is done. Default: the configuration's `requestTimeout`.
    */
   readonly submitTimeout?: Duration.DurationInput | undefined

@@ -10,7 +10,7 @@ import type * as Effect from "effect/Effect"
 export interface BudgetOptions {
   /**
    * Positive; `0.5` is a request each two seconds. They start evenly spaced, those of a tenth of a second together.
-   * Default: any number until the server answers 429; then half of what was sent, until that has grown to twice of it.
+   * Default: any number until the server returns 429; then half of what was sent, until that has grown to twice of it.
    */
   readonly requestsPerSecond?: number | undefined
   /** Requests under way at once, and so connections; a positive integer. Default: 64. */

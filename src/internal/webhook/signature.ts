@@ -97,7 +97,7 @@ export const signaturesOf = (header: string): ReadonlyArray<Uint8Array<ArrayBuff
 
 /**
  * Which of the keys made one of the signatures: its index, or -1. `subtle.verify` compares in constant time, and every
- * key is tried with every signature, so that the time reveals nothing.
+ * key is compared with every signature, so that the time reveals nothing.
  */
 export const findKey = (
   keys: ReadonlyArray<CryptoKey>,

@@ -58,7 +58,7 @@ export interface WebhookRequest {
 export interface WebhookVerifyOptions {
   /**
    * `whsec_` and base64, or any other text, which is taken as UTF-8. Several during a rotation, the newest first; each
-   * is tried with each signature. Plain or wrapped.
+   * is compared with each signature. Plain or wrapped.
    */
   readonly secrets: string | Redacted.Redacted | NonEmptyReadonlyArray<string | Redacted.Redacted>
   /** How the sender signs; a dialect's `webhookScheme`. Default: `standard`. */
