@@ -3,6 +3,7 @@ import { Array as Arr, type Clock, Deferred, Effect, Exit, FastCheck, Fiber } fr
 import type { RequestKind, RequestLimiter } from "effect-videos/transport"
 import { checkBudget, makeBudget, withPermit } from "../src/internal/rate/requestBudget.js"
 import { adjust, countingClock, fine, hold, refuse, requests, settle, tooMany } from "./support/budget.js"
+import { runs } from "./support/seeds.js"
 
 describe("options", () => {
   it.each([
@@ -243,7 +244,7 @@ describe("interruption", () => {
         expect(budget.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
         expect(sleeping()).toBe(0)
       }),
-    { fastCheck: { numRuns: 10 }, timeout: 60_000 }
+    { fastCheck: { numRuns: runs(10) }, timeout: 60_000 }
   )
 })
 

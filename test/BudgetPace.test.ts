@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Effect, FastCheck, TestClock } from "effect"
 import { type Budget, makeBudget } from "../src/internal/rate/requestBudget.js"
 import { adjust, fine, hold, refuse, requests, settle, tooMany } from "./support/budget.js"
+import { runs } from "./support/seeds.js"
 
 /** Requests that come as fast as they can, one after the other, for as long as the test looks. */
 const ceaseless = (budget: Budget) => {
@@ -56,7 +57,7 @@ describe("requests per second", () => {
           expect(within).toBeLessThanOrEqual(Math.ceil(requestsPerSecond * 1.1) + 1)
         }
       }),
-    { fastCheck: { numRuns: 5 }, timeout: 60_000 }
+    { fastCheck: { numRuns: runs(5) }, timeout: 60_000 }
   )
 })
 

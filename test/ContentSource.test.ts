@@ -18,7 +18,7 @@ import { dialects } from "effect-videos/Dialects"
 import { downloadVideoToFile } from "effect-videos/Transfer"
 import { json, type Reply, reset, routes, serve, type TestServer, text } from "./support/server.js"
 import { clip as film, makeFolder } from "./support/transfer.js"
-import { answerJson, clients, job, quiet, videosOver, videosScripted } from "./support/videos.js"
+import { answerJson, anyClient, job, quiet, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -449,7 +449,7 @@ describe("a request inside a call", () => {
   )
 })
 
-for (const { client, layer } of clients) {
+for (const { client, layer } of [anyClient]) {
   describe(`over ${client}, an error of another host than the API's`, () => {
     const failures: ReadonlyArray<readonly [string, Reply]> = [
       ["401", text(401, "")],

@@ -443,15 +443,17 @@ describe.skipIf(process.platform === "win32")("a path that is not a regular file
     })
   )
 
-  it.scopedLive.skipIf(!fs.existsSync("/dev/full"))("fails with an error that names the job if it accepts no more bytes", () =>
-    Effect.gen(function* () {
-      const { go } = yield* extending()
-      assert.deepInclude(yield* Effect.flip(go("/dev/full")), {
-        _tag: "FileError",
-        reason: "write",
-        videoId: "video_9"
+  it.scopedLive.skipIf(!fs.existsSync("/dev/full"))(
+    "fails with an error that names the job if it accepts no more bytes",
+    () =>
+      Effect.gen(function* () {
+        const { go } = yield* extending()
+        assert.deepInclude(yield* Effect.flip(go("/dev/full")), {
+          _tag: "FileError",
+          reason: "write",
+          videoId: "video_9"
+        })
       })
-    })
   )
 
   it.scopedLive("is refused if it cannot be opened: a socket", () =>

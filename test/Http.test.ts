@@ -21,7 +21,7 @@ import {
   serve,
   text
 } from "./support/server.js"
-import { answerBroken, answerJson, atOnce, clients, job, videosOver, videosScripted } from "./support/videos.js"
+import { allClients, answerBroken, answerJson, atOnce, job, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -44,7 +44,7 @@ describe("a read", () => {
     ["an empty body", text(200, "")]
   ]
 
-  for (const { client, layer } of clients) {
+  for (const { client, layer } of allClients) {
     it.scopedLive.each(passing)(`is made again after %s, over ${client}`, ([, reply]) =>
       Effect.gen(function* () {
         const server = yield* serve(inTurn(reply, reply, json(200, job({ status: "completed" }))))
@@ -251,7 +251,7 @@ describe("the timeout", () => {
     })
   )
 
-  for (const { client, layer } of clients) {
+  for (const { client, layer } of allClients) {
     it.scopedLive.each([
       { says: "no answer comes", begin: hang },
       {
@@ -287,7 +287,7 @@ describe("interruption", () => {
     ["createVideo", createVideo({ prompt: "x" })],
     ["downloadVideo", Stream.runDrain(downloadVideo("video_1"))]
   ]
-  for (const { client, layer } of clients) {
+  for (const { client, layer } of allClients) {
     it.scopedLive.each(calls)(`closes the connection of %s, over ${client}`, ([, call]) =>
       Effect.gen(function* () {
         const { arrived, closed, reply } = yield* hangUntilClosed

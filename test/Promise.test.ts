@@ -275,25 +275,27 @@ describe("an early exit", () => {
     })
   )
 
-  it.live("ends the iterator of ids if it leaves the loop over many jobs, and a failure of that iterator ends the loop", () =>
-    withServer(async (videos) => {
-      const made = [await videos.create({ prompt: "a harbour" }), await videos.create({ prompt: "a boat" })]
-      let isLeft = false
-      async function* ids() {
-        try {
-          yield* made
-        } finally {
-          isLeft = true
+  it.live(
+    "ends the iterator of ids if it leaves the loop over many jobs, and a failure of that iterator ends the loop",
+    () =>
+      withServer(async (videos) => {
+        const made = [await videos.create({ prompt: "a harbour" }), await videos.create({ prompt: "a boat" })]
+        let isLeft = false
+        async function* ids() {
+          try {
+            yield* made
+          } finally {
+            isLeft = true
+          }
         }
-      }
-      for await (const _ of videos.watchMany(ids(), { poll, concurrency: 1 })) break
-      assert.isTrue(isLeft)
-      const own = new RangeError("mine")
-      async function* none(): AsyncGenerator<string> {
-        throw own
-      }
-      assert.strictEqual(await reasonOf(collect(videos.watchMany(none()))), own)
-    })
+        for await (const _ of videos.watchMany(ids(), { poll, concurrency: 1 })) break
+        assert.isTrue(isLeft)
+        const own = new RangeError("mine")
+        async function* none(): AsyncGenerator<string> {
+          throw own
+        }
+        assert.strictEqual(await reasonOf(collect(videos.watchMany(none()))), own)
+      })
   )
 
   it.live("ends the wait of an iterator", () =>

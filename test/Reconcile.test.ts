@@ -44,12 +44,15 @@ const doubts: ReadonlyArray<readonly [string, Fault.Fault, boolean]> = [
   )
 ]
 
+/** Every fault for one operation, and one with a job and one without for the others: one code path serves all. */
 const cases = submissions.flatMap((submission) =>
-  doubts.map(([after, fault, made]) => ({ ...submission, after, fault, made }))
+  doubts
+    .filter(([after]) => submission.name === "createVideo" || /reset after the commit|page/.test(after))
+    .map(([after, fault, made]) => ({ ...submission, after, fault, made }))
 )
 
 describe("a submission whose response is lost once", () => {
-  it.scoped.each(cases)("ends in its one job: $name, $after", ({ fault, made, name, on, submit }) =>
+  it.scoped.each(cases)("ends in its one job: $name, $after", ({ fault, made, on, submit }) =>
     driven(
       Effect.gen(function* () {
         const { id } = yield* source
@@ -61,8 +64,7 @@ describe("a submission whose response is lost once", () => {
         assert.strictEqual(sent, made ? 2 : 3)
         if (made) assert.lengthOf(listPaths, 1)
         else assert.isAtLeast(listPaths.length, 2)
-      }),
-      { withFiles: name.endsWith("file") }
+      })
     ).pipe(Effect.provide(plain))
   )
 

@@ -2,8 +2,9 @@
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { createVideo, deleteVideo, type Videos } from "effect-videos"
+import { inItsOwnTime } from "./support/ownTime.js"
 import { isUncertain, outcome } from "./support/reconcile.js"
-import { type Fate, inItsOwnTime, type Model, type ModelOptions, makeModel, rewritings } from "./support/rewriting.js"
+import { type Fate, type Model, type ModelOptions, makeModel, rewritings } from "./support/rewriting.js"
 
 addEqualityTesters()
 
@@ -77,7 +78,10 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
         const calls = [listed, prompt].map((each) => outcome(createVideo({ ...x, prompt: each })))
         const [, told] = yield* Effect.all(calls, { concurrency: 2 })
         assert(told !== undefined && isUncertain(told))
-        assert.include(told.candidates.map(({ id }) => String(id)), "video_1")
+        assert.include(
+          told.candidates.map(({ id }) => String(id)),
+          "video_1"
+        )
       })
     )
   })

@@ -13,6 +13,7 @@ import {
   VideoResource,
   type Videos
 } from "effect-videos"
+import { runs } from "./support/seeds.js"
 import { closedPort, inTurn, json, redirect, reset, serve, text } from "./support/server.js"
 import { recordSpans } from "./support/tracing.js"
 import { answerJson, clients, job, videosOver, videosScripted } from "./support/videos.js"
@@ -147,14 +148,14 @@ describe("a key", () => {
     "is in no error and no span if servers, proxies and transports repeat it",
     [keys],
     ([key]) => check(key, { apiKey: Redacted.make(key) }),
-    { fastCheck: { numRuns: 1 } }
+    { fastCheck: { numRuns: runs(1) } }
   )
 
   it.effect.prop(
     "is in no error and no span if it is a custom header",
     [keys],
     ([key]) => check(key, { headers: { "x-litellm-key": Redacted.make(key) } }),
-    { fastCheck: { numRuns: 1 } }
+    { fastCheck: { numRuns: runs(1) } }
   )
 
   it.effect("is in no error and no span, not even half of it, if it is as long as a signed token", () => {

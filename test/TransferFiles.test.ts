@@ -149,21 +149,23 @@ describe("a file that is there", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive("is not touched if it appeared meanwhile, and the complete partial file is used without a request", () =>
-    Effect.gen(function* () {
-      const { folder, list, read } = yield* makeFolder
-      const fs = yield* FileSystem.FileSystem
-      const server = yield* serve(ranged(clip))
-      const appear = fs.writeFileString(`${folder}/a.mp4`, "mine").pipe(Effect.orDie)
-      const error = yield* Effect.flip(download(server, `${folder}/a.mp4`, { onResponse: () => appear }))
-      expect(error).toMatchObject({ _tag: "FileError", reason: "exists" })
-      expect((yield* read("a.mp4")).toString()).toBe("mine")
-      const file = yield* download(server, `${folder}/a.mp4`, { overwrite: true })
-      expect(file).toMatchObject({ bytes: 300_000, resumedFrom: 300_000, etag: '"v1"' })
-      expect((yield* read("a.mp4")).equals(clip)).toBe(true)
-      expect(yield* list).toEqual(["a.mp4"])
-      expect(server.requests).toHaveLength(1)
-    }).pipe(Effect.provide(NodeContext.layer))
+  it.scopedLive(
+    "is not touched if it appeared meanwhile, and the complete partial file is used without a request",
+    () =>
+      Effect.gen(function* () {
+        const { folder, list, read } = yield* makeFolder
+        const fs = yield* FileSystem.FileSystem
+        const server = yield* serve(ranged(clip))
+        const appear = fs.writeFileString(`${folder}/a.mp4`, "mine").pipe(Effect.orDie)
+        const error = yield* Effect.flip(download(server, `${folder}/a.mp4`, { onResponse: () => appear }))
+        expect(error).toMatchObject({ _tag: "FileError", reason: "exists" })
+        expect((yield* read("a.mp4")).toString()).toBe("mine")
+        const file = yield* download(server, `${folder}/a.mp4`, { overwrite: true })
+        expect(file).toMatchObject({ bytes: 300_000, resumedFrom: 300_000, etag: '"v1"' })
+        expect((yield* read("a.mp4")).equals(clip)).toBe(true)
+        expect(yield* list).toEqual(["a.mp4"])
+        expect(server.requests).toHaveLength(1)
+      }).pipe(Effect.provide(NodeContext.layer))
   )
 
   it.scopedLive("is refused if it is a directory, with overwrite as well", () =>

@@ -22,8 +22,10 @@ const ours = makeOurs({
 
 it("the bench has 64 faults", () => assert.strictEqual(cases.length, 64))
 
+const flows = ["submit", "watch", "list", "download"] as const
+
 // The cases of one flow run side by side: they mostly wait. All at once would keep two processors busy for longer than a timeout.
-describe.each(["submit", "watch", "list", "download"] as const)("%s, under the faults of the bench,", (flow) => {
+describe.each(flows)("%s, under the faults of the bench,", (flow) => {
   it.live.each(cases.filter((each) => each.flow === flow))(
     "ends as it should: $name",
     (each) =>
@@ -41,7 +43,8 @@ describe("the judge of faults", () => {
     ["gives everything up", quitter]
   ] as const)("lets no client pass that %s", ([, wrong]) =>
     Effect.gen(function* () {
-      const verdicts = yield* named(cases, wrong)
+      const some = flows.flatMap((flow) => cases.filter((each) => each.flow === flow).slice(0, 2))
+      const verdicts = yield* named(some, wrong)
       assert.deepStrictEqual(
         verdicts.filter(({ isAsItShould }) => isAsItShould),
         []

@@ -286,7 +286,7 @@ describe("a download of a clip that changes meanwhile", () => {
               }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
             )
           ),
-          { seed: firstSeed, numRuns: runs(4) }
+          { seed: firstSeed, numRuns: runs(2) }
         )
       ),
     60_000

@@ -6,12 +6,9 @@ import { type Operation, type ServerOptions, VideosServer } from "@effect-videos
 import { Effect, Either, Layer, type Schedule } from "effect"
 import type { VideosConfigOptions } from "effect-videos"
 import { fixture, idOf, instant, make, postForm } from "../../packages/server/test/support.js"
-import { clients as all, anyClient, atOnce, videosOver } from "../support/videos.js"
+import { anyClient, atOnce, clients, videosOver } from "../support/videos.js"
 
-/** The transports that read responses by themselves: of undici's two, one. */
-export const clients = all.filter(({ client }) => client !== "undici")
-
-export { anyClient }
+export { anyClient, clients }
 
 /**
  * The faults that a transport sees itself, by their names in the tables: they run over each transport. A status code and a body
