@@ -311,6 +311,7 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
     const save = ({ clips }: Manifest) =>
       Effect.gen(function* () {
         const [only, ...others] = clips
+        yield* emit(ExtendToPhase.Saving({ films: clips.length }))
         if (others.length === 0 && only.job !== null) {
           const { directory, overwrite } = options
           const saved = yield* downloadVideoToFile(newest(only.job), call.path, {
@@ -320,7 +321,6 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
           })
           return { path: saved.path, bytes: saved.bytes, seconds: only.seconds }
         }
-        yield* emit(ExtendToPhase.Joining({ films: clips.length }))
         return yield* withPrograms((work) =>
           Effect.gen(function* () {
             const films: Arr.NonEmptyArray<Film> = [yield* filmOf(work, only)]
