@@ -40,7 +40,8 @@ import type {
   RemixVideoRequest
 } from "./internal/protocol/requestSchemas.js"
 import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./internal/protocol/videoSchemas.js"
-import { type SettledSubmission, type SettleOptions, settle } from "./internal/reconcile/settleSubmission.js"
+import type { SettledSubmission } from "./internal/reconcile/judgeByBaseline.js"
+import { type SettleOptions, settle } from "./internal/reconcile/settleSubmission.js"
 import { makeVideos } from "./internal/videosService.js"
 import type {
   CreateCharacterError,
@@ -59,7 +60,8 @@ import type {
 import { hubOf } from "./internal/watch/watchHub.js"
 import { VideosHttp } from "./transport/index.js"
 
-export type { SettledSubmission, SettleOptions } from "./internal/reconcile/settleSubmission.js"
+export type { SettledSubmission } from "./internal/reconcile/judgeByBaseline.js"
+export type { SettleOptions } from "./internal/reconcile/settleSubmission.js"
 export type {
   CreateCharacterError,
   CreateVideoError,

@@ -34,7 +34,12 @@ import { checkPrograms, failed, type Programs } from "./ffmpeg.js"
 import { type Film, probe } from "./film.js"
 import { defaultEncoding, join, rehearse } from "./graph.js"
 
-/** A completed job, by id, reference or snapshot; or a file. */
+/**
+ * A completed job, by id, reference or snapshot; or a file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type JobOrFile = string | { readonly id: string } | VideoFile.VideoFile
 
 /**
