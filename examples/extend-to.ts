@@ -25,7 +25,7 @@ const program = Effect.gen(function* () {
       SegmentStarted: ({ reason, segment, way }) => Console.log(`segment ${segment}: ${way}`, reason ?? ""),
       SegmentUpdated: () => Effect.void,
       SegmentCompleted: ({ seconds }) => Console.log(`${seconds} s`),
-      Joining: ({ films }) => Console.log(`joining ${films} films`),
+      Saving: ({ films }) => Console.log(`saving ${films} film`),
       Saved: ({ path, seconds }) => Console.log(`${seconds} s in ${path}`)
     })
   )

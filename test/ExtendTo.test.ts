@@ -62,7 +62,7 @@ const told = (phases: ReadonlyArray<ExtendToPhase>) =>
       SegmentStarted: ({ seconds, segment, way }) => `${segment}: ${seconds} s ${way}`,
       SegmentUpdated: () => "",
       SegmentCompleted: ({ seconds }) => `now ${seconds} s`,
-      Joining: ({ films }) => `${films} films`,
+      Saving: ({ films }) => `${films} films`,
       Saved: ({ segments }) => `saved with ${segments}`
     })
   )
@@ -81,6 +81,7 @@ describe("extendTo", () => {
         "now 12 s",
         "2: 8 s extended",
         "now 20 s",
+        "1 films",
         "saved with 2"
       ])
       assert.deepStrictEqual(fs.readdirSync(at), ["long.mp4"])
@@ -145,7 +146,7 @@ describe("extendTo after a crash", () => {
       Effect.gen(function* () {
         const options = yield* programs
         const [seconds, total] = dialect === "openai" ? [4, 20] : [2, 4]
-        const steps = dialect === "openai" ? 6 : 5
+        const steps = dialect === "openai" ? 7 : 5
         for (let step = 1; step < steps; step++) {
           const { at, phases, provided, run, submissions } = yield* world(seconds)
           yield* provided(Stream.runDrain(Stream.take(phases(total, options), step)))
@@ -166,7 +167,7 @@ describe("extendTo after a crash", () => {
       yield* Effect.repeat(submissions, { until: (count) => count === 1, schedule: Schedule.spaced("2 millis") })
       yield* Fiber.interrupt(fiber)
       yield* server.faults.set([])
-      assert.deepStrictEqual(told(yield* run(12)), ["from 4 s after 0", "now 12 s", "saved with 1"])
+      assert.deepStrictEqual(told(yield* run(12)), ["from 4 s after 0", "now 12 s", "1 films", "saved with 1"])
       assert.strictEqual(yield* submissions, 1)
     }).pipe(inDialect("openai"))
   )
@@ -186,6 +187,7 @@ describe("extendTo after a crash", () => {
       assert.deepStrictEqual(told(yield* run(8, { unsettled: { id } })), [
         "from 4 s after 0",
         "now 8 s",
+        "1 films",
         "saved with 1"
       ])
       assert.strictEqual(yield* submissions, 1)

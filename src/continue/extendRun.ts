@@ -24,9 +24,9 @@ import { settleSubmission, Videos } from "../Videos.js"
 import { frameOf } from "./continueVideo.js"
 import { ManifestError, SegmentUncertainError } from "./errors.js"
 import { type ExtendToOptions, ExtendToPhase } from "./extendToTypes.js"
-import { failed } from "./ffmpeg.js"
+import { checkPrograms, failed } from "./ffmpeg.js"
 import { type Film, probe } from "./film.js"
-import { fetched, type JobOrFile, joined, type Work, working } from "./joinVideos.js"
+import { fetched, inDirectory, type JobOrFile, joined, programsOf, type Work } from "./joinVideos.js"
 import { type Clip, differences, type Manifest, type ManifestFile, type Submission } from "./manifest.js"
 import { isLongEnough, lengthOf, limitOf, planSegment, reasonAgainst, spentOf } from "./segmentPlan.js"
 
@@ -88,22 +88,28 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
         return (yield* downloadVideoToFile(newest(job), nameOf(segment), { ...options.download, directory })).path
       })
 
-    const filmOf = ({ programs }: Work, clip: Clip) =>
+    /** A film is decoded once to find out what it is, and the programs are looked for once. */
+    const films = new Map<number, Film>()
+    const check = yield* Effect.cached(checkPrograms(programsOf(options)))
+
+    const filmOf = (clip: Clip) =>
       Effect.gen(function* () {
+        const known = films.get(clip.segment)
+        if (known !== undefined) return known
+        yield* check
         const of = { film: clip.segment === 0 ? "source" : "segment", segment: clip.job } as const
-        const film = yield* probe(programs, yield* fileOf(clip), of)
-        return film.second === null && clip.segment > 0
-          ? yield* failed({ step: "join", ...of }, "it has one picture: nothing was added")
-          : film
+        const film = yield* probe(programsOf(options), yield* fileOf(clip), of)
+        if (film.second === null && clip.segment > 0) {
+          return yield* failed({ step: "join", ...of }, "it has one picture: nothing was added")
+        }
+        films.set(clip.segment, film)
+        return film
       })
 
-    const withPrograms = <A, E, R>(use: (work: Work) => Effect.Effect<A, E, R>) => working(target, options, use)
+    const measured = (clip: Clip) => Effect.map(filmOf(clip), ({ seconds }): Clip => ({ ...clip, seconds }))
 
-    const measured = (clip: Clip) =>
-      Effect.map(
-        withPrograms((work) => filmOf(work, clip)),
-        ({ seconds }): Clip => ({ ...clip, seconds })
-      )
+    const withPrograms = <A, E, R>(use: (work: Work) => Effect.Effect<A, E, R>) =>
+      Effect.zipRight(check, inDirectory(target, options, use))
 
     // -------------------------------------------------------------------------
     // the manifest
@@ -211,7 +217,7 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
     const submitJoined = (manifest: Manifest, planned: Submission, tip: Clip, reason: string | null) =>
       withPrograms((work) =>
         Effect.gen(function* () {
-          const film = yield* filmOf(work, tip)
+          const film = yield* filmOf(tip)
           const inputReference = yield* frameOf(work, film, options.size)
           const sized = { ...planned, size: options.size ?? `${film.width}x${film.height}` }
           return yield* send(manifest, sized, reason, (submit) =>
@@ -311,6 +317,7 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
     const save = ({ clips }: Manifest) =>
       Effect.gen(function* () {
         const [only, ...others] = clips
+        yield* emit(ExtendToPhase.Saving({ films: clips.length }))
         if (others.length === 0 && only.job !== null) {
           const { directory, overwrite } = options
           const saved = yield* downloadVideoToFile(newest(only.job), call.path, {
@@ -320,12 +327,11 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
           })
           return { path: saved.path, bytes: saved.bytes, seconds: only.seconds }
         }
-        yield* emit(ExtendToPhase.Joining({ films: clips.length }))
         return yield* withPrograms((work) =>
           Effect.gen(function* () {
-            const films: Arr.NonEmptyArray<Film> = [yield* filmOf(work, only)]
-            for (const clip of others) films.push(yield* filmOf(work, clip))
-            return yield* joined(work, target, films, Arr.lastNonEmpty(clips).job)
+            const first = yield* filmOf(only)
+            const next = yield* Effect.forEach(others, filmOf)
+            return yield* joined(work, target, [first, ...next], Arr.lastNonEmpty(clips).job)
           })
         )
       })

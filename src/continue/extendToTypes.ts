@@ -53,7 +53,7 @@ export type SegmentWay = "extended" | "joined"
  *   itself, if it does not.
  * - `SegmentUpdated`: a snapshot of the segment's job, the response of its submission first.
  * - `SegmentCompleted`: the segment is recorded. `seconds` is the length of the clip now.
- * - `Joining`: the films that are left to join are joined.
+ * - `Saving`: the clip is long enough, and is downloaded, or its films are joined, if they are more than one.
  * - `Saved`: the last one. `cost` is `null` if the server does not say what each job costs.
  *
  * @since 0.1.0
@@ -74,7 +74,7 @@ export type ExtendToPhase = Data.TaggedEnum<{
     readonly video: VideoResource
     readonly seconds: number
   }
-  Joining: { readonly films: number }
+  Saving: { readonly films: number }
   Saved: {
     readonly path: string
     readonly bytes: number

@@ -34,6 +34,7 @@ export { type ExtendToError, type ExtendToOptions, ExtendToPhase, type SegmentWa
 export { defaultEncoding } from "./graph.js"
 export {
   type ContinuePhase,
+  type JobOrFile,
   type JoinedVideo,
   type JoinVideosError,
   type JoinVideosOptions,

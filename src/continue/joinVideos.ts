@@ -34,7 +34,12 @@ import { checkPrograms, failed, type Programs } from "./ffmpeg.js"
 import { type Film, probe } from "./film.js"
 import { defaultEncoding, join, rehearse } from "./graph.js"
 
-/** A completed job, by id, reference or snapshot; or a file. */
+/**
+ * A completed job, by id, reference or snapshot; or a file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type JobOrFile = string | { readonly id: string } | VideoFile.VideoFile
 
 /**
@@ -197,8 +202,17 @@ export interface Work {
   readonly options: Options
 }
 
+export const programsOf = ({ ffmpeg = "ffmpeg", ffprobe = "ffprobe" }: Options): Programs => ({ ffmpeg, ffprobe })
+
 /** Runs with both programs found, and a directory that is removed at its end. */
 export const working = <A, E, R>(
+  target: Pick<Target, "path" | "isRegular">,
+  options: Options,
+  use: (work: Work) => Effect.Effect<A, E, R>
+) => Effect.zipRight(checkPrograms(programsOf(options)), inDirectory(target, options, use))
+
+/** Runs with a directory that is removed at its end. */
+export const inDirectory = <A, E, R>(
   { isRegular, path }: Pick<Target, "path" | "isRegular">,
   options: Options,
   use: (work: Work) => Effect.Effect<A, E, R>
@@ -206,13 +220,11 @@ export const working = <A, E, R>(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const { dirname } = yield* Path.Path
-    const programs = { ffmpeg: options.ffmpeg ?? "ffmpeg", ffprobe: options.ffprobe ?? "ffprobe" }
-    yield* checkPrograms(programs)
     const directory = yield* Effect.mapError(
       fs.makeTempDirectoryScoped({ ...(isRegular ? { directory: dirname(path) } : {}), prefix: ".continue-" }),
       writeError(path)
     )
-    return yield* use({ programs, directory, options })
+    return yield* use({ programs: programsOf(options), directory, options })
   }).pipe(Effect.scoped)
 
 // -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import type { CreateVideoRequest, ExtendVideoRequest } from "../protocol/request
 import { createRequest, extendRequest } from "../protocol/submissionRequests.js"
 import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
 import type { ListVideosError, VideosService } from "../videosTypes.js"
-import { type BaselineVerdict, judgeByBaseline, type NewestJobs, newestOfBaseline } from "./judgeByBaseline.js"
+import { judgeByBaseline, type NewestJobs, newestOfBaseline, type SettledSubmission } from "./judgeByBaseline.js"
 import { margin, tolerance } from "./readNewestJobs.js"
 
 /**
@@ -37,15 +37,6 @@ export interface SettleOptions<E = never, R = never> {
   /** The headers and the query that the submission was sent with, where the list needs them too. */
   readonly options?: Pick<SubmitOptions, "extraHeaders" | "extraQuery"> | undefined
 }
-
-/**
- * What became of a submission. `Made`: this is its job. `NotMade`: it certainly made none, so that sending it again is safe.
- * `Unclear`: neither can be told (`detail`); `candidates` are the jobs that may be its own, the most likely first.
- *
- * @since 0.1.0
- * @category models
- */
-export type SettledSubmission = BaselineVerdict
 
 /** Without a baseline on the list, older jobs are of before, whatever time zone the server's clock was set to. */
 const longestBack = 48 * 60 * 60_000
