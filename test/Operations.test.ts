@@ -194,7 +194,7 @@ describe.each([anyClient])("deleteVideo over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("fails with VideoNotFoundError if there is no such job, after a 429 too", () =>
+  it.scopedLive("fails with VideoNotFoundError if the job does not exist, after a 429 too", () =>
     Effect.gen(function* () {
       const server = yield* serve(inTurn(json(429, {}), json(404, { error: { message: "No video video_1" } })))
       const layer = videosOver(server, { readRetry: atOnce(2) }, client)

@@ -674,7 +674,7 @@ describe("a deletion", () => {
 })
 
 describe("edits", () => {
-  it.scoped("of two clips with one prompt are told apart if both responses are lost", () =>
+  it.scoped("of two clips with one prompt return their own jobs if both responses are lost", () =>
     driven(
       Effect.gen(function* () {
         const sources = yield* Effect.all([source, source])

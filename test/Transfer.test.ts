@@ -158,7 +158,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("is retried as long as each try gets further", () =>
+    it.scopedLive("is retried as long as each attempt receives more bytes", () =>
       Effect.gen(function* () {
         const { folder, read } = yield* makeFolder
         const server = yield* serve(cut(clip, 60_000))

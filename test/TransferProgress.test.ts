@@ -113,7 +113,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("has no total until the end if there is no length", () =>
+    it.scopedLive("has no total until the end without a length", () =>
       Effect.gen(function* () {
         const { folder } = yield* makeFolder
         const server = yield* serve((response) => {
