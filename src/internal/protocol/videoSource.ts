@@ -32,12 +32,16 @@ interface Derivation {
   readonly model?: string | undefined
 }
 
-const notTaken = (operation: DerivingOperation, { name, source }: Dialect): Errors.InvalidRequestError => {
+const takesFile = (operation: DerivingOperation, { source }: Dialect): boolean =>
+  source.file === "edit" ? operation === "editVideo" : source.file
+
+const notTaken = (operation: DerivingOperation, dialect: Dialect): Errors.InvalidRequestError => {
+  const { name, source } = dialect
   const taken = [
     source.job === null ? null : "a job",
     source.url === null ? null : "a URL",
     source.fileId === null ? null : "the id of an uploaded file",
-    source.file ? "a VideoFile" : null
+    takesFile(operation, dialect) ? "a VideoFile" : null
   ].filter((kind) => kind !== null)
   return new Errors.InvalidRequestError({
     operation,
@@ -175,7 +179,7 @@ export const resolveSource = <A extends Derivation, E>(
   }
   const fail = Effect.suspend(() => Effect.fail(notTaken(operation, dialect)))
   if (isVideoFile(video)) {
-    if (!source.file) return fail
+    if (!takesFile(operation, dialect)) return fail
     if (files === "form") return withModel({})
     return Effect.flatMap(dataUrlOf(operation, "video", video, source.maxBytes ?? Number.POSITIVE_INFINITY), (url) =>
       withModel({ video: { url } })
