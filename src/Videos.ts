@@ -183,12 +183,16 @@ export const createVideo = (
   Effect.flatMap(Videos, (videos) => videos.create(request, options))
 
 /**
- * Submits an extension: `seconds` more of a completed job's clip, or of an uploaded file. One `POST /videos/extensions`,
- * JSON with a reference, multipart with a file; sent again as `createVideo` is. Returns a new job, whose `seconds` is the length
- * of the whole clip.
+ * Submits an extension: `seconds` more of a clip. The clip is a job (an id, a reference or a snapshot), a URL, the id of an uploaded
+ * file, or a local file; the dialect turns it into what the server takes, with one read of the job at most. One
+ * `POST /videos/extensions` (in the protocol), sent again as `createVideo` is.
  *
- * Most servers do not serve this route: `OperationUnsupportedError`; `continueVideo` of `effect-videos/continue` does the job
- * on those, too. A 404 that leaves open whether the source or the route is missing costs one read of the source.
+ * Returns a new job. Its `seconds` is the length of the whole clip, or of the new part alone where the server returns only that.
+ *
+ * Fails before anything is sent with `InvalidRequestError` if the dialect does not take the source or the length, with
+ * `VideoNotReadyError`, `VideoFailedError` or `VideoExpiredError` if the source has no clip, and with `OperationUnsupportedError`
+ * if the dialect does not extend; then `continueVideo` of `effect-videos/continue` does the job. A 404 that leaves open whether the
+ * source or the route is missing costs one read of the source.
  *
  * @example
  * import { extendVideo } from "effect-videos"

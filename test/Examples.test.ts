@@ -24,6 +24,7 @@ const prints: { readonly [name: string]: RegExp } = {
   "extend.ts": /^12 s\n8 s\n$/,
   "extend-to.ts": /^4 s of 60 s\n(segment \d: extended \n\d\d s\n){7}saving 1 film\n60 s in .*long\.mp4\n$/,
   "faults-on-demand.ts": /^SubmissionUncertainError 1\n$/,
+  "settle-submission.ts": /^Made\n$/,
   "many-jobs.ts": /^\d+ watched by page, list trusted\n100 have ended\n$/,
   "list.ts": /^true\nthe same, at night\na lighthouse at dusk\ntrue\n$/,
   "configuration.ts": /^https:\/\/films\.openai\.azure\.com\/openai\/v1\n$/,
