@@ -295,7 +295,7 @@ export const wakeWatches = (options?: {
  * | Status | When |
  * | --- | --- |
  * | 204 | handled, now or before |
- * | 400 | the signature is right and the body is not an event; or there is no body |
+ * | 400 | the signature is right and the body is not an event; or the request has no body |
  * | 401 | the signature or its time is wrong; the response does not say which |
  * | 405 | not a POST |
  * | 409 | another delivery of the message is being handled |
