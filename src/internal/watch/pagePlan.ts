@@ -127,7 +127,7 @@ export class PagePlan {
 
   /** Puts a job on a page; `null`: on a new one that begins with it. */
   private join(job: Job, page: Page | null): Page {
-    job.page = page ?? { oldest: job.place, members: new Set(), isAwaited: false, failures: 0 }
+    job.page = page ?? { oldest: job.place, members: new Set(), isAwaited: false, failures: 0, leftUntil: 0 }
     job.page.members.add(job)
     this.size++
     return job.page

@@ -47,8 +47,9 @@ const maxVainSearches = 3
 /** After three searches for a job, it is not a list that lags. */
 const maxSearches = 3
 
-/** A page that fails twice in a row is left alone until the jobs are grouped anew. */
+/** A page that fails twice in a row is left alone for so long. */
 const maxPageFailures = 2
+const leftMillis = 15_000
 
 /** The least time between two reads of the newest page for first polls, in milliseconds. */
 const firstPollGap = 2000
@@ -125,7 +126,7 @@ export class Poller implements JobPoller {
     if (whyNot !== null) return { readBy: "single", reason: whyNot }
     if (page !== null) {
       const count = `its page shows ${page.members.size} watched jobs`
-      const reason = page.failures < maxPageFailures ? count : "its page cannot be read"
+      const reason = page.leftUntil <= this.host.now() ? count : "its page cannot be read"
       return { readBy: this.isWorthReading(page) ? "page" : "single", reason }
     }
     const reason = searched === null ? "its page is not known yet" : "the pages that were read do not show it"
@@ -190,8 +191,8 @@ export class Poller implements JobPoller {
 
   // internal
 
-  private isWorthReading({ failures, members }: Page): boolean {
-    return this.trust.options.mode === "always" || (members.size >= leastMembers && failures < maxPageFailures)
+  private isWorthReading({ leftUntil, members }: Page): boolean {
+    return this.trust.options.mode === "always" || (members.size >= leastMembers && leftUntil <= this.host.now())
   }
 
   private pollSingly(job: Job): void {
@@ -288,6 +289,7 @@ export class Poller implements JobPoller {
     maxPages: number
   ): Effect.Effect<Range, ListVideosError> {
     const cursor = new ListCursor()
+    const total = wanted().length
     let newest = -Infinity
     let oldest = Infinity
     let found: Array<VideoResource> = []
@@ -307,13 +309,16 @@ export class Poller implements JobPoller {
         }
         if (isRepeated) this.trust.give("it repeats jobs: the server ignores `after`")
         const isEnd = next._tag === "End" || (hasMore === null && videos.length !== pageSize)
-        const isOver = isEnd || next._tag === "Stuck" || isRepeated || count >= maxPages
+        const isKnown = place !== null || this.plan.connects(fresh, this.jobs)
+        // One more page may tell how far the new jobs are from the others, which then share pages with them.
+        const isFound = wanted().length === 0 && (isKnown || found.length >= total + pageSize)
+        const isOver = isEnd || next._tag === "Stuck" || isRepeated || count >= maxPages || isFound
         let part: Part = { after, place }
-        if (isOver || place !== null || this.plan.connects(fresh, this.jobs)) {
+        if (isOver || isKnown) {
           part = this.plan.take(found, this.jobs, part)
           found = []
         }
-        return isOver || wanted().length === 0
+        return isOver
           ? Effect.succeed({ newest, oldest: isEnd ? -Infinity : oldest })
           : readFrom(part, next.cursor, count + 1)
       })
@@ -381,7 +386,10 @@ export class Poller implements JobPoller {
     const observe = (jobs: ReadonlyArray<Job>) => {
       for (const job of jobs) job.observe(Exit.failCause(cause), this.host)
     }
-    if (page !== null && error !== null) page.failures++
+    if (page === null) this.vainSearches++
+    for (const failing of new Set(jobs.map((job) => job.page))) {
+      if (failing !== null && ++failing.failures >= maxPageFailures) failing.leftUntil = this.host.now() + leftMillis
+    }
     if (this.trust.options.mode === "always") observe(jobs)
     else if (error === null) this.trust.give(`reading it died: ${Cause.pretty(cause)}`)
     else if (error.isTransient) {

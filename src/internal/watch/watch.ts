@@ -90,6 +90,8 @@ export interface Page {
   isAwaited: boolean
   /** How many of its reads have failed since the last that succeeded. */
   failures: number
+  /** It fails again and again: until then its jobs are polled singly. */
+  leftUntil: number
 }
 
 /** A search of the list that did not find a job. */
