@@ -14,7 +14,7 @@ const leftOut = [
   [/\b(?:who|whoever|nobody|somebody|anybody|everybody)\b/i, "name the subject: the client, the server, the caller"],
   [/\b(?:is|are|was|were) told\b|\btells? (?:it|them|the|what|whether)\b/i, "notify, emit, return, receive"],
   [
-    /\b(?:the|an|its|this|each|every|no|that|server's) answers?\b|\banswer(?:s|ed) (?:with|by|as|to)\b/i,
+    /\b(?:the|an|its|this|each|every|no|that|whose|server's) answers?\b|\banswer(?:s|ed)? (?:with|by|as|to|in)\b/i,
     "response, body, status code"
   ],
   [/\bstands? in (?:line|its)\b|\btheir turn\b|\btake turns\b/i, "queue, waiting request"],
@@ -28,7 +28,9 @@ const leftOut = [
   [/\bsuch as that of\b/i, "for example"],
   [/\ba hop\b|\bhops\b|\bled away\b/i, "redirect, follow a redirect"],
   [/\bscrub(?:s|bed)?\b|\bcleaned of\b/i, "redact"],
-  [/\btime-outs?\b/i, "timeout"]
+  [/\btime-outs?\b/i, "timeout"],
+  [/\b(?:one|each|every|all|more|per|first|second) tr(?:y|ies)\b|\btr(?:y|ies|ied) again\b/i, "attempt, retry"],
+  [/\bpatience\b|\bgo(?:es)? away\b/i, "timeout, delay; is removed"]
 ]
 
 /** Lines that need a left-out word: quotations of servers, protocols and other projects. */
@@ -39,7 +41,7 @@ const files = (folder, extension) =>
     .filter((name) => extension.test(name) && !/node_modules|(?:^|\/)dist\//.test(name))
     .map((name) => `${folder}/${name}`)
 
-const pages = ["README.md", "CONTRIBUTING.md", ...files("docs", /\.md$/)]
+const pages = ["README.md", "CONTRIBUTING.md", ...files("docs", /\.md$/), ...files("packages", /README\.md$/)]
 const sources = [
   ...files("src", /\.ts$/),
   ...files("examples", /\.ts$/),

@@ -1,7 +1,7 @@
 /**
- * A request limit that processes share, on the rate limiter of `@effect/experimental` (an optional peer that nothing else
- * of this library loads): a token bucket in that module's own Redis store, or in any other `RateLimiterStore`; in memory
- * where one process is all there is.
+ * A request limit that processes share, on the rate limiter of `@effect/experimental`: a token bucket in that module's Redis
+ * store, in any other `RateLimiterStore`, or, for one process, in memory. `@effect/experimental` is an optional peer that only
+ * this module loads.
  *
  * @example
  * import { RateLimiter } from "@effect/experimental"
@@ -21,16 +21,16 @@
  * @since 0.1.0
  */
 import * as RateLimiter from "@effect/experimental/RateLimiter"
-import * as ConfigError from "effect/ConfigError"
+import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as rules from "./internal/config/optionRules.js"
 import { withTimeout } from "./internal/http/deadline.js"
 import { currentMonotonicMillis } from "./internal/monotonicClock.js"
 import type { RequestLimiter } from "./internal/rate/budgetTypes.js"
 
 /**
- * What is shared, and with whom.
+ * Options of a shared limit.
  *
  * @since 0.1.0
  * @category models
@@ -42,30 +42,28 @@ export interface SharedLimitOptions {
   readonly window?: Duration.DurationInput | undefined
   /** Processes with the same key in the same store share the limit. Use one for each API key. Default: `effect-videos`. */
   readonly key?: string | undefined
-  /** How long the store may take to answer. Default: 1 second. */
+  /** The timeout of one request to the store. Default: 1 second. */
   readonly storeTimeout?: Duration.DurationInput | undefined
 }
 
 /** Milliseconds without a call to a store that failed, so that not every request waits for the store's timeout. */
-const leaveAlone = 10_000
+const storePause = 10_000
 
-const readDuration = (name: "window" | "storeTimeout", input: Duration.DurationInput) =>
-  Option.match(
-    Option.filter(Duration.decodeUnknown(input), (given) => Duration.isFinite(given) && !Duration.isZero(given)),
-    {
-      onNone: () => Effect.fail(ConfigError.InvalidData([name], `\`${name}\` must be a positive, finite duration`)),
-      onSome: Effect.succeed
-    }
-  )
+const optionRules: rules.RulesOf<SharedLimitOptions> = {
+  limit: rules.required(rules.finiteCount),
+  window: rules.finiteTimeout,
+  key: rules.anyText,
+  storeTimeout: rules.finiteTimeout
+}
 
 /**
  * A limit in the store that the program provides.
  *
- * A store that fails, or does not answer in time, stops nothing: one warning is logged, and for ten seconds the process
- * keeps the same limit by itself, in memory; then the store is asked again. Many processes may send more than the limit
- * together in that time, and the budget's answer to a 429 is what slows them down.
+ * If the store fails, or does not respond within `storeTimeout`, requests go on: one warning is logged, and for ten seconds the
+ * process keeps the same limit by itself, in memory. In that time, many processes together may exceed the limit; then the
+ * budget slows them down after a 429.
  *
- * Fails with a `ConfigError` that names the option. A caller that is interrupted while it waits has used its turn up.
+ * Fails with a `ConfigError` that names the option. A caller that is interrupted while it waits has used its permit up.
  *
  * @since 0.1.0
  * @category constructors
@@ -74,41 +72,35 @@ export const make = (
   options: SharedLimitOptions
 ): Effect.Effect<RequestLimiter, ConfigError.ConfigError, RateLimiter.RateLimiterStore> =>
   Effect.gen(function* () {
+    yield* rules.checkConfig(options, optionRules)
     const { key = "effect-videos", limit } = options
-    if (!(Number.isSafeInteger(limit) && limit > 0)) {
-      return yield* Effect.fail(
-        ConfigError.InvalidData(["limit"], `\`limit\` must be a positive integer; received ${limit}`)
-      )
-    }
-    const window = yield* readDuration("window", options.window ?? "1 second")
-    const storeTimeout = yield* readDuration("storeTimeout", options.storeTimeout ?? "1 second")
+    const window = Duration.decode(options.window ?? "1 second")
+    const storeTimeout = Duration.decode(options.storeTimeout ?? "1 second")
 
     const shared = yield* RateLimiter.make
     const own = yield* Effect.provide(RateLimiter.make, RateLimiter.layerStoreMemory)
-    const turn = { algorithm: "token-bucket", onExceeded: "delay", limit, window, key } as const
-    // In memory there is nothing that could fail.
-    const alone = Effect.orDie(own.consume(turn))
-    let askAgainAt = Number.NEGATIVE_INFINITY
+    const permit = { algorithm: "token-bucket", onExceeded: "delay", limit, window, key } as const
+    // A store in memory does not fail.
+    const fromMemory = Effect.orDie(own.consume(permit))
+    let nextStoreAt = Number.NEGATIVE_INFINITY
 
-    const ask = withTimeout(
-      shared.consume(turn),
+    const warn = (error: RateLimiter.RateLimiterError) =>
+      Effect.logWarning(
+        `The store of the shared limit \`${key}\` failed: for ${storePause / 1000} s this process keeps to ${limit} requests per ${Duration.format(window)} by itself`,
+        error
+      )
+
+    const fromStore = withTimeout(
+      shared.consume(permit),
       storeTimeout,
       () => new RateLimiter.RateLimitStoreError({ message: `no response within ${Duration.format(storeTimeout)}` })
     ).pipe(
       Effect.catchAll((error) =>
         Effect.flatMap(currentMonotonicMillis, (now) => {
-          // Of requests that fail together, one says so.
-          const known = now < askAgainAt
-          askAgainAt = now + leaveAlone
-          return known
-            ? alone
-            : Effect.zipRight(
-                Effect.logWarning(
-                  `The shared limit \`${key}\` cannot be asked: this process keeps to ${limit} requests per ${Duration.format(window)} by itself`,
-                  error
-                ),
-                alone
-              )
+          // Requests that fail together log one warning.
+          const isLogged = now < nextStoreAt
+          nextStoreAt = now + storePause
+          return isLogged ? fromMemory : Effect.zipRight(warn(error), fromMemory)
         })
       )
     )
@@ -116,7 +108,7 @@ export const make = (
     return {
       take: () =>
         Effect.flatMap(currentMonotonicMillis, (now) =>
-          Effect.flatMap(now < askAgainAt ? alone : ask, ({ delay }) =>
+          Effect.flatMap(now < nextStoreAt ? fromMemory : fromStore, ({ delay }) =>
             Duration.isZero(delay) ? Effect.void : Effect.sleep(delay)
           )
         )

@@ -21,70 +21,20 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { snapshotOf } from "./internal/download/contentSource.js"
+import { checkDownload, type DownloadToFileOptions } from "./internal/download/downloadOptions.js"
 import { type DownloadedFile, type DownloadToFileError, downloadToFile } from "./internal/download/downloadToFile.js"
 import { exclusively } from "./internal/download/reserveFile.js"
 import { checkFree, resolveTarget } from "./internal/download/targetFile.js"
 import { listen, type Report, type TransferProgress } from "./internal/download/transferProgress.js"
 import { ofJob } from "./internal/errors/ofJob.js"
-import type { ResponseMeta } from "./internal/http/httpTypes.js"
 import { backoff } from "./internal/http/retryPolicy.js"
 import { spanOf, withSpan } from "./internal/http/spans.js"
-import type { VideoVariant } from "./internal/protocol/requestSchemas.js"
-import { checkDownload } from "./internal/protocol/validateRequest.js"
 import { hubOf } from "./internal/watch/watchHub.js"
 import { Videos } from "./Videos.js"
 
 export { type ReservedFile, type ReserveFileOptions, reserveFile } from "./internal/download/reserveFile.js"
 export * from "./internal/errors/fileErrors.js"
-export type { DownloadedFile, DownloadToFileError, TransferProgress }
-
-// -----------------------------------------------------------------------------
-// models
-// -----------------------------------------------------------------------------
-
-/**
- * Options of a download to a file. `timeout`, `idleTimeout`, `extraHeaders`, `extraQuery` and `onResponse` apply to each of its
- * requests.
- *
- * @since 0.1.0
- * @category models
- */
-export interface DownloadToFileOptions {
-  /** Which file of the job. Default: the clip; then no `variant` is sent. */
-  readonly variant?: VideoVariant | undefined
-  /**
-   * If given, `path` must be relative and stay inside this directory, symbolic links inside it included; otherwise the call
-   * fails with `FileError`. For names from outside. The directory must exist.
-   */
-  readonly directory?: string | undefined
-  /** Whether an existing file is replaced. Default: `false`, and a `FileError`. */
-  readonly overwrite?: boolean | undefined
-  /** Whether to resume from the `name.part` of an earlier call. Default: `true`. */
-  readonly resume?: boolean | undefined
-  /** When to try again after a break. Restarts whenever an attempt gets further than all before. Default: `defaultDownloadRetry`. */
-  readonly retry?: Schedule.Schedule<unknown, DownloadToFileError> | undefined
-  /** A `Retry-After` longer than this is not waited for: the download fails with the error that carries it. Default: 5 minutes. */
-  readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** For one request, to its first byte. Default: the configuration's `requestTimeout`. */
-  readonly timeout?: Duration.DurationInput | undefined
-  /** A connection that brings no bytes for this long counts as broken. Default: the configuration's `idleTimeout`. */
-  readonly idleTimeout?: Duration.DurationInput | undefined
-  /** For this long after a job's end, missing content counts as replica lag and is requested again. Default: 30 seconds. */
-  readonly contentGrace?: Duration.DurationInput | undefined
-  /**
-   * Receives the progress, the newest only: the transfer does not wait for this Effect, except for the last report, which is
-   * `done`. A download that fails has no last report.
-   */
-  readonly onProgress?: ((progress: TransferProgress) => Effect.Effect<void>) | undefined
-  /** The least time between two reports. The first, the last and a start-over are always reported. Default: 100 milliseconds. */
-  readonly progressInterval?: Duration.DurationInput | undefined
-  /** Sent with each request to the server's own origin; replaces the library's header of the same name. */
-  readonly extraHeaders?: { readonly [name: string]: string } | undefined
-  /** Added to the URL's query; replaces the configuration's `query` of the same name. */
-  readonly extraQuery?: { readonly [name: string]: string } | undefined
-  /** Runs with every response of the server, errors included, before it is decoded. */
-  readonly onResponse?: ((response: ResponseMeta) => Effect.Effect<void>) | undefined
-}
+export type { DownloadedFile, DownloadToFileError, DownloadToFileOptions, TransferProgress }
 
 // -----------------------------------------------------------------------------
 // schedules
@@ -125,7 +75,7 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
  * - A part that is whole already is given its name without a request.
  * - If a name is too long for `.part`, the partial file has a shorter one. A symbolic link is followed.
  * - A named pipe or a character device (`/dev/null`, `/dev/stdout`) is written to as it is, without `name.part` and without
- *   a second try once bytes have been written; a block device with `overwrite` only. A socket is refused.
+ *   another attempt once bytes have been written; a block device with `overwrite` only. A socket is refused.
  *
  * @example
  * import { Effect } from "effect"

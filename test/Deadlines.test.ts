@@ -62,7 +62,7 @@ describe("a process whose server never answers", () => {
 })
 
 describe("connectTimeout", () => {
-  it.scopedLive("ends a handshake that never comes, with nothing sent, so that a submission is tried again", () =>
+  it.scopedLive("ends a handshake that never comes, with nothing sent, so that a submission is retried", () =>
     Effect.gen(function* () {
       const mute = yield* listen
       const layer = VideosUndici.layer({ connectTimeout: "50 millis" })
@@ -292,7 +292,7 @@ describe("idleTimeout of an upload", () => {
 })
 
 describe("totalTimeout", () => {
-  it.effect("bounds all tries and the waits between them", () =>
+  it.effect("bounds all attempts and the waits between them", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted((_, request) => answerBroken(request, "ECONNRESET"), {
         readRetry: Schedule.spaced("10 seconds"),

@@ -257,7 +257,7 @@ describe("a 404 that leaves open whether the route or the source is missing", ()
   )
 })
 
-describe("a caller that goes away", () => {
+describe("a caller that is interrupted", () => {
   const warnings = (answer: Answer, options: VideosConfigOptions) =>
     Effect.gen(function* () {
       const lines: Array<string> = []

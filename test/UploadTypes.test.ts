@@ -169,7 +169,7 @@ describe("an upload without a content type", () => {
     assert.strictEqual(VideoFile.fromBytes(bytesOf("GIF89a"), { name }).name, expected)
   })
 
-  it.scopedLive("is read once per try, and not before it is sent, if it is a stream", () =>
+  it.scopedLive("is read once per attempt, and not before it is sent, if it is a stream", () =>
     Effect.gen(function* () {
       const bytes = kinds["WebP"]?.[0] ?? new Uint8Array()
       let runs = 0

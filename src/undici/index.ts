@@ -36,7 +36,7 @@ import { undiciTransport } from "./undiciTransport.js"
 export interface Options {
   /**
    * For how long a connection may take to be made, its TLS handshake included. Then it is a `TransportError` with the reason
-   * `connect`: nothing was sent, so that a submission is tried again. A whole number of seconds is kept. Default: 10 seconds.
+   * `connect`: nothing was sent, so that a submission is retried. A whole number of seconds is kept. Default: 10 seconds.
    */
   readonly connectTimeout?: Duration.DurationInput | undefined
   /**

@@ -243,7 +243,7 @@ const forwarding = (proxy: ProxyServer, target: URL, options: Undici.Agent.Optio
       )
   )
 
-/** For how long a proxy may take to answer CONNECT. */
+/** The timeout of a proxy's response to CONNECT. */
 const answerWithin = 10_000
 
 /** Asks the proxy for a tunnel. */

@@ -68,7 +68,7 @@ const summary = ({ baseUrl, configured, findings, fits, latency }: Diagnosis, co
         : `${style.yellow(best.dialect)}, but ${configured} is set: use --dialect ${best.dialect} or VIDEOS_DIALECT=${best.dialect}`
   return fields(
     [
-      ["server", `${baseUrl}, answers in ${latency} ms`],
+      ["server", `${baseUrl}, responds in ${latency} ms`],
       ["dialect", dialect],
       ["extends", best === undefined ? null : extensionOf(best.dialect, findings)],
       ["serves", served("yes")],

@@ -8,7 +8,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { AwaitVideoError, DownloadToFileError, ExtendVideoError, RetrieveCharacterError } from "effect-videos"
-import type { JoinVideosError } from "effect-videos/continue"
+import type { ExtendToError, JoinVideosError } from "effect-videos/continue"
 import type { UnreachableError, UsageError } from "./errors.js"
 import type { OutputError } from "./screen.js"
 
@@ -42,6 +42,7 @@ type Tag = (
   | ServeError
   | QuitException
   | JoinVideosError
+  | ExtendToError
   | UsageError
   | UnreachableError
   | OutputError
@@ -72,8 +73,11 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   UnreachableError: "server",
   ServeError: "server",
   SubmissionUncertainError: "uncertain",
+  SegmentUncertainError: "uncertain",
+  SpendingLimitError: "quota",
   FfmpegUnavailableError: "usage",
   MediaError: "file",
+  ManifestError: "file",
   UploadError: "file",
   FileError: "file",
   BadArgument: "file",

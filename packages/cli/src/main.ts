@@ -13,5 +13,5 @@ const isWritten = (text: string): boolean => {
 }
 
 const text = textAsked(process.argv.slice(2))
-// It tries again, and says why standard output cannot be written.
+// It retries, and says why standard output cannot be written.
 if (text === null || !isWritten(text)) await import("./run.js")

@@ -2,6 +2,7 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -20,6 +21,7 @@ import {
 import { connectionArguments, videosLayer } from "./connection.js"
 import type { JobDisplay } from "./display.js"
 import { UsageError } from "./errors.js"
+import { extendToLength } from "./extendTo.js"
 import { follow, type Plan, untilSaved } from "./follow.js"
 import { extendByJoin } from "./join.js"
 import * as options from "./options.js"
@@ -116,15 +118,31 @@ export const extend = Command.make(
   "extend",
   {
     source: sourceArgument,
-    seconds: options.seconds,
+    seconds: Options.optional(options.seconds),
     join: Options.boolean("join"),
+    to: Options.optional(options.duration("to")),
+    next: Options.repeated(Options.text("then")),
+    maxSegments: Options.optional(options.integer("max-segments", 0, 10_000)),
+    maxCost: Options.optional(options.amount("max-cost")),
+    unsettled: Options.optional(Options.text("unsettled")),
     size,
     model,
     ...options.submission
   },
   (given) =>
     Effect.gen(function* () {
-      const { extraBody, seconds } = given
+      const { extraBody } = given
+      if (Option.isSome(given.to)) return yield* extendToLength(given, Duration.toSeconds(given.to.value))
+      const alone = [
+        ["--then", given.next.length > 0],
+        ["--max-segments", Option.isSome(given.maxSegments)],
+        ["--max-cost", Option.isSome(given.maxCost)],
+        ["--unsettled", Option.isSome(given.unsettled)]
+      ] as const
+      const [field] = alone.find(([, isGiven]) => isGiven) ?? []
+      if (field !== undefined) return yield* new UsageError({ field, problem: "needs `--to`" })
+      if (Option.isNone(given.seconds)) return yield* new UsageError({ field: "--seconds", problem: "is missing" })
+      const seconds = given.seconds.value
       const prompt = yield* options.promptOf(given)
       const size = Option.getOrUndefined(given.size)
       const model = Option.getOrUndefined(given.model)

@@ -136,7 +136,7 @@ describe("the process", () => {
     })
   )
 
-  it.scopedLive("ends well when the reader of its output goes away", () =>
+  it.scopedLive("exits with 0 when the reader of its output is closed", () =>
     withServer({ queueTime: 0, runTime: 0 }, (env) =>
       Effect.gen(function* () {
         const created = yield* finished(yield* command(["create", "-p", "x"], env))

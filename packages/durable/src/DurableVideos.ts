@@ -24,6 +24,7 @@ import {
   RunNotRecordedError,
   RunStateError
 } from "./errors.js"
+import { Drain } from "./internal/drain.js"
 import { type Engine, forget, localEngine, wake } from "./internal/engine.js"
 import { fingerprintOf } from "./internal/fingerprint.js"
 import { listPoller } from "./internal/listPoller.js"
@@ -99,7 +100,8 @@ export interface DurableVideosService {
   ) => Effect.Effect<Run, RunNotFoundError | RunStateError | DatabaseUnavailableError>
   /**
    * Continues a run that waits after a failure at once. A run that ended otherwise than `done` begins again as a new attempt under
-   * its key, which makes a new job; the new run is returned.
+   * its key, which makes a new job; the new run is returned. If the old request may have made a job that is not known, the new
+   * attempt reads the list first: it adopts that job, sends the request if there certainly is none, or becomes `uncertain`.
    */
   readonly retry: (execution: string) => Effect.Effect<Run, RunNotFoundError | RunStateError | DatabaseUnavailableError>
   /** Deletes what the engine keeps of a run that has ended. The run stays on the list, and its key stays taken. */
@@ -145,6 +147,8 @@ export interface RunOptions {
   readonly retryAfter?: Duration.DurationInput | undefined
   /** How often overdue runs are looked for. Default: 10 seconds. */
   readonly sweepEvery?: Duration.DurationInput | undefined
+  /** For how long a runner whose layer is released lets its steps end: no new one begins. Default: 10 seconds. */
+  readonly stopWithin?: Duration.DurationInput | undefined
 }
 
 /**
@@ -225,6 +229,7 @@ const settingsOf = (options: RunOptions): SettingsService => ({
   safetyNet: Duration.decode(options.safetyNet ?? "2 minutes"),
   lostAfter: Duration.decode(options.lostAfter ?? "10 minutes"),
   retryAfter: Duration.decode(options.retryAfter ?? "5 seconds"),
+  stopWithin: Duration.decode(options.stopWithin ?? "10 seconds"),
   sweep: {
     every: Duration.decode(options.sweepEvery ?? "10 seconds"),
     late: Duration.times(Duration.decode(options.sweepEvery ?? "10 seconds"), 3)
@@ -245,6 +250,7 @@ export const runner = (
   const settings = settingsOf(options)
   const background = Layer.mergeAll(workflowsLayer, listPoller(settings.server), sweeper)
   return Layer.merge(Layer.effect(DurableVideos, make), background).pipe(
+    Drain.around,
     Layer.provide(Layer.succeed(Settings, settings))
   )
 }
@@ -281,8 +287,15 @@ const make = Effect.gen(function* () {
 
   const wakeRun = (row: RunRow) => Effect.provide(wake(workflowOf(row.kind), row.execution_id, row.round), context)
 
-  /** Records an attempt and starts it. The row comes first: the sweeper starts what was left here. */
-  const begin = (operation: string, row: Pick<RunRow, "kind" | "run_key" | "attempt" | "fingerprint" | "request">) =>
+  /**
+   * Records an attempt and starts it. The row comes first: the sweeper starts what was left here. `unsettled` is an earlier attempt
+   * whose request may have made a job: the new one takes that question over, and settles it before it sends anything.
+   */
+  const begin = (
+    operation: string,
+    row: Pick<RunRow, "kind" | "run_key" | "attempt" | "fingerprint" | "request">,
+    unsettled: RunRow | null = null
+  ) =>
     Effect.gen(function* () {
       const { attempt, kind, run_key } = row
       const execution_id = yield* workflowOf(kind).executionId({ key: run_key, attempt })
@@ -292,11 +305,11 @@ const make = Effect.gen(function* () {
         execution_id,
         state: "accepted",
         server,
-        idempotency_key: `effect-videos-${execution_id}`,
-        baseline: null,
-        intent_at: null,
-        sent_at: null,
-        sends: 0,
+        idempotency_key: unsettled?.idempotency_key ?? `effect-videos-${execution_id}`,
+        baseline: unsettled?.baseline ? JSON.stringify(unsettled.baseline) : null,
+        intent_at: unsettled?.intent_at ?? null,
+        sent_at: unsettled?.sent_at ?? null,
+        sends: unsettled?.sends ?? 0,
         job_id: null,
         status: null,
         progress: null,
@@ -408,7 +421,8 @@ const make = Effect.gen(function* () {
         const { attempt, fingerprint, kind, request, run_key } = row
         const latest = yield* Effect.mapError(runs.latest(kind, run_key), unavailable(operation))
         if (latest !== null && latest.attempt > attempt) return toRun(latest)
-        return yield* begin(operation, { kind, run_key, attempt: attempt + 1, fingerprint, request }).pipe(
+        const unsettled = row.sent_at !== null && row.job_id === null ? row : null
+        return yield* begin(operation, { kind, run_key, attempt: attempt + 1, fingerprint, request }, unsettled).pipe(
           Effect.catchTag("IdempotencyConflictError", (error) => Effect.die(error))
         )
       }),

@@ -103,7 +103,7 @@ export class RunStateError extends Schema.TaggedError<RunStateError>("effect-vid
 
 /**
  * A store of clips cannot be read or written: its disk is full, its folder is gone, its server does not respond. A run waits and
- * tries again; the job is not paid for again.
+ * retries; the job is not paid for again.
  *
  * @since 0.1.0
  * @category errors

@@ -6,10 +6,11 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { DurableVideos, isEnded, type Run, VideoStore, VideoStoreError } from "@effect-videos/durable"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { createClient } from "@libsql/client"
-import { Effect, Layer, Logger, Option, Schema, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Schema, Scope, Stream } from "effect"
 import { VideoEvent } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
+import { Checkpoint } from "../src/internal/settings.js"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -123,6 +124,12 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       assert.strictEqual(refused.state, "uncertain")
       yield* durable.resolve(second.execution, "give up")
       assert.deepInclude(yield* ended(second.execution), { state: "abandoned", jobId: null })
+      // Its request may have made a job: a new attempt does not send it again before that is settled.
+      const { execution: next } = yield* durable.retry(second.execution)
+      const retried = yield* until(next, ({ state }) => state === "uncertain" || isEnded(state))
+      assert.deepInclude(retried, { state: "uncertain", attempt: 2, sends: 1 })
+      yield* durable.resolve(next, "give up")
+      yield* ended(next)
       assert.strictEqual(yield* prompts("decide", "decide too"), 1)
     })
   )
@@ -203,6 +210,45 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
         Effect.provide(DurableVideos.layerSqliteClient({ filename }))
       )
       assert.strictEqual(run.state, "done")
+    })
+  )
+})
+
+describe("a runner that stops", () => {
+  it.scopedLive("records the step that it is in and begins no other; the next one continues", () =>
+    Effect.gen(function* () {
+      const filename = join(folder, "stopped.db")
+      const server = yield* Layer.build(VideosServer.layerTest({ queueTime: 0, runTime: "50 millis" }))
+      const runner = (checkpoint: typeof Checkpoint.Service) =>
+        DurableVideos.layerSqlite({ filename, ...fast }).pipe(
+          Layer.provide(VideoStore.layerDirectory(join(folder, "stopped"))),
+          Layer.provide(Layer.succeedContext(server)),
+          Layer.provide(Layer.succeed(Checkpoint, checkpoint)),
+          Layer.provide(quiet)
+        )
+      const isSent = yield* Deferred.make<void>()
+      const isStopping = yield* Deferred.make<void>()
+      const scope = yield* Scope.make()
+      const first = runner((name) =>
+        name === "after response"
+          ? Effect.zipRight(Deferred.succeed(isSent, undefined), Deferred.await(isStopping))
+          : Effect.void
+      )
+      const { execution } = yield* Effect.provide(create("stopped"), yield* Layer.buildWithScope(first, scope))
+      yield* Deferred.await(isSent)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(isStopping, undefined)
+      yield* Fiber.join(closing)
+      const read = Effect.flatMap(DurableVideos, (durable) => durable.get(execution))
+      const stopped = yield* Effect.provide(read, DurableVideos.layerSqliteClient({ filename }))
+      assert.deepInclude(stopped, { state: "waiting", sends: 1 })
+      assert.isNotNull(stopped.jobId)
+      const done = yield* Effect.provide(
+        ended(execution),
+        runner(() => Effect.void)
+      )
+      assert.deepInclude(done, { state: "done", sends: 1, jobId: stopped.jobId })
     })
   )
 })

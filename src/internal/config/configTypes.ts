@@ -31,23 +31,23 @@ export interface VideosConfigService {
   readonly headers: { readonly [name: string]: string | Redacted.Redacted }
   /** How the server speaks the protocol. */
   readonly dialect: Dialect
-  /** For one try, from the first byte sent to the last byte of a JSON answer, or to a download's first byte. */
+  /** For one attempt, from the first byte sent to the last byte of a JSON response, or to a download's first byte. */
   readonly requestTimeout: Duration.Duration
   /** The same for a request that makes a job. Left out: `requestTimeout`. */
   readonly submitTimeout?: Duration.Duration | undefined
-  /** For how long a download may bring nothing, or a file that is uploaded may not get on. */
+  /** The longest time without a byte of a download or an upload. */
   readonly idleTimeout: Duration.Duration
-  /** For all tries of a request together, and the waits before and between them. */
+  /** For all attempts of a request together, and the waits before and between them. */
   readonly totalTimeout: Duration.Duration
   /** How much of a response is read. */
   readonly limits: Limits
-  /** When a read (`GET`) that failed with a transient error is tried again. */
+  /** When a read (`GET`) that failed with a transient error is retried. */
   readonly readRetry: Schedule.Schedule<unknown, VideosHttpError>
   /** When a submission that certainly had no effect is sent again, under the same `Idempotency-Key`. */
   readonly submitRetry: Schedule.Schedule<unknown, VideosHttpError>
-  /** A server that asks for more patience than this gets an error instead, with its delay in it. */
+  /** A longer `Retry-After` is not waited for: the call fails with the error that carries it. */
   readonly maxRetryAfter: Duration.Duration
-  /** What becomes of a submission whose answer was lost. */
+  /** How a submission whose response was lost is settled. */
   readonly onUnknownOutcome: OnUnknownOutcome
   /** For how long after it was made a job may be missing in the server's list. */
   readonly listLag: Duration.Duration
@@ -65,9 +65,9 @@ export interface VideosConfigService {
  *
  * - `"reconcile"`: the server's list is read. The job that the submission made is adopted: the call succeeds with it. If there
  *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Whatever leaves that open fails with
- *   `SubmissionUncertainError`, with the jobs that it may have made.
+ *   `SubmissionUncertainError`, with the jobs that it may have made; at once, if the dialect has no list.
  * - `"fail"`: `SubmissionUncertainError`, at once.
- * - `"resend"`: sent again up to twice, unseen. It pays twice, unless the server honours `Idempotency-Key`.
+ * - `"resend"`: sent again up to twice, unseen, also in a dialect without a list. It pays twice, unless the server honours `Idempotency-Key`.
  *
  * @since 0.1.0
  * @category models
@@ -137,7 +137,7 @@ export interface VideosConfigOptions {
   readonly requestTimeout?: Duration.DurationInput | undefined
   /** Default: 60 seconds. */
   readonly idleTimeout?: Duration.DurationInput | undefined
-  /** Default: none; the tries are bounded by `readRetry` and `submitRetry`. */
+  /** Default: none; `readRetry` and `submitRetry` limit the attempts. */
   readonly totalTimeout?: Duration.DurationInput | undefined
   /** Default: each limit's own. */
   readonly limits?: Partial<Limits> | undefined
@@ -150,7 +150,7 @@ export interface VideosConfigOptions {
   /** Default: `"reconcile"`. */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
   /**
-   * For how long after it was made a job may be missing in the server's list: before that, a submission whose answer was lost
+   * For how long after it was made a job may be missing in the server's list: before that, a submission whose response was lost
    * is not sent again. Default: 30 seconds.
    */
   readonly listLag?: Duration.DurationInput | undefined

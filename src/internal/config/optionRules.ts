@@ -19,6 +19,11 @@ export const shapeOf = (value: unknown): string => {
 /** Returns what would be accepted, or `null` if the value is. An option that is left out is fine. */
 export type Rule = (value: unknown) => string | null
 
+/** A rule for each field of some options: a field that is renamed or added does not compile without one. */
+export type RulesOf<Options, Unchecked extends keyof Options = never> = {
+  readonly [name in Exclude<keyof Options, Unchecked>]-?: Rule
+}
+
 export const rule =
   (accepted: string, isFine: (value: unknown) => boolean): Rule =>
   (value) =>

@@ -14,9 +14,9 @@ export interface SubmissionPolicy {
   readonly listTrusted: boolean
   /** Whether the server has a list. */
   readonly listServed: boolean
-  /** For a whole submission: queue, tries, reads of the list, and tries after those. */
+  /** For a whole submission: queue, attempts, reads of the list, and attempts after those. */
   readonly totalTimeout: Duration.Duration
-  /** For one try. */
+  /** For one attempt. */
   readonly submitTimeout: Duration.Duration
   /** Scheme, host and port of the server, for errors. */
   readonly origin: string
@@ -24,11 +24,11 @@ export interface SubmissionPolicy {
   readonly idHeader: string | null
 }
 
-/** How long a download may take, and when it is tried again. */
+/** How long a download may take, and when it is retried. */
 export interface DownloadPolicy {
   /** For this long a download may receive no bytes. */
   readonly idleTimeout: Duration.Duration
-  /** For all tries together, to the first byte. */
+  /** For all attempts together, to the first byte. */
   readonly totalTimeout: Duration.Duration
   /** When content that a completed job does not have yet is requested again. */
   readonly retry: Schedule.Schedule<unknown, VideosHttpError>

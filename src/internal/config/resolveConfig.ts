@@ -11,8 +11,8 @@ import { dialects, isDialectName } from "../dialects/dialects.js"
 import { backoff } from "../http/retryPolicy.js"
 import type { Dialect } from "../protocol/dialect.js"
 import * as wire from "../protocol/jsonReaders.js"
-import { checkBudget } from "../rate/requestBudget.js"
-import type { Limits, VideosConfigOptions, VideosConfigService } from "./configTypes.js"
+import type { BudgetOptions } from "../rate/budgetTypes.js"
+import type { Limits, VideosConfigOptions, VideosConfigService, WatchingOptions } from "./configTypes.js"
 import { duration, number, positiveInteger, type Read, variable } from "./environment.js"
 import * as rules from "./optionRules.js"
 import {
@@ -26,7 +26,7 @@ import {
 } from "./validateConfig.js"
 
 /**
- * Four more tries of a read, after 0 to 0.5 s, 0 to 1 s, 0 to 2 s and 0 to 4 s.
+ * Four retries of a read, after 0 to 0.5 s, 0 to 1 s, 0 to 2 s and 0 to 4 s.
  *
  * @since 0.1.0
  * @category schedules
@@ -37,7 +37,7 @@ export const defaultReadRetry: Schedule.Schedule<unknown> = Schedule.intersect(
 )
 
 /**
- * Three more tries of a submission that certainly had no effect, after 0 to 0.5 s, 0 to 1 s and 0 to 2 s.
+ * Three retries of a submission that certainly had no effect, after 0 to 0.5 s, 0 to 1 s and 0 to 2 s.
  *
  * @since 0.1.0
  * @category schedules
@@ -93,7 +93,10 @@ const dialectRules = {
   listTrusted: rules.required(rules.boolean)
 }
 
-const configRules = {
+type CheckedElsewhere = "baseUrl" | "query" | "apiKey" | "organization" | "project" | "headers" | "dialect"
+type Groups = "limits" | "budget" | "watching"
+
+const configRules: rules.RulesOf<VideosConfigOptions, CheckedElsewhere | Groups> = {
   requestTimeout: rules.timeout,
   idleTimeout: rules.timeout,
   totalTimeout: rules.timeout,
@@ -104,7 +107,19 @@ const configRules = {
   listLag: rules.duration
 }
 
-const watchingRules = { list: rules.oneOf("auto", "always", "never"), threshold: rules.finiteCount }
+const budgetRules: rules.RulesOf<BudgetOptions> = {
+  requestsPerSecond: rules.rule("a positive, finite number", (value) => Number.isFinite(value) && Number(value) > 0),
+  concurrency: rules.finiteCount,
+  limiter: rules.rule(
+    "a limiter with a function `take`",
+    (value) => wire.isObject(value) && typeof value.take === "function"
+  )
+}
+
+const watchingRules: rules.RulesOf<WatchingOptions> = {
+  list: rules.oneOf("auto", "always", "never"),
+  threshold: rules.finiteCount
+}
 
 interface Problem {
   readonly name: string
@@ -167,7 +182,7 @@ export const makeConfig = (
     credentialProblem(options) ??
     rules.problemIn(options, configRules) ??
     within("limits", rules.problemIn(options.limits, limitRules, "is no limit")) ??
-    within("budget", checkBudget(budget)) ??
+    within("budget", rules.problemIn(budget, budgetRules)) ??
     within("watching", rules.problemIn(watching, watchingRules))
   if (problem !== null) return invalid(problem)
   const { submitTimeout } = dialect

@@ -56,7 +56,7 @@ type NoContent =
   | Errors.OperationUnsupportedError
   | Errors.ResponseDecodeError
 
-/** `Lagging` may be tried again. */
+/** `Lagging` may be retried. */
 type Opened = Effect.Effect<Bytes, DownloadVideoError | Lagging>
 
 /** `serverNow` is the time of the server's clock. */
@@ -230,7 +230,7 @@ export const makeContent = (
     )
 }
 
-/** Once the body is being read, nothing is tried again. */
+/** Once the body is being read, nothing is retried. */
 const withoutWait = (self: Opened): Effect.Effect<Bytes, DownloadVideoError> =>
   Effect.catchTag(self, "Lagging", ({ last }) => Effect.fail(last))
 

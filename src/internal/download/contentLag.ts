@@ -60,7 +60,7 @@ export class RecentJobs {
 export const graceOf = (options: ContentOptions | undefined): number =>
   Duration.toMillis(options?.contentGrace ?? "30 seconds")
 
-/** What the content route said about a job that has completed. 409 and 425 have been tried again by then. */
+/** What the content route said about a job that has completed. 409 and 425 have been retried by then. */
 type Refusal = Errors.VideoNotFoundError | Errors.BadRequestError | Errors.ResponseDecodeError
 
 const gone = /expired|deleted|no longer|\bgone\b/i
@@ -94,7 +94,7 @@ export const isReplicaLag = (
   return endedJobs.findRecent(video.id, grace, now) !== null
 }
 
-/** Tries again by the read schedule during replica lag, for `totalTimeout` at most. */
+/** Retries by the read schedule during replica lag, for `totalTimeout` at most. */
 export const retryWhileLagging = <A>(
   attempt: (options: ContentOptions | undefined) => Effect.Effect<A, DownloadVideoError | Lagging>,
   options: ContentOptions | undefined,

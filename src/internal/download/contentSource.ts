@@ -84,7 +84,7 @@ const sourceOf = (field: string, value: unknown): ContentSource | null => {
   return isHttp(text) || isRelative(text) || isElsewhere(text) ? { _tag: "Url", field, url: text } : null
 }
 
-/** Fewer than this are tried: they are most often the same URL. */
+/** At most this many are requested: they are most often the same URL. */
 const maxSources = 4
 
 /** Where a completed job's clip may be, the likeliest first. A job that has not completed has none: its `url` may be a reason. */

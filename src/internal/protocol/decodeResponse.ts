@@ -179,7 +179,7 @@ export const listResponse = (
   })
 }
 
-/** What a deletion came to: `{ deleted }`, the job itself (SGLang, TeleFuser), or nothing at all (204). */
+/** The result of a deletion: `{ deleted }`, the job itself (SGLang, TeleFuser), or nothing at all (204). */
 export const deleteResponse = (
   call: VideosCall,
   response: VideosResponse,

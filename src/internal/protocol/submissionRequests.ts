@@ -12,7 +12,7 @@ import * as Requests from "./requestSchemas.js"
 import { checkOptions, encodeRequest, invalid, jsonText, pathOf } from "./validateRequest.js"
 import { isVideoFile, type VideoFile } from "./videoFile.js"
 
-/** A submission that is ready to go, with the key that it carries on every try. */
+/** A submission that is ready to be sent, with the key that each of its attempts carries. */
 export interface Submission {
   readonly call: VideosCall & { readonly body: wire.JsonObject; readonly sending: Sending }
   readonly idempotencyKey: string

@@ -9,6 +9,7 @@ import { openai } from "../dialects/openai.js"
 import * as Errors from "../errors/errors.js"
 import type { CallOptions, SubmitOptions } from "../http/httpTypes.js"
 import { type Dialect, routeOf } from "./dialect.js"
+import type { ContentOptions } from "./requestSchemas.js"
 import { acceptedId, isId } from "./videoId.js"
 
 const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
@@ -80,35 +81,21 @@ export const checkFields = (
   return problem === null ? null : invalid(operation, problem.field, problem.value, problem.accepted)
 }
 
-const callRules = {
+export const variantRule = rules.oneOf("video", "thumbnail", "spritesheet")
+
+/** The options that `checkExtras` checks. */
+export type Extras = "extraHeaders" | "extraQuery"
+
+const callRules: rules.RulesOf<SubmitOptions & ContentOptions, Extras | "idempotencyKey" | "snapshot"> = {
   timeout: rules.timeout,
   idleTimeout: rules.timeout,
   totalTimeout: rules.timeout,
   contentGrace: rules.duration,
-  retry: rules.boolean,
+  singleAttempt: rules.boolean,
   onUnknownOutcome: rules.oneOf("reconcile", "fail", "resend"),
-  onResponse: rules.callback
+  onResponse: rules.callback,
+  variant: variantRule
 }
-
-const transferRules = {
-  timeout: rules.timeout,
-  idleTimeout: rules.timeout,
-  contentGrace: rules.duration,
-  maxRetryAfter: rules.duration,
-  progressInterval: rules.duration,
-  retry: rules.schedule,
-  directory: rules.anyText,
-  overwrite: rules.boolean,
-  resume: rules.boolean,
-  onProgress: rules.callback,
-  onResponse: rules.callback
-}
-
-/** The options of a download to a file: all of them, so that a program that pays first can check them before. */
-export const checkDownload = (
-  options: (object & Pick<CallOptions, "extraHeaders" | "extraQuery">) | undefined
-): Errors.InvalidRequestError | null =>
-  checkFields("downloadVideo", options, transferRules) ?? checkExtras("downloadVideo", options)
 
 /** What a call adds to its request has to fit into headers, and into a query. */
 export const checkExtras = (

@@ -41,7 +41,7 @@ export interface VideoFile {
   readonly detect?: { readonly name: string | undefined } | undefined
   /** Length in bytes; with it the request has a `Content-Length`. `null` if it is unknown. */
   readonly size: number | null
-  /** The bytes, or a stream that is run once per try. */
+  /** The bytes, or a stream that runs once per attempt. */
   readonly content: Uint8Array | Stream.Stream<Uint8Array, unknown>
 }
 
@@ -134,7 +134,7 @@ export const fromPath = (
   })
 
 /**
- * A stream of bytes. It is run once per try, so it must be able to start over; a `size` that turns out wrong fails the
+ * A stream of bytes. It runs once per attempt, so it must be able to start over; a `size` that turns out wrong fails the
  * upload with `UploadError`. Its type is detected while it is sent: nothing of it is read before.
  *
  * @since 0.1.0
@@ -165,9 +165,9 @@ const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
   )
 
 /**
- * The same file, telling how much of it has been handed to the connection: per try, so that a request that is sent again
+ * The same file, reporting how much of it has been handed to the connection: per attempt, so that a request that is sent again
  * begins at 0 again. The handler gets the newest report and the upload does not wait for it, but for the last one, which is
- * `done`; a try that breaks off has no last one.
+ * `done`; an attempt that breaks off has no last one.
  *
  * @example
  * import { Console, Effect } from "effect"
@@ -195,21 +195,21 @@ export const withProgress = (
   content: Stream.unwrapScoped(
     Effect.map(listen(onProgress, options?.interval), ({ flush, report }) => {
       let transferred = 0
-      const tell = (done: boolean) => report({ transferred, total: file.size, resumedFrom: 0, done })
+      const reportNow = (done: boolean) => report({ transferred, total: file.size, resumedFrom: 0, done })
       const content = file.content instanceof Uint8Array ? pieces(file.content) : file.content
-      const told = Stream.mapChunks(content, (chunks) => {
+      const counted = Stream.mapChunks(content, (chunks) => {
         for (const { byteLength } of chunks) transferred += byteLength
-        tell(false)
+        reportNow(false)
         return chunks
       })
-      tell(false)
+      reportNow(false)
       const last = Stream.execute(
         Effect.suspend(() => {
-          tell(true)
+          reportNow(true)
           return flush
         })
       )
-      return Stream.concat(told, last)
+      return Stream.concat(counted, last)
     })
   )
 })

@@ -87,7 +87,7 @@ export interface VideoResource {
   readonly progress: number | null
   readonly createdAt: DateTime.Utc | null
   readonly completedAt: DateTime.Utc | null
-  /** When the downloadable files go away, where the server says so. */
+  /** When the server removes the files, if it says so. */
   readonly expiresAt: DateTime.Utc | null
   readonly prompt: string | null
   /** Width x height, such as `1280x720`; SGLang may say `720p`. */
@@ -141,7 +141,7 @@ export interface VideoPage {
 }
 
 /**
- * What a deletion came to.
+ * The result of a deletion.
  *
  * @since 0.1.0
  * @category models

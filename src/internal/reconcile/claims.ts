@@ -37,7 +37,7 @@ interface Held {
   readonly at: number
   /** Stands for the submission's `Idempotency-Key`: many are remembered. */
   readonly key: number
-  /** When the server says that it was made, and that it goes away. */
+  /** When the server made it, and when it removes it, by its own words. */
   readonly createdAt: number | null
   readonly expiresAt: number | null
 }

@@ -7,9 +7,9 @@ import type { CallOptions } from "../http/httpTypes.js"
 import { checkExtras, checkFields } from "../protocol/validateRequest.js"
 import { defaultPollSchedule, defaultRetrySchedule } from "./pollSchedules.js"
 import type { Plan, PollExtras } from "./watch.js"
-import type { WatchVideosOptions } from "./watchTypes.js"
+import type { AwaitVideoOptions, WatchVideosOptions } from "./watchTypes.js"
 
-const watchRules = {
+const watchRules: rules.RulesOf<WatchVideosOptions & AwaitVideoOptions, keyof Extras> = {
   poll: rules.schedule,
   retry: rules.schedule,
   emit: rules.oneOf("changes", "every"),

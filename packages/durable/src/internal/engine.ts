@@ -40,6 +40,8 @@ export const localEngine = (role: "runner" | "client"): Layer.Layer<Engine, neve
     Layer.provide(
       ShardingConfig.layer({
         runnerAddress: role === "runner" ? Option.some(RunnerAddress.make("localhost", 34431)) : Option.none(),
+        // A step that has not ended when its process stops: `Drain` has waited for it.
+        entityTerminationTimeout: Duration.seconds(1),
         entityMessagePollInterval: Duration.seconds(1)
       })
     )
@@ -62,6 +64,19 @@ export const waitUntil = (round: number, at: number) =>
     if ((yield* engine.deferredResult(clock.deferred)) !== undefined) return
     return yield* Workflow.suspend(instance)
   })
+
+/**
+ * Suspends the execution for another process: an event of the near future wakes it there, since this one stops. The name is new
+ * each time: an execution may meet more than one process that stops.
+ */
+export const handOver = Effect.gen(function* () {
+  const engine = yield* WorkflowEngine.WorkflowEngine
+  const instance = yield* WorkflowEngine.WorkflowInstance
+  const { executionId, workflow } = instance
+  const clock = DurableClock.make({ name: `hand over/${yield* Clock.currentTimeMillis}`, duration: "1 second" })
+  yield* engine.scheduleClock(workflow, { executionId, clock })
+  return yield* Workflow.suspend(instance)
+})
 
 /**
  * A start or a wake-up whose runner dies fails with a defect of the socket, although it is stored. Sending it again changes

@@ -102,7 +102,7 @@ export interface RunTableService {
     server: string,
     jobs: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<string>, SqlError>
-  /** Other runs whose request may have made a job that is not known, since a time. */
+  /** Other runs whose request may have made a job that is not known, since a time. A later attempt answers for the ones before it. */
   readonly open: (execution: string, server: string, since: number) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
   /** Whether a request is on its way whose job is not recorded yet. */
   readonly isSubmitting: (server: string) => Effect.Effect<boolean, SqlError>
@@ -178,7 +178,7 @@ const make = Effect.gen(function* () {
           ),
     open: (execution, server, since) =>
       read(
-        sql`SELECT * FROM ${table} WHERE server = ${server} AND execution_id <> ${execution} AND job_id IS NULL AND sent_at IS NOT NULL AND (ended_at IS NULL OR ended_at > ${since})`
+        sql`SELECT * FROM ${table} WHERE server = ${server} AND execution_id <> ${execution} AND job_id IS NULL AND sent_at IS NOT NULL AND (ended_at IS NULL OR ended_at > ${since}) AND NOT EXISTS (SELECT 1 FROM ${table} AS later WHERE later.kind = ${table}.kind AND later.run_key = ${table}.run_key AND later.attempt > ${table}.attempt)`
       ),
     isSubmitting: (server) =>
       Effect.map(

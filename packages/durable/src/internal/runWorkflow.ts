@@ -6,14 +6,17 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { RunOutcome } from "../Runs.js"
 import { CreateVideo, ExtendVideo } from "../Workflows.js"
-import { clearClocks, waitUntil } from "./engine.js"
+import { Drain } from "./drain.js"
+import { clearClocks, handOver, waitUntil } from "./engine.js"
 import { makeSteps, Next, type Step } from "./steps.js"
 import { makeSubmit } from "./submitOnce.js"
 
 /** Runs a step until it says something else than `Wait`. Each time is an activity with its own name: its result is stored. */
 const repeat = (name: string, execution: string, step: Step) =>
   Effect.gen(function* () {
+    const drain = yield* Drain
     for (let count = 1; ; count++) {
+      if (yield* drain.isStopping) return yield* handOver
       const next = yield* Activity.make({
         name: `${name}/${count}`,
         success: Next,
@@ -31,6 +34,7 @@ export const workflowsLayer = Layer.unwrapEffect(
   Effect.gen(function* () {
     const steps = yield* makeSteps
     const submit = yield* makeSubmit(steps)
+    const drain = yield* Drain
     const inOrder = { intent: steps.intent, submit, confirm: steps.confirm, download: steps.download }
 
     const body = (execution: string) =>
@@ -50,7 +54,7 @@ export const workflowsLayer = Layer.unwrapEffect(
           execute: Effect.zipRight(steps.report(execution, outcome), clearClocks(workflow, execution))
         })
         return outcome
-      })
+      }).pipe(drain.counted)
 
     return Layer.merge(
       CreateVideo.toLayer((_payload, execution) => body(execution)),

@@ -14,6 +14,8 @@ export interface SettingsService {
   readonly lostAfter: Duration.Duration
   /** The first pause after a failure; it doubles after each, up to an hour. */
   readonly retryAfter: Duration.Duration
+  /** For how long a runner that stops waits for its steps. */
+  readonly stopWithin: Duration.Duration
   /** The interval at which the sweeper reads the overdue runs, and how late they are then. */
   readonly sweep: { readonly every: Duration.Duration; readonly late: Duration.Duration }
 }

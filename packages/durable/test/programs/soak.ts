@@ -28,6 +28,7 @@ const lostResponse: ReadonlyArray<Fault.Rule> = [
 ]
 
 const cases: ReadonlyArray<readonly [name: string, killed: Killed]> = [
+  ...moments.map((moment) => [`SIGTERM ${moment}`, { kill: [moment], keys: ["a"], signal: "SIGTERM" }] as const),
   ...moments.map((moment) => [moment, { kill: [moment], keys: ["a"] }] as const),
   ...moments.map(
     (moment) =>
@@ -47,6 +48,13 @@ const cases: ReadonlyArray<readonly [name: string, killed: Killed]> = [
   ["at every moment, one after the other, with three runs", { kill: moments, keys: ["a", "b", "c"] }]
 ]
 
+/** How long the first process took to stop. */
+const stopped = (log: string): string => {
+  const at = (event: RegExp) => Number(/^\d+/.exec(log.split("\n").find((line) => event.test(line)) ?? "")?.[0])
+  const millis = at(/ closed$/) - at(/ killed /)
+  return millis >= 0 ? `stopped within ${millis} ms, ` : ""
+}
+
 const only = process.argv[2]
 
 const program = Effect.forEach(
@@ -57,8 +65,9 @@ const program = Effect.forEach(
       const { ends, jobs, log, whole } = yield* Effect.scoped(runKilled(killed))
       const expected = killed.keys.length
       const seconds = ((performance.now() - started) / 1000).toFixed(1)
-      const isRight = jobs === expected && whole.length === expected && ends.at(-1) === "0"
-      const line = `${name}: ${jobs} jobs, ${whole.length} whole files of ${expected}, ${ends.length} processes, ${seconds} s`
+      const isSentOnce = killed.signal !== "SIGTERM" || log.split(" sent\n").length === 2
+      const isRight = jobs === expected && whole.length === expected && ends.at(-1) === "0" && isSentOnce
+      const line = `${name}: ${jobs} jobs, ${whole.length} whole files of ${expected}, ${ends.length} processes, ${stopped(log)}${seconds} s`
       console.log(`${isRight ? "ok    " : "failed"} ${line}`)
       if (!isRight) return yield* Effect.dieMessage(log)
     }),

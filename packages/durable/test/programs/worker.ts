@@ -5,13 +5,16 @@
 import { appendFileSync, existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { FetchHttpClient } from "@effect/platform"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { DurableVideos, type RunOptions, VideoStore } from "@effect-videos/durable"
 import * as DurablePostgres from "@effect-videos/durable/Postgres"
-import { Effect, Layer, Logger, Stream } from "effect"
+import { Effect, Exit, Layer, Logger, Stream } from "effect"
 import { Videos } from "effect-videos"
 import { Checkpoint } from "../../src/internal/settings.js"
 
 const { BASE_URL = "", FOLDER = "", KEYS = "", KILL = "", POLLS = "on", SAME = "", SOURCE = "" } = process.env
+/** How it ends itself. */
+const signal = process.env["SIGNAL"] === "SIGTERM" ? "SIGTERM" : "SIGKILL"
 /** With these, it is a runner on Postgres. */
 const { LISTEN = "", POSTGRES = "" } = process.env
 
@@ -26,7 +29,7 @@ const reach = (point: string): void => {
   if (existsSync(flag)) return
   writeFileSync(flag, "")
   log(`killed ${point}`)
-  process.kill(process.pid, "SIGKILL")
+  process.kill(process.pid, signal)
 }
 
 /** Passes the first half of a body on, then reaches "in download". */
@@ -106,10 +109,13 @@ const program = Effect.gen(function* () {
   log("all ended")
 })
 
-Effect.runPromise(Effect.provide(program, live)).then(
-  () => process.exit(0),
-  (error) => {
-    log(`failed ${String(error)}`)
-    process.exit(1)
+NodeRuntime.runMain(
+  Effect.provide(program, live).pipe(
+    Effect.tapErrorCause((cause) => Effect.sync(() => log(`failed ${String(cause)}`))),
+    Effect.onExit(() => Effect.sync(() => log("closed")))
+  ),
+  {
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? 0 : Exit.isInterrupted(exit) ? 130 : 1)
   }
 )

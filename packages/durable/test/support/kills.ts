@@ -60,6 +60,8 @@ export interface Killed {
   /** The moments at which a process kills itself, each once. */
   readonly kill: ReadonlyArray<string>
   readonly keys: ReadonlyArray<string>
+  /** `SIGTERM`: it stops in order, and exits with 130. Default: `SIGKILL`. */
+  readonly signal?: "SIGKILL" | "SIGTERM"
   /** The prompt of all runs; without it, each has its own. */
   readonly same?: string
   /** Whether the waiting jobs are polled; else the durable clock alone ends a wait. */
@@ -69,7 +71,7 @@ export interface Killed {
 }
 
 /** What came of it: the jobs that were paid for, and the files, by whether they are whole. */
-export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "" }: Killed) =>
+export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "", signal = "SIGKILL" }: Killed) =>
   Effect.gen(function* () {
     const at = yield* folder
     const server = yield* VideosServer
@@ -85,6 +87,7 @@ export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "" }: 
       KILL: kill.join(","),
       POLLS: polls,
       SAME: same,
+      SIGNAL: signal,
       SOURCE: source.id
     }
     const ends: Array<string> = []
