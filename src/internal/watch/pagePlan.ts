@@ -89,7 +89,7 @@ export class PagePlan {
     for (const job of jobs) this.append(job)
   }
 
-  /** Whether the newest page of the list shows the page too, once so many newer jobs have come. */
+  /** Whether the newest page of the list shows the page too, once this number of newer jobs has come. */
   isNewest({ oldest }: Page, newer: number): boolean {
     return oldest > this.newestPlace + newer - pageSize
   }

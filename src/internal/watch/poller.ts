@@ -282,7 +282,7 @@ export class Poller implements JobPoller {
     }, true)
   }
 
-  /** Reads pages one after the other, and tells the plan what they show. */
+  /** Reads pages one after the other, and takes the places of their jobs. */
   private readPages(
     page: Page | null,
     wanted: () => ReadonlyArray<Job>,
