@@ -7,6 +7,7 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Film, probe } from "../src/continue/film.js"
 import { join as joinFilms, lastFrame } from "../src/continue/graph.js"
+import type { Seam } from "../src/continue/seam.js"
 import { colorsOf, ffmpeg, flashesAndBeeps, folder, hasFfmpeg, picturesOf, playlist } from "./support/films.js"
 import { parseTracks } from "./support/mp4.js"
 
@@ -57,11 +58,11 @@ const filmOf = (path: string, film: "source" | "segment" = "source") =>
 const quick = sh("-c:v libx264 -preset ultrafast -crf 5 -pix_fmt yuv420p -c:a aac")
 
 /** Joins two films, and returns the path of the result with the length that it should have. */
-const joined = (source: string, segment: string) =>
+const joined = (source: string, segment: string, seam?: Seam) =>
   Effect.gen(function* () {
     const path = join(yield* folder, "longer.mp4")
     const films = [yield* filmOf(source), yield* filmOf(segment, "segment")] as const
-    const seconds = yield* joinFilms(programs, films, quick, path, null)
+    const seconds = yield* joinFilms(programs, films, { encoding: quick, seam }, path, null)
     return { path, seconds, tracks: parseTracks(fs.readFileSync(path)) }
   }).pipe(Effect.provide(NodeContext.layer))
 
@@ -188,6 +189,19 @@ describe.skipIf(!hasFfmpeg)("the frames of a joined film", () => {
       })
   )
 
+  it.scopedLive("fade into the segment's for as long as the seam says, and so does the sound", () =>
+    Effect.gen(function* () {
+      const { path, seconds, tracks } = yield* joined(yield* made("sounding.mkv"), yield* made("segment.mp4"), {
+        crossfade: "167 millis"
+      })
+      const seen = yield* picturesOf(path, 24)
+      assert.strictEqual(seen.length, 12 + 11 - 4)
+      assert.deepStrictEqual([...seen.slice(0, 8), ...seen.slice(12)], [...sequence(0, 8), ...sequence(16, 23)])
+      assert.strictEqual(tracks.length, 2)
+      for (const track of tracks) assert.closeTo(track.seconds, seconds, 0.05)
+    })
+  )
+
   it.scopedLive("are followed by the segment at once, even if the source's sound is longer", () =>
     Effect.gen(function* () {
       const source = yield* made("sounding.mkv")
@@ -227,7 +241,7 @@ describe.skipIf(!hasFfmpeg)("the frames of a joined film", () => {
       fs.copyFileSync(yield* made("segment.mp4"), segment)
       const films = [yield* filmOf(source), yield* filmOf(segment)] as const
       const target = join(at, "-o 'longer' %04d.mp4")
-      yield* Effect.provide(joinFilms(programs, films, quick, target, null), NodeContext.layer)
+      yield* Effect.provide(joinFilms(programs, films, { encoding: quick }, target, null), NodeContext.layer)
       assert.strictEqual(parseTracks(fs.readFileSync(target))[0]?.samples, 23)
     })
   )
@@ -264,7 +278,10 @@ describe.skipIf(!hasFfmpeg)("films that cannot be joined", () => {
       const path = yield* made(name)
       const error = yield* Effect.flip(
         Effect.flatMap(filmOf(path, "segment"), (film) =>
-          Effect.provide(joinFilms(programs, [film, film], quick, join(shelf, "none.mp4"), null), NodeContext.layer)
+          Effect.provide(
+            joinFilms(programs, [film, film], { encoding: quick }, join(shelf, "none.mp4"), null),
+            NodeContext.layer
+          )
         )
       )
       assert.deepInclude(error, { _tag: "MediaError", film: "segment" })
@@ -369,10 +386,16 @@ describe.skipIf(!hasFfmpeg)("the colours of a joined film", () => {
     ...tags("bt2020nc", "bt2020", transfer)
   ]
 
-  const color = (size: string) => sh("-f lavfi -i", `color=c=0xC83C3C:s=${size}:r=24:d=0.125,format=gbrp`)
+  const color = (size: string, rgb = "C83C3C") =>
+    sh("-f lavfi -i", `color=c=0x${rgb}:s=${size}:r=24:d=0.125,format=gbrp`)
 
   /** Films of one colour, in all the ways to encode it. */
-  const made = makeFilms([...color("64x64"), ...color("1280x720")], {
+  const made = makeFilms([...color("64x64"), ...color("1280x720"), ...color("64x64", "8C5046")], {
+    "another colour.mp4": [
+      ...scaled("out_color_matrix=bt709:out_range=tv,format=yuv420p", 2),
+      ...lossless,
+      ...tags("bt709")
+    ],
     "BT.709.mp4": [...scaled("out_color_matrix=bt709:out_range=tv,format=yuv420p"), ...lossless, ...tags("bt709")],
     "BT.601.mp4": [...scaled("out_color_matrix=bt601:out_range=tv,format=yuv420p"), ...lossless, ...tags("smpte170m")],
     "PAL.mkv": [
@@ -419,6 +442,16 @@ describe.skipIf(!hasFfmpeg)("the colours of a joined film", () => {
         // The matrix, primaries and transfer of BT.709 in a `colr` box are all 1, and its range is limited.
         assert.deepStrictEqual(tracks[0]?.color, [1, 1, 1, false])
       })
+  )
+
+  it.scopedLive("are the source's in the segment too if the seam matches them", () =>
+    Effect.gen(function* () {
+      const seam = { matchColour: true }
+      const { path } = yield* joined(yield* made("BT.709.mp4"), yield* made("another colour.mp4"), seam)
+      const [colors = []] = yield* colorsOf(path)
+      assert.strictEqual(colors.length, 5)
+      for (const [index, color] of colors.entries()) assertPatch(color, `picture ${index}`)
+    })
   )
 })
 
