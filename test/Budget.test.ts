@@ -1,27 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Array as Arr, type Clock, Deferred, Effect, Exit, FastCheck, Fiber } from "effect"
 import type { RequestKind, RequestLimiter } from "effect-videos/transport"
-import { checkBudget, makeBudget, withPermit } from "../src/internal/rate/requestBudget.js"
+import { makeBudget, withPermit } from "../src/internal/rate/requestBudget.js"
 import { adjust, countingClock, fine, hold, refuse, requests, settle, tooMany } from "./support/budget.js"
-
-describe("options", () => {
-  it.each([
-    [{ requestsPerSecond: 0 }, "requestsPerSecond"],
-    [{ requestsPerSecond: -1 }, "requestsPerSecond"],
-    [{ requestsPerSecond: Number.NaN }, "requestsPerSecond"],
-    [{ requestsPerSecond: Number.POSITIVE_INFINITY }, "requestsPerSecond"],
-    [{ concurrency: 0 }, "concurrency"],
-    [{ concurrency: 1.5 }, "concurrency"],
-    [{ concurrency: Number.POSITIVE_INFINITY }, "concurrency"]
-  ])("%j are refused by name", (options, name) => {
-    expect(checkBudget(options)).toMatchObject({ name, problem: expect.stringContaining("must be a positive") })
-  })
-
-  it("that are positive are taken, and none are needed", () => {
-    expect(checkBudget({})).toBeNull()
-    expect(checkBudget({ requestsPerSecond: 0.1, concurrency: 1 })).toBeNull()
-  })
-})
+import { runs } from "./support/seeds.js"
 
 describe("concurrency", () => {
   it("is 64 requests, let go without a turn of the event loop", () => {
@@ -64,7 +46,7 @@ describe("concurrency", () => {
 })
 
 describe("permits", () => {
-  it.effect("of submissions and deletions come before those of reads", () =>
+  it.effect("are granted to submissions and deletions before reads", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
       const { request, started } = requests(budget)
@@ -122,7 +104,7 @@ describe("interruption", () => {
     })
   )
 
-  it.effect("in the instant of the grant passes the permit on", () =>
+  it.effect("passes the permit on in the instant of the grant", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
       const { request, started } = requests(budget)
@@ -139,7 +121,7 @@ describe("interruption", () => {
     })
   )
 
-  it.effect("in the instant of the grant keeps no other request from the limiter", () =>
+  it.effect("keeps no other request from the limiter in the instant of the grant", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1, limiter: { take: () => Effect.void } })
       const { request, started } = requests(budget)
@@ -193,7 +175,7 @@ describe("interruption", () => {
   })
 
   it.effect.prop(
-    "at any time leaks no permit, wherever the request is",
+    "leaks no permit at any time, wherever the request is",
     [
       FastCheck.array(request, { minLength: 1, maxLength: 40 }),
       FastCheck.record({
@@ -243,7 +225,7 @@ describe("interruption", () => {
         expect(budget.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
         expect(sleeping()).toBe(0)
       }),
-    { fastCheck: { numRuns: 10 }, timeout: 60_000 }
+    { fastCheck: { numRuns: runs(10) }, timeout: 60_000 }
   )
 })
 
@@ -354,7 +336,7 @@ describe("a limiter", () => {
     })
   )
 
-  it.effect("that dies is seen by its caller, and costs no permit", () =>
+  it.effect("passes its defect to its caller, and costs no permit", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ limiter: { take: () => Effect.die("broken") } })
       const { request, started } = requests(budget)
