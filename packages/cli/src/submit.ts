@@ -19,11 +19,13 @@ import {
 } from "effect-videos"
 import { connectionArguments, videosLayer } from "./connection.js"
 import type { JobDisplay } from "./display.js"
+import { database } from "./durable.js"
 import { UsageError } from "./errors.js"
 import { follow, type Plan, untilSaved } from "./follow.js"
 import { extendByJoin } from "./join.js"
 import * as options from "./options.js"
 import { planOutput } from "./output.js"
+import { extendLater } from "./runs.js"
 import { Screen } from "./screen.js"
 import { Session } from "./session.js"
 import { isFile, source, sourceArgument, videoSource } from "./sources.js"
@@ -112,6 +114,31 @@ export const create = Command.make(
     })
 ).pipe(Command.provide((given) => videosLayer(given)))
 
+const extendNow = (
+  given: options.Submission & {
+    readonly source: string
+    readonly seconds: number
+    readonly join: boolean
+    readonly size: Option.Option<string>
+    readonly model: Option.Option<string>
+  }
+) =>
+  Effect.gen(function* () {
+    const { extraBody, seconds } = given
+    const prompt = yield* options.promptOf(given)
+    const size = Option.getOrUndefined(given.size)
+    const model = Option.getOrUndefined(given.model)
+    if (given.join) {
+      const video = yield* source(given.source)
+      return yield* extendByJoin(given, { video, prompt, seconds, extraBody, size, model })
+    }
+    if (size !== undefined) return yield* new UsageError({ field: "--size", problem: "needs `--join`" })
+    const video = yield* videoSource(given.source)
+    yield* submit("extend", given, (row, watching) =>
+      extendAndWatch({ video: withUpload(video, row), prompt, seconds, model, extraBody }, watching)
+    )
+  })
+
 export const extend = Command.make(
   "extend",
   {
@@ -120,25 +147,34 @@ export const extend = Command.make(
     join: Options.boolean("join"),
     size,
     model,
+    durable: Options.boolean("durable"),
+    database,
     ...options.submission
   },
   (given) =>
     Effect.gen(function* () {
-      const { extraBody, seconds } = given
-      const prompt = yield* options.promptOf(given)
-      const size = Option.getOrUndefined(given.size)
-      const model = Option.getOrUndefined(given.model)
-      if (given.join) {
-        const video = yield* source(given.source)
-        return yield* extendByJoin(given, { video, prompt, seconds, extraBody, size, model })
+      if (!given.durable) {
+        if (Option.isSome(given.database))
+          return yield* new UsageError({ field: "--database", problem: "needs `--durable`" })
+        return yield* Effect.provide(extendNow(given), videosLayer(given))
       }
-      if (size !== undefined) return yield* new UsageError({ field: "--size", problem: "needs `--join`" })
-      const video = yield* videoSource(given.source)
-      yield* submit("extend", given, (row, watching) =>
-        extendAndWatch({ video: withUpload(video, row), prompt, seconds, model, extraBody }, watching)
-      )
+      const { baseUrl, dialect, join, model, output, overwrite, query, size, stallTimeout, timeout, watch } = given
+      yield* extendLater(given, [
+        ["--join", join],
+        ["--size", Option.isSome(size)],
+        ["--model", Option.isSome(model)],
+        ["--watch", watch],
+        ["--output", Option.isSome(output)],
+        ["--overwrite", overwrite],
+        ["--timeout", Option.isSome(timeout)],
+        ["--stall-timeout", Option.isSome(stallTimeout)],
+        ["--base-url", Option.isSome(baseUrl)],
+        ["--dialect", Option.isSome(dialect)],
+        ["--query", Object.keys(query).length > 0],
+        ["--api-key-fd", Option.isSome(given.apiKeyFd)]
+      ])
     })
-).pipe(Command.provide((given) => videosLayer(given)))
+)
 
 export const edit = Command.make("edit", { source: sourceArgument, ...options.submission }, (given) =>
   Effect.gen(function* () {
