@@ -1,7 +1,8 @@
 /**
  * Measures the CPU time per `GET /videos/{id}`, one call at a time, compared with the `openai` package, bare `fetch` and bare
- * undici. All run together against one server in a separate process. Quote ratios, because machines differ. Measures the
- * published package as plain JavaScript, because the source maps of a loader cost CPU time.
+ * undici, which send a key and have a timeout, as every program does. All run together against one server in a separate process.
+ * Quote ratios, because machines differ. Measures the published package as plain JavaScript, because the source maps of a loader
+ * cost CPU time.
  *
  *   npm run bench -- retrieve
  */
@@ -75,7 +76,7 @@ const run = async () => {
 
   const openai = new OpenAI({ apiKey: "none", baseURL: baseUrl })
   const over = (client: typeof FetchHttpClient.layer) => {
-    const runtime = ManagedRuntime.make(Videos.layer({ baseUrl }).pipe(Layer.provide(client)))
+    const runtime = ManagedRuntime.make(Videos.layer({ baseUrl, apiKey: "none" }).pipe(Layer.provide(client)))
     return {
       runtime,
       // Calls in one fiber, as an Effect program does. Unlike `Effect.repeatN`, without a yield between two calls.
@@ -91,16 +92,25 @@ const run = async () => {
   const platformUndici = over(NodeHttpClient.layerUndici)
   const platformFetch = over(FetchHttpClient.layer)
   const agent = new Undici.Agent()
+  // What every program sends along, without a library: its key, and a timeout that aborts the request.
+  const headers = { authorization: "Bearer none", accept: "application/json" }
+  const timeout = 60_000
 
   const contenders: Record<string, Calls> = {
     "bare undici": loop(async () =>
       JSON.parse(
         await (
-          await agent.request({ origin: baseUrl.slice(0, -3), path: "/v1/videos/video_1", method: "GET" })
+          await agent.request({
+            origin: baseUrl.slice(0, -3),
+            path: "/v1/videos/video_1",
+            method: "GET",
+            headers,
+            signal: AbortSignal.timeout(timeout)
+          })
         ).body.text()
       )
     ),
-    "bare fetch": loop(async () => (await fetch(url)).json()),
+    "bare fetch": loop(async () => (await fetch(url, { headers, signal: AbortSignal.timeout(timeout) })).json()),
     openai: loop(() => openai.videos.retrieve("video_1")),
     "effect-videos on VideosUndici": undici.inProgram,
     "effect-videos on VideosUndici, a promise each": undici.asPromise,

@@ -1,9 +1,9 @@
 import { VideosServer } from "@effect-videos/server"
 import { Console, Effect } from "effect"
-import { extendVideo, isTransient, type VideoSeconds } from "effect-videos"
+import { extendVideo, isTransient } from "effect-videos"
 
-// A length from user input, which the types cannot check.
-const seconds = Number("5") as VideoSeconds
+// A length from user input; the dialect has 4, 8, 12, 16 and 20 seconds.
+const seconds = Number("5")
 
 const program = extendVideo({ video: "video_1", prompt: "the light comes on", seconds }).pipe(
   // Retries only temporary errors whose retry is safe.

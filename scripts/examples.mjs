@@ -1,4 +1,4 @@
-// Copies each example into the code block below its marker, `<!-- examples/watch.ts -->`, in README.md and docs/*.md.
+// Copies each example into the code block below its marker, `<!-- examples/watch.ts -->`, in each README.md and in docs/*.md.
 // With `--check`, changes nothing and fails if a block differs from its file: what a page shows is what the tests run.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -7,6 +7,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const isCheck = process.argv.includes("--check")
 const pages = [
   "README.md",
+  ...readdirSync(`${root}packages`).map((name) => `packages/${name}/README.md`),
   ...readdirSync(`${root}docs`).flatMap((name) => (name.endsWith(".md") ? [`docs/${name}`] : []))
 ]
 

@@ -41,7 +41,7 @@ const files = (folder, extension) =>
     .filter((name) => extension.test(name) && !/node_modules|(?:^|\/)dist\//.test(name))
     .map((name) => `${folder}/${name}`)
 
-const pages = ["README.md", "CONTRIBUTING.md", ...files("docs", /\.md$/)]
+const pages = ["README.md", "CONTRIBUTING.md", ...files("docs", /\.md$/), ...files("packages", /README\.md$/)]
 const sources = [
   ...files("src", /\.ts$/),
   ...files("examples", /\.ts$/),

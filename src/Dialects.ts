@@ -1,7 +1,7 @@
 /**
- * How the servers that people run speak the protocol, as data: paths, fields, status words, sources of an extension, what their
- * lists can settle. Read in their sources and documents in November 2026. A dialect is a plain value: what has changed since
- * can be overridden field by field.
+ * The dialects of the servers that people run, as data: paths, fields, status words, sources of an extension, whether a list is
+ * trusted. Read in the sources and documents of the servers in November 2026. A dialect is a plain value, so that a field that has
+ * changed since can be overridden.
  *
  * @example
  * import { Videos } from "effect-videos"

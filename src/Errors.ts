@@ -1,5 +1,5 @@
 /**
- * Everything that can go wrong, one tag for each thing a program would do differently. All are `Schema.TaggedError`s:
+ * The errors: one tag for each case that a program handles differently. All are `Schema.TaggedError`s:
  * yieldable, serializable, free of secrets. `isTransient` says whether another attempt may succeed.
  *
  * @example

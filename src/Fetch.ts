@@ -1,6 +1,6 @@
 /**
  * `fetch` for `VideosHttp`: a call costs about what `fetch` itself does. The layer is an `HttpClient` like
- * `FetchHttpClient.layer`, and can be used in its place anywhere; it depends on no runtime, as that does not.
+ * `FetchHttpClient.layer`, and can replace it; it runs wherever `fetch` exists.
  *
  * @example
  * import { Effect, Layer } from "effect"
@@ -20,8 +20,8 @@ import { fetchTransport } from "./internal/http/fetchTransport.js"
 import { withTransport } from "./internal/http/transport.js"
 
 /**
- * The global `fetch`, or the one in `FetchHttpClient.Fetch`; with the options in `FetchHttpClient.RequestInit`, where the
- * layer or the call has them.
+ * The global `fetch`, or the one in `FetchHttpClient.Fetch`, with the options in `FetchHttpClient.RequestInit` of the layer or of
+ * the call.
  *
  * @since 0.1.0
  * @category layers

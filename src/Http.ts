@@ -40,9 +40,9 @@ export type {
  */
 export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<VideosConfig, VideosConfigService>() {
   /**
-   * From values. A query in the base URL is moved to `query`. A base URL that is not an http(s) URL, or carries credentials or
-   * a fragment, a key that no header can carry, a duration, schedule or number that makes no sense, and a dialect that lacks a
-   * field fail with a `ConfigError` that names the option and shows no secret.
+   * From values. A query in the base URL is moved to `query`. Fails with a `ConfigError` that names the option and shows no secret:
+   * for a base URL that is not an http(s) URL or has credentials or a fragment, a key that no header can carry, an invalid duration,
+   * schedule or number, and a dialect without one of its fields.
    *
    * @example
    * import { VideosConfig } from "effect-videos"
@@ -65,8 +65,8 @@ export class VideosConfig extends Context.Tag("effect-videos/VideosConfig")<Vide
    * `OPENAI_PROJECT_ID`, `VIDEOS_QUERY` (such as `api-version=preview&x=y`), `VIDEOS_DIALECT`, `VIDEOS_ON_UNKNOWN_OUTCOME`,
    * `VIDEOS_REQUEST_TIMEOUT`, `VIDEOS_IDLE_TIMEOUT`, `VIDEOS_TOTAL_TIMEOUT`, `VIDEOS_LIST_LAG` and `VIDEOS_MAX_RETRY_AFTER` (such as `30 seconds`),
    * `VIDEOS_REQUESTS_PER_SECOND`, `VIDEOS_CONCURRENCY`, `VIDEOS_WATCH_LIST` (`auto`, `always`, `never`) and
-   * `VIDEOS_WATCH_THRESHOLD`. The key may be missing only where the base URL is not the protocol's home. A variable that is
-   * empty, or has white space alone, is not set.
+   * `VIDEOS_WATCH_THRESHOLD`. The key may be missing only if the base URL is not the home of the dialect. A variable that is
+   * empty or white space counts as not set.
    */
   static readonly layerConfig: Layer.Layer<VideosConfig, ConfigError.ConfigError> = Layer.effect(
     VideosConfig,

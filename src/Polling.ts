@@ -1,6 +1,6 @@
 /**
- * When a watch polls a job again: schedules that take the snapshot of a poll and give the delay until the next one. They
- * compose with everything in `effect/Schedule`, and a watch takes any other schedule over `VideoResource` as well.
+ * Schedules that decide when a watch polls a job again: their input is the snapshot of a poll. They compose with everything in
+ * `effect/Schedule`, and a watch takes any other schedule over `VideoResource` as well.
  *
  * @example
  * import { Schedule } from "effect"

@@ -1,7 +1,6 @@
 /**
- * The Videos protocol as values: what a program holds (`VideoResource`, ids, requests) and how it is written on
- * the wire. Responses are decoded tolerantly, because servers differ; requests are encoded strictly,
- * because a mistake there costs money.
+ * The schemas of the Videos protocol: `VideoResource`, ids and requests, and their JSON. Responses are decoded tolerantly, because
+ * servers differ; requests are encoded strictly, because a mistake there costs money.
  *
  * @example
  * import * as Schema from "effect/Schema"

@@ -28,6 +28,7 @@ import {
   type VideosConfigService
 } from "./Http.js"
 import { policiesOf } from "./internal/config/policies.js"
+import { anyServer } from "./internal/dialects/openai.js"
 import { snapshotOf } from "./internal/download/contentSource.js"
 import type {
   ContentOptions,
@@ -39,7 +40,8 @@ import type {
   RemixVideoRequest
 } from "./internal/protocol/requestSchemas.js"
 import type { DeletedVideo, VideoCharacter, VideoPage, VideoResource } from "./internal/protocol/videoSchemas.js"
-import { type SettledSubmission, type SettleOptions, settle } from "./internal/reconcile/settleSubmission.js"
+import type { SettledSubmission } from "./internal/reconcile/judgeByBaseline.js"
+import { type SettleOptions, settle } from "./internal/reconcile/settleSubmission.js"
 import { makeVideos } from "./internal/videosService.js"
 import type {
   CreateCharacterError,
@@ -58,7 +60,8 @@ import type {
 import { hubOf } from "./internal/watch/watchHub.js"
 import { VideosHttp } from "./transport/index.js"
 
-export type { SettledSubmission, SettleOptions } from "./internal/reconcile/settleSubmission.js"
+export type { SettledSubmission } from "./internal/reconcile/judgeByBaseline.js"
+export type { SettleOptions } from "./internal/reconcile/settleSubmission.js"
 export type {
   CreateCharacterError,
   CreateVideoError,
@@ -180,12 +183,16 @@ export const createVideo = (
   Effect.flatMap(Videos, (videos) => videos.create(request, options))
 
 /**
- * Submits an extension: `seconds` more of a completed job's clip, or of an uploaded file. One `POST /videos/extensions`,
- * JSON with a reference, multipart with a file; sent again as `createVideo` is. Returns a new job, whose `seconds` is the length
- * of the whole clip.
+ * Submits an extension: `seconds` more of a clip. The clip is a job (an id, a reference or a snapshot), a URL, the id of an uploaded
+ * file, or a local file; the dialect turns it into what the server takes, with one read of the job at most. One
+ * `POST /videos/extensions` (in the protocol), sent again as `createVideo` is.
  *
- * Most servers do not serve this route: `OperationUnsupportedError`; `continueVideo` of `effect-videos/continue` does the job
- * on those, too. A 404 that leaves open whether the source or the route is missing costs one read of the source.
+ * Returns a new job. Its `seconds` is the length of the whole clip, or of the new part alone where the server returns only that.
+ *
+ * Fails before anything is sent with `InvalidRequestError` if the dialect does not take the source or the length, with
+ * `VideoNotReadyError`, `VideoFailedError` or `VideoExpiredError` if the source has no clip, and with `OperationUnsupportedError`
+ * if the dialect does not extend; then `continueVideo` of `effect-videos/continue` does the job. A 404 that leaves open whether the
+ * source or the route is missing costs one read of the source.
  *
  * @example
  * import { extendVideo } from "effect-videos"
@@ -239,7 +246,10 @@ export const settleSubmission = <E = never, R = never>(
   request: CreateVideoRequest | ExtendVideoRequest,
   options: SettleOptions<E, R>
 ): Effect.Effect<SettledSubmission, ListVideosError | E, R | Videos> =>
-  Effect.flatMap(Videos, (videos) => settle(videos, hubOf(videos)?.submission ?? null, request, options))
+  Effect.flatMap(Videos, (videos) => {
+    const { dialect, submission } = hubOf(videos) ?? { dialect: null, submission: null }
+    return settle(videos, submission, dialect ?? anyServer, request, options)
+  })
 
 /**
  * Reads a job once. One `GET /videos/{id}`, retried by `VideosConfig.readRetry` after a transient error. A failed job is a value,

@@ -1,7 +1,7 @@
 /**
- * Push: the events that a server sends when a job has ended, by the Standard Webhooks rules. A delivery is verified,
- * taken once, decoded, and handed to a handler: by an `HttpApp` to mount, or by functions for any other framework. Only
- * WebCrypto is needed, so that it runs in workers and browsers, too.
+ * Webhooks: the events that a server sends when a job ends, signed by Standard Webhooks. A delivery is verified, deduplicated,
+ * decoded and passed to a handler: by an `HttpApp` to mount, or by functions for any other framework. It needs WebCrypto only, so
+ * that it also runs in workers and browsers.
  *
  * @example
  * import { Effect, Layer } from "effect"
@@ -66,12 +66,12 @@ export type {
 }
 
 /**
- * Whether a delivery is genuine and fresh, and what it says. The raw function, for frameworks of any kind: it keeps no
- * record of what it has seen, so that a delivery is good as often as it comes within the tolerance. `Webhooks` does.
+ * Verifies the signature and the time of a delivery, and decodes its event. It keeps no record of deliveries, so that the same
+ * one passes again within the tolerance; `Webhooks` deduplicates them.
  *
  * Fails with the first that applies: `WebhookSignatureError` for a header that is missing or repeated,
  * `WebhookTimestampError`, `WebhookSignatureError` for the signature itself, `WebhookDecodeError`. A malformed secret
- * is a `ConfigError` that names it by its place and shows nothing of it.
+ * is a `ConfigError` that names its index and shows nothing of it.
  *
  * @example
  * import { Effect, Redacted } from "effect"
@@ -102,8 +102,8 @@ export const verifyWebhook = (
   Effect.flatMap(makeVerifier(options), (verifier) => verifier(request))
 
 /**
- * The value of `webhook-signature` for a message, as its sender makes it: for tests, and for servers. The timestamp is
- * in whole Unix seconds. A malformed secret is a defect.
+ * Signs a message as its sender does, for tests and for servers: returns the value of `webhook-signature`. The timestamp is in
+ * whole Unix seconds. A malformed secret is a defect.
  *
  * @example
  * import { Effect, Redacted } from "effect"
@@ -128,8 +128,8 @@ export const signWebhook: (message: {
 }) => Effect.Effect<string> = sign
 
 /**
- * Says what is wrong with a signing secret, without showing any of it; `null` if it can sign. `signWebhook` dies on a secret that
- * this refuses.
+ * Returns what is wrong with a signing secret, without showing any of it; `null` if it can sign. `signWebhook` dies with a secret
+ * that this function refuses.
  *
  * @example
  * import { checkWebhookSecret } from "effect-videos"
@@ -142,7 +142,7 @@ export const signWebhook: (message: {
 export const checkWebhookSecret: (secret: string) => string | null = checkSecret
 
 /**
- * How to verify, remember and pass on.
+ * Options of `Webhooks.layer`: how deliveries are verified, deduplicated and published.
  *
  * @since 0.1.0
  * @category models
@@ -168,7 +168,8 @@ const fromEnvironment: Config.Config<Pick<WebhookVerifyOptions, "secrets">> = va
 )
 
 /**
- * The service. Which messages were taken is kept by the `replayStore` of the options, or else in memory, for this layer alone.
+ * Receives webhooks, and handles each message once. The `replayStore` remembers the messages; by default in memory, for this layer
+ * only.
  *
  * @example
  * import { Effect, Layer, Redacted, Stream } from "effect"
@@ -187,7 +188,7 @@ const fromEnvironment: Config.Config<Pick<WebhookVerifyOptions, "secrets">> = va
  * @category services
  */
 export class Webhooks extends Context.Tag("effect-videos/Webhooks")<Webhooks, WebhooksService>() {
-  /** From values. A malformed secret fails with a `ConfigError` that names it by its place and shows nothing of it. */
+  /** From values. A malformed secret fails with a `ConfigError` that names its index and shows nothing of it. */
   static readonly layer = <E = never, R = never>(
     options: WebhooksOptions<E, R>
   ): Layer.Layer<Webhooks, ConfigError.ConfigError | E, Exclude<R, Scope.Scope>> =>
@@ -197,14 +198,14 @@ export class Webhooks extends Context.Tag("effect-videos/Webhooks")<Webhooks, We
     )
 
   /**
-   * From the environment (any `ConfigProvider`): `OPENAI_WEBHOOK_SECRET`, during a rotation several with commas
-   * between, the newest first. A secret that is no base64 and has a comma in it goes to `layer`.
+   * From the environment (any `ConfigProvider`): `OPENAI_WEBHOOK_SECRET`; during a rotation several secrets, separated by commas,
+   * the newest first. A plain-text secret with a comma in it needs `layer`.
    */
   static readonly layerConfig: Layer.Layer<Webhooks, ConfigError.ConfigError> = Layer.suspend(() =>
     Webhooks.layerConfigWith({})
   )
 
-  /** `layerConfig`, with a replay store and other options that are no secrets. */
+  /** `layerConfig` with a replay store and other options that are not secret. */
   static readonly layerConfigWith = <E = never, R = never>(
     options: WebhooksSettings<E, R> & Pick<WebhookVerifyOptions, "tolerance">
   ): Layer.Layer<Webhooks, ConfigError.ConfigError | E, Exclude<R, Scope.Scope>> =>
@@ -215,7 +216,7 @@ export class Webhooks extends Context.Tag("effect-videos/Webhooks")<Webhooks, We
 }
 
 /**
- * Verifies one delivery, takes its message for good, and gives its event. See `WebhooksService.receive`.
+ * Verifies one delivery, marks its message as handled, and returns its event. See `WebhooksService.receive`.
  *
  * @since 0.1.0
  * @category operations
@@ -240,12 +241,12 @@ export const handleWebhook = <A, E, R>(
 // -----------------------------------------------------------------------------
 
 /**
- * Lets events wake the watches of a `Videos`: one poll confirms the job's end, and its streams end with it. Until then the
- * watches poll no more often than `safetyNet`, which finds jobs whose event is lost. Both go on while the layer lives.
+ * Wakes the watches of a `Videos` when an event of their job arrives: one poll confirms the job's end, and the watch ends. Until
+ * then the watches poll at most once per `safetyNet`, which finds jobs whose event is lost. Both last as long as the layer.
  *
- * An event for a job without a watch is remembered for ten minutes, for a watch that begins late. Events that come twice, too
- * early or in the wrong order cost a poll and change nothing: a watch emits only what a poll has returned. If a poll does not
- * confirm an event, the watch continues by its schedule.
+ * An event for a job without a watch is remembered for ten minutes, for a watch that begins late. An event that is repeated, early
+ * or out of order costs one poll and changes nothing: a watch emits only what a poll has returned. If a poll does not confirm an
+ * event, the watch continues by its schedule.
  *
  * @example
  * import { Effect, Layer, Stream } from "effect"
@@ -264,7 +265,7 @@ export const handleWebhook = <A, E, R>(
  * @category watching
  */
 export const wakeWatches = (options?: {
-  /** The least pause between two polls of a job of which no event has come. Default: 1 minute. */
+  /** The shortest time between two polls of a job without an event. Default: 1 minute. */
   readonly safetyNet?: Duration.DurationInput | undefined
 }): Layer.Layer<never, ConfigError.ConfigError, Videos | Webhooks> =>
   Layer.scopedDiscard(
@@ -287,16 +288,17 @@ export const wakeWatches = (options?: {
 // -----------------------------------------------------------------------------
 
 /**
- * The endpoint, to mount in any `@effect/platform` server, or to make a `fetch` handler of with `HttpApp.toWebHandler`.
- * The response is sent after the handler, so a slow handler should hand its work on: senders wait some seconds.
+ * The endpoint as an `HttpApp`: mount it in any `@effect/platform` server, or convert it to a `fetch` handler with
+ * `HttpApp.toWebHandler`. The response is sent after the handler, and senders wait for some seconds only: a slow handler should put
+ * its work into a queue.
  *
  * | Status | When |
  * | --- | --- |
  * | 204 | handled, now or before |
- * | 400 | genuine, but no event; or no body |
- * | 401 | any fault of the signature or its time; the response does not say which |
+ * | 400 | the signature is right and the body is not an event; or the request has no body |
+ * | 401 | the signature or its time is wrong; the response does not say which |
  * | 405 | not a POST |
- * | 409 | the same message is being handled at this moment |
+ * | 409 | another delivery of the message is being handled |
  * | 413 | longer than `maxBodySize` |
  * | 500 | the handler failed: logged, and the sender delivers again |
  * | 503 | the replay store failed |
@@ -316,7 +318,7 @@ export const wakeWatches = (options?: {
 export const webhookHttpApp = <E, R>(
   handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<unknown, E, R>,
   options?: {
-    /** In bytes. Default: 256 KiB. An event is some hundred. */
+    /** In bytes. Default: 256 KiB. An event has some hundred bytes. */
     readonly maxBodySize?: number | undefined
   }
 ): HttpApp.Default<never, R | Webhooks> =>

@@ -1,27 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Array as Arr, type Clock, Deferred, Effect, Exit, FastCheck, Fiber } from "effect"
 import type { RequestKind, RequestLimiter } from "effect-videos/transport"
-import { checkBudget, makeBudget, withPermit } from "../src/internal/rate/requestBudget.js"
+import { makeBudget, withPermit } from "../src/internal/rate/requestBudget.js"
 import { adjust, countingClock, fine, hold, refuse, requests, settle, tooMany } from "./support/budget.js"
-
-describe("options", () => {
-  it.each([
-    [{ requestsPerSecond: 0 }, "requestsPerSecond"],
-    [{ requestsPerSecond: -1 }, "requestsPerSecond"],
-    [{ requestsPerSecond: Number.NaN }, "requestsPerSecond"],
-    [{ requestsPerSecond: Number.POSITIVE_INFINITY }, "requestsPerSecond"],
-    [{ concurrency: 0 }, "concurrency"],
-    [{ concurrency: 1.5 }, "concurrency"],
-    [{ concurrency: Number.POSITIVE_INFINITY }, "concurrency"]
-  ])("%j are refused by name", (options, name) => {
-    expect(checkBudget(options)).toMatchObject({ name, problem: expect.stringContaining("must be a positive") })
-  })
-
-  it("that are positive are taken, and none are needed", () => {
-    expect(checkBudget({})).toBeNull()
-    expect(checkBudget({ requestsPerSecond: 0.1, concurrency: 1 })).toBeNull()
-  })
-})
 
 describe("concurrency", () => {
   it("is 64 requests, let go without a turn of the event loop", () => {

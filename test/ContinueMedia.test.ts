@@ -61,7 +61,7 @@ const joined = (source: string, segment: string) =>
   Effect.gen(function* () {
     const path = join(yield* folder, "longer.mp4")
     const films = [yield* filmOf(source), yield* filmOf(segment, "segment")] as const
-    const seconds = yield* joinFilms(programs, ...films, quick, path, null)
+    const seconds = yield* joinFilms(programs, films, quick, path, null)
     return { path, seconds, tracks: parseTracks(fs.readFileSync(path)) }
   }).pipe(Effect.provide(NodeContext.layer))
 
@@ -227,7 +227,7 @@ describe.skipIf(!hasFfmpeg)("the frames of a joined film", () => {
       fs.copyFileSync(yield* made("segment.mp4"), segment)
       const films = [yield* filmOf(source), yield* filmOf(segment)] as const
       const target = join(at, "-o 'longer' %04d.mp4")
-      yield* Effect.provide(joinFilms(programs, ...films, quick, target, null), NodeContext.layer)
+      yield* Effect.provide(joinFilms(programs, films, quick, target, null), NodeContext.layer)
       assert.strictEqual(parseTracks(fs.readFileSync(target))[0]?.samples, 23)
     })
   )
@@ -264,7 +264,7 @@ describe.skipIf(!hasFfmpeg)("films that cannot be joined", () => {
       const path = yield* made(name)
       const error = yield* Effect.flip(
         Effect.flatMap(filmOf(path, "segment"), (film) =>
-          Effect.provide(joinFilms(programs, film, film, quick, join(shelf, "none.mp4"), null), NodeContext.layer)
+          Effect.provide(joinFilms(programs, [film, film], quick, join(shelf, "none.mp4"), null), NodeContext.layer)
         )
       )
       assert.deepInclude(error, { _tag: "MediaError", film: "segment" })

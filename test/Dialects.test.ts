@@ -5,9 +5,11 @@ import {
   createVideo,
   type DialectName,
   downloadVideo,
+  editVideo,
   extendVideo,
   phaseOf,
   retrieveVideo,
+  VideoFile,
   VideoId,
   VideoResource,
   VideosConfig
@@ -203,6 +205,27 @@ describe("a submission", () => {
       const error = yield* Effect.flip(Effect.provide(createVideo(request), videosOver(server, { dialect: "xai" })))
       assert.deepInclude(error, { _tag: "InvalidRequestError", field: "callback" })
       assert.strictEqual(server.requests.length, 1)
+    })
+  )
+
+  it.scopedLive("does not take a file where the server does not, and says what to do with one that is too long", () =>
+    Effect.gen(function* () {
+      const server = yield* serve(json(200, { id, status: "queued" }))
+      const file = (size: number) => VideoFile.fromStream(Stream.empty, { size, name: "clip.mp4" })
+      const extend = (dialect: "litellm" | "xai", size: number) =>
+        Effect.flip(extendVideo({ video: file(size), prompt: "x", seconds: 4 })).pipe(
+          Effect.provide(videosOver(server, { dialect }))
+        )
+      assert.match(
+        (yield* extend("litellm", 1)).message,
+        /`video` must be a job: the dialect `litellm` takes nothing else/
+      )
+      const long = yield* extend("xai", 2 ** 26)
+      assert.match(long.message, /`video` must be at most 52428800 bytes; give the URL of a longer one/)
+      assert.deepStrictEqual(server.requests, [])
+      // An edit takes one.
+      yield* Effect.provide(editVideo({ video: file(0), prompt: "x" }), videosOver(server, { dialect: "litellm" }))
+      assert.strictEqual(server.requests[0]?.url, "/v1/videos/edits")
     })
   )
 

@@ -7,7 +7,8 @@ import { assert, describe, it } from "@effect/vitest"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), "utf8")
 const manual = readdirSync(`${root}docs`).map((name) => `docs/${name}`)
-const pages = ["README.md", "CONTRIBUTING.md", ...manual]
+const packages = readdirSync(`${root}packages`).map((name) => `packages/${name}/README.md`)
+const pages = ["README.md", "CONTRIBUTING.md", ...packages, ...manual]
 const filesIn = (folder: string) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
 

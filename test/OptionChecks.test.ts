@@ -154,7 +154,13 @@ describe("a layer's option that makes no sense", () => {
     ["onUnknownOutcome", { onUnknownOutcome: "retry" }],
     ["watching.threshold", { watching: { threshold: 0 } }],
     ["watching.list", { watching: { list: "sometimes" } }],
-    ["budget.concurrency", { budget: { concurrency: 0 } }],
+    ...[0, 1.5, Number.POSITIVE_INFINITY].map(
+      (concurrency) => ["budget.concurrency", { budget: { concurrency } }] as const
+    ),
+    ...[0, -1, Number.NaN, Number.POSITIVE_INFINITY].map(
+      (requestsPerSecond) => ["budget.requestsPerSecond", { budget: { requestsPerSecond } }] as const
+    ),
+    ["budget.limiter", { budget: { limiter: {} } }],
     ["dialect.paths", { dialect: incomplete }],
     ["dialect.paths", { dialect: { ...dialects.sglang, paths: { ...paths, listVideos: "videos" } } }],
     ["dialect.encoding", { dialect: { ...dialects.sglang, encoding: "xml" } }],
@@ -188,6 +194,7 @@ describe("a layer's option that makes no sense", () => {
             apiKey,
             requestTimeout: "1 minute",
             totalTimeout: Number.POSITIVE_INFINITY,
+            budget: { requestsPerSecond: 0.1, concurrency: 1 },
             readRetry: Schedule.recurs(1),
             dialect: { ...dialects.sglang, encoding: "form" }
           })

@@ -93,6 +93,21 @@ describe("a submission whose response is lost once", () => {
     ).pipe(Effect.provide(layer({}, { onUnknownOutcome: "resend" })))
   )
 
+  it.scoped("and in a dialect without a list too, whose error then advises to read none", () =>
+    driven(
+      Effect.gen(function* () {
+        yield* faults({ on: ["create"], fault: Fault.reset("after-commit") })
+        const call = createVideo({ prompt: "x", seconds: 2, size: "480x480", model: "grok-imagine-video" })
+        const error = yield* Effect.flip(call)
+        assert(isUncertain(error))
+        assert.deepInclude(error, { hasList: false, detail: "it was sent 3 times" })
+        assert.include(error.message, "a second submission may pay twice")
+        const { listPaths, sent } = yield* facts
+        assert.deepStrictEqual([listPaths.length, sent], [0, 3])
+      })
+    ).pipe(Effect.provide(layer({ dialect: "xai" }, { onUnknownOutcome: "resend" })))
+  )
+
   it.scoped("and where the key is honoured, once", () =>
     driven(
       Effect.gen(function* () {

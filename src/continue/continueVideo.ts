@@ -214,7 +214,7 @@ const sizeOf = (source: Film, size: string | undefined): Size => {
 }
 
 /** The source's last frame as a file to upload, after what FFmpeg has to do later has been tried. */
-const frameOf = (work: Work, source: Film, size: string | undefined) =>
+export const frameOf = (work: Work, source: Film, size: string | undefined) =>
   Effect.gen(function* () {
     const { directory, programs } = work
     const fs = yield* FileSystem.FileSystem

@@ -73,3 +73,91 @@ export class MediaError extends Schema.TaggedError<MediaError>("effect-videos/Me
 }
 
 const steps = { probe: "read", frame: "take the last frame of", join: "make" } as const
+
+/**
+ * The manifest of an earlier `extendTo` for the same path is of another order (`other`), or cannot be read (`unreadable`).
+ * Nothing was sent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ManifestError extends Schema.TaggedError<ManifestError>("effect-videos/ManifestError")("ManifestError", {
+  reason: Schema.Literal("other", "unreadable"),
+  /** Absolute path of the manifest. */
+  path: Schema.String,
+  /** `other`: what is not the same as in the earlier call, for example `prompts`. */
+  differs: Schema.Array(Schema.String),
+  cause: Schema.optional(Schema.Defect)
+}) {
+  readonly isTransient = false
+  override get message() {
+    const directory = this.path.replace(/[\\/][^\\/]*$/, "")
+    const next = `Nothing was sent. Delete ${directory} to begin anew; segments that were paid for are listed in it.`
+    return this.reason === "unreadable"
+      ? `extendTo: cannot read the manifest ${this.path}. ${next}`
+      : `extendTo: ${this.path} belongs to an earlier call with another ${this.differs.join(", another ")}. Call it as before to go on, or save to another path. ${next}`
+  }
+}
+
+/**
+ * It is not known whether the submission of a segment made a job: its response was lost, or the process was killed before it was
+ * recorded. Nothing is sent again by itself. The option `unsettled` of `extendTo` says how to go on: with one of the candidates,
+ * or by sending the segment again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SegmentUncertainError extends Schema.TaggedError<SegmentUncertainError>(
+  "effect-videos/SegmentUncertainError"
+)("SegmentUncertainError", {
+  /** Which segment, from 1. */
+  segment: Schema.Number,
+  idempotencyKey: Schema.String,
+  /** Jobs that the submission may have made, the most likely first. */
+  candidates: Schema.Array(VideoResource),
+  detail: Schema.String,
+  /** Absolute path of the manifest. */
+  manifest: Schema.String
+}) {
+  readonly isTransient = false
+  override get message() {
+    const ids = this.candidates.map(({ id }) => id)
+    const may = ids.length === 0 ? "" : ` It may be ${ids.join(", ")}.`
+    return `extendTo: it is unknown whether the server made segment ${this.segment}: ${this.detail}.${may} The option \`unsettled\` takes the job's id (\`{ id }\`), or \`"resend"\`, which may pay twice. The manifest is ${this.manifest}.`
+  }
+}
+
+/**
+ * The next segment would exceed `maxSegments` or `maxCost`. The manifest keeps what is done: the same call with a higher limit goes
+ * on.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SpendingLimitError extends Schema.TaggedError<SpendingLimitError>("effect-videos/SpendingLimitError")(
+  "SpendingLimitError",
+  {
+    limit: Schema.Literal("maxSegments", "maxCost"),
+    /** Jobs that were submitted, in all runs. */
+    submissions: Schema.Number,
+    /** What they cost; `null` if the server does not say it of each. */
+    spent: nullable(Schema.Struct({ amount: Schema.Number, currency: Schema.String })),
+    /** The length that is reached. */
+    seconds: Schema.Number,
+    /** Absolute path of the manifest. */
+    manifest: Schema.String
+  }
+) {
+  readonly isTransient = false
+  override get message() {
+    const { spent, submissions } = this
+    const so = `${submissions} ${submissions === 1 ? "job was" : "jobs were"} submitted`
+    const cost =
+      spent !== null
+        ? `, for ${spent.amount} ${spent.currency}`
+        : this.limit === "maxCost" && submissions > 0
+          ? ", and the server does not say what each costs"
+          : ""
+    return `extendTo: stopped at ${this.seconds.toFixed(1)} s by \`${this.limit}\`: ${so}${cost}. The same call with a higher limit goes on from ${this.manifest}.`
+  }
+}

@@ -1,4 +1,5 @@
 /** The filter graphs: a film's last frame as a picture, and two films as one. */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
@@ -179,7 +180,7 @@ export const lastFrame = (
 }
 
 // -----------------------------------------------------------------------------
-// one of two
+// one of several
 // -----------------------------------------------------------------------------
 
 /** H.264 at a quality that a clip can go through many times, and AAC. */
@@ -217,22 +218,19 @@ const partOf = (film: Film, skipped: 0 | 1, rate: number): Part => {
   return { film, from, skipped, frames }
 }
 
-/** Frames per second of the result: no picture of either film is lost. */
-const rateOf = (source: Film, segment: Film): Film =>
-  segment.framesPerSecond > source.framesPerSecond ? segment : source
-
 interface Joint {
-  readonly parts: readonly [source: Part, segment: Part]
+  readonly parts: Arr.NonEmptyReadonlyArray<Part>
   readonly hasSound: boolean
+  /** Its frames per second are those of the result: no picture of any film is lost. */
   readonly rate: Film
 }
 
-/** The segment begins with the frame that it was made from, which the source has shown already. */
-const jointOf = (source: Film, segment: Film): Joint => {
-  const rate = rateOf(source, segment)
+/** Each segment begins with the frame that it was made from, which the film before it has shown already. */
+const jointOf = (films: Arr.NonEmptyReadonlyArray<Film>): Joint => {
+  const rate = films.reduce((most, film) => (film.framesPerSecond > most.framesPerSecond ? film : most))
   return {
-    parts: [partOf(source, 0, rate.framesPerSecond), partOf(segment, 1, rate.framesPerSecond)],
-    hasSound: source.sound !== null || segment.sound !== null,
+    parts: Arr.map(films, (film, index) => partOf(film, index === 0 ? 0 : 1, rate.framesPerSecond)),
+    hasSound: films.some(({ sound }) => sound !== null),
     rate
   }
 }
@@ -290,10 +288,11 @@ const joinArguments = (joint: Joint, encoding: ReadonlyArray<string>, to: string
   const { hasSound, parts, rate } = joint
   const [{ film: size }] = parts
   const sounds = hasSound ? parts.map((part, index) => soundOf(part, index, rate)) : []
+  const inputs = parts.map((_, index) => `[v${index}]${hasSound ? `[a${index}]` : ""}`).join("")
   const graph = [
     ...parts.map((part, index) => picturesOf(part, index, size, rate)),
     ...sounds,
-    hasSound ? "[v0][a0][v1][a1]concat=n=2:v=1:a=1[v][a]" : "[v0][v1]concat=n=2:v=1:a=0[v]"
+    `${inputs}concat=n=${parts.length}:v=1${hasSound ? ":a=1[v][a]" : ":a=0[v]"}`
   ]
   const length = lengthOf(joint)
   // More than any encoder makes of it: pixels of 48 bits.
@@ -321,32 +320,38 @@ const make = (
   to: string,
   job: VideoResource | null
 ): Run<void> => {
-  const [{ film, frames }, segment] = joint.parts
-  const pixels = (frames + segment.frames) * film.width * film.height + pixelsOf(film) + pixelsOf(segment.film)
+  const [{ film }] = joint.parts
+  const pixels = joint.parts.reduce(
+    (sum, part) => sum + part.frames * film.width * film.height + pixelsOf(part.film),
+    0
+  )
   const stage: Stage = { step: "join", film: "result", segment: job }
   return run(ffmpeg, joinArguments(joint, encoding, to), stage, timeToMake(pixels), Stream.runDrain)
 }
 
 /**
- * Writes the source and then the segment, without the segment's first frame, as one MP4 of the source's size, and returns the
- * length in seconds that it should have.
+ * Writes the source and then the segments, each without its first frame, as one MP4 of the source's size, and returns the
+ * length in seconds that it should have. `job` is that of the last segment.
  */
 export const join = (
   programs: Programs,
-  source: Film,
-  segment: Film,
+  films: Arr.NonEmptyReadonlyArray<Film>,
   encoding: ReadonlyArray<string>,
   to: string,
   job: VideoResource | null
 ): Run<number> =>
   Effect.gen(function* () {
-    const of: Stage = { step: "join", film: "segment", segment: job }
-    if (segment.second === null) {
-      return yield* failed(of, "it has one picture, which repeats the source's last: there is nothing to put after it")
+    for (const [index, film] of films.entries()) {
+      const of: Stage = { step: "join", film: index === 0 ? "source" : "segment", segment: job }
+      if (index > 0 && film.second === null) {
+        return yield* failed(
+          of,
+          "it has one picture, which repeats the source's last: there is nothing to put after it"
+        )
+      }
+      yield* checkColors(programs, film, of)
     }
-    yield* checkColors(programs, source, { ...of, film: "source" })
-    yield* checkColors(programs, segment, of)
-    const joint = jointOf(source, segment)
+    const joint = jointOf(films)
     yield* make(programs, joint, encoding, to, job)
     return lengthOf(joint)
   })

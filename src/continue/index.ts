@@ -22,10 +22,19 @@ export {
   type ContinueVideoRequest,
   continueVideo
 } from "./continueVideo.js"
-export { FfmpegUnavailableError, MediaError } from "./errors.js"
+export {
+  FfmpegUnavailableError,
+  ManifestError,
+  MediaError,
+  SegmentUncertainError,
+  SpendingLimitError
+} from "./errors.js"
+export { extendTo } from "./extendTo.js"
+export { type ExtendToError, type ExtendToOptions, ExtendToPhase, type SegmentWay } from "./extendToTypes.js"
 export { defaultEncoding } from "./graph.js"
 export {
   type ContinuePhase,
+  type JobOrFile,
   type JoinedVideo,
   type JoinVideosError,
   type JoinVideosOptions,

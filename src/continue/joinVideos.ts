@@ -2,6 +2,7 @@
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
@@ -33,7 +34,12 @@ import { checkPrograms, failed, type Programs } from "./ffmpeg.js"
 import { type Film, probe } from "./film.js"
 import { defaultEncoding, join, rehearse } from "./graph.js"
 
-/** A completed job, by id, reference or snapshot; or a file. */
+/**
+ * A completed job, by id, reference or snapshot; or a file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type JobOrFile = string | { readonly id: string } | VideoFile.VideoFile
 
 /**
@@ -196,8 +202,17 @@ export interface Work {
   readonly options: Options
 }
 
+export const programsOf = ({ ffmpeg = "ffmpeg", ffprobe = "ffprobe" }: Options): Programs => ({ ffmpeg, ffprobe })
+
 /** Runs with both programs found, and a directory that is removed at its end. */
 export const working = <A, E, R>(
+  target: Pick<Target, "path" | "isRegular">,
+  options: Options,
+  use: (work: Work) => Effect.Effect<A, E, R>
+) => Effect.zipRight(checkPrograms(programsOf(options)), inDirectory(target, options, use))
+
+/** Runs with a directory that is removed at its end. */
+export const inDirectory = <A, E, R>(
   { isRegular, path }: Pick<Target, "path" | "isRegular">,
   options: Options,
   use: (work: Work) => Effect.Effect<A, E, R>
@@ -205,13 +220,11 @@ export const working = <A, E, R>(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const { dirname } = yield* Path.Path
-    const programs = { ffmpeg: options.ffmpeg ?? "ffmpeg", ffprobe: options.ffprobe ?? "ffprobe" }
-    yield* checkPrograms(programs)
     const directory = yield* Effect.mapError(
       fs.makeTempDirectoryScoped({ ...(isRegular ? { directory: dirname(path) } : {}), prefix: ".continue-" }),
       writeError(path)
     )
-    return yield* use({ programs, directory, options })
+    return yield* use({ programs: programsOf(options), directory, options })
   }).pipe(Effect.scoped)
 
 // -----------------------------------------------------------------------------
@@ -221,7 +234,7 @@ export const working = <A, E, R>(
 const idOf = (video: string | { readonly id: string }): string => (typeof video === "string" ? video : video.id)
 
 /** The clip as a file: FFmpeg wants to go back and forth in it, and one to upload is any stream of bytes. */
-const fetched = ({ directory, options }: Work, video: JobOrFile, name: string) =>
+export const fetched = ({ directory, options }: Pick<Work, "directory" | "options">, video: JobOrFile, name: string) =>
   Effect.gen(function* () {
     if (!VideoFile.isVideoFile(video)) {
       return (yield* downloadVideoToFile(idOf(video), name, { ...options.download, directory })).path
@@ -258,35 +271,43 @@ export const checkJoin = ({ directory, options, programs }: Work, source: Film) 
     yield* probe(programs, trial, { film: "result", segment: null })
   })
 
-/** Joins, and gives the file its name. */
+/** Joins two, and gives the file its name. */
 export const finish = (work: Work, target: Target, source: Film, segment: JobOrFile, job: VideoResource | null) =>
   Effect.gen(function* () {
-    const { directory, options } = work
+    const file = yield* fetched(work, segment, "segment")
+    const joining = Effect.gen(function* () {
+      const second = yield* probe(work.programs, file, { film: "segment", segment: job })
+      return yield* joined(work, target, [source, second], job)
+    })
+    const made = yield* joining.pipe(
+      Effect.catchTag("MediaError", (error) => (job === null ? error : keepSegment(target, file, job, error)))
+    )
+    return { ...made, segment: job } satisfies JoinedVideo
+  }).pipe((self) => (job === null ? self : Effect.mapError(self, ofJob(job.id))))
+
+/** One file of several films, under the target's name. `job` is the last one's. */
+export const joined = (
+  { directory, options, programs }: Work,
+  target: Target,
+  films: Arr.NonEmptyReadonlyArray<Film>,
+  job: VideoResource | null
+) =>
+  Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const part = path.join(directory, "joined.mp4")
-    const file = yield* fetched(work, segment, "segment")
-    const seconds = yield* joined(work, source, file, part, job).pipe(
-      Effect.catchTag("MediaError", (error) => (job === null ? error : keepSegment(target, file, job, error)))
-    )
-    const bytes = yield* syncFile(fs, part)
-    yield* target.isRegular
-      ? publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
-      : writeInPlace(fs, target, Stream.mapError(fs.stream(part), writeError(part)))
-    return { path: target.path, bytes, seconds, segment: job } satisfies JoinedVideo
-  }).pipe((self) => (job === null ? self : Effect.mapError(self, ofJob(job.id))))
-
-const joined = ({ options, programs }: Work, source: Film, file: string, part: string, job: VideoResource | null) =>
-  Effect.gen(function* () {
-    const second = yield* probe(programs, file, { film: "segment", segment: job })
-    const wanted = yield* join(programs, source, second, options.encoding ?? defaultEncoding, part, job)
+    const wanted = yield* join(programs, films, options.encoding ?? defaultEncoding, part, job)
     const { seconds } = yield* probe(programs, part, { film: "result", segment: job })
     // FFmpeg ends well when a limit is reached.
     if (Math.abs(seconds - wanted) > Math.max(0.5, wanted / 20)) {
       const detail = `it lasts ${seconds.toFixed(3)} s instead of ${wanted.toFixed(3)} s`
       return yield* failed({ step: "join", film: "result", segment: job }, detail)
     }
-    return seconds
+    const bytes = yield* syncFile(fs, part)
+    yield* target.isRegular
+      ? publish(fs, path, { ...target, part, note: `${part}.json` }, options.overwrite ?? false)
+      : writeInPlace(fs, target, Stream.mapError(fs.stream(part), writeError(part)))
+    return { path: target.path, bytes, seconds }
   })
 
 /** Moves what was paid for and downloaded out of the working directory, under a name that is the job's. */

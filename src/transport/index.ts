@@ -1,6 +1,6 @@
 /**
- * What a program needs that replaces the transport: the HTTP layer as a service, what a request and a response are to it, and a
- * request limit of its own. A program that only calls the operations needs none of this.
+ * For programs that replace the transport: the HTTP layer as a service, its requests and responses, and the interface of a shared
+ * request limit. A program that only calls the operations needs none of this.
  *
  * @example
  * import { FetchHttpClient } from "@effect/platform"

@@ -23,7 +23,7 @@ export const databaseOf = ({ database }: Database) =>
     const isUrl = (text: string) => /^postgres(ql)?:/.test(text)
     if (Option.isSome(database) && isUrl(database.value)) {
       const problem =
-        "must be a file; set VIDEOS_DATABASE to the URL of a Postgres: an argument is no place for a password"
+        "must be a file; set VIDEOS_DATABASE to the URL of a Postgres: a password does not belong into an argument"
       return yield* new UsageError({ field: "--database", problem })
     }
     const text = Option.getOrElse(database, () => (variable.trim() === "" ? defaultFile : variable.trim()))

@@ -16,7 +16,7 @@ import * as ConfigError from "effect/ConfigError"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { AwaitVideoError, DownloadToFileError, ExtendVideoError, RetrieveCharacterError } from "effect-videos"
-import type { JoinVideosError } from "effect-videos/continue"
+import type { ExtendToError, JoinVideosError } from "effect-videos/continue"
 import { RunNotDoneError, type UnreachableError, type UsageError } from "./errors.js"
 import type { OutputError } from "./screen.js"
 
@@ -55,6 +55,7 @@ type Tag = (
   | RunNotFoundError
   | RunStateError
   | VideoStoreError
+  | ExtendToError
   | UsageError
   | UnreachableError
   | OutputError
@@ -93,8 +94,11 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   UnreachableError: "server",
   ServeError: "server",
   SubmissionUncertainError: "uncertain",
+  SegmentUncertainError: "uncertain",
+  SpendingLimitError: "quota",
   FfmpegUnavailableError: "usage",
   MediaError: "file",
+  ManifestError: "file",
   UploadError: "file",
   FileError: "file",
   BadArgument: "file",

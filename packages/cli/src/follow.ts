@@ -51,7 +51,7 @@ export interface Job {
 }
 
 /** One object for all jobs: watches with the same options share their requests. */
-const watchOptions = ({ stallTimeout, timeout }: Following, session: SessionService): WatchOptions => ({
+export const watchOptions = ({ stallTimeout, timeout }: Following, session: SessionService): WatchOptions => ({
   totalTimeout: Option.getOrUndefined(timeout),
   stallTimeout: Option.getOrUndefined(stallTimeout),
   retry: reportingRetries(defaultRetrySchedule, session)

@@ -15,7 +15,7 @@ import { Session } from "./session.js"
 import { source, sourceArgument } from "./sources.js"
 
 /** The file of the result: in a directory, it is named by the segment's job or else by the source. */
-const planJoin = (given: options.Following, option: string, ids: ReadonlyArray<string>, from: string) =>
+export const planJoin = (given: options.Following, option: string, ids: ReadonlyArray<string>, from: string) =>
   Effect.gen(function* () {
     const output = yield* planOutput(given.output, given.overwrite, ids)
     if (output === null) return yield* new UsageError({ field: option, problem: "needs `--output`" })
@@ -49,7 +49,7 @@ const progressOf = (job: Job, output: Output) => {
   }
 }
 
-const fileOf = (videoId: string, { bytes, path }: { readonly bytes: number; readonly path: string }) => ({
+export const fileOf = (videoId: string, { bytes, path }: { readonly bytes: number; readonly path: string }) => ({
   path,
   bytes,
   videoId,

@@ -38,6 +38,10 @@ export const duration = (name: string): Options.Options<Duration.Duration> =>
     return Number.isFinite(millis) ? Duration.millis(millis) : undefined
   })
 
+/** An amount of money, such as `2.5`. */
+export const amount = (name: string): Options.Options<number> =>
+  parsed(name, "an amount, such as `2.5`", (text) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined))
+
 /** What each option with a fixed set of values takes. `@effect/cli` refuses others without the option's name (see `report.ts`). */
 export const choices = {
   progress: ["bar", "plain", "json"],

@@ -190,6 +190,13 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
         ...uncertainHead(error as SubmissionUncertainError, context),
         ...uncertain(error as SubmissionUncertainError, context)
       ]
+    case "SegmentUncertainError":
+      return [
+        message.replace(/ The option `unsettled` .*$/, ""),
+        "`--unsettled ID` takes that video for the segment; `--unsettled resend` sends the segment again, which may pay twice."
+      ]
+    case "SpendingLimitError":
+      return [message.replace(/ The same call .*$/, ""), "The same command with a higher limit goes on."]
     case "TransportError":
       return has("reason", "connect") ? [message, whereServer] : [message]
     case "UnreachableError":

@@ -8,7 +8,7 @@ import { quote } from "./text.js"
 /** The command that resumes a job. */
 export interface Resume {
   readonly id: string
-  readonly command: "watch" | "download" | "join"
+  readonly command: "watch" | "download" | "join" | "extend"
   /** Arguments before the id. */
   readonly before?: ReadonlyArray<string>
   readonly options: ReadonlyArray<string>

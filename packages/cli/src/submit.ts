@@ -2,6 +2,7 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -21,6 +22,7 @@ import { connectionArguments, videosLayer } from "./connection.js"
 import type { JobDisplay } from "./display.js"
 import { database } from "./durable.js"
 import { UsageError } from "./errors.js"
+import { extendToLength } from "./extendTo.js"
 import { follow, type Plan, untilSaved } from "./follow.js"
 import { extendByJoin } from "./join.js"
 import * as options from "./options.js"
@@ -114,53 +116,65 @@ export const create = Command.make(
     })
 ).pipe(Command.provide((given) => videosLayer(given)))
 
-const extendNow = (
-  given: options.Submission & {
-    readonly source: string
-    readonly seconds: number
-    readonly join: boolean
-    readonly size: Option.Option<string>
-    readonly model: Option.Option<string>
-  }
-) =>
-  Effect.gen(function* () {
-    const { extraBody, seconds } = given
-    const prompt = yield* options.promptOf(given)
-    const size = Option.getOrUndefined(given.size)
-    const model = Option.getOrUndefined(given.model)
-    if (given.join) {
-      const video = yield* source(given.source)
-      return yield* extendByJoin(given, { video, prompt, seconds, extraBody, size, model })
-    }
-    if (size !== undefined) return yield* new UsageError({ field: "--size", problem: "needs `--join`" })
-    const video = yield* videoSource(given.source)
-    yield* submit("extend", given, (row, watching) =>
-      extendAndWatch({ video: withUpload(video, row), prompt, seconds, model, extraBody }, watching)
-    )
-  })
-
 export const extend = Command.make(
   "extend",
   {
     source: sourceArgument,
-    seconds: options.seconds,
+    seconds: Options.optional(options.seconds),
     join: Options.boolean("join"),
+    to: Options.optional(options.duration("to")),
+    next: Options.repeated(Options.text("then")),
+    maxSegments: Options.optional(options.integer("max-segments", 0, 10_000)),
+    maxCost: Options.optional(options.amount("max-cost")),
+    unsettled: Options.optional(Options.text("unsettled")),
     size,
     model,
     durable: Options.boolean("durable"),
     database,
     ...options.submission
   },
-  (given) =>
-    Effect.gen(function* () {
+  (given) => {
+    const now = Effect.gen(function* () {
+      const { extraBody } = given
+      if (Option.isSome(given.to)) return yield* extendToLength(given, Duration.toSeconds(given.to.value))
+      const alone = [
+        ["--then", given.next.length > 0],
+        ["--max-segments", Option.isSome(given.maxSegments)],
+        ["--max-cost", Option.isSome(given.maxCost)],
+        ["--unsettled", Option.isSome(given.unsettled)]
+      ] as const
+      const [field] = alone.find(([, isGiven]) => isGiven) ?? []
+      if (field !== undefined) return yield* new UsageError({ field, problem: "needs `--to`" })
+      if (Option.isNone(given.seconds)) return yield* new UsageError({ field: "--seconds", problem: "is missing" })
+      const seconds = given.seconds.value
+      const prompt = yield* options.promptOf(given)
+      const size = Option.getOrUndefined(given.size)
+      const model = Option.getOrUndefined(given.model)
+      if (given.join) {
+        const video = yield* source(given.source)
+        return yield* extendByJoin(given, { video, prompt, seconds, extraBody, size, model })
+      }
+      if (size !== undefined) return yield* new UsageError({ field: "--size", problem: "needs `--join`" })
+      const video = yield* videoSource(given.source)
+      yield* submit("extend", given, (row, watching) =>
+        extendAndWatch({ video: withUpload(video, row), prompt, seconds, model, extraBody }, watching)
+      )
+    })
+    return Effect.gen(function* () {
       if (!given.durable) {
         if (Option.isSome(given.database))
           return yield* new UsageError({ field: "--database", problem: "needs `--durable`" })
-        return yield* Effect.provide(extendNow(given), videosLayer(given))
+        return yield* Effect.provide(now, videosLayer(given))
       }
+      if (Option.isNone(given.seconds)) return yield* new UsageError({ field: "--seconds", problem: "is missing" })
       const { baseUrl, dialect, join, model, output, overwrite, query, size, stallTimeout, timeout, watch } = given
-      yield* extendLater(given, [
+      yield* extendLater({ ...given, seconds: given.seconds.value }, [
         ["--join", join],
+        ["--to", Option.isSome(given.to)],
+        ["--then", given.next.length > 0],
+        ["--max-segments", Option.isSome(given.maxSegments)],
+        ["--max-cost", Option.isSome(given.maxCost)],
+        ["--unsettled", Option.isSome(given.unsettled)],
         ["--size", Option.isSome(size)],
         ["--model", Option.isSome(model)],
         ["--watch", watch],
@@ -174,6 +188,7 @@ export const extend = Command.make(
         ["--api-key-fd", Option.isSome(given.apiKeyFd)]
       ])
     })
+  }
 )
 
 export const edit = Command.make("edit", { source: sourceArgument, ...options.submission }, (given) =>

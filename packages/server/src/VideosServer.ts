@@ -36,6 +36,7 @@ import { makeIdempotency } from "./idempotency.js"
 import { type JobOptions, makeJobs } from "./Jobs.js"
 import { keyCheck } from "./keys.js"
 import { isPage, pageApp } from "./page/page.js"
+import { makePollLimit } from "./pollLimit.js"
 import { protocolVideo } from "./shapes.js"
 import { makeJobNotifier, type WebhookOptions } from "./webhooks.js"
 
@@ -82,6 +83,8 @@ export interface InProcessOptions extends JobOptions {
    * 409, `idempotency_key_reused`.
    */
   readonly idempotency?: "honour" | "ignore" | undefined
+  /** Reads of jobs within one second, all jobs together; one more returns 429. xAI permits 5. Default: no limit. */
+  readonly pollsPerSecond?: number | undefined
   /**
    * Origins whose pages can call the server, with any headers: a list such as `["http://localhost:5173"]`, all origins
    * (`true`, default), or none (`false`). The server uses no cookies.
@@ -245,7 +248,16 @@ const makeServer = (options: InProcessOptions, origin: string) =>
     const submitOnce = makeIdempotency(options.idempotency ?? "ignore")
     const faults = notifyingFaults(yield* makeFaults(options.faults), changes)
     const protocol = makeFaultyApp(
-      { dialect, jobs, characters: makeCharacters(), clipFiles, submitOnce, apiKeys, baseUrl },
+      {
+        dialect,
+        jobs,
+        characters: makeCharacters(),
+        clipFiles,
+        submitOnce,
+        apiKeys,
+        baseUrl,
+        permitPoll: makePollLimit(options.pollsPerSecond ?? Number.POSITIVE_INFINITY)
+      },
       faults
     )
     const authorize = keyCheck(apiKeys, dialect.keyHeaders)

@@ -48,6 +48,8 @@ export interface AppParts {
   readonly clipFiles: ClipFiles
   /** Returns the first job for a submission with a repeated idempotency key. */
   readonly submitOnce: SubmitOnce
+  /** Counts a poll; fails if it is one too many. */
+  readonly permitPoll: Effect.Effect<void, Refusal>
   readonly apiKeys: ReadonlyArray<string | Redacted.Redacted> | undefined
   /** Base URL up to and including `/v1`, for links in responses. */
   readonly baseUrl: string
@@ -232,6 +234,7 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
 
     retrieve: (id) =>
       Effect.gen(function* () {
+        yield* parts.permitPoll
         const job = yield* jobs.get(id)
         const state = stateOf(job, yield* Clock.currentTimeMillis)
         const status = dialect.retrieveStatus(job, state)

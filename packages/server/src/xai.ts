@@ -99,6 +99,7 @@ export const xai: Imitation = {
   isEmptyWhileQueued: true,
   retrieveStatus: (_, { phase }) => (phase === "queued" || phase === "in_progress" ? 202 : 200),
   errorOverrides: {
+    rate_limit_exceeded: { code: "resource-exhausted" },
     invalid_api_key: {
       status: 400,
       code: "invalid-argument",

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer, type VideosServerService } from "@effect-videos/server"
-import { Chunk, Effect, Layer, Schedule, Stream } from "effect"
+import { Chunk, Effect, Fiber, Layer, Schedule, Stream, TestClock } from "effect"
 import {
   awaitVideo,
   createVideo,
@@ -172,6 +172,37 @@ describe("xai", () => {
       assert.deepInclude(polled, { id: job.id, model: clip.model, prompt: clip.prompt, size: clip.size, seconds: null })
       assert.isNotNull(polled.createdAt)
     }).pipe(Effect.provide(onSocket({ dialect: "xai", queueTime: "1 minute" })))
+  )
+
+  it.effect(
+    "jobs whose progress stands still for two minutes are watched to their end, at most 5 polls per second",
+    () =>
+      Effect.gen(function* () {
+        const { faults } = yield* VideosServer
+        const watching = yield* Effect.fork(
+          Effect.forEach(
+            ["a", "b", "c", "d", "e", "f", "g", "h"],
+            (prompt) => Effect.flatMap(createVideo({ ...clip, prompt }), (job) => awaitVideo(job)),
+            { concurrency: "unbounded" }
+          )
+        )
+        // The server responds through promises, which take turns of the event loop and no time of the clock.
+        const turn = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
+        const done = Effect.gen(function* () {
+          yield* TestClock.adjust("1 second")
+          yield* turn
+          return (yield* watching.status)._tag === "Done"
+        })
+        yield* Effect.repeat(done, { until: (is) => is })
+        const videos = yield* Fiber.join(watching)
+        assert.isTrue(videos.every((video) => phaseOf(video) === "succeeded"))
+        const polls = (yield* faults.log).filter(({ method }) => method === "GET").length
+        assert.isBelow(polls, 8 * 60)
+      }).pipe(
+        Effect.provide(
+          VideosServer.layerTest({ dialect: "xai", queueTime: "1 second", runTime: "150 seconds", pollsPerSecond: 5 })
+        )
+      )
   )
 
   it.live("a wrong key is an AuthenticationError, although the status is 400", () =>

@@ -65,9 +65,9 @@ export interface VideosConfigService {
  *
  * - `"reconcile"`: the server's list is read. The job that the submission made is adopted: the call succeeds with it. If there
  *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Whatever leaves that open fails with
- *   `SubmissionUncertainError`, with the jobs that it may have made.
+ *   `SubmissionUncertainError`, with the jobs that it may have made; at once, if the dialect has no list.
  * - `"fail"`: `SubmissionUncertainError`, at once.
- * - `"resend"`: sent again up to twice, unseen. It pays twice, unless the server honours `Idempotency-Key`.
+ * - `"resend"`: sent again up to twice, unseen, also in a dialect without a list. It pays twice, unless the server honours `Idempotency-Key`.
  *
  * @since 0.1.0
  * @category models

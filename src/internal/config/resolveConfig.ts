@@ -11,7 +11,7 @@ import { dialects, isDialectName } from "../dialects/dialects.js"
 import { backoff } from "../http/retryPolicy.js"
 import type { Dialect } from "../protocol/dialect.js"
 import * as wire from "../protocol/jsonReaders.js"
-import { checkBudget } from "../rate/requestBudget.js"
+import type { BudgetOptions } from "../rate/budgetTypes.js"
 import type { Limits, VideosConfigOptions, VideosConfigService, WatchingOptions } from "./configTypes.js"
 import { duration, number, positiveInteger, type Read, variable } from "./environment.js"
 import * as rules from "./optionRules.js"
@@ -107,6 +107,15 @@ const configRules: rules.RulesOf<VideosConfigOptions, CheckedElsewhere | Groups>
   listLag: rules.duration
 }
 
+const budgetRules: rules.RulesOf<BudgetOptions> = {
+  requestsPerSecond: rules.rule("a positive, finite number", (value) => Number.isFinite(value) && Number(value) > 0),
+  concurrency: rules.finiteCount,
+  limiter: rules.rule(
+    "a limiter with a function `take`",
+    (value) => wire.isObject(value) && typeof value.take === "function"
+  )
+}
+
 const watchingRules: rules.RulesOf<WatchingOptions> = {
   list: rules.oneOf("auto", "always", "never"),
   threshold: rules.finiteCount
@@ -173,7 +182,7 @@ export const makeConfig = (
     credentialProblem(options) ??
     rules.problemIn(options, configRules) ??
     within("limits", rules.problemIn(options.limits, limitRules, "is no limit")) ??
-    within("budget", checkBudget(budget)) ??
+    within("budget", rules.problemIn(budget, budgetRules)) ??
     within("watching", rules.problemIn(watching, watchingRules))
   if (problem !== null) return invalid(problem)
   const { submitTimeout } = dialect

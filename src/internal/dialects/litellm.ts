@@ -11,6 +11,7 @@ export const litellm: Dialect = {
   home: null,
   paths: { ...openai.paths, deleteVideo: null },
   seconds: anyLength,
+  source: { ...openai.source, file: "edit" },
   extension: "unknown",
   listTrusted: false
 }

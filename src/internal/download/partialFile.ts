@@ -57,7 +57,7 @@ const readAt = (file: FileSystem.File, from: number, length: number): Effect.Eff
     )
   )
 
-const checksumOfEnd = (fs: FileSystem.FileSystem, path: string): Effect.Effect<string, PlatformError> =>
+export const checksumOfEnd = (fs: FileSystem.FileSystem, path: string): Effect.Effect<string, PlatformError> =>
   Effect.gen(function* () {
     const file = yield* fs.open(path, { flag: "r" })
     const bytes = yield* readAt(file, Math.max(0, Number((yield* file.stat).size) - endLength), endLength)

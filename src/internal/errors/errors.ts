@@ -190,9 +190,13 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
 }
 
 /**
- * A submission whose outcome is unknown: the connection broke after the request was sent, the server did not respond in time,
- * or it responded with a failure that leaves open whether it made a job, with a body that cannot be read, with the job
- * of another submission, or that it has the `Idempotency-Key` already (`BadRequestError`, `ConflictError`); and the server's list did not settle it (`detail`). Sending it again may pay twice.
+ * A submission whose outcome is unknown, and that the server's list did not settle (`detail`). Sending it again may pay twice.
+ * The outcome is unknown after:
+ *
+ * - a connection that broke once the request was sent, or no response in time;
+ * - a failure that leaves open whether a job was made, or a body that cannot be read;
+ * - a response that names the job of another submission;
+ * - a `BadRequestError` or `ConflictError` that says that the server has the `Idempotency-Key` already.
  *
  * To recover by hand: if one of `candidates` is the job, go on with it (`watchVideo(candidate)`). If none is, read the
  * server's list once more later, and submit again when the job is not there.
@@ -392,9 +396,8 @@ export class ServerError extends Schema.TaggedError<ServerError>("effect-videos/
 }
 
 /**
- * The server does not serve this operation at all. Most servers of today have no `POST /videos/extensions`; LiteLLM
- * has. OpenAI's hosted service ended on 2026-09-24. `continueVideo` (`effect-videos/continue`) extends a clip
- * without.
+ * The server does not serve this operation, or its dialect does not have it (`status` 0: nothing was sent). Many servers have no
+ * `POST /videos/extensions`; `continueVideo` (`effect-videos/continue`) extends a clip without it.
  *
  * @since 0.1.0
  * @category errors

@@ -144,7 +144,7 @@ export class VideoContentNotFoundError extends Schema.TaggedError<VideoContentNo
 }
 
 /**
- * The job ended as failed. `watchVideo` emits that as data; this is what `awaitVideo` and `downloadVideo` make of it.
+ * The job failed. `awaitVideo` and `downloadVideo` fail with it; `watchVideo` emits the failed job as its last snapshot.
  *
  * @since 0.1.0
  * @category errors
@@ -154,7 +154,7 @@ export class VideoFailedError extends Schema.TaggedError<VideoFailedError>("effe
   { operation: Operation, video: VideoResource }
 ) {
   readonly isTransient = false
-  /** The server's code for the failure, where it gave one. */
+  /** The server's code for the failure, if it sent one. */
   get code(): string | null {
     return this.video.error?.code ?? null
   }
@@ -166,7 +166,7 @@ export class VideoFailedError extends Schema.TaggedError<VideoFailedError>("effe
 }
 
 /**
- * The watch ended before the job did. `deadline`: its `timeout` is over. `stalled`: the job has not changed for `stallTimeout`.
+ * The watch ended before the job did. `deadline`: its `totalTimeout` has passed. `stalled`: the job has not changed for `stallTimeout`.
  * The job goes on: `watchVideo(error.lastSnapshot ?? error.videoId)` watches it again.
  *
  * @since 0.1.0

@@ -38,8 +38,8 @@ export interface SourceRule {
   readonly url: "object" | "text" | null
   /** The id of an uploaded file: as `{ file_id }`. */
   readonly fileId: "object" | null
-  /** Whether a `VideoFile` can be one. */
-  readonly file: boolean
+  /** Whether a `VideoFile` can be one; `edit`: that of an edit alone. */
+  readonly file: boolean | "edit"
   /** The longest `VideoFile`, in bytes. Default: no limit that the client knows. */
   readonly maxBytes?: number | undefined
   /** The length of the clip that is extended. Default: no limit that the client knows. */

@@ -195,21 +195,21 @@ export const withProgress = (
   content: Stream.unwrapScoped(
     Effect.map(listen(onProgress, options?.interval), ({ flush, report }) => {
       let transferred = 0
-      const tell = (done: boolean) => report({ transferred, total: file.size, resumedFrom: 0, done })
+      const reportNow = (done: boolean) => report({ transferred, total: file.size, resumedFrom: 0, done })
       const content = file.content instanceof Uint8Array ? pieces(file.content) : file.content
-      const told = Stream.mapChunks(content, (chunks) => {
+      const counted = Stream.mapChunks(content, (chunks) => {
         for (const { byteLength } of chunks) transferred += byteLength
-        tell(false)
+        reportNow(false)
         return chunks
       })
-      tell(false)
+      reportNow(false)
       const last = Stream.execute(
         Effect.suspend(() => {
-          tell(true)
+          reportNow(true)
           return flush
         })
       )
-      return Stream.concat(told, last)
+      return Stream.concat(counted, last)
     })
   )
 })

@@ -32,17 +32,27 @@ interface Derivation {
   readonly model?: string | undefined
 }
 
-const notTaken = (operation: DerivingOperation, { name, source }: Dialect): Errors.InvalidRequestError => {
+const takesFile = (operation: DerivingOperation, { source }: Dialect): boolean =>
+  source.file === "edit" ? operation === "editVideo" : source.file
+
+const kindOf = (video: VideoSource): string => {
+  if (isVideoFile(video)) return "a VideoFile"
+  if (typeof video === "string") return /^(https?|data):/i.test(video) ? "a URL" : "a job's id"
+  return "url" in video ? "a URL" : "fileId" in video ? "the id of an uploaded file" : "a job"
+}
+
+const notTaken = (operation: DerivingOperation, video: VideoSource, dialect: Dialect): Errors.InvalidRequestError => {
+  const { name, source } = dialect
   const taken = [
     source.job === null ? null : "a job",
     source.url === null ? null : "a URL",
     source.fileId === null ? null : "the id of an uploaded file",
-    source.file ? "a VideoFile" : null
+    takesFile(operation, dialect) ? "a VideoFile" : null
   ].filter((kind) => kind !== null)
   return new Errors.InvalidRequestError({
     operation,
     field: "video",
-    received: "a source that it does not take",
+    received: kindOf(video),
     accepted: `${taken.join(", ")}: the dialect \`${name}\` takes nothing else`
   })
 }
@@ -57,7 +67,7 @@ export const dataUrlOf = (
   const tooLong = new Errors.InvalidRequestError({
     operation,
     field,
-    received: "a longer file",
+    received: file.size === null ? "a longer file" : `a file of ${file.size} bytes`,
     accepted: `at most ${maxBytes} bytes; give the URL of a longer one`
   })
   if (file.size !== null && file.size > maxBytes) return Effect.fail(tooLong)
@@ -173,9 +183,9 @@ export const resolveSource = <A extends Derivation, E>(
       ? Effect.fail(invalid(operation, "model", undefined, "the model of the source: its job does not name one"))
       : Effect.succeed({ ...request, ...more, ...(model === undefined ? {} : { model }) })
   }
-  const fail = Effect.suspend(() => Effect.fail(notTaken(operation, dialect)))
+  const fail = Effect.suspend(() => Effect.fail(notTaken(operation, video, dialect)))
   if (isVideoFile(video)) {
-    if (!source.file) return fail
+    if (!takesFile(operation, dialect)) return fail
     if (files === "form") return withModel({})
     return Effect.flatMap(dataUrlOf(operation, "video", video, source.maxBytes ?? Number.POSITIVE_INFINITY), (url) =>
       withModel({ video: { url } })

@@ -2,26 +2,26 @@ import type * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
 
 /**
- * How much a layer may ask of its server.
+ * Limits on the requests of a layer.
  *
  * @since 0.1.0
  * @category models
  */
 export interface BudgetOptions {
   /**
-   * Positive; `0.5` is a request each two seconds. They start evenly spaced, those of a tenth of a second together.
-   * Default: any number until the server returns 429; then half of what was sent, until that has grown to twice of it.
+   * Positive; `0.5` is one request every two seconds. Requests are spaced evenly, in groups of a tenth of a second. Default: no limit
+   * until the server returns 429; then half of the rate at that time, which doubles every ten seconds until it is twice that rate.
    */
   readonly requestsPerSecond?: number | undefined
-  /** Requests under way at once, and so connections; a positive integer. Default: 64. */
+  /** Requests in flight at the same time, and so connections; a positive integer. Default: 64. */
   readonly concurrency?: number | undefined
-  /** A limit that is shared with others, asked once for each request, after this layer's own. Default: none. */
+  /** A limit that is shared with other layers or processes, applied after this layer's own. Default: none. */
   readonly limiter?: RequestLimiter | undefined
 }
 
 /**
- * A limit that layers, or processes, share. `effect-videos/RateLimiter` makes one of `@effect/experimental`'s rate
- * limiter; one of your own is this one function.
+ * A limit that layers or processes share. `effect-videos/RateLimiter` makes one from the rate limiter of `@effect/experimental`; your
+ * own needs this one function.
  *
  * @example
  * import { Effect } from "effect"
@@ -41,14 +41,14 @@ export interface BudgetOptions {
  */
 export interface RequestLimiter {
   /**
-   * Returns once a request of this kind may be sent, and is interrupted if its caller is. It cannot fail: whether a
-   * request goes out while the limit cannot be asked is for the limiter to say. At most four wait in it at a time.
+   * Succeeds once a request of this kind may be sent; it is interrupted with its caller. It cannot fail: the limiter decides whether
+   * requests are sent while its store is unavailable. At most four requests wait in it at a time.
    */
   readonly take: (kind: RequestKind) => Effect.Effect<void>
 }
 
 /**
- * What a request does: look, make a job, or delete one.
+ * The kind of a request: it reads, makes a job, or deletes one.
  *
  * @since 0.1.0
  * @category models
@@ -56,18 +56,18 @@ export interface RequestLimiter {
 export type RequestKind = "read" | "submit" | "remove"
 
 /**
- * A budget as it is now.
+ * The state of a budget.
  *
  * @since 0.1.0
  * @category models
  */
 export interface BudgetSnapshot {
-  /** Requests that have been let go and are not done; with a limiter also those that wait in it. */
+  /** Requests that have a permit; with a limiter, also those that wait in it. */
   readonly inFlight: number
-  /** Requests that wait for this layer's own limits. */
+  /** Requests that wait for a permit. */
   readonly waiting: number
-  /** Requests per second that are allowed now; `null`: any. */
+  /** The rate in requests per second; `null`: no limit. */
   readonly rate: number | null
-  /** Nothing is sent before, since the server said so. */
+  /** Until when no request is sent, because the server asked for a pause; `null`: no pause. */
   readonly pausedUntil: DateTime.Utc | null
 }

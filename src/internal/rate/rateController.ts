@@ -1,11 +1,11 @@
 /**
- * How fast requests may start. A refusal pauses all of them until `Retry-After` and halves the rate; the rate then doubles
- * every ten seconds until it is restored. Instants are milliseconds of one clock that never goes back.
+ * The rate at which requests may start. A refusal (429) pauses all of them for `Retry-After` and halves the rate; the rate then doubles
+ * every ten seconds until it is restored. Instants are milliseconds of a monotonic clock.
  */
 
 const second = 1000
 
-/** A longer `Retry-After` is between the server and the one job that it refused: the job's own error carries it. */
+/** A longer `Retry-After` is about the one request that was refused: its error carries it, and the others go on. */
 const maxPause = 30 * second
 
 /** Refusals this close to the last one that counted belong to the same burst. */
@@ -14,10 +14,10 @@ const burst = second
 /** After a refusal, the rate doubles in this many seconds. */
 const doubling = 10
 
-/** The lowest rate: one request each five seconds. */
+/** The lowest rate: one request every five seconds. */
 const minRate = 0.2
 
-/** A rate that was not configured is lifted at this multiple of the rate that was too high. */
+/** If no rate is configured, the limit ends at this multiple of the rate that was refused. */
 const margin = 2
 
 /** Above 10 requests per second a timer is too coarse to space them: those of this many milliseconds may start together. */
@@ -31,9 +31,9 @@ export interface RateController {
   readonly start: (now: number) => void
   /** The server refused a request, and perhaps asked for a pause of this many milliseconds. */
   readonly slowDown: (now: number, retryAfter: number | null) => void
-  /** Requests per second that are allowed; `null`: any. */
+  /** Requests per second; `null`: no limit. */
   readonly rate: (now: number) => number | null
-  /** No request starts before. */
+  /** No request starts before this instant. */
   readonly pausedUntil: () => number
 }
 
@@ -59,7 +59,7 @@ export const makeRateController = (configured: number | null): RateController =>
     secondBegan = adjoins ? secondBegan + second : now
   }
 
-  /** Starts within the last second, taking those of the second before as spread evenly. */
+  /** Starts within the last second, if those of the second before were spread evenly. */
   const observed = (now: number): number => {
     roll(now)
     return starts + startsBefore * (1 - (now - secondBegan) / second)

@@ -21,22 +21,6 @@ const maxWritesInRow = 3
 /** The longest delay that `setTimeout` takes: 2^31 - 1 ms. */
 const maxTimer = 2_147_483_647
 
-/** What is wrong with the options, by name, or `null`. */
-export const checkBudget = (
-  options: BudgetOptions
-): { readonly name: "requestsPerSecond" | "concurrency" | "limiter"; readonly problem: string } | null => {
-  const { concurrency, limiter, requestsPerSecond } = options
-  if (requestsPerSecond !== undefined && !(Number.isFinite(requestsPerSecond) && requestsPerSecond > 0)) {
-    return { name: "requestsPerSecond", problem: `must be a positive, finite number; received ${requestsPerSecond}` }
-  }
-  if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency > 0)) {
-    return { name: "concurrency", problem: `must be a positive integer; received ${concurrency}` }
-  }
-  return limiter !== undefined && typeof limiter.take !== "function"
-    ? { name: "limiter", problem: "must have a function `take`" }
-    : null
-}
-
 /** How a request ended, as far as it says something about the rate. */
 export interface Outcome {
   /** `null` if there was no response, or one that says nothing about the rate: a 429 because of a quota. */
@@ -44,17 +28,17 @@ export interface Outcome {
   readonly retryAfter: Duration.Duration | null
 }
 
-/** Gives a part of an uninterruptible region the interruptibility of its caller back. */
+/** Restores the interruptibility of the caller inside an uninterruptible region. */
 type Restore = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** @internal */
 export interface Budget {
   /**
-   * Waits for a permit. In an uninterruptible region it is exact: success holds a permit, anything else holds none, since
-   * only the waiting itself is interruptible (as far as `restore` says).
+   * Waits for a permit. In an uninterruptible region only the waiting is interruptible (by `restore`): success holds a permit, any
+   * other exit holds none.
    */
   readonly acquire: (kind: RequestKind, restore?: Restore) => Effect.Effect<void>
-  /** Gives a permit back, once for each `acquire` that succeeded. */
+  /** Releases a permit, once for each `acquire` that succeeded. */
   readonly release: (outcome: Outcome) => void
   readonly snapshot: () => BudgetSnapshot
 }
@@ -66,13 +50,13 @@ interface Waiting {
 }
 
 /**
- * Why not `Effect.makeSemaphore`: each release wakes every waiting fiber, which makes ten thousand reads at once quadratic, and
- * a fiber that has just come may take the permit of one that has waited.
+ * Why not `Effect.makeSemaphore`: each release wakes every waiting fiber, which makes ten thousand concurrent reads quadratic, and a
+ * new fiber may take the permit before one that has waited.
  */
 export const makeBudget = (options: BudgetOptions = {}): Budget => {
   const { concurrency = defaultConcurrency, limiter, requestsPerSecond } = options
   const rate = makeRateController(requestsPerSecond ?? null)
-  // A `Set` keeps the order of its entries, and an entry leaves from anywhere in O(1).
+  // A `Set` keeps the order of its entries, and removes any of them in O(1).
   const writes = new Set<Waiting>()
   const reads = new Set<Waiting>()
   let writesInRow = 0
@@ -80,11 +64,11 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
   let inLimiter = 0
   let timer: Fiber.RuntimeFiber<void> | null = null
 
-  // The end of a request is handled without a fiber: its clock is that of the last request.
+  // The end of a request is handled outside a fiber, by the clock of the last request.
   let clock: Clock.Clock | null = null
   let seenAt = 0
   let passed = 0
-  /** Never goes back, even if two requests have two clocks. */
+  /** Monotonic, even if two requests have two clocks. */
   const now = (): number => {
     const at = clock === null ? seenAt : monotonicMillis(clock)
     passed += Math.max(0, at - seenAt)
@@ -94,7 +78,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
 
   const waiting = (): number => writes.size + reads.size
 
-  const hasRoom = (): boolean => inFlight < concurrency && inLimiter < maxInLimiter
+  const hasPermit = (): boolean => inFlight < concurrency && inLimiter < maxInLimiter
 
   const start = (): void => {
     inFlight++
@@ -108,7 +92,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
     armed?.unsafeInterruptAsFork(FiberId.none)
   }
 
-  /** Starts are only ever put off: a timer that is armed already fires early at worst, and is armed again then. */
+  /** Starts are only ever delayed: a timer that is armed fires too early at worst, and is then armed again. */
   const arm = (millis: number): void => {
     if (timer !== null || clock === null) return
     const armed = Effect.runFork(clock.sleep(Duration.millis(Math.min(Math.ceil(millis), maxTimer))))
@@ -122,7 +106,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
 
   /** Grants permits as far as the limits allow. Runs after every change. */
   const pump = (): void => {
-    while (hasRoom()) {
+    while (hasPermit()) {
       const queue = writes.size > 0 && (reads.size === 0 || writesInRow < maxWritesInRow) ? writes : reads
       const [next] = queue
       if (next === undefined) break
@@ -140,7 +124,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
     if (waiting() === 0) disarm()
   }
 
-  const giveBack = (): void => {
+  const releasePermit = (): void => {
     inFlight--
     pump()
   }
@@ -162,7 +146,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
           return
         }
         if (limiter !== undefined) inLimiter--
-        giveBack()
+        releasePermit()
       })
       return Effect.onError(restore(granted), () => leave)
     })
@@ -172,14 +156,14 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
     return left > 0 ? Effect.zipRight(Effect.sleep(left), unpaused) : Effect.void
   })
 
-  /** The limit that others share. The server may have asked for a pause while the request waited there. */
+  /** Waits in the shared limit. The server may have asked for a pause meanwhile. */
   const limited = (kind: RequestKind, restore: Restore): Effect.Effect<void> => {
     if (limiter === undefined) return Effect.void
     const taken = Effect.suspend(() => Effect.zipRight(limiter.take(kind), unpaused))
     return Effect.onExit(restore(taken), (exit) =>
       Effect.sync(() => {
         inLimiter--
-        if (exit._tag === "Failure") giveBack()
+        if (exit._tag === "Failure") releasePermit()
         else pump()
       })
     )
@@ -188,7 +172,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
   const acquire = (kind: RequestKind, restore: Restore = Effect.interruptible): Effect.Effect<void> =>
     Effect.clockWith((current) => {
       clock = current
-      if (waiting() > 0 || !hasRoom() || rate.delay(now()) > 0) {
+      if (waiting() > 0 || !hasPermit() || rate.delay(now()) > 0) {
         return Effect.zipRight(queued(kind, restore), limited(kind, restore))
       }
       start()
@@ -199,7 +183,7 @@ export const makeBudget = (options: BudgetOptions = {}): Budget => {
     if (status === 429 || (status === 503 && retryAfter !== null)) {
       rate.slowDown(now(), retryAfter === null ? null : Duration.toMillis(retryAfter))
     }
-    giveBack()
+    releasePermit()
   }
 
   return {

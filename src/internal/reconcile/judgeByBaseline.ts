@@ -24,8 +24,14 @@ export interface NewestJobs {
   readonly gap: string | null
 }
 
-/** @internal */
-export type BaselineVerdict =
+/**
+ * What became of a submission. `Made`: this is its job. `NotMade`: it certainly made none, so that sending it again is safe.
+ * `Unclear`: neither can be told (`detail`); `candidates` are the jobs that may be its own, the most likely first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SettledSubmission =
   | { readonly _tag: "Made"; readonly video: VideoResource }
   | { readonly _tag: "NotMade" }
   | { readonly _tag: "Unclear"; readonly candidates: ReadonlyArray<VideoResource>; readonly detail: string }
@@ -76,7 +82,7 @@ export const judgeByBaseline = (
   held: ReadonlySet<string>,
   open: ReadonlyArray<Submission>,
   isTrusted: boolean
-): BaselineVerdict => {
+): SettledSubmission => {
   const criteria = criteriaOf(own)
   const others = open.map((submission) => ({ submission, criteria: criteriaOf(submission) }))
   const sourceSeconds = list.videos.find(({ id }) => id === criteria.source)?.seconds ?? null
@@ -91,7 +97,7 @@ export const judgeByBaseline = (
     return others.some((other) => isLike(video, other.criteria))
   }
   const possible = free.filter((video) => !alike.includes(video) && !isOfAnother(video))
-  const unclear = (detail: string): BaselineVerdict => ({
+  const unclear = (detail: string): SettledSubmission => ({
     _tag: "Unclear",
     candidates: [...matches, ...alike.filter((video) => !matches.includes(video)), ...possible],
     detail

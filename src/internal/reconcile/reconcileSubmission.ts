@@ -211,7 +211,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         const open = candidates.filter((video) => !claims.isHeld(video.id) || claims.isLater(video))
         for (const { id } of open) claims.name(id, now)
         const { idempotencyKey, operation, reason } = error
-        const hasList = !detail.startsWith(noList)
+        const hasList = policy.listServed && !detail.startsWith(noList)
         return Effect.fail(new Uncertain({ operation, idempotencyKey, reason, candidates: open, detail, hasList }))
       })
 

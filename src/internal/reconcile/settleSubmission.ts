@@ -4,14 +4,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { SubmissionPolicy } from "../config/policies.js"
-import { anyServer } from "../dialects/openai.js"
 import type * as Errors from "../errors/errors.js"
 import type { SubmitOptions } from "../http/httpTypes.js"
+import type { Dialect } from "../protocol/dialect.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../protocol/requestSchemas.js"
 import { createRequest, extendRequest } from "../protocol/submissionRequests.js"
 import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
 import type { ListVideosError, VideosService } from "../videosTypes.js"
-import { type BaselineVerdict, judgeByBaseline, type NewestJobs, newestOfBaseline } from "./judgeByBaseline.js"
+import { judgeByBaseline, type NewestJobs, newestOfBaseline, type SettledSubmission } from "./judgeByBaseline.js"
 import { margin, tolerance } from "./readNewestJobs.js"
 
 /**
@@ -37,15 +37,6 @@ export interface SettleOptions<E = never, R = never> {
   /** The headers and the query that the submission was sent with, where the list needs them too. */
   readonly options?: Pick<SubmitOptions, "extraHeaders" | "extraQuery"> | undefined
 }
-
-/**
- * What became of a submission. `Made`: this is its job. `NotMade`: it certainly made none, so that sending it again is safe.
- * `Unclear`: neither can be told (`detail`); `candidates` are the jobs that may be its own, the most likely first.
- *
- * @since 0.1.0
- * @category models
- */
-export type SettledSubmission = BaselineVerdict
 
 /** Without a baseline on the list, older jobs are of before, whatever time zone the server's clock was set to. */
 const longestBack = 48 * 60 * 60_000
@@ -87,8 +78,8 @@ const readSince = (
     )
   })
 
-const submissionOf = (request: CreateVideoRequest | ExtendVideoRequest, options?: SubmitOptions) =>
-  "video" in request ? extendRequest(anyServer, request, options) : createRequest(anyServer, request, options)
+const submissionOf = (dialect: Dialect, request: CreateVideoRequest | ExtendVideoRequest) =>
+  "video" in request ? extendRequest(dialect, request, undefined) : createRequest(dialect, request, undefined)
 
 const defaults = {
   listLag: Duration.seconds(30),
@@ -101,12 +92,13 @@ const defaults = {
 export const settle = <E, R>(
   videos: VideosService,
   policy: Pick<SubmissionPolicy, keyof typeof defaults> | null,
+  dialect: Dialect,
   request: CreateVideoRequest | ExtendVideoRequest,
   options: SettleOptions<E, R>
 ): Effect.Effect<SettledSubmission, Errors.InvalidRequestError | ListVideosError | E, R> =>
   Effect.gen(function* () {
     const { listLag, listServed, listTrusted, submitTimeout } = policy ?? defaults
-    const own = yield* submissionOf(request)
+    const own = yield* submissionOf(dialect, request)
     if (!listServed) return { _tag: "Unclear", candidates: [], detail: "This server has no list of jobs" } as const
     const lag = Duration.toMillis(listLag)
     const ids = options.baseline === null ? null : new Set(options.baseline)
@@ -122,7 +114,7 @@ export const settle = <E, R>(
       const list = yield* readSince(videos, ids, begunAt, options.options)
       // In this order: a job that is recorded in between is held, and its submission is still among the open ones.
       const open = yield* Effect.flatMap(options.openElsewhere ?? Effect.succeed([]), (requests) =>
-        Effect.forEach(requests, (each) => submissionOf(each))
+        Effect.forEach(requests, (each) => submissionOf(dialect, each))
       )
       const held = new Set(yield* options.heldElsewhere(list.videos.map(({ id }) => id)))
       const verdict = judgeByBaseline(own, { begunAt, ids }, list, held, open, listTrusted)

@@ -1,4 +1,4 @@
-/** Which messages were taken already: in memory, or in a database that several processes share. */
+/** Remembers which messages were handled: in memory, or in a database that several processes share. */
 import type * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,7 +7,8 @@ import type { WebhookStoreError } from "../errors/webhookErrors.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 
 /**
- * What became of a claim: `claimed`, now the caller's; `busy`, claimed by another delivery that is not done; `seen`, done.
+ * The result of a claim. `claimed`: the message is the caller's. `busy`: another delivery of it is being handled. `seen`: it was
+ * handled.
  *
  * @since 0.1.0
  * @category models
@@ -15,17 +16,17 @@ import { currentMonotonicMillis } from "../monotonicClock.js"
 export type WebhookClaim = "claimed" | "busy" | "seen"
 
 /**
- * Remembers which messages were taken, so that each is handled once. `memoryReplayStore` is the one for a single process;
- * several processes share a store of your own, on a database.
+ * Remembers which messages were handled, so that each is handled once. `memoryReplayStore` is for a single process; for several
+ * processes, implement this on a database that they share.
  *
- * `messageId` is a `webhook-id`; only those of genuine deliveries come here. `token` names one claim, and is another one for
- * each delivery. Three rules make the promise:
+ * `messageId` is the `webhook-id` of a verified delivery. `token` identifies one claim; each delivery has its own. A store must keep
+ * three rules:
  *
- * - `claim` is atomic: of any number of claims at once, in any number of processes, one is `claimed`.
- * - A claim ends by itself after a lease, for the process that was killed. The lease must be longer than any handler takes:
- *   when it has run out, a second delivery is `claimed` while the first is still being handled. Use the database's own clock.
- * - `release` compares the token: a handler whose lease has run out must not give back the claim of another, nor its result.
- *   `complete` needs no comparison, because a message that any handler has handled is handled.
+ * - `claim` is atomic: of concurrent claims of one message, in any number of processes, exactly one is `claimed`.
+ * - A claim expires after a lease, because its process may be killed. The lease must be longer than any handler takes; otherwise a
+ *   second delivery is `claimed` while the first is being handled. Use the database's clock.
+ * - `release` compares the token: a handler whose lease has expired must not release the claim of another. `complete` does not
+ *   compare it: a message that any handler has handled is handled.
  *
  * @example
  * import { Effect } from "effect"
@@ -55,41 +56,40 @@ export type WebhookClaim = "claimed" | "busy" | "seen"
  * @category models
  */
 export interface WebhookReplayStore {
-  /** Takes a message before it is handled, unless it is taken. The same token again has its claim again. */
+  /** Claims a message before it is handled. A token that repeats its claim is `claimed` again. */
   readonly claim: (messageId: string, token: string) => Effect.Effect<WebhookClaim, WebhookStoreError>
-  /** The message was handled: every claim from now on is `seen`, also if the caller's own had run out. */
+  /** The message was handled: each later claim is `seen`, even if the lease of this one has expired. */
   readonly complete: (messageId: string, token: string) => Effect.Effect<unknown, WebhookStoreError>
-  /** The message was not handled: the next claim takes it, unless the claim of this token is over. */
+  /** The message was not handled: the next claim is `claimed`. Does nothing if another token holds the claim by now. */
   readonly release: (messageId: string, token: string) => Effect.Effect<unknown, WebhookStoreError>
 }
 
 /**
- * How much to remember, and for how long.
+ * Options of `memoryReplayStore`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface MemoryReplayOptions {
   /**
-   * How many messages; the oldest that were handled go first. More than come in twice the tolerance, or the oldest of them
-   * could be replayed. Default: 10,000.
+   * The largest number of messages; the oldest handled ones are dropped first. It must be larger than the number of messages within
+   * twice the tolerance, or the oldest could be replayed. Default: 10,000.
    */
   readonly capacity?: number | undefined
   /**
-   * For how long a message that was handled. Twice the tolerance is what protection needs; longer ones spare a message
-   * whose acknowledgement was lost from being handled again. Default: 72 hours, for which OpenAI delivers again.
+   * How long a handled message is remembered. Twice the tolerance protects against replays; a longer time also keeps a message whose
+   * acknowledgement was lost from being handled again. Default: 72 hours, as long as OpenAI repeats a delivery.
    */
   readonly ttl?: Duration.DurationInput | undefined
   /**
-   * For how long a message that is being handled. Then a claim is taken for abandoned, so that this must be longer than any
-   * handler takes. Default: 5 minutes.
+   * How long a claim lasts without `complete` or `release`. It must be longer than any handler takes. Default: 5 minutes.
    */
   readonly lease?: Duration.DurationInput | undefined
 }
 
 /**
- * A replay store in this process's memory, of bounded size: what `Webhooks.layer` uses by default. Another process, and the
- * next run of this one, know nothing of it.
+ * A replay store of bounded size in the memory of this process: the default of `Webhooks.layer`. It is not shared with other
+ * processes and does not survive a restart.
  *
  * @example
  * import { Redacted } from "effect"
@@ -110,7 +110,7 @@ export const memoryReplayStore = (
     const capacity = options.capacity ?? 10_000
     const ttl = Duration.toMillis(options.ttl ?? "72 hours")
     const lease = Duration.toMillis(options.lease ?? "5 minutes")
-    // Without a token once the message was handled. A `Map` keeps the order of insertion: the oldest is the first.
+    // `token` is `null` once the message was handled. A `Map` keeps the order of insertion: the oldest is the first.
     const entries = new Map<string, { readonly token: string | null; readonly until: number }>()
 
     const put = (id: string, token: string | null, now: number): void => {
@@ -119,7 +119,7 @@ export const memoryReplayStore = (
         if (until > now) break
         entries.delete(oldest)
       }
-      // A message that was handled goes before one that is being handled.
+      // A handled message is dropped before one that is being handled.
       if (entries.size >= capacity) {
         let [victim = ""] = entries.keys()
         for (const [handled, entry] of entries) {

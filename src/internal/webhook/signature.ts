@@ -17,7 +17,7 @@ import { redacted } from "../http/redaction.js"
  */
 export type WebhookBody = string | ArrayBufferView | ArrayBuffer | SharedArrayBuffer
 
-/** With padding and nothing else in it: other spellings are a paste gone wrong. */
+/** With its padding and without white space: any other form is a mistake of copying. */
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 const hmac = { name: "HMAC", hash: "SHA-256" } as const
@@ -49,8 +49,8 @@ export const importKey = (secret: Redacted.Redacted, hasEncodedKeys = true): Eff
 const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1)
 
 /**
- * A copy of a body's bytes, because buffers are reused and shared memory changes. What is not raw is a defect, such as what
- * `express.json()` leaves in an untyped `req.body`. Buffers of another realm (`vm`, a test runner) fail `instanceof`.
+ * Copies a body's bytes, because buffers are reused and shared memory changes. A body that is not raw is a defect, for example the
+ * object that `express.json()` puts into `req.body`. Not `instanceof`: buffers of another realm (`vm`, a test runner) fail it.
  */
 export const bytesOf = (body: unknown): Effect.Effect<Uint8Array<ArrayBuffer>> =>
   Effect.suspend(() => {
@@ -68,7 +68,7 @@ export const bytesOf = (body: unknown): Effect.Effect<Uint8Array<ArrayBuffer>> =
     )
   })
 
-/** What is signed. A body that was parsed and written again is another body. */
+/** The signed bytes. */
 export const signedContent = (id: string, timestamp: number | string, body: Uint8Array): Uint8Array<ArrayBuffer> =>
   concatBytes([text.encode(`${id}.${timestamp}.`), body])
 
@@ -96,8 +96,8 @@ export const signaturesOf = (header: string): ReadonlyArray<Uint8Array<ArrayBuff
   })
 
 /**
- * Which of the keys made one of the signatures: its index, or -1. `subtle.verify` compares in constant time, and every
- * key is compared with every signature, so that the time reveals nothing.
+ * The index of the key that made one of the signatures, or -1. `subtle.verify` compares in constant time, and each key is compared
+ * with each signature, so that the time reveals nothing.
  */
 export const findKey = (
   keys: ReadonlyArray<CryptoKey>,

@@ -45,30 +45,30 @@ export type WebhookHeaders =
  */
 export interface WebhookRequest {
   readonly headers: WebhookHeaders
-  /** The raw body. JSON that was parsed and written again is another text, and no signature fits it: that is a defect. */
+  /** The raw body, as it was received. A parsed value is a defect: written again, it is another text with another signature. */
   readonly body: WebhookBody
 }
 
 /**
- * How to verify.
+ * Options of `verifyWebhook`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface WebhookVerifyOptions {
   /**
-   * `whsec_` and base64, or any other text, which is taken as UTF-8. Several during a rotation, the newest first; each
-   * is compared with each signature. Plain or wrapped.
+   * `whsec_` and base64, or any other text, which is read as UTF-8; plain or `Redacted`. During a rotation several, the newest first:
+   * each is compared with each signature.
    */
   readonly secrets: string | Redacted.Redacted | NonEmptyReadonlyArray<string | Redacted.Redacted>
   /** How the sender signs; a dialect's `webhookScheme`. Default: `standard`. */
   readonly scheme?: WebhookScheme | undefined
-  /** How far `webhook-timestamp` may be from now, before or after, itself included. Default: 300 seconds. */
+  /** The largest difference between `webhook-timestamp` and now, in both directions. Default: 300 seconds. */
   readonly tolerance?: Duration.DurationInput | undefined
 }
 
 /**
- * A delivery that is genuine and fresh.
+ * A delivery whose signature and time are right.
  *
  * @since 0.1.0
  * @category models
@@ -79,7 +79,7 @@ export interface VerifiedWebhook {
   readonly messageId: string
   /** When this delivery was signed. */
   readonly timestamp: DateTime.Utc
-  /** Which of the secrets matched. Once it is always 0, the old ones can be removed. */
+  /** The index of the secret that matched. Once it is always 0, the old secrets can be removed. */
   readonly secretIndex: number
 }
 
@@ -174,7 +174,7 @@ export const makeVerifier = (options: WebhookVerifyOptions): Effect.Effect<Verif
 
     return ({ body: given, headers }) =>
       Effect.gen(function* () {
-        // What is checked and what is read are the same bytes.
+        // The bytes that are verified are the bytes that are decoded.
         const body = yield* bytesOf(given)
         const messageId = yield* header(headers, scheme.idHeader, null)
         const { timestampHeader } = scheme

@@ -1,4 +1,4 @@
-/** The endpoint: reads the raw body up to a limit, and turns the outcome into a status that a sender acts on. */
+/** The endpoint: reads the raw body up to a limit, handles the delivery, and responds with a status that the sender acts on. */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -15,7 +15,7 @@ const answer = (status: number, code: string, message: string, headers = {}): Ht
 
 const taken = HttpServerResponse.empty({ status: 204 })
 const unreadable = answer(400, "invalid_body", "the body is not an event")
-// It does not say what is wrong with a signature: the sender may be guessing.
+// The response does not say what is wrong with a signature, because the sender may be guessing.
 const unsigned = answer(401, "invalid_signature", "the webhook is not accepted")
 const notPost = answer(405, "method_not_allowed", "only POST", { allow: "POST" })
 const busy = answer(409, "in_progress", "this message is being handled")
@@ -50,7 +50,7 @@ const readBody = (request: HttpServerRequest.HttpServerRequest, limit: number) =
 
 const refuse = (error: WebhookError): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
   switch (error._tag) {
-    // Anyone can send these: not worth a warning.
+    // Any client can cause these, so they are not logged as warnings.
     case "WebhookSignatureError":
     case "WebhookTimestampError":
       return Effect.as(Effect.logDebug(error.message), unsigned)
@@ -88,7 +88,7 @@ export const makeHttpApp = <E, R>(
                 "the handler of a webhook failed; the response asks its sender to deliver again",
                 cause
               ).pipe(
-                // Genuine by now: nothing is handled before that.
+                // The delivery was verified before its handler ran.
                 Effect.annotateLogs("webhook.id", request.headers["webhook-id"]),
                 Effect.as(failed)
               )

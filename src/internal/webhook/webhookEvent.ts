@@ -1,4 +1,4 @@
-/** A push event and its JSON. Tolerant like the resources: only what a program must be able to rely on is demanded. */
+/** A webhook's event and its JSON. Decoding is tolerant: it requires only the fields that a program needs. */
 import type { LazyArbitrary } from "effect/Arbitrary"
 import * as DateTime from "effect/DateTime"
 import * as ParseResult from "effect/ParseResult"
@@ -56,15 +56,15 @@ export interface UnknownEvent extends EventFields {
   readonly _tag: "UnknownEvent"
   /** As the server sent it. */
   readonly type: string
-  /** `data.id` if the type begins with `video.` and it is an id. */
+  /** `data.id`, if the type begins with `video.` and `data.id` is an id. */
   readonly videoId: VideoId | null
   /** As it came; `null` if there was none. */
   readonly data: unknown
 }
 
 /**
- * What a server pushes. `_tag`, which is not on the wire, distinguishes the known types and the rest;
- * `type` cannot do so for a compiler, because the set of types is the server's.
+ * The event of a webhook. `_tag`, which is not on the wire, distinguishes the known types from all others: `type` is an open set, so
+ * that a compiler cannot.
  *
  * @since 0.1.0
  * @category models
@@ -95,7 +95,7 @@ const videoIdOf = (type: string, data: unknown): VideoId | null => {
 const lacksVideoId = (type: string, data: unknown): boolean =>
   tagOf(type) !== "UnknownEvent" && videoIdOf(type, data) === null
 
-/** As it would arrive: no `-0`. */
+/** As JSON carries it: without `-0`. */
 const throughText = <A>(value: A): A => JSON.parse(JSON.stringify(value)) as A
 
 const anyObject: LazyArbitrary<wire.JsonObject> = (fc) =>
@@ -108,7 +108,7 @@ const anyObject: LazyArbitrary<wire.JsonObject> = (fc) =>
 
 const JsonObject = Schema.declare(wire.isObject, { jsonSchema: { type: "object" }, arbitrary: () => anyObject })
 
-/** What is written; the rest of an event follows from it. */
+/** The parts of an event that are on the wire; the others follow from them. */
 const Parts = Schema.Struct({
   id: Schema.NonEmptyString,
   object: Schema.NonEmptyString,
@@ -160,7 +160,7 @@ const problemOf = ({ data, id, type }: VideoEventEncoded): string | null => {
 
 const fromWire = (body: VideoEventEncoded): VideoEvent => {
   const extra = Object.entries(body).filter(([key]) => !known.has(key))
-  /** A value that cannot be read is kept, to be written again. */
+  /** A value that cannot be read is kept in `extra`, so that it is encoded as it came. */
   const read = <A>(key: string, reader: (value: unknown) => A | null): A | null => {
     const raw = body[key]
     const value = reader(raw)

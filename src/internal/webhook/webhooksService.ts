@@ -21,7 +21,7 @@ import {
 import type { VideoEvent } from "./webhookEvent.js"
 
 /**
- * Everything that can be wrong with a delivery.
+ * What `receiveWebhook` and `handleWebhook` fail with.
  *
  * @since 0.1.0
  * @category errors
@@ -29,31 +29,31 @@ import type { VideoEvent } from "./webhookEvent.js"
 export type WebhookError = WebhookVerifyError | WebhookReplayError | WebhookStoreError
 
 /**
- * Deliveries, each message taken once.
+ * Receives deliveries, and handles each message once.
  *
  * @since 0.1.0
  * @category models
  */
 export interface WebhooksService {
-  /** `verifyWebhook` with the configured secrets. Takes nothing: the same delivery passes again. */
+  /** `verifyWebhook` with the configured secrets. Claims nothing: the same delivery passes again. */
   readonly verify: (request: WebhookRequest) => Effect.Effect<VerifiedWebhook, WebhookVerifyError>
-  /** Verifies a delivery and takes its message for good. For a program that cannot fail to handle it, or uses `events`. */
+  /** Verifies a delivery and marks its message as handled. For a program whose handler cannot fail, or that reads `events`. */
   readonly receive: (request: WebhookRequest) => Effect.Effect<VideoEvent, WebhookError>
   /**
-   * Verifies a delivery, claims its message, and runs the handler. The message is used up when the handler has
-   * succeeded; if it fails, dies or is interrupted, the claim is released, so that the sender's next delivery is taken.
+   * Verifies a delivery, claims its message, and runs the handler. If the handler succeeds, the message is handled. If it fails, dies
+   * or is interrupted, the claim is released, so that the sender's next delivery runs the handler again.
    */
   readonly handle: <A, E, R>(
     request: WebhookRequest,
     handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | WebhookError, R>
   /**
-   * Every event from the moment the stream is run, as soon as its message is claimed and before its handler runs: a
-   * message that is released and delivered again is emitted again. A slow reader delays nothing; one that falls
-   * behind by more than `WebhooksOptions.buffer` events loses the oldest. Ends with the layer.
+   * Emits each event from now on, after its message is claimed and before its handler runs: a message that is released and delivered
+   * again is emitted again. A slow consumer delays nothing; if it is more than `WebhooksOptions.buffer` events behind, it loses the
+   * oldest. Ends with the layer.
    */
   readonly events: Stream.Stream<VideoEvent>
-  /** `events` as a queue that exists when this returns, so that nothing is missed between it and what is done next. */
+  /** `events` as a queue, which receives each event from the moment on that this Effect succeeds. */
   readonly subscribe: Effect.Effect<Queue.Dequeue<VideoEvent>, never, Scope.Scope>
 }
 
@@ -64,11 +64,11 @@ export interface WebhooksService {
  * @category models
  */
 export interface WebhooksSettings<E = never, R = never> {
-  /** How many events are kept for each reader of `events`. Default: 256. */
+  /** How many events are kept for each consumer of `events`. Default: 256. */
   readonly buffer?: number | undefined
   /**
-   * Makes the store of the messages that were taken, once for each layer; what it requires, the layer requires. Default:
-   * `memoryReplayStore()`, which is for a single process: several that receive the same deliveries need one that they share.
+   * Makes the replay store, once for each layer; what it requires, the layer requires. Default: `memoryReplayStore()`, which is for a
+   * single process: processes that receive the same deliveries need a store that they share.
    */
   readonly replayStore?: Effect.Effect<WebhookReplayStore, E, R> | undefined
 }
@@ -83,7 +83,7 @@ export const makeWebhooks = <E, R>(
     const store = yield* options.replayStore ?? memoryReplayStore()
     const events = yield* Effect.acquireRelease(PubSub.sliding<VideoEvent>(options.buffer ?? 256), PubSub.shutdown)
 
-    /** Gives the token of the claim. */
+    /** Returns the token of the claim. */
     const claim = ({ event, messageId }: VerifiedWebhook) =>
       Effect.suspend(() => {
         const token = randomId()
@@ -99,7 +99,7 @@ export const makeWebhooks = <E, R>(
           Effect.acquireUseRelease(
             claim(message),
             () => Effect.zipRight(PubSub.publish(events, message.event), handler(message.event, message)),
-            // What the handler did is done: a store that fails now changes nothing about it.
+            // The handler has run: a store that fails now must not make the delivery fail.
             (token, exit) =>
               Effect.catchAll(
                 Exit.isSuccess(exit)

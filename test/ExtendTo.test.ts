@@ -1,0 +1,254 @@
+/** `extendTo` over the embedded server: which way, what is paid for, and how the next run goes on after a crash. */
+import * as fs from "node:fs"
+import { join } from "node:path"
+import { NodeContext } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Fault, VideosServer } from "@effect-videos/server"
+import { Effect, Fiber, Layer, Schedule, Stream } from "effect"
+import { awaitVideo, createVideo, dialects, type VideosConfigOptions, VideosFetch } from "effect-videos"
+import { type ExtendToOptions, ExtendToPhase, extendTo } from "effect-videos/continue"
+import { instant } from "../packages/server/test/support.js"
+import { fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
+import { folder, graysIn, hasFfmpeg } from "./support/films.js"
+import { videosOver } from "./support/videos.js"
+
+const prompts = ["the light comes on", "a boat passes"] as const
+
+const poll = Schedule.spaced("1 millis")
+
+/** A clip of the server, and `extendTo` for it. */
+const world = (seconds: number, config: VideosConfigOptions = {}) =>
+  Effect.gen(function* () {
+    const at = yield* folder
+    const server = yield* VideosServer
+    const { dialect } = server
+    const videos = videosOver(
+      server,
+      { dialect, listLag: 0, onUnknownOutcome: "reconcile", ...config },
+      VideosFetch.layer
+    )
+    const provided = Effect.provide(Layer.merge(videos, NodeContext.layer))
+    const model = dialect === "xai" ? "grok-imagine-video" : undefined
+    const size = dialect === "xai" ? "480x480" : "64x64"
+    const clip = yield* provided(
+      Effect.flatMap(createVideo({ prompt: "a lighthouse", seconds, size, model }), (job) => awaitVideo(job, { poll }))
+    )
+    const path = join(at, "long.mp4")
+    const phases = (total: number, options: ExtendToOptions = {}, of: readonly [string, ...Array<string>] = prompts) =>
+      extendTo(clip, total, of, path, { poll, ...options }).pipe(
+        Stream.filter((phase) => phase._tag !== "SegmentUpdated")
+      )
+    const run = (...args: Parameters<typeof phases>) =>
+      provided(Effect.map(Stream.runCollect(phases(...args)), (all) => [...all]))
+    const before = (yield* server.jobs).length
+    const submissions = Effect.map(server.jobs, (jobs) => jobs.length - before)
+    return { at, clip, path, phases, provided, run, server, submissions }
+  })
+
+/** FFmpeg's stand-ins: each clip of a server has 2 s, and a join of them has what two have. */
+const programs = Effect.gen(function* () {
+  const at = yield* folder
+  fs.mkdirSync(at, { recursive: true })
+  fs.writeFileSync(join(at, "clip"), framesFilm(48))
+  return yield* fakePrograms(at, framesFilm(95))
+})
+
+const noPrograms = { ffmpeg: "/no/ffmpeg", ffprobe: "/no/ffprobe" }
+
+const told = (phases: ReadonlyArray<ExtendToPhase>) =>
+  phases.map((phase) =>
+    ExtendToPhase.$match(phase, {
+      Started: ({ seconds, segments }) => `from ${seconds} s after ${segments}`,
+      SegmentStarted: ({ seconds, segment, way }) => `${segment}: ${seconds} s ${way}`,
+      SegmentUpdated: () => "",
+      SegmentCompleted: ({ seconds }) => `now ${seconds} s`,
+      Saving: ({ films }) => `${films} films`,
+      Saved: ({ segments }) => `saved with ${segments}`
+    })
+  )
+
+const inDialect = (dialect: VideosServer["Type"]["dialect"]) =>
+  Effect.provide(VideosServer.layer({ dialect, ...instant }))
+
+describe("extendTo", () => {
+  it.scopedLive("extends by the server's extension, and needs no FFmpeg for it", () =>
+    Effect.gen(function* () {
+      const { at, path, run, server } = yield* world(4)
+      const phases = yield* run(17, noPrograms)
+      assert.deepStrictEqual(told(phases), [
+        "from 4 s after 0",
+        "1: 8 s extended",
+        "now 12 s",
+        "2: 8 s extended",
+        "now 20 s",
+        "1 films",
+        "saved with 2"
+      ])
+      assert.deepStrictEqual(fs.readdirSync(at), ["long.mp4"])
+      assert.strictEqual(fs.statSync(path).size, phases.flatMap((one) => ("bytes" in one ? one.bytes : []))[0])
+      const [, ...jobs] = yield* server.jobs
+      assert.deepStrictEqual(
+        jobs.map(({ prompt }) => prompt),
+        [...prompts]
+      )
+    }).pipe(inDialect("openai"))
+  )
+
+  it.scopedLive.skipIf(!hasFfmpeg)("joins clips of their own if the dialect has no extension, once, at the end", () =>
+    Effect.gen(function* () {
+      const { at, path, run } = yield* world(1)
+      const phases = yield* run(3, { segmentSeconds: 1 })
+      assert.deepStrictEqual(told(phases), [
+        "from 1 s after 0",
+        "1: 1 s joined",
+        "now 2 s",
+        "2: 1 s joined",
+        "now 3 s",
+        "3 films",
+        "saved with 2"
+      ])
+      const reasons = phases.flatMap((phase) => ("reason" in phase ? phase.reason : []))
+      assert.strictEqual(reasons[0], "the dialect `vllm-omni` has no extension")
+      assert.deepStrictEqual(fs.readdirSync(at), ["long.mp4"])
+      assert.strictEqual((yield* graysIn(path)).length, 3 * 24 - 2)
+    }).pipe(inDialect("vllm-omni"))
+  )
+
+  it.scopedLive("continues a clip that is too long for the dialect, says why, and extends the new clip again", () =>
+    Effect.gen(function* () {
+      const { xai } = dialects
+      const dialect = { ...xai, source: { ...xai.source, extendable: { min: 2, max: 3 } } }
+      const { run } = yield* world(2, { dialect })
+      const phases = yield* run(8, { ...(yield* programs), segmentSeconds: 2 })
+      assert.deepStrictEqual(told(phases), [
+        "from 2 s after 0",
+        "1: 2 s extended",
+        "now 4 s",
+        "2: 2 s joined",
+        "now 6 s",
+        "3: 2 s extended",
+        "now 8 s",
+        "2 films",
+        "saved with 3"
+      ])
+      const reasons = phases.flatMap((phase) => ("reason" in phase && phase.reason !== null ? phase.reason : []))
+      assert.deepStrictEqual(reasons, [
+        "the dialect `xai` extends clips of a whole number of seconds from 2 to 3, and this one has 4.0 s"
+      ])
+    }).pipe(inDialect("xai"))
+  )
+})
+
+describe("extendTo after a crash", () => {
+  it.scopedLive.each(["openai", "vllm-omni"] as const)(
+    "%s: pays for each segment once, whenever it was stopped",
+    (dialect) =>
+      Effect.gen(function* () {
+        const options = yield* programs
+        const [seconds, total] = dialect === "openai" ? [4, 20] : [2, 4]
+        const steps = dialect === "openai" ? 7 : 5
+        for (let step = 1; step < steps; step++) {
+          const { at, phases, provided, run, submissions } = yield* world(seconds)
+          yield* provided(Stream.runDrain(Stream.take(phases(total, options), step)))
+          assert.deepInclude(fs.readdirSync(at), "long.mp4.extend")
+          const after = yield* run(total, options)
+          assert.strictEqual(after.at(-1)?._tag, "Saved")
+          assert.strictEqual(yield* submissions, dialect === "openai" ? 2 : 1, `stopped after phase ${step}`)
+          assert.deepStrictEqual(fs.readdirSync(at), ["long.mp4"])
+        }
+      }).pipe(inDialect(dialect))
+  )
+
+  it.scopedLive("adopts the job whose response had not come when it was stopped", () =>
+    Effect.gen(function* () {
+      const { phases, provided, run, server, submissions } = yield* world(4)
+      yield* server.faults.set([{ on: ["extend"], fault: Fault.hang({ committed: true }) }])
+      const fiber = yield* Effect.fork(provided(Stream.runDrain(phases(12))))
+      yield* Effect.repeat(submissions, { until: (count) => count === 1, schedule: Schedule.spaced("2 millis") })
+      yield* Fiber.interrupt(fiber)
+      yield* server.faults.set([])
+      assert.deepStrictEqual(told(yield* run(12)), ["from 4 s after 0", "now 12 s", "1 films", "saved with 1"])
+      assert.strictEqual(yield* submissions, 1)
+    }).pipe(inDialect("openai"))
+  )
+
+  it.scopedLive("does not send again what a server without a list may have made, until the caller decides", () =>
+    Effect.gen(function* () {
+      const { clip, run, server, submissions } = yield* world(4)
+      yield* server.faults.set([{ on: ["extend"], fault: Fault.reset("after-commit") }])
+      const lost = yield* Effect.flip(run(8))
+      assert.deepInclude(lost, { _tag: "SegmentUncertainError", segment: 1, candidates: [] })
+      yield* server.faults.set([])
+      const again = yield* Effect.flip(run(8))
+      assert.strictEqual(again._tag, "SegmentUncertainError")
+      assert.match(again.message, /segment 1: This server has no list of jobs\. The option `unsettled` takes/)
+      assert.strictEqual(yield* submissions, 1)
+      const id = (yield* server.jobs).find((job) => job.id !== clip.id)?.id ?? ""
+      assert.deepStrictEqual(told(yield* run(8, { unsettled: { id } })), [
+        "from 4 s after 0",
+        "now 8 s",
+        "1 films",
+        "saved with 1"
+      ])
+      assert.strictEqual(yield* submissions, 1)
+    }).pipe(inDialect("xai"))
+  )
+
+  it.scopedLive("submits a segment whose job failed again, as a new job", () =>
+    Effect.gen(function* () {
+      const { run, server, submissions } = yield* world(4)
+      yield* server.faults.set([{ on: ["retrieve"], fault: Fault.fields({ status: "failed" }) }])
+      assert.strictEqual((yield* Effect.flip(run(8)))._tag, "VideoFailedError")
+      yield* server.faults.set([])
+      yield* run(8)
+      assert.strictEqual(yield* submissions, 2)
+    }).pipe(Effect.provide(VideosServer.layer({ queueTime: 0, runTime: "5 millis" })))
+  )
+
+  it.scopedLive("refuses to go on with another order, and names what differs", () =>
+    Effect.gen(function* () {
+      const { phases, provided, run, submissions } = yield* world(4)
+      yield* provided(Stream.runDrain(Stream.take(phases(12), 3)))
+      const error = yield* Effect.flip(run(16, {}, ["rain"]))
+      assert.deepInclude(error, { _tag: "ManifestError", reason: "other", differs: ["totalSeconds", "prompts"] })
+      assert.match(
+        error.message,
+        /another totalSeconds, another prompts\. Call it as before to go on, .*Delete .*extend/
+      )
+      assert.strictEqual(yield* submissions, 1)
+    }).pipe(inDialect("openai"))
+  )
+})
+
+describe("extendTo stops before it spends more", () => {
+  it.scopedLive("than `maxSegments` jobs, and goes on with a higher limit", () =>
+    Effect.gen(function* () {
+      const { run, submissions } = yield* world(4)
+      const error = yield* Effect.flip(run(20, { maxSegments: 1 }))
+      assert.deepInclude(error, { _tag: "SpendingLimitError", limit: "maxSegments", submissions: 1, seconds: 12 })
+      assert.deepStrictEqual(told(yield* run(20, { maxSegments: 2 })).slice(0, 1), ["from 12 s after 1"])
+      assert.strictEqual(yield* submissions, 2)
+    }).pipe(inDialect("openai"))
+  )
+
+  it.scopedLive("than `maxCost`, by the cost of the dearest job so far", () =>
+    Effect.gen(function* () {
+      const { run, submissions } = yield* world(2)
+      const options = { segmentSeconds: 2 }
+      // 4 s cost 0.2 USD, 6 s cost 0.3 USD.
+      const error = yield* Effect.flip(run(8, { ...options, maxCost: { amount: 0.6, currency: "USD" } }))
+      assert.deepInclude(error, { _tag: "SpendingLimitError", limit: "maxCost", submissions: 2 })
+      assert.match(error.message, /stopped at 6\.0 s by `maxCost`: 2 jobs were submitted, for 0\.5 USD/)
+      assert.strictEqual(yield* submissions, 2)
+    }).pipe(inDialect("xai"))
+  )
+
+  it.scopedLive("than one job if the server does not say what it costs", () =>
+    Effect.gen(function* () {
+      const { run, submissions } = yield* world(4)
+      const error = yield* Effect.flip(run(20, { maxCost: { amount: 100, currency: "USD" } }))
+      assert.match(error.message, /1 job was submitted, and the server does not say what each costs/)
+      assert.strictEqual(yield* submissions, 1)
+    }).pipe(inDialect("openai"))
+  )
+})
