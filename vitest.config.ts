@@ -20,7 +20,11 @@ const longest = [
   "test/hostile/"
 ]
 
-const workers = 2 * availableParallelism()
+/**
+ * One more than the processors, because tests also wait for sockets and processes. Each worker loads and compiles the library
+ * anew: with twice the processors, a run takes a third more CPU time.
+ */
+const workers = availableParallelism() + 1
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>) {
@@ -45,16 +49,14 @@ export default defineConfig({
     poolOptions: { forks: { isolate: true } },
     // Long enough for a machine that has other things to do: no test measures time.
     testTimeout: 180_000,
-    // A machine that stalls for seconds makes servers and clocks of a test disagree. A real fault fails twice.
-    retry: 1,
     hookTimeout: 180_000,
-    // Twice the processors: files that wait for sockets and for processes of their own leave them to others.
     maxWorkers: workers,
     // The same number: the pool would end idle threads in the middle of a run, and report that as an error.
     minWorkers: workers,
     // Of the tests of a file that may run side by side, which all wait.
     maxConcurrency: 64,
     globalSetup: "test/support/runFolder.ts",
+    setupFiles: "test/support/setup.ts",
     sequence: { sequencer: LongestFirst },
     reporters: ["default", stuck()]
   },

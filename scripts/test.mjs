@@ -7,11 +7,17 @@ import { fileURLToPath } from "node:url"
 const root = fileURLToPath(new URL("..", import.meta.url))
 const names = process.argv.slice(2)
 
+/**
+ * V8 options of the process of the tests: fewer collections, and no helper threads for them, which would take the processors
+ * from the tests. They save a fifth of the CPU time.
+ */
+const memory = ["--max-semi-space-size=64", "--single-threaded-gc"]
+
 /** Runs a program of `node_modules`; its output is written at its end, so that two programs do not mix theirs. */
-const run = (name, [program, ...args], stdio) =>
+const run = (name, [program, ...args], stdio, options = []) =>
   new Promise((resolve) => {
     const started = performance.now()
-    const child = spawn(process.execPath, [`${root}node_modules/${program}`, ...args], {
+    const child = spawn(process.execPath, [...options, `${root}node_modules/${program}`, ...args], {
       cwd: root,
       stdio: ["inherit", stdio, stdio]
     })
@@ -40,7 +46,7 @@ const checks = [
   ["types and Effect diagnostics", ["typescript/bin/tsc", "-p", "tsconfig.json"]]
 ]
 
-const tests = run("tests", ["vitest/vitest.mjs", "run", ...names], "inherit")
+const tests = run("tests", ["vitest/vitest.mjs", "run", ...names], "inherit", memory)
 const others = names.length > 0 ? [] : checks.map(([name, command]) => run(name, command, "pipe"))
 
 const results = [await tests, ...(await Promise.all(others))]

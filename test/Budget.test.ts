@@ -3,6 +3,7 @@ import { Array as Arr, type Clock, Deferred, Effect, Exit, FastCheck, Fiber } fr
 import type { RequestKind, RequestLimiter } from "effect-videos/transport"
 import { makeBudget, withPermit } from "../src/internal/rate/requestBudget.js"
 import { adjust, countingClock, fine, hold, refuse, requests, settle, tooMany } from "./support/budget.js"
+import { runs } from "./support/seeds.js"
 
 describe("concurrency", () => {
   it("is 64 requests, let go without a turn of the event loop", () => {
@@ -45,7 +46,7 @@ describe("concurrency", () => {
 })
 
 describe("permits", () => {
-  it.effect("of submissions and deletions come before those of reads", () =>
+  it.effect("are granted to submissions and deletions before reads", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
       const { request, started } = requests(budget)
@@ -103,7 +104,7 @@ describe("interruption", () => {
     })
   )
 
-  it.effect("in the instant of the grant passes the permit on", () =>
+  it.effect("passes the permit on in the instant of the grant", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1 })
       const { request, started } = requests(budget)
@@ -120,7 +121,7 @@ describe("interruption", () => {
     })
   )
 
-  it.effect("in the instant of the grant keeps no other request from the limiter", () =>
+  it.effect("keeps no other request from the limiter in the instant of the grant", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ concurrency: 1, limiter: { take: () => Effect.void } })
       const { request, started } = requests(budget)
@@ -174,7 +175,7 @@ describe("interruption", () => {
   })
 
   it.effect.prop(
-    "at any time leaks no permit, wherever the request is",
+    "leaks no permit at any time, wherever the request is",
     [
       FastCheck.array(request, { minLength: 1, maxLength: 40 }),
       FastCheck.record({
@@ -224,7 +225,7 @@ describe("interruption", () => {
         expect(budget.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
         expect(sleeping()).toBe(0)
       }),
-    { fastCheck: { numRuns: 10 }, timeout: 60_000 }
+    { fastCheck: { numRuns: runs(10) }, timeout: 60_000 }
   )
 })
 
@@ -335,7 +336,7 @@ describe("a limiter", () => {
     })
   )
 
-  it.effect("that dies is seen by its caller, and costs no permit", () =>
+  it.effect("passes its defect to its caller, and costs no permit", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ limiter: { take: () => Effect.die("broken") } })
       const { request, started } = requests(budget)

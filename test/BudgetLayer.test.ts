@@ -162,7 +162,7 @@ describe("the budget of a layer", () => {
     })
   )
 
-  it.effect("and what is watched can be seen", () =>
+  it.effect("and the number of watches are visible", () =>
     Effect.gen(function* () {
       const all = yield* Effect.replicateEffect(createVideo({ prompt: "a lighthouse", seconds: 4 }), 30)
       const fiber = yield* Effect.fork(Stream.runDrain(watchVideos(all.map(({ id }) => id))))

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Effect, FastCheck, TestClock } from "effect"
 import { type Budget, makeBudget } from "../src/internal/rate/requestBudget.js"
 import { adjust, fine, hold, refuse, requests, settle, tooMany } from "./support/budget.js"
+import { runs } from "./support/seeds.js"
 
 /** Requests that come as fast as they can, one after the other, for as long as the test looks. */
 const ceaseless = (budget: Budget) => {
@@ -56,7 +57,7 @@ describe("requests per second", () => {
           expect(within).toBeLessThanOrEqual(Math.ceil(requestsPerSecond * 1.1) + 1)
         }
       }),
-    { fastCheck: { numRuns: 5 }, timeout: 60_000 }
+    { fastCheck: { numRuns: runs(5) }, timeout: 60_000 }
   )
 })
 
@@ -108,7 +109,7 @@ describe("a 429", () => {
     })
   )
 
-  it.effect("that was in flight when the others received a pause belongs to their burst", () =>
+  it.effect("belongs to the burst of the others if its request was in flight when they received a pause", () =>
     Effect.gen(function* () {
       const budget = makeBudget({ requestsPerSecond: 1000 })
       yield* hold(budget, 2)
@@ -132,7 +133,7 @@ describe("a 429", () => {
     })
   )
 
-  it.effect("without a configured limit sets one, at half of the requests of the last second", () =>
+  it.effect("sets a limit of half the requests of the last second if none is configured", () =>
     Effect.gen(function* () {
       const budget = makeBudget()
       yield* startsWithin(budget, 50)
@@ -149,7 +150,7 @@ describe("a 429", () => {
     })
   )
 
-  it.effect("after another, for as long as a storm lasts, is made up for in minutes and not in hours", () =>
+  it.effect("is made up for in minutes and not in hours, even after a storm of others", () =>
     Effect.gen(function* () {
       const budget = makeBudget()
       yield* hold(budget, 30)
@@ -176,7 +177,7 @@ describe("a 429", () => {
     })
   )
 
-  it.effect("of a request that was sent long ago leaves half a request per second", () =>
+  it.effect("leaves half a request per second if its request was sent long ago", () =>
     Effect.gen(function* () {
       const budget = makeBudget()
       yield* hold(budget)
@@ -226,7 +227,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("of a later answer makes the pause longer, never shorter", () =>
+  it.effect("makes the pause longer, never shorter, if a later response has it", () =>
     Effect.gen(function* () {
       const budget = makeBudget()
       const { request, started } = requests(budget)

@@ -85,7 +85,7 @@ describe("a 404 for the content of a job that has just completed", () => {
     })
   )
 
-  it.effect("that goes on is not ready yet, and expired half a minute after its end", () =>
+  it.effect("means not ready yet, and expired half a minute after the job's end", () =>
     Effect.gen(function* () {
       const server = scripted({})
       const early = yield* ran(downloaded(), server, "3 seconds")
@@ -99,7 +99,7 @@ describe("a 404 for the content of a job that has just completed", () => {
     })
   )
 
-  it.effect("that outlasts the grace is expired then, and is not requested again", () =>
+  it.effect("means expired after the grace period, and is not requested again", () =>
     Effect.gen(function* () {
       const server = scripted({})
       expect(tagOf(yield* ran(downloaded(), server, "25 seconds"))).toBe("VideoExpiredError")
@@ -167,7 +167,7 @@ describe("a 404 for the content of a job that has just completed", () => {
     })
   )
 
-  it.effect("that is a 400, and says that it is not ready, is the same", () =>
+  it.effect("is the same as a 400 with the message that it is not ready", () =>
     Effect.gen(function* () {
       const body = { error: { message: "Video is not ready yet: it is in_progress." } }
       const server = scripted({ lags: 1, content: { status: 400, body } })

@@ -158,7 +158,7 @@ const exported = Object.entries(Errors).flatMap(([name, value]) =>
 )
 
 describe("every error", () => {
-  it("of the module has a sample here, under a tag that is its own name", () => {
+  it("has a sample here, under a tag that is its own name", () => {
     expect([...new Set(named.map(({ tag }) => tag))].sort()).toEqual([...exported].sort())
   })
 

@@ -156,7 +156,7 @@ describe("a long name", () => {
     })
   )
 
-  it.scopedLive("that begins as another does has a part of its own", () =>
+  it.scopedLive("has a partial file of its own even if another name begins alike", () =>
     Effect.gen(function* () {
       const { at, save } = yield* extending(beginning)
       for (const end of ["a", "b"])
@@ -443,18 +443,20 @@ describe.skipIf(process.platform === "win32")("a path that is not a regular file
     })
   )
 
-  it.scopedLive.skipIf(!fs.existsSync("/dev/full"))("that takes nothing more is an error that names the job", () =>
-    Effect.gen(function* () {
-      const { go } = yield* extending()
-      assert.deepInclude(yield* Effect.flip(go("/dev/full")), {
-        _tag: "FileError",
-        reason: "write",
-        videoId: "video_9"
+  it.scopedLive.skipIf(!fs.existsSync("/dev/full"))(
+    "fails with an error that names the job if it accepts no more bytes",
+    () =>
+      Effect.gen(function* () {
+        const { go } = yield* extending()
+        assert.deepInclude(yield* Effect.flip(go("/dev/full")), {
+          _tag: "FileError",
+          reason: "write",
+          videoId: "video_9"
+        })
       })
-    })
   )
 
-  it.scopedLive("and cannot be opened is refused: a socket", () =>
+  it.scopedLive("is refused if it cannot be opened: a socket", () =>
     Effect.gen(function* () {
       const { at, go, server } = yield* extending()
       const path = join(at, "socket")
@@ -535,7 +537,7 @@ describe("a part after a power cut", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive("that is another name of a file is not written over", () =>
+  it.scopedLive("is not overwritten if it is another name of a file", () =>
     Effect.gen(function* () {
       const { at, save } = yield* extending()
       fs.writeFileSync(join(at, "x.mp4.part"), "mine, whole")

@@ -253,7 +253,7 @@ describe("consumers that are slow", () => {
     )
   })
 
-  it.effect("with emit every: `buffer` looks wait, the oldest are dropped, the last never", () => {
+  it.effect("have `buffer` waiting snapshots with emit every: the oldest are dropped, the last never", () => {
     const fleet = makeFleet(jobsOf(1))
     return over(
       fleet,

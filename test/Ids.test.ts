@@ -137,7 +137,7 @@ describe("the id of a new job", () => {
     })
   )
 
-  it.scopedLive("that is under a name that is not known is in the error, for a person", () =>
+  it.scopedLive("is in the error, for a person, if it has an unknown name", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, { ok: true, generation: "gen-4326" }))
       const error = yield* Effect.flip(createVideo({ prompt: "x" })).pipe(Effect.provide(videosOver(server)))

@@ -297,7 +297,7 @@ describe("another refusal", () => {
     })
   )
 
-  it("of another kind is not about the key", () => {
+  it("is not about the key if it is of another kind", () => {
     expect(isKeyRejection({ _tag: "UploadError" })).toBe(false)
   })
 })

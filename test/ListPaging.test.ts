@@ -137,8 +137,7 @@ describe("a list that is filtered per caller", () => {
                 visible.flatMap((isVisible, at) => (isVisible ? [`job_${at}`] : []))
               )
             }
-          ),
-          { numRuns: 25 }
+          )
         )
       )
     })
@@ -279,8 +278,7 @@ describe("a list that does not say where it goes on", () => {
             const all = await Effect.runPromise(pass(server))
             assert.strictEqual(new Set(all.ids).size, all.ids.length)
             assert.isAtMost(server.requests.length - from, 12)
-          }),
-          { numRuns: 40 }
+          })
         )
       )
     })

@@ -42,7 +42,7 @@ const asked = <A, E>(operation: Effect.Effect<A, E, Videos>, answer: unknown = j
   })
 
 describe("requests", () => {
-  it.scopedLive("of an edit name their source in JSON, or carry it as a file", () =>
+  it.scopedLive("name the source of an edit in JSON, or carry it as a file", () =>
     Effect.gen(function* () {
       const { request } = yield* asked(
         editVideo({ video: { id: "video_1" }, prompt: "winter", extraBody: { seed: 7 } })
@@ -58,7 +58,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("of a remix name their source in the path, as one segment", () =>
+  it.scopedLive("name the source of a remix in the path, as one segment", () =>
     Effect.gen(function* () {
       const { request } = yield* asked(remixVideo({ video: "a/b+c==", prompt: "at night" }))
       assert.deepStrictEqual([request?.method, request?.url], ["POST", "/v1/videos/a%2Fb%2Bc%3D%3D/remix"])
@@ -66,7 +66,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("of a create carry a picture as a file, a URL or a file id", () =>
+  it.scopedLive("carry the picture of a create as a file, a URL or a file id", () =>
     Effect.gen(function* () {
       const upload = yield* asked(createVideo({ prompt: "on", seconds: 4, inputReference: picture }))
       assert.deepStrictEqual(partsOf(upload.request), [
@@ -87,7 +87,7 @@ describe("requests", () => {
     })
   )
 
-  it.scopedLive("of a character carry its clip and its name", () =>
+  it.scopedLive("carry the clip and the name of a character", () =>
     Effect.gen(function* () {
       const answer = { id: "char_1", name: "Tom", created_at: 1_760_000_000, mood: "good" }
       const made = yield* asked(createCharacter({ video: clip, name: "Tom" }), answer)
@@ -154,7 +154,7 @@ describe("a missing route", () => {
     })
   )
 
-  it.scopedLive("of characters sends no read of the source, and a missing character has its own tag", () =>
+  it.scopedLive("causes no read of the source for characters, and a missing character has its own tag", () =>
     Effect.gen(function* () {
       const bare = yield* serve(json(404, { detail: "Not Found" }))
       const unsupported = yield* Effect.flip(
@@ -185,7 +185,7 @@ describe.each([anyClient])("deleteVideo over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("whose response was lost and whose retry finds nothing has succeeded", () =>
+  it.scopedLive("succeeds if its response was lost and its retry finds nothing", () =>
     Effect.gen(function* () {
       const server = yield* serve(inTurn(reset, json(404, { error: { message: "No video video_1" } })))
       const layer = videosOver(server, { readRetry: atOnce(2) }, client)
@@ -194,7 +194,7 @@ describe.each([anyClient])("deleteVideo over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("of what is not there is VideoNotFoundError, after a 429 too", () =>
+  it.scopedLive("fails with VideoNotFoundError if the job does not exist, after a 429 too", () =>
     Effect.gen(function* () {
       const server = yield* serve(inTurn(json(429, {}), json(404, { error: { message: "No video video_1" } })))
       const layer = videosOver(server, { readRetry: atOnce(2) }, client)

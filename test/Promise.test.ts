@@ -201,7 +201,7 @@ describe("a signal", () => {
     })
   )
 
-  it.live("that is aborted already lets nothing be sent", () =>
+  it.live("prevents every request if it is aborted already", () =>
     withHanging([], async (videos, { requests }) => {
       const signal = AbortSignal.abort()
       assert.strictEqual(await reasonOf(videos.create({ prompt: "a harbour" }, { signal })), signal.reason)
@@ -242,7 +242,7 @@ describe("a signal", () => {
 })
 
 describe("an early exit", () => {
-  it.live("from the loop of a watch aborts the look in flight", () =>
+  it.live("aborts the poll in flight if it leaves the loop of a watch", () =>
     withHanging([json(200, job())], async (videos, { arrived, closed }) => {
       for await (const { status } of videos.watch("video_1", { poll: 1 })) {
         assert.strictEqual(status, "queued")
@@ -253,7 +253,7 @@ describe("an early exit", () => {
     })
   )
 
-  it.live("from the loop over many jobs does so too, and leaves their ids alone", () =>
+  it.live("aborts it too if it leaves the loop over many jobs, and leaves their ids alone", () =>
     withHanging([json(200, job())], async (videos, { arrived, closed }) => {
       let isLeft = false
       async function* ids() {
@@ -275,28 +275,30 @@ describe("an early exit", () => {
     })
   )
 
-  it.live("from the loop over many jobs ends their ids, and what these fail with ends the loop", () =>
-    withServer(async (videos) => {
-      const made = [await videos.create({ prompt: "a harbour" }), await videos.create({ prompt: "a boat" })]
-      let isLeft = false
-      async function* ids() {
-        try {
-          yield* made
-        } finally {
-          isLeft = true
+  it.live(
+    "ends the iterator of ids if it leaves the loop over many jobs, and a failure of that iterator ends the loop",
+    () =>
+      withServer(async (videos) => {
+        const made = [await videos.create({ prompt: "a harbour" }), await videos.create({ prompt: "a boat" })]
+        let isLeft = false
+        async function* ids() {
+          try {
+            yield* made
+          } finally {
+            isLeft = true
+          }
         }
-      }
-      for await (const _ of videos.watchMany(ids(), { poll, concurrency: 1 })) break
-      assert.isTrue(isLeft)
-      const own = new RangeError("mine")
-      async function* none(): AsyncGenerator<string> {
-        throw own
-      }
-      assert.strictEqual(await reasonOf(collect(videos.watchMany(none()))), own)
-    })
+        for await (const _ of videos.watchMany(ids(), { poll, concurrency: 1 })) break
+        assert.isTrue(isLeft)
+        const own = new RangeError("mine")
+        async function* none(): AsyncGenerator<string> {
+          throw own
+        }
+        assert.strictEqual(await reasonOf(collect(videos.watchMany(none()))), own)
+      })
   )
 
-  it.live("of an iterator that waits ends the wait", () =>
+  it.live("ends the wait of an iterator", () =>
     withHanging([json(200, job())], async (videos, { arrived, closed }) => {
       const iterator = videos.watch("video_1", { poll: 1 })[Symbol.asyncIterator]()
       assert.strictEqual((await iterator.next()).value?.id, "video_1")
@@ -312,7 +314,7 @@ describe("an early exit", () => {
     })
   )
 
-  it.live("of a reader of a clip closes its connection", () =>
+  it.live("closes the connection of a reader of a clip", () =>
     Effect.gen(function* () {
       const { closed, reply } = yield* hangUntilClosed
       const { baseUrl } = yield* serve((response, request, index) => {

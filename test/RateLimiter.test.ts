@@ -112,31 +112,34 @@ describe("a limit in a store", () => {
     }).pipe(Effect.provide(RateLimiter.layerStoreMemory))
   )
 
-  it.effect("that fails is kept to by each process alone, with one warning; and asked again after ten seconds", () => {
-    const mood = { current: broken, asked: 0 } as Parameters<typeof moody>[0]
-    const { layer, lines } = logged()
-    return Effect.gen(function* () {
-      const limiter = yield* SharedLimit.make({ limit: 2, key: "shared" })
-      const alone = yield* times(limiter, 4)
-      yield* adjust("1 second")
-      expect(alone).toEqual([0, 0, 500, 1000])
-      expect(lines).toHaveLength(1)
-      expect(lines[0]).toMatch(/^WARN The store of the shared limit `shared` failed.*connection lost/)
-      const before = mood.asked
-      mood.current = null
-      yield* adjust("8 seconds")
-      yield* limiter.take("read")
-      expect(mood.asked).toBe(before)
-      yield* adjust("1 second")
-      yield* limiter.take("read")
-      expect(mood.asked).toBe(before + 1)
-      yield* limiter.take("read")
-      expect(mood.asked).toBe(before + 2)
-      expect(lines).toHaveLength(1)
-    }).pipe(Effect.provide(Layer.merge(moody(mood), layer)))
-  })
+  it.effect(
+    "is applied by each process alone if the store fails, with one warning and a new attempt after ten seconds",
+    () => {
+      const mood = { current: broken, asked: 0 } as Parameters<typeof moody>[0]
+      const { layer, lines } = logged()
+      return Effect.gen(function* () {
+        const limiter = yield* SharedLimit.make({ limit: 2, key: "shared" })
+        const alone = yield* times(limiter, 4)
+        yield* adjust("1 second")
+        expect(alone).toEqual([0, 0, 500, 1000])
+        expect(lines).toHaveLength(1)
+        expect(lines[0]).toMatch(/^WARN The store of the shared limit `shared` failed.*connection lost/)
+        const before = mood.asked
+        mood.current = null
+        yield* adjust("8 seconds")
+        yield* limiter.take("read")
+        expect(mood.asked).toBe(before)
+        yield* adjust("1 second")
+        yield* limiter.take("read")
+        expect(mood.asked).toBe(before + 1)
+        yield* limiter.take("read")
+        expect(mood.asked).toBe(before + 2)
+        expect(lines).toHaveLength(1)
+      }).pipe(Effect.provide(Layer.merge(moody(mood), layer)))
+    }
+  )
 
-  it.effect("that does not respond holds a request no longer than its timeout", () => {
+  it.effect("holds a request no longer than its timeout if the store does not respond", () => {
     const mood = { current: Effect.never, asked: 0 } as Parameters<typeof moody>[0]
     const { layer, lines } = logged()
     return Effect.gen(function* () {

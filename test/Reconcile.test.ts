@@ -44,12 +44,15 @@ const doubts: ReadonlyArray<readonly [string, Fault.Fault, boolean]> = [
   )
 ]
 
+/** Every fault for one operation, and one with a job and one without for the others: one code path serves all. */
 const cases = submissions.flatMap((submission) =>
-  doubts.map(([after, fault, made]) => ({ ...submission, after, fault, made }))
+  doubts
+    .filter(([after]) => submission.name === "createVideo" || /reset after the commit|page/.test(after))
+    .map(([after, fault, made]) => ({ ...submission, after, fault, made }))
 )
 
 describe("a submission whose response is lost once", () => {
-  it.scoped.each(cases)("ends in its one job: $name, $after", ({ fault, made, name, on, submit }) =>
+  it.scoped.each(cases)("ends in its one job: $name, $after", ({ fault, made, on, submit }) =>
     driven(
       Effect.gen(function* () {
         const { id } = yield* source
@@ -61,8 +64,7 @@ describe("a submission whose response is lost once", () => {
         assert.strictEqual(sent, made ? 2 : 3)
         if (made) assert.lengthOf(listPaths, 1)
         else assert.isAtLeast(listPaths.length, 2)
-      }),
-      { withFiles: name.endsWith("file") }
+      })
     ).pipe(Effect.provide(plain))
   )
 
@@ -93,7 +95,7 @@ describe("a submission whose response is lost once", () => {
     ).pipe(Effect.provide(layer({}, { onUnknownOutcome: "resend" })))
   )
 
-  it.scoped("and in a dialect without a list too, whose error then advises to read none", () =>
+  it.scoped("is sent again in a dialect without a list too, whose error then advises no read of the list", () =>
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], fault: Fault.reset("after-commit") })
@@ -108,7 +110,7 @@ describe("a submission whose response is lost once", () => {
     ).pipe(Effect.provide(layer({ dialect: "xai" }, { onUnknownOutcome: "resend" })))
   )
 
-  it.scoped("and where the key is honoured, once", () =>
+  it.scoped("is sent again and runs once if the server honours keys", () =>
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(2), fault: Fault.reset("after-commit") })
@@ -454,7 +456,7 @@ describe("clocks that are wrong", () => {
     ).pipe(Effect.provide(plain))
   )
 
-  it.scoped("nor is it sent again for what may be its job, by a clock that is wrong", () =>
+  it.scoped("do not cause a second request if a job may be the submission's, by a clock that is wrong", () =>
     driven(
       Effect.gen(function* () {
         yield* faults(
@@ -550,7 +552,7 @@ describe("what is like it", () => {
     ).pipe(Effect.provide(plain))
   )
 
-  it.scoped("and of another process is a second candidate", () =>
+  it.scoped("is a second candidate if it is of another process", () =>
     driven(
       Effect.gen(function* () {
         yield* elsewhere("/videos", { prompt: "x" })
@@ -631,7 +633,7 @@ describe("Retry-After", () => {
       })
     ).pipe(Effect.provide(plain))
 
-  it.scoped("of an hour is an error with that delay in it, and no sleep", () =>
+  it.scoped("becomes an error with that delay, and no sleep, if it is an hour", () =>
     Effect.gen(function* () {
       for (const form of ["1 hour", Fault.retryAfterMillis("1 hour"), Fault.retryAfterDate("1 hour")] as const) {
         const { at, told } = yield* answered(form)
@@ -644,7 +646,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.scoped("in the past does not become a hot loop", () =>
+  it.scoped("does not become a hot loop if it is in the past", () =>
     Effect.gen(function* () {
       const { at, told } = yield* answered(Fault.retryAfterPast("1 hour"))
       assert.deepInclude(told, { _tag: "RateLimitedError" })
@@ -687,7 +689,7 @@ describe("a deletion", () => {
 })
 
 describe("edits", () => {
-  it.scoped("of two clips with one prompt, both answers lost: neither is taken for the other", () =>
+  it.scoped("of two clips with one prompt return their own jobs if both responses are lost", () =>
     driven(
       Effect.gen(function* () {
         const sources = yield* Effect.all([source, source])

@@ -5,9 +5,10 @@
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Effect, FastCheck as Fc } from "effect"
 import { createVideo } from "effect-videos"
+import { inItsOwnTime } from "./support/ownTime.js"
 import { isUncertain, outcome } from "./support/reconcile.js"
-import { type Fate, inItsOwnTime, type Made, makeModel, rewritings } from "./support/rewriting.js"
-import { firstSeed } from "./support/seeds.js"
+import { type Fate, type Made, makeModel, rewritings } from "./support/rewriting.js"
+import { firstSeed, runs } from "./support/seeds.js"
 
 addEqualityTesters()
 
@@ -189,7 +190,7 @@ const faultOf = (ran: Ran, isLagPromised: boolean): string | null => {
   return null
 }
 
-const numRuns = Number(process.env.RUNS ?? 15)
+const numRuns = runs(8)
 
 /** To servers, 1970 is no time at all. */
 const start = 1_760_000_000_000

@@ -30,7 +30,8 @@ const races = [1, 2].flatMap((nth) => lost.map(([how, fault]) => ({ nth, how, fa
 describe("two submissions that are the same, at once", () => {
   for (const { name, on, submit } of submissions) {
     if (name.endsWith("file")) continue
-    it.scoped.each(races)(`end in exactly two jobs where the answer to no. $nth is lost $how (${name})`, (race) =>
+    const own = races.filter(({ how }) => name === "createVideo" || /^(before|after) the commit/.test(how))
+    it.scoped.each(own)(`end in exactly two jobs where the answer to no. $nth is lost $how (${name})`, (race) =>
       driven(
         Effect.gen(function* () {
           const { id } = yield* source
@@ -213,7 +214,7 @@ const run = (seed: string) =>
   }).pipe(Effect.withRandom(Random.make(seed)))
 
 describe("random submissions, answers lost, lists that fail, lag and lie about the time", () => {
-  it.scoped.each(seeds(5).map((seed) => `seed ${seed}`))(
+  it.scoped.each(seeds(2).map((seed) => `seed ${seed}`))(
     "what the server has made is what callers were told (%s)",
     (seed) =>
       Effect.gen(function* () {

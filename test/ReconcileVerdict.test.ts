@@ -2,8 +2,9 @@
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { createVideo, deleteVideo, type Videos } from "effect-videos"
+import { inItsOwnTime } from "./support/ownTime.js"
 import { isUncertain, outcome } from "./support/reconcile.js"
-import { type Fate, inItsOwnTime, type Model, type ModelOptions, makeModel, rewritings } from "./support/rewriting.js"
+import { type Fate, type Model, type ModelOptions, makeModel, rewritings } from "./support/rewriting.js"
 
 addEqualityTesters()
 
@@ -77,7 +78,10 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
         const calls = [listed, prompt].map((each) => outcome(createVideo({ ...x, prompt: each })))
         const [, told] = yield* Effect.all(calls, { concurrency: 2 })
         assert(told !== undefined && isUncertain(told))
-        assert.include(told.candidates.map(({ id }) => String(id)), "video_1")
+        assert.include(
+          told.candidates.map(({ id }) => String(id)),
+          "video_1"
+        )
       })
     )
   })
@@ -133,7 +137,7 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
       )
   )
 
-  it.effect("and that another call has sent as it is listed is neither's: both are uncertain", () =>
+  it.effect("is adopted by neither call if another call sent the listed text: both are uncertain", () =>
     inTime({ fates: [{ ...lostAfter, listed: { prompt: long.slice(0, 255) } }, lostBefore] }, (model) =>
       Effect.gen(function* () {
         const calls = [long, long.slice(0, 255)].map((prompt) => outcome(createVideo({ ...x, prompt })))
@@ -152,7 +156,7 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
 })
 
 describe("a job of another process", () => {
-  it.effect("since the call began is a candidate, whatever it is of", () =>
+  it.effect("is a candidate if it was made since the call began, whatever it shows", () =>
     inTime({ fates: [responds, { ...lostBefore, takes: 1000 }] }, (model) =>
       Effect.gen(function* () {
         yield* createVideo({ ...x, prompt: "a short one" })
@@ -185,7 +189,7 @@ describe("a job of another process", () => {
       )
   )
 
-  it.effect("of the same prompt, but another model, is not adopted", () =>
+  it.effect("is not adopted if it has the same prompt but another model", () =>
     inTime({ fates: [{ ...lostBefore, takes: 1000 }] }, (model) =>
       Effect.gen(function* () {
         yield* model.elsewhere({ ...x, model: "wan-pro" })
@@ -196,15 +200,15 @@ describe("a job of another process", () => {
 })
 
 describe("a list that is complete", () => {
-  it.effect("and shows nothing since the call began: it is sent again", () =>
+  it.effect("lets the submission be sent again if it shows no job since the call began", () =>
     inTime({ fates: [lostBefore] }, (model) => recovers(model, 2))
   )
 
-  it.effect("and shows an exact match: it is adopted", () =>
+  it.effect("lets the submission adopt an exact match", () =>
     inTime({ fates: [lostAfter] }, (model) => recovers(model, 1))
   )
 
-  it.effect("and concurrent calls, some made and some not: each has its job", () =>
+  it.effect("gives each of several concurrent calls its own job, whether made or not", () =>
     inTime({ fates: [lostAfter, lostBefore, lostAfter, lostBefore] }, (model) =>
       Effect.gen(function* () {
         const calls = ["one", "two", "three", "four"].map((prompt) => createVideo({ ...x, prompt }))
@@ -236,11 +240,11 @@ describe("a list that may not be complete", () => {
 })
 
 describe("a submission that was sent again", () => {
-  it.effect("and whose first job appears late is uncertain: the second may be there too", () =>
+  it.effect("is uncertain if its first job appears late: the second may exist too", () =>
     inTime({ fates: [{ ...lostAfter, lag: 45_000 }, lostBefore] }, (model) => uncertain(model, 2, ["video_1"]))
   )
 
-  it.effect("and both of whose jobs appear names both", () =>
+  it.effect("names both of its jobs if both appear", () =>
     inTime(
       {
         fates: [

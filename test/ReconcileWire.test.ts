@@ -33,7 +33,7 @@ for (const { client, layer } of [anyClient]) {
   )
 
   describe(`over ${client}, a submission whose answer was lost`, () => {
-    it.scopedLive.each(lost)("to %s ends in one job", ([, fault, sends]) =>
+    it.scopedLive.each(lost)("ends in one job: %s", ([, fault, sends]) =>
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(1), fault })
         const video = yield* createVideo({ prompt: "a lighthouse" })

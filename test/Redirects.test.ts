@@ -50,7 +50,7 @@ for (const { client, layer } of clients) {
     )
 
     it.scopedLive.each([301, 302, 303, 307, 308])(
-      "to another origin carries no identity of the caller (%s)",
+      "carries no identity of the caller to another origin (%s)",
       (status) =>
         Effect.gen(function* () {
           const storage = yield* serve(text(200, "\u0000the clip's bytes", { "content-type": "video/mp4" }))
@@ -114,7 +114,7 @@ for (const { client, layer } of clients) {
       ["javascript:alert(1)", "javascript:"],
       ["http://[", "an invalid URL"]
     ]
-    it.scopedLive.each(nowhere)("to %s is not followed", ([to, location]) =>
+    it.scopedLive.each(nowhere)("is not followed to %s", ([to, location]) =>
       Effect.gen(function* () {
         const server = yield* serve(redirect(302, to))
         const error = yield* Effect.flip(retrieveVideo("video_1")).pipe(Effect.provide(videosFor(server, layer)))
@@ -123,7 +123,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("without a location is an error status", () =>
+    it.scopedLive("is an error status if it has no location", () =>
       Effect.gen(function* () {
         const server = yield* serve(text(302, "moved"))
         const error = yield* Effect.flip(retrieveVideo("video_1")).pipe(Effect.provide(videosFor(server, layer)))

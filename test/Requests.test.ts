@@ -114,7 +114,7 @@ describe("the body of createVideo", () => {
     ])
   ]
 
-  it.scopedLive.each(table)("with %s is as the protocol has it", ([, request, body]) =>
+  it.scopedLive.each(table)("follows the protocol with %s", ([, request, body]) =>
     Effect.gen(function* () {
       const [only, ...more] = yield* sent(createVideo(request))
       expect(bodyOf(only)).toEqual(body)
@@ -163,7 +163,7 @@ describe("the body of extendVideo", () => {
     ["an id in base64", "video_a/b+c==", "video_a/b+c=="]
   ]
 
-  it.scopedLive.each(sources)("from %s refers to it, and to nothing more", ([, video, id]) =>
+  it.scopedLive.each(sources)("refers to its source only, if that is %s", ([, video, id]) =>
     Effect.gen(function* () {
       const [only, ...more] = yield* sent(extendVideo({ video, prompt: "and on", seconds: 8 }))
       expect(bodyOf(only)).toEqual({ video: { id }, prompt: "and on", seconds: "8" })

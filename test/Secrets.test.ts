@@ -13,6 +13,7 @@ import {
   VideoResource,
   type Videos
 } from "effect-videos"
+import { runs } from "./support/seeds.js"
 import { closedPort, inTurn, json, redirect, reset, serve, text } from "./support/server.js"
 import { recordSpans } from "./support/tracing.js"
 import { answerJson, clients, job, videosOver, videosScripted } from "./support/videos.js"
@@ -144,25 +145,25 @@ describe("a key", () => {
     })
 
   it.effect.prop(
-    "that servers, proxies and transports repeat is in no error and no span",
+    "is in no error and no span if servers, proxies and transports repeat it",
     [keys],
     ([key]) => check(key, { apiKey: Redacted.make(key) }),
-    { fastCheck: { numRuns: 1 } }
+    { fastCheck: { numRuns: runs(1) } }
   )
 
   it.effect.prop(
-    "that is a header of one's own is in no error and no span",
+    "is in no error and no span if it is a custom header",
     [keys],
     ([key]) => check(key, { headers: { "x-litellm-key": Redacted.make(key) } }),
-    { fastCheck: { numRuns: 1 } }
+    { fastCheck: { numRuns: runs(1) } }
   )
 
-  it.effect("that is as long as a signed token is in no error, no span and no half of it", () => {
+  it.effect("is in no error and no span, not even half of it, if it is as long as a signed token", () => {
     const token = `eyJ${Array.from({ length: 300 }, (_, index) => (index * 7919).toString(36)).join("")}`
     return check(token, { apiKey: Redacted.make(token) })
   })
 
-  it.effect("that is short is in no error and no span", () => check("sk-test", { apiKey: Redacted.make("sk-test") }))
+  it.effect("is in no error and no span if it is short", () => check("sk-test", { apiKey: Redacted.make("sk-test") }))
 
   it.effect.each(["video", "x", "null", "0", '"', "EMPTY", "queued", "lighthouse"])(
     "that is no secret (%j) changes nothing of a job",
@@ -176,7 +177,7 @@ describe("a key", () => {
       })
   )
 
-  it.effect("that a server writes into a job is taken out of it, and out of the error that the job becomes", () =>
+  it.effect("is redacted in a job that a server writes it into, and in the error that the job becomes", () =>
     Effect.gen(function* () {
       const key = "sk-proj-0123456789"
       const failed = job({

@@ -46,7 +46,7 @@ describe("snapshots", () => {
     assert.strictEqual(makeCharacter({ name: "Ann" }).name, "Ann")
   })
 
-  it("that no server could send are refused", () => {
+  it("are refused if no server can send them", () => {
     assert.throws(() => makeVideo({ id: "" }), /id/)
     assert.throws(() => makeVideo({ progress: 101 }), /progress/)
     assert.throws(() => makeVideo({ createdAt: DateTime.unsafeMake(0) }), /createdAt/)

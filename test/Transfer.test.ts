@@ -143,7 +143,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("that is silent for too long counts as broken", () =>
+    it.scopedLive("counts as broken if it is silent for too long", () =>
       Effect.gen(function* () {
         const { folder, read } = yield* makeFolder
         const silent: Reply = (response) => {
@@ -158,7 +158,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("that gets further each time is tried for as long as that goes on", () =>
+    it.scopedLive("is retried as long as each attempt receives more bytes", () =>
       Effect.gen(function* () {
         const { folder, read } = yield* makeFolder
         const server = yield* serve(cut(clip, 60_000))
@@ -211,7 +211,7 @@ for (const { client, layer } of [anyClient]) {
         { received: 0 }
       ]
     ]
-    it.scopedLive.each(short)("that %s is incomplete in the end", ([, reply, detail, left, fields]) =>
+    it.scopedLive.each(short)("is incomplete in the end if it %s", ([, reply, detail, left, fields]) =>
       Effect.gen(function* () {
         const { folder, list } = yield* makeFolder
         const server = yield* serve((response, request, index) =>
@@ -255,7 +255,7 @@ for (const { client, layer } of [anyClient]) {
       ["a redirect loop", text(302, "", { location: "content" }), hang, "RedirectError"],
       ["a server that hangs up", reset, hang, "TransportError"]
     ]
-    it.scopedLive.each(refusals)("of %s fails as any download, and leaves nothing", ([, content, look, tag]) =>
+    it.scopedLive.each(refusals)("fails as any download and leaves no file for %s", ([, content, look, tag]) =>
       Effect.gen(function* () {
         const { folder, list } = yield* makeFolder
         const server = yield* serve(
@@ -269,7 +269,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("from the job's URL goes on there after a break, without the caller's identity", () =>
+    it.scopedLive("resumes at the job's URL after a break, without the caller's identity", () =>
       Effect.gen(function* () {
         const { folder, read } = yield* makeFolder
         const storage = yield* serve(inTurn(cut(clip, 100_000), ranged(clip)))
@@ -287,7 +287,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("that is interrupted is gone on with by the next call", () =>
+    it.scopedLive("is resumed by the next call after an interruption", () =>
       Effect.gen(function* () {
         const { folder, list, read } = yield* makeFolder
         const fs = yield* FileSystem.FileSystem

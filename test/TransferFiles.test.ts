@@ -83,7 +83,7 @@ describe("a path", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive("in a directory that is missing, or is a file, is a FileError before any request", () =>
+  it.scopedLive("is a FileError before any request if its directory is missing or is a file", () =>
     Effect.gen(function* () {
       const { folder } = yield* makeFolder
       yield* (yield* FileSystem.FileSystem).writeFileString(`${folder}/file`, "")
@@ -149,24 +149,26 @@ describe("a file that is there", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive("because it appeared meanwhile is not touched, and the whole part is used without a request", () =>
-    Effect.gen(function* () {
-      const { folder, list, read } = yield* makeFolder
-      const fs = yield* FileSystem.FileSystem
-      const server = yield* serve(ranged(clip))
-      const appear = fs.writeFileString(`${folder}/a.mp4`, "mine").pipe(Effect.orDie)
-      const error = yield* Effect.flip(download(server, `${folder}/a.mp4`, { onResponse: () => appear }))
-      expect(error).toMatchObject({ _tag: "FileError", reason: "exists" })
-      expect((yield* read("a.mp4")).toString()).toBe("mine")
-      const file = yield* download(server, `${folder}/a.mp4`, { overwrite: true })
-      expect(file).toMatchObject({ bytes: 300_000, resumedFrom: 300_000, etag: '"v1"' })
-      expect((yield* read("a.mp4")).equals(clip)).toBe(true)
-      expect(yield* list).toEqual(["a.mp4"])
-      expect(server.requests).toHaveLength(1)
-    }).pipe(Effect.provide(NodeContext.layer))
+  it.scopedLive(
+    "is not touched if it appeared meanwhile, and the complete partial file is used without a request",
+    () =>
+      Effect.gen(function* () {
+        const { folder, list, read } = yield* makeFolder
+        const fs = yield* FileSystem.FileSystem
+        const server = yield* serve(ranged(clip))
+        const appear = fs.writeFileString(`${folder}/a.mp4`, "mine").pipe(Effect.orDie)
+        const error = yield* Effect.flip(download(server, `${folder}/a.mp4`, { onResponse: () => appear }))
+        expect(error).toMatchObject({ _tag: "FileError", reason: "exists" })
+        expect((yield* read("a.mp4")).toString()).toBe("mine")
+        const file = yield* download(server, `${folder}/a.mp4`, { overwrite: true })
+        expect(file).toMatchObject({ bytes: 300_000, resumedFrom: 300_000, etag: '"v1"' })
+        expect((yield* read("a.mp4")).equals(clip)).toBe(true)
+        expect(yield* list).toEqual(["a.mp4"])
+        expect(server.requests).toHaveLength(1)
+      }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive("and is a directory is refused, with overwrite as well", () =>
+  it.scopedLive("is refused if it is a directory, with overwrite as well", () =>
     Effect.gen(function* () {
       const { folder } = yield* makeFolder
       yield* (yield* FileSystem.FileSystem).makeDirectory(`${folder}/a.mp4`)
@@ -181,7 +183,7 @@ describe("a file that is there", () => {
 })
 
 describe("a disk", () => {
-  it.scopedLive("that is full is a FileError, once; when there is room, the next call goes on", () =>
+  it.scopedLive("causes one FileError if it is full; when there is space, the next call resumes", () =>
     Effect.gen(function* () {
       const { folder, list, read } = yield* makeFolder
       const size = 3 * 1024 * 1024
@@ -237,7 +239,7 @@ describe("a disk", () => {
       })
     ]
   ]
-  it.scopedLive.each(table)("on which nothing can be %s is a FileError, and no file", ([, change]) =>
+  it.scopedLive.each(table)("causes a FileError, and no file, if nothing can be %s on it", ([, change]) =>
     Effect.gen(function* () {
       const { folder, list } = yield* makeFolder
       const server = yield* serve(ranged(clip))

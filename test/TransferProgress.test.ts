@@ -113,7 +113,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("without a length knows no total until the end", () =>
+    it.scopedLive("has no total until the end without a length", () =>
       Effect.gen(function* () {
         const { folder } = yield* makeFolder
         const server = yield* serve((response) => {
@@ -142,7 +142,7 @@ for (const { client, layer } of [anyClient]) {
       bytes: () => Effect.succeed(VideoFile.fromBytes(clip))
     }
     it.scopedLive.each(Object.keys(made) as ReadonlyArray<keyof typeof made>)(
-      "of a %s begins anew with each try, and each sends the whole",
+      "begins anew with each try of a %s, and each try sends the whole",
       (from) =>
         Effect.gen(function* () {
           const { folder } = yield* makeFolder
@@ -194,7 +194,7 @@ for (const { client, layer } of [anyClient]) {
       })
     )
 
-    it.scopedLive("of a file that vanishes on the way has no end: UploadError", () =>
+    it.scopedLive("has no end if the file vanishes meanwhile: UploadError", () =>
       Effect.gen(function* () {
         const { folder } = yield* makeFolder
         const fs = yield* FileSystem.FileSystem
@@ -215,7 +215,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("of a file that is cut on the way has no end: UploadError", () =>
+    it.scopedLive("has no end if the file is truncated meanwhile: UploadError", () =>
       Effect.gen(function* () {
         const { folder } = yield* makeFolder
         const fs = yield* FileSystem.FileSystem

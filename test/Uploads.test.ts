@@ -59,7 +59,7 @@ for (const { client, layer } of clients) {
       bytes: Effect.succeed(VideoFile.fromBytes(bytes, { name: "clip one.webm" }))
     }
     it.scopedLive.each(Object.keys(made) as ReadonlyArray<keyof typeof made>)(
-      "from a %s arrives whole, and whole again after a 429",
+      "arrives whole from a %s, and whole again after a 429",
       (from) =>
         Effect.gen(function* () {
           const server = yield* serve(inTurn(text(429, ""), json(200, job({ id: "video_2" }))))
@@ -92,7 +92,7 @@ for (const { client, layer } of clients) {
       ],
       "fails at once": [VideoFile.fromStream(Stream.fail({ code: "ECONNREFUSED" }), { name: "a.mp4", size: 9 }), /./]
     } as const
-    it.scopedLive.each(Object.keys(ill) as ReadonlyArray<keyof typeof ill>)("that %s is an UploadError", (what) =>
+    it.scopedLive.each(Object.keys(ill) as ReadonlyArray<keyof typeof ill>)("becomes an UploadError if it %s", (what) =>
       Effect.gen(function* () {
         const [video, detail] = ill[what]
         const server = yield* serve(json(200, job()))
@@ -107,7 +107,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("that vanished between two tries is an UploadError", () =>
+    it.scopedLive("becomes an UploadError if it vanished between two tries", () =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
         const path = yield* onDisk("clip.mp4", bytes)

@@ -293,7 +293,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("that breaks off fails the stream, and is not begun again", () =>
+    it.scopedLive("fails the stream if it breaks off, and is not begun again", () =>
       Effect.gen(function* () {
         const server = yield* serve((response) => {
           response.writeHead(200, { "content-type": "video/mp4", "content-length": "1000" })
@@ -336,7 +336,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("with an empty body is not a clip", () =>
+    it.scopedLive("is not a clip if its body is empty", () =>
       Effect.gen(function* () {
         const server = yield* serve(
           routes({

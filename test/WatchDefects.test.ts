@@ -59,7 +59,7 @@ describe("a watch of a canned Videos", () => {
     }).pipe(Effect.provide(Layer.mock(Videos, { retrieve: brokenFor("video_1", retrieve) })))
   )
 
-  it.effect("that has no retrieve ends with the defect that names it", () =>
+  it.effect("ends with the defect that names `retrieve` if that is missing", () =>
     Effect.gen(function* () {
       for (let times = 0; times < 2; times++) {
         const exit = yield* Effect.exit(awaitVideo("video_1"))

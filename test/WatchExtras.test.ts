@@ -170,7 +170,7 @@ describe("two watches of one job", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("of different groups share the limit of requests", () => {
+  it.effect("share the limit of requests even in different groups", () => {
     let inFlight = 0
     let most = 0
     const polled: Array<string> = []

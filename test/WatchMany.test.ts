@@ -99,7 +99,7 @@ describe("watchVideos", () => {
     )
   })
 
-  it.effect("of nothing ends at once", () =>
+  it.effect("ends at once without ids", () =>
     Effect.gen(function* () {
       const fleet = makeFleet([])
       assert.strictEqual(yield* over(fleet, Stream.runCount(watchVideos([]))), 0)

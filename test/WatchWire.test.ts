@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, Effect, Fiber, Schedule, Stream } from "effect"
+import { Chunk, Deferred, Effect, Fiber, Schedule, Stream, TestClock } from "effect"
 import { awaitVideo, extendAndWatch, type VideoResource, watchVideo } from "effect-videos"
 import { hangUntilClosed, html, inTurn, json, type Reply, reset, serve, text } from "./support/server.js"
 import { anyClient, videosOver } from "./support/videos.js"
@@ -110,7 +110,7 @@ describe.each([anyClient])("a watch over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("that is interrupted closes the request in flight", () =>
+  it.scopedLive("closes the request in flight if it is interrupted", () =>
     Effect.gen(function* () {
       const { arrived, closed, reply } = yield* hangUntilClosed
       const server = yield* serve(inTurn(ok("queued"), reply))
@@ -124,13 +124,22 @@ describe.each([anyClient])("a watch over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("closes the request in flight when its time is over", () =>
+  it.scoped("closes the request in flight when its time is over", () =>
     Effect.gen(function* () {
-      const { closed, reply } = yield* hangUntilClosed
+      const { arrived, closed, reply } = yield* hangUntilClosed
       const server = yield* serve(inTurn(ok("queued"), reply))
-      const error = yield* Effect.flip(
-        Effect.provide(awaitVideo("video_1", { ...quick, totalTimeout: "100 millis" }), videosOver(server, {}, client))
-      )
+      const seen = yield* Deferred.make<void>()
+      const watch = awaitVideo("video_1", {
+        poll: Schedule.spaced("1 hour"),
+        totalTimeout: "3610 seconds",
+        onUpdate: () => Deferred.succeed(seen, undefined)
+      })
+      const fiber = yield* Effect.fork(Effect.flip(Effect.provide(watch, videosOver(server, {}, client))))
+      yield* Deferred.await(seen)
+      yield* TestClock.adjust("1 hour")
+      yield* arrived
+      yield* TestClock.adjust("10 seconds")
+      const error = yield* Fiber.join(fiber)
       yield* closed
       assert(error._tag === "WatchTimeoutError")
       assert.strictEqual(error.lastSnapshot?.status, "queued")

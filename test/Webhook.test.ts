@@ -177,7 +177,7 @@ describe("a delivery", () => {
     ["with a time far away", set("webhook-timestamp", "999999999999"), "WebhookTimestampError future"]
   ])("%s", ([, change, expected]) => Effect.map(outcome(change), (actual) => expect(actual).toBe(expected)))
 
-  it.effect("with one byte of its body changed does not fit its signature", () =>
+  it.effect("does not match its signature if one byte of its body changed", () =>
     Effect.gen(function* () {
       expect(yield* outcome((headers) => headers, body.replace("video_1", "video_2"))).toBe(
         "WebhookSignatureError mismatch"
@@ -187,7 +187,7 @@ describe("a delivery", () => {
     })
   )
 
-  it.effect("whose body was parsed before is a defect that names the mistake", () =>
+  it.effect("is a defect that names the mistake if its body was parsed before", () =>
     Effect.gen(function* () {
       const parsed: { readonly body: string } = JSON.parse(JSON.stringify({ body: {} }))
       const cause = yield* Effect.sandbox(verify(yield* signed({}), parsed.body)).pipe(Effect.flip)
@@ -244,7 +244,7 @@ describe("a delivery", () => {
     })
   )
 
-  it.effect("whose body is a view of wide elements is taken by its bytes", () =>
+  it.effect("is verified by its bytes if its body is a view of wide elements", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now * 1000)
       const even = body.length % 2 === 0 ? body : `${body} `
@@ -256,7 +256,7 @@ describe("a delivery", () => {
     })
   )
 
-  it.effect("whose body changes after it was given is read as it was given", () =>
+  it.effect("is read as it was passed, even if its body changes afterwards", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now * 1000)
       const pool = raw.slice()
@@ -354,7 +354,7 @@ describe("a body", () => {
     })
   )
 
-  it.effect("that is not an event is shown up to 2 KiB", () =>
+  it.effect("is shown up to 2 KiB if it is not an event", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now * 1000)
       const sent = JSON.stringify({ filler: "x".repeat(10_000) })
@@ -395,7 +395,7 @@ describe("any message", () => {
       })
   )
 
-  it.effect.prop("that is an event is taken", [Webhook.VideoEvent, secrets], ([value, key]) =>
+  it.effect.prop("is accepted if it is an event", [Webhook.VideoEvent, secrets], ([value, key]) =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now * 1000)
       const sent = new TextEncoder().encode(JSON.stringify(Schema.encodeSync(Webhook.VideoEvent)(value)))

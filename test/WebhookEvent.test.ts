@@ -47,14 +47,9 @@ describe("VideoEvent", () => {
     )
   })
 
-  it.prop(
-    "comes back the same from its JSON text",
-    [Webhook.VideoEvent],
-    ([value]) => {
-      expect(decode(throughText(Schema.encodeSync(Webhook.VideoEvent)(value)))).toEqual(value)
-    },
-    { fastCheck: { numRuns: 100 } }
-  )
+  it.prop("comes back the same from its JSON text", [Webhook.VideoEvent], ([value]) => {
+    expect(decode(throughText(Schema.encodeSync(Webhook.VideoEvent)(value)))).toEqual(value)
+  })
 
   it("generates events of every kind, so that the property above means something", () => {
     const sample = FastCheck.sample(Arbitrary.make(Webhook.VideoEvent), 200)
@@ -70,14 +65,9 @@ describe("VideoEvent", () => {
   const bodies = FastCheck.array(FastCheck.tuple(FastCheck.constantFrom(...names), FastCheck.jsonValue())).map(
     (given): unknown => throughText(Object.fromEntries([["type", "video.new"], ...given, ["id", "evt_1"]]))
   )
-  it.prop(
-    "that decodes can be stored and read again, whatever its other fields hold",
-    [bodies],
-    ([wire]) => {
-      const result = Schema.decodeUnknownEither(Webhook.VideoEvent)(wire)
-      if (Either.isLeft(result)) return
-      expect(decode(throughText(Schema.encodeSync(Webhook.VideoEvent)(result.right)))).toEqual(result.right)
-    },
-    { fastCheck: { numRuns: 200 } }
-  )
+  it.prop("can be stored and read again if it decodes, whatever its other fields hold", [bodies], ([wire]) => {
+    const result = Schema.decodeUnknownEither(Webhook.VideoEvent)(wire)
+    if (Either.isLeft(result)) return
+    expect(decode(throughText(Schema.encodeSync(Webhook.VideoEvent)(result.right)))).toEqual(result.right)
+  })
 })

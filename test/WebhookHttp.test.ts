@@ -230,7 +230,7 @@ describe("a handler that fails", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect("by interruption is interrupted, and its message taken again", () =>
+  it.effect("is interrupted by an interruption, and its message is accepted again", () =>
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()
       const app = webhookHttpApp(() => Effect.zipRight(Deferred.succeed(started, undefined), Effect.never))

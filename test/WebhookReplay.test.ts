@@ -76,7 +76,7 @@ describe("a message", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect("that is forged or no event uses up nothing", () =>
+  it.effect("leaves no record if it is forged or not an event", () =>
     Effect.gen(function* () {
       const { headers } = yield* delivery()
       expect(yield* Effect.flip(receiveWebhook({ headers, body: `${body} ` }))).toMatchObject({ reason: "mismatch" })
@@ -99,7 +99,7 @@ describe("a message", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect("whose handler is interrupted from outside is taken when it is delivered again", () =>
+  it.effect("is accepted again if its handler was interrupted", () =>
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()
       const request = yield* delivery()
@@ -112,7 +112,7 @@ describe("a message", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect("that is being handled is busy: neither handled twice nor taken for handled", () =>
+  it.effect("is busy while it is handled: neither handled twice nor reported as handled", () =>
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()
       const end = yield* Deferred.make<void, string>()
@@ -127,7 +127,7 @@ describe("a message", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect("whose handler outlives its lease stays handled, though the second handler fails", () =>
+  it.effect("stays handled if its handler outlives its lease, though the second handler fails", () =>
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()
       const end = yield* Deferred.make<void>()
@@ -296,7 +296,7 @@ describe("the store in memory", () => {
 describe("a store of one's own", () => {
   const down = new WebhookStoreError({ detail: "down" })
 
-  it.effect("that does not respond stops the message before it is handled", () =>
+  it.effect("stops the message before it is handled if the store does not respond", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(handleWebhook(yield* delivery(), () => Effect.die("handled")))
       expect(error).toMatchObject({ _tag: "WebhookStoreError", isTransient: true })
@@ -308,7 +308,7 @@ describe("a store of one's own", () => {
     )
   )
 
-  it.effect("that fails after the message was handled changes nothing about that", () =>
+  it.effect("changes nothing about a handled message if the store fails afterwards", () =>
     Effect.gen(function* () {
       expect(yield* handleWebhook(yield* delivery(), () => Effect.succeed("handled"))).toBe("handled")
     }).pipe(
@@ -411,7 +411,7 @@ describe("events", () => {
     }).pipe(atNow, Effect.scoped, Effect.provide(live))
   )
 
-  it.effect("of a slow reader are the newest, and no other reader waits for it", () =>
+  it.effect("are the newest for a slow reader, and no other reader waits for it", () =>
     Effect.gen(function* () {
       const { receive: take, subscribe } = yield* Webhooks
       const slow = yield* subscribe

@@ -7,7 +7,7 @@ import { verifyWebhook } from "effect-videos/Webhook"
 const now = Math.floor(Date.now() / 1000)
 
 describe("a delivery", () => {
-  it.live("of OpenRouter is verified over `t,body`, and is an event of the job", () =>
+  it.live("from OpenRouter is verified over `t,body`, and is an event of the job", () =>
     Effect.gen(function* () {
       const body = JSON.stringify({
         type: "video.generation.cancelled",
@@ -37,7 +37,7 @@ describe("a delivery", () => {
     })
   )
 
-  it.live("of llmgateway has a key that is plain text, also after `whsec_`", () =>
+  it.live("from llmgateway has a key that is plain text, also after `whsec_`", () =>
     Effect.gen(function* () {
       const secret = "whsec_bm90IGRlY29kZWQ="
       const body = JSON.stringify({ object: "event", id: "evt_1", type: "video.completed", data: { id: "vid1" } })

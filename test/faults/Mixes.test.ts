@@ -73,7 +73,7 @@ const submissions = (video: string, count: number) =>
   )
 
 describe("submissions under a mix of faults", () => {
-  it.live.each(seeds(4))(
+  it.live.each(seeds(2))(
     "make what callers are told of, and nothing else (seed %i)",
     (seed) =>
       Effect.gen(function* () {

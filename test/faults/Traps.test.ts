@@ -66,7 +66,7 @@ describe("Retry-After", () => {
     ["milliseconds", { "retry-after-ms": "2000" }],
     ["a date", { "retry-after": new Date(2000).toUTCString() }]
   ]
-  it.effect.each(forms)("in %s is waited for, by a read and by a submission", ([, headers]) =>
+  it.effect.each(forms)("delays a read and a submission if it has %s", ([, headers]) =>
     Effect.gen(function* () {
       const calls: ReadonlyArray<Effect.Effect<VideoResource, CreateVideoError | RetrieveVideoError, Videos>> = [
         retrieveVideo("video_1"),
@@ -88,7 +88,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("of an hour is an error that says so, at once", () =>
+  it.effect("becomes an error at once if it is an hour", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() => answerJson(429, {}, { "retry-after": "3600" }))
       const error = yield* Effect.flip(Effect.provide(createVideo({ prompt: "x" }), layer))
@@ -98,7 +98,7 @@ describe("Retry-After", () => {
     })
   )
 
-  it.effect("in the past does not become a hot loop: the schedule's own delay holds", () =>
+  it.effect("does not become a hot loop if it is in the past: the schedule's own delay holds", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(
         () => answerJson(503, {}, { "retry-after": "Thu, 01 Jan 1970 00:00:00 GMT" }),
@@ -211,7 +211,7 @@ describe("a paid request", () => {
     ["a 504", Fault.status({ status: 504, committed: true }), 1],
     ["half an answer", Fault.reset("mid-body"), 1]
   ]
-  it.live.each(faults)("whose response is lost by %s is sent once, and its job is found", ([, fault, sent]) =>
+  it.live.each(faults)("is sent once, and its job is found, if its response is lost by %s", ([, fault, sent]) =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       yield* faults.set([{ on: ["create"], when: Fault.nth(1), fault }])

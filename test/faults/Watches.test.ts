@@ -157,7 +157,7 @@ describe("a watch, by a replica that lags,", () => {
 })
 
 describe("many watches", () => {
-  it.live.each(seeds(2))(
+  it.live.each(seeds(1))(
     "all end as their jobs do, by pages and by single looks, under a mix of faults (seed %i)",
     (seed) =>
       Effect.gen(function* () {

@@ -3,15 +3,12 @@ import { readFileSync } from "node:fs"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, it } from "@effect/vitest"
 import { type Operation, type ServerOptions, VideosServer } from "@effect-videos/server"
-import { Effect, Either, Layer, type Schedule } from "effect"
+import { Context, Effect, Either, Layer, type Schedule } from "effect"
 import type { VideosConfigOptions } from "effect-videos"
 import { fixture, idOf, instant, make, postForm } from "../../packages/server/test/support.js"
-import { clients as all, anyClient, atOnce, videosOver } from "../support/videos.js"
+import { anyClient, atOnce, clients, videosOver } from "../support/videos.js"
 
-/** The transports that read responses by themselves: of undici's two, one. */
-export const clients = all.filter(({ client }) => client !== "undici")
-
-export { anyClient }
+export { anyClient, clients }
 
 /**
  * The faults that a transport sees itself, by their names in the tables: they run over each transport. A status code and a body
@@ -41,11 +38,11 @@ export const twice: Schedule.Schedule<unknown> = atOnce(2)
 /** For calls that nobody answers: long enough for an answer on a busy machine. */
 export const patience = "1 second"
 
-/** A server whose jobs are done at once, and `Videos` over a client that reaches it by a socket. */
+/** `Videos` over a client that reaches a server by a socket: a server of its own, whose jobs are done at once, or a given one. */
 export const world = (
   client: Layer.Layer<HttpClient.HttpClient>,
   options: VideosConfigOptions = {},
-  server: ServerOptions = {}
+  server: ServerOptions | Context.Context<VideosServer> = {}
 ) =>
   Layer.unwrapEffect(
     Effect.map(VideosServer, (at) =>
@@ -62,7 +59,10 @@ export const world = (
         client
       )
     )
-  ).pipe(Layer.provideMerge(VideosServer.layer({ ...instant, ...server })))
+  ).pipe(Layer.provideMerge(serverOf(server)))
+
+const serverOf = (server: ServerOptions | Context.Context<VideosServer>) =>
+  Context.isContext(server) ? Layer.succeedContext(server) : VideosServer.layer({ ...instant, ...server })
 
 /** Says "value", or the error's tag. */
 export const told = <A, E extends { readonly _tag: string }>(ended: Either.Either<A, E>): string =>

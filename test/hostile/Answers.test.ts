@@ -323,7 +323,7 @@ describe("ids", () => {
     "x".repeat(2049)
   ]
 
-  it.effect.each(tricks)("that leave their path segment (%j) are refused before anything is sent", (id) =>
+  it.effect.each(tricks)("are refused before any request if they leave their path segment (%j)", (id) =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() => Effect.never)
       for (const call of [retrieveVideo(id), Stream.runDrain(downloadVideo(id))]) {
@@ -336,7 +336,7 @@ describe("ids", () => {
     })
   )
 
-  it.effect.each(tricks)("that leave their path segment (%j) are no ids of a job", (id) =>
+  it.effect.each(tricks)("are not ids of a job if they leave their path segment (%j)", (id) =>
     Effect.gen(function* () {
       expect(Either.isLeft(Schema.decodeUnknownEither(VideoResource)(job({ id })))).toBe(true)
       const { layer } = videosScripted(() => Effect.sync(() => Response.json(job({ id }))))

@@ -20,6 +20,7 @@ import {
   type Videos
 } from "effect-videos"
 import { start } from "../support/process.js"
+import { runs } from "../support/seeds.js"
 import { type Recorded, redirect, serve, text } from "../support/server.js"
 import { recordSpans } from "../support/tracing.js"
 import { anyClient, clients, job, videosOver } from "../support/videos.js"
@@ -192,7 +193,7 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
         expect(failures).toBeGreaterThan(0.6 * asked)
         expect(server.requests[0]?.headers.authorization).toBe(`Bearer ${key}`)
       }).pipe(Effect.scoped, Effect.withClock(Clock.make())),
-    { fastCheck: { numRuns: 1 }, timeout: 180_000 }
+    { fastCheck: { numRuns: runs(1) }, timeout: 180_000 }
   )
 
   const faults: ReadonlyArray<Fault.Fault> = [
@@ -262,7 +263,7 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
   )
 
   it.effect.prop(
-    "and all that tells who asks stay with the server's own origin",
+    "stays with the server's own origin, as does all that identifies the caller",
     [keys],
     ([key]) =>
       Effect.gen(function* () {
@@ -301,6 +302,6 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
           expect(JSON.stringify(headers)).not.toMatch(/org-1|proj_1|film|a=1/)
         }
       }).pipe(Effect.scoped, Effect.withClock(Clock.make())),
-    { fastCheck: { numRuns: 1 }, timeout: 180_000 }
+    { fastCheck: { numRuns: runs(1) }, timeout: 180_000 }
   )
 })

@@ -14,34 +14,23 @@ import {
   type VideoResource,
   type Videos
 } from "effect-videos"
-
-/** Waits for one turn of the event loop. */
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-
-/** Waits for the file system, which a form uses. */
-const rest = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+import { isEndedAfter } from "./ownTime.js"
 
 /** If a call has not ended after this many turns, it waits for the clock: an in-process exchange needs far fewer. */
-const patience = { memory: 24, files: 60 }
+const patience = 24
 
 /** Runs an effect; when nothing else happens, advances the test clock to the next sleep. */
-export const driven = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  options?: { readonly withFiles?: boolean }
-): Effect.Effect<A, E, R> =>
+export const driven = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
     // Servers treat the year 1970 as a missing time.
     yield* TestClock.adjust("1000 days")
     const fiber = yield* Effect.fork(effect)
-    while (true) {
-      for (let count = 0; count < (options?.withFiles === true ? patience.files : patience.memory); count++) {
-        yield* options?.withFiles === true && count % 4 === 0 ? rest : turn
-        if (fiber.unsafePoll() !== null) return yield* Fiber.join(fiber)
-      }
+    while (!(yield* isEndedAfter(fiber, patience))) {
       const now = yield* TestClock.currentTimeMillis
       const due = Chunk.filter(yield* TestClock.sleeps(), (at) => at > now)
       if (Chunk.isNonEmpty(due)) yield* TestClock.setTime(Math.min(...due))
     }
+    return yield* Fiber.join(fiber)
   })
 
 /** Returns the result of a call as text: the id of the job, or the error. */

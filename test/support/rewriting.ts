@@ -1,7 +1,7 @@
 /** In-memory model of a server on the test clock. It rewrites the jobs on its list, and loses responses by a script. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import { Clock, type ConfigError, Duration, Effect, Fiber, Layer } from "effect"
+import { Clock, type ConfigError, Effect, Layer } from "effect"
 import { Videos, type VideosConfigOptions } from "effect-videos"
 import { answerBroken, quiet } from "./videos.js"
 
@@ -188,43 +188,3 @@ export const rewritings: { readonly [name: string]: (prompt: string) => string |
   empty: () => "",
   dropped: () => null
 }
-
-/** If a call has not ended after this many turns of the event loop, it waits for the clock. */
-const patience = 6
-
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-
-/**
- * Runs an effect on its own clock, which advances to the next sleep when nothing else happens. `TestClock` can do the same, but
- * takes ten milliseconds for each sleep: too long for thousands of sleeps.
- */
-export const inItsOwnTime = <A, E, R>(effect: Effect.Effect<A, E, R>, start: number): Effect.Effect<A, E, R> =>
-  Effect.gen(function* () {
-    const sleeping = new Set<{ readonly until: number; readonly wake: () => void }>()
-    let now = start
-    const clock: Clock.Clock = {
-      ...Clock.make(),
-      unsafeCurrentTimeMillis: () => now,
-      unsafeCurrentTimeNanos: () => BigInt(now) * 1_000_000n,
-      currentTimeMillis: Effect.sync(() => now),
-      currentTimeNanos: Effect.sync(() => BigInt(now) * 1_000_000n),
-      sleep: (duration) =>
-        Effect.async<void>((resume) => {
-          const sleep = { until: now + Duration.toMillis(duration), wake: () => resume(Effect.void) }
-          sleeping.add(sleep)
-          return Effect.sync(() => sleeping.delete(sleep))
-        })
-    }
-    const fiber = yield* Effect.fork(Effect.withClock(effect, clock))
-    while (true) {
-      for (let count = 0; count < patience; count++) {
-        yield* turn
-        if (fiber.unsafePoll() !== null) return yield* Fiber.join(fiber)
-      }
-      now = Math.max(now, Math.min(...[...sleeping].map(({ until }) => until)))
-      for (const sleep of [...sleeping].filter(({ until }) => until <= now)) {
-        sleeping.delete(sleep)
-        sleep.wake()
-      }
-    }
-  })

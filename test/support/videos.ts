@@ -12,16 +12,20 @@ import * as VideosUndici from "effect-videos/undici"
 /** Transport for tests that do not depend on it. A test of transports runs over each of `clients`. */
 export const anyClient = { client: "VideosFetch", layer: VideosFetch.layer } as const
 
-/** HTTP clients for a Node program: those of `@effect/platform`, and the faster ones of this library. */
-export const clients: ReadonlyArray<{
+interface Client {
   readonly client: string
   readonly layer: Layer.Layer<HttpClient.HttpClient>
-}> = [
+}
+
+/** The transports that read responses by themselves. A test of what they do with bytes and connections runs over each. */
+export const clients: ReadonlyArray<Client> = [
   { client: "fetch", layer: FetchHttpClient.layer },
-  { client: "undici", layer: NodeHttpClient.layerUndici },
   anyClient,
   { client: "VideosUndici", layer: Layer.orDie(VideosUndici.layer()) }
 ]
+
+/** The clients of `@effect/platform` too, for the contract of a transport in `Http.test.ts`. */
+export const allClients: ReadonlyArray<Client> = [...clients, { client: "undici", layer: NodeHttpClient.layerUndici }]
 
 /** Removes log lines about adoption and retries, because most tests do not check the log. */
 export const quiet = Logger.remove(Logger.defaultLogger)

@@ -19,7 +19,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`
 }
 
 describe.skipIf(!hasBash)("completions", () => {
-  it.effect("of bash offer commands, those below them, their options, and values that are a set", () =>
+  it.effect("for bash offer commands, subcommands, options and the values of an enumeration", () =>
     Effect.gen(function* () {
       const { out } = yield* cli(["--completions", "bash"])
       const offers = (...words: ReadonlyArray<string>) => offered(out, ["effect-videos", ...words])
@@ -34,7 +34,7 @@ describe.skipIf(!hasBash)("completions", () => {
     }).pipe(Effect.provide(serverLayer()))
   )
 
-  it.effect("of zsh and fish are generated too", () =>
+  it.effect("are generated for zsh and fish too", () =>
     Effect.gen(function* () {
       assert.match((yield* cli(["--completions", "zsh"])).out, /^#compdef effect-videos\n/)
       assert.match((yield* cli(["--completions", "fish"])).out, /^complete -c effect-videos /)

@@ -145,7 +145,7 @@ describe("an interruption", () => {
       const fiber = yield* Effect.fork(running(all, args))
       yield* passTimeUntil(
         Effect.sync(() => when(all)),
-        Effect.void
+        fiber
       )
       yield* Fiber.interrupt(fiber)
       return all.err

@@ -7,7 +7,7 @@ import { Effect, Fiber } from "effect"
 import { folder } from "../../../test/support/films.js"
 import { parseTracks } from "../../../test/support/mp4.js"
 import { instant } from "../../server/test/support.js"
-import { cli, jobs, nothing, passTimeUntil, running, serverLayer } from "./support.js"
+import { cli, cliOverTime, jobs, nothing, passTimeUntil, running, serverLayer } from "./support.js"
 
 const created = Effect.map(cli(["create", "-p", "x", "--seconds", "4", "--size", "64x64"]), ({ records }) =>
   String(records[0]?.id)
@@ -57,15 +57,12 @@ describe("extend --to", () => {
       const fiber = yield* Effect.fork(running(written, args))
       yield* passTimeUntil(
         Effect.sync(() => /queued/.test(written.err)),
-        Fiber.interrupt(fiber)
+        fiber
       )
+      yield* Fiber.interrupt(fiber)
       const [, line = ""] = /To resume:\n {2}effect-videos (.*)\n/.exec(written.err) ?? []
       assert.strictEqual(line, `extend ${source} -p "it rains" --to 12s -o ${path}`.replaceAll('"', "'"))
-      const resumed = yield* Effect.fork(cli(args))
-      const { code, err } = yield* passTimeUntil(
-        Effect.map(resumed.status, ({ _tag }) => _tag === "Done"),
-        Fiber.join(resumed)
-      )
+      const { code, err } = yield* cliOverTime(args)
       assert.strictEqual(code, 0, err)
       assert.strictEqual((yield* jobs).length, 2)
     }).pipe(Effect.provide(serverLayer({ queueTime: "1 second", runTime: 0 })))

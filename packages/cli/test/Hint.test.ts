@@ -1,18 +1,19 @@
-/** When the command first looks at a job that it has just submitted. */
+/** When the command first polls a job that it has just submitted. */
 import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, ConfigProvider, Effect, Layer } from "effect"
-import { cliOverTime } from "./support.js"
+import { inItsOwnTime } from "../../../test/support/ownTime.js"
+import { cli } from "./support.js"
 
-/** A server that answers a submission with a hint, and knows its job as completed; when it was looked at. */
-const hinting = (looks: Array<number>, afterMillis: number) =>
+/** A server whose response to a submission has a hint, and whose job is completed; records the times of the polls. */
+const hinting = (polls: Array<number>, afterMillis: number) =>
   Layer.merge(
     Layer.succeed(
       HttpClient.HttpClient,
       HttpClient.make((request) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           const submits = request.method === "POST"
-          if (!submits) looks.push(now)
+          if (!submits) polls.push(now)
           const body = JSON.stringify({ id: "video_2", object: "video", status: submits ? "queued" : "completed" })
           const headers = submits ? { "openai-poll-after-ms": String(afterMillis) } : {}
           return HttpClientResponse.fromWeb(request, new Response(body, { headers }))
@@ -24,14 +25,14 @@ const hinting = (looks: Array<number>, afterMillis: number) =>
 
 describe("a submission that is watched", () => {
   it.effect.each([["create"], ["extend", "video_1", "--seconds", "4"], ["edit", "video_1"], ["remix", "video_1"]])(
-    "looks first when the hint in its answer says: %s",
+    "is polled first at the time of the hint in its response: %s",
     (args) =>
       Effect.gen(function* () {
-        const looks: Array<number> = []
+        const polls: Array<number> = []
         const given = [...args, "--prompt", "on", "--watch"]
-        const { code, err } = yield* Effect.provide(cliOverTime(given), hinting(looks, 45_000))
+        const { code, err } = yield* inItsOwnTime(Effect.provide(cli(given), hinting(polls, 45_000)), 0, 24)
         assert.strictEqual(code, 0, err)
-        assert.deepStrictEqual(looks, [45_000])
+        assert.deepStrictEqual(polls, [45_000])
       })
   )
 })

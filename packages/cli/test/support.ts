@@ -1,7 +1,8 @@
 /** The command in this process: its command line, the embedded server, and what it wrote where. */
 import { NodeContext } from "@effect/platform-node"
 import { type InProcessOptions, VideosServer } from "@effect-videos/server"
-import { ConfigProvider, Effect, Exit, Fiber, Layer, Option, TestClock } from "effect"
+import { ConfigProvider, Effect, Exit, Fiber, Layer, TestClock } from "effect"
+import { isEndedAfter } from "../../../test/support/ownTime.js"
 import { inOwnFolder } from "../../server/test/support.js"
 import { run } from "../src/app.js"
 import { exitCodes, kindOfCause } from "../src/exitCodes.js"
@@ -94,21 +95,19 @@ export const serverLayer = (options?: InProcessOptions, env: { readonly [name: s
   )
 }
 
-/** Lets a command's time pass, and what it does in between happen, until `done`. */
-export const passTimeUntil = <A, E, R>(done: Effect.Effect<boolean, E, R>, self: Effect.Effect<A>) =>
+/** Turns of the event loop after which a command waits for the clock: the server responds by promises and streams. */
+const patience = 12
+
+/** Advances the clock when a command waits for it, until `done` or the end of the command. */
+export const passTimeUntil = <A, E, E2, R>(done: Effect.Effect<boolean, E, R>, command: Fiber.RuntimeFiber<A, E2>) =>
   Effect.gen(function* () {
-    while (!(yield* done)) {
-      yield* TestClock.adjust("250 millis")
-      // The server answers through promises and streams, which take turns of the event loop and no time of the clock.
-      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
-    }
-    return yield* self
+    while (!(yield* done) && !(yield* isEndedAfter(command, patience))) yield* TestClock.adjust("250 millis")
   })
 
 /** Runs a command line to its end, in a time that passes by itself. */
 export const cliOverTime = (args: ReadonlyArray<string>, options?: ScreenOptions) =>
   Effect.flatMap(Effect.fork(cli(args, options)), (fiber) =>
-    passTimeUntil(Effect.map(fiber.poll, Option.isSome), Fiber.join(fiber))
+    Effect.zipRight(passTimeUntil(Effect.succeed(false), fiber), Fiber.join(fiber))
   )
 
 /** What the server was made to do. */

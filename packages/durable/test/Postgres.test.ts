@@ -46,7 +46,7 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
     })
   )
 
-  it.live("on a server that is not there fail with a tag, and without the password", () =>
+  it.live("fail with a tag and without the password if the database does not respond", () =>
     Effect.gen(function* () {
       const client = DurablePostgres.layerClient({ url: "postgres://me:secret@127.0.0.1:9/videos" })
       const error = yield* Effect.flip(Effect.scoped(Layer.build(client))).pipe(Effect.provide(quiet))

@@ -51,7 +51,7 @@ describe("a still picture", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("of an extended upload shows replacement frames, then the drawn ones", () =>
+  it.effect("shows replacement frames and then drawn ones for an extended upload", () =>
     Effect.gen(function* () {
       const source = yield* make()
       const { bytes } = yield* contentOf(source)
@@ -62,7 +62,7 @@ describe("a still picture", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("of an unknown variant is refused", () =>
+  it.effect("is refused for an unknown variant", () =>
     Effect.gen(function* () {
       const id = yield* make()
       for (const variant of ["poster", "", "constructor"]) {
@@ -121,7 +121,7 @@ describe("a range", () => {
       }).pipe(Effect.provide(server))
   )
 
-  it("of an empty file is unsatisfiable", () => {
+  it("is unsatisfiable for an empty file", () => {
     assert.strictEqual(byteRange("bytes=0-", 0)._tag, "Unsatisfiable")
     assert.strictEqual(byteRange("bytes=-1", 0)._tag, "Unsatisfiable")
     assert.strictEqual(byteRange(undefined, 0)._tag, "Whole")
@@ -190,7 +190,7 @@ describe("a download", () => {
     }).pipe(Effect.provide(VideosServer.layer(instant)))
   )
 
-  it.effect("that the client aborts stops the render and delays no other", () =>
+  it.effect("stops rendering if the client aborts it, and delays no other", () =>
     Effect.gen(function* () {
       const long = yield* make({ seconds: "20", size: "1792x1024" })
       const { baseUrl, fetch } = yield* VideosServer
@@ -204,7 +204,7 @@ describe("a download", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("of a job that is deleted meanwhile returns 404 and leaves no file", () =>
+  it.effect("returns 404 and leaves no file if its job is deleted meanwhile", () =>
     Effect.gen(function* () {
       const id = yield* make()
       const [download, deletion] = yield* Effect.all([contentOf(id), remove(`/videos/${id}`)], {

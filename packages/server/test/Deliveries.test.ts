@@ -163,7 +163,7 @@ describe("an undelivered event", () => {
 })
 
 describe("a receiver", () => {
-  it.live("on a socket gets messages that the standardwebhooks package accepts", () =>
+  it.live("receives messages on a socket that the standardwebhooks package accepts", () =>
     Effect.gen(function* () {
       const received = yield* Deferred.make<unknown>()
       const http = yield* Effect.acquireRelease(
@@ -199,7 +199,7 @@ describe("a receiver", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("with an invalid URL or secret stops the start of the server, and the error hides the secret", () => {
+  it.effect("stops the start of the server if its URL or secret is invalid, and the error hides the secret", () => {
     const { options } = receiver(200)
     return Effect.gen(function* () {
       for (const wrong of [{ url: "ftp://a.example" }, { url: "nowhere" }, { secret: Redacted.make("whsec_%%%") }]) {

@@ -53,7 +53,7 @@ describe("a remix", () => {
     )
   })
 
-  it.effect("of an extension has its total length", () =>
+  it.effect("has the total length of the extension that is its source", () =>
     Effect.gen(function* () {
       const source = yield* make()
       const longer = idOf(yield* post("/videos/extensions", { video: { id: source }, prompt: "on", seconds: "4" }))
@@ -77,7 +77,7 @@ describe("a remix", () => {
 })
 
 describe("an edit", () => {
-  it.effect("of a job has its length and size", () =>
+  it.effect("has the length and size of the job that is its source", () =>
     Effect.gen(function* () {
       const source = yield* make()
       const byReference = yield* post("/videos/edits", { video: { id: source }, prompt: "at noon" })
@@ -113,7 +113,7 @@ describe("an edit", () => {
     }).pipe(Effect.provide(server))
   )
 
-  it.effect("of an upload can be extended after the upload is deleted", () =>
+  it.effect("can be extended after the upload that is its source is deleted", () =>
     Effect.gen(function* () {
       const video = yield* upload("x264-bframes-aac.mp4")
       const edit = idOf(yield* postForm("/videos/edits", { video, prompt: "at noon" }))

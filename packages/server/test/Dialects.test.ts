@@ -310,7 +310,7 @@ describe("a list and a deletion", () => {
 })
 
 describe("fields", () => {
-  it.effect("of LiteLLM are mostly empty in GET, with a second id that also finds the job", () =>
+  it.effect("are mostly empty in LiteLLM's GET, with a second id that also finds the job", () =>
     Effect.gen(function* () {
       const made = yield* create
       assert.deepInclude(made.json, { model: "wan", seconds: "4", size: "64x64", usage: { duration_seconds: 4 } })
@@ -331,7 +331,7 @@ describe("fields", () => {
     }).pipe(Effect.provide(as("litellm")))
   )
 
-  it.effect("of vLLM-Omni describe the run, and contain a size only if the request had one", () =>
+  it.effect("describe the run in vLLM-Omni, and contain a size only if the request had one", () =>
     Effect.gen(function* () {
       const { json } = yield* postForm("/videos", { prompt: "a boat", seconds: "7" })
       assert.deepInclude(json, {
@@ -353,7 +353,7 @@ describe("fields", () => {
     }).pipe(Effect.provide(as("vllm-omni", instant)))
   )
 
-  it.effect("of SGLang have no prompt; seconds can be a number, and a variant is a number", () =>
+  it.effect("have no prompt in SGLang; seconds can be a number, and a variant is a number", () =>
     Effect.gen(function* () {
       const made = yield* post("/videos", { prompt: "a boat", seconds: 5, input_reference: "/tmp/cat.png" })
       assert.deepInclude(made.json, { seconds: "5", size: "", quality: "standard", progress: 100, model: "sora-2" })
@@ -365,7 +365,7 @@ describe("fields", () => {
     }).pipe(Effect.provide(as("sglang", instant)))
   )
 
-  it.effect("of new-api are absent if empty, and completed_at exists while the job runs", () =>
+  it.effect("are absent in new-api if empty, and completed_at exists while the job runs", () =>
     Effect.gen(function* () {
       const made = yield* post("/videos", { prompt: "a boat", model: "wan" })
       const id = idOf(made)

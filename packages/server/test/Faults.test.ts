@@ -240,7 +240,7 @@ describe("a status", () => {
     }).pipe(Effect.provide(plain))
   )
 
-  it.effect("with `committed` runs the operation", () =>
+  it.effect("runs the operation if it is `committed`", () =>
     Effect.gen(function* () {
       yield* only(Fault.status({ status: 500, committed: true }))
       assert.strictEqual((yield* post("/videos", { prompt: "x" })).status, 500)
@@ -469,7 +469,7 @@ describe("/_faults", () => {
 })
 
 describe("a broken download", () => {
-  it.effect("in-process emits its first half and fails", () =>
+  it.effect("emits its first half and fails in-process", () =>
     Effect.gen(function* () {
       const { baseUrl, fetch } = yield* VideosServer
       const id = yield* make()

@@ -46,7 +46,7 @@ const failure = (promise: () => Promise<unknown>) =>
 const brokenOff = ["ECONNRESET", "end"]
 
 describe("a reset", () => {
-  it.scopedLive("before the headers sends no response, and the operation does not run", () =>
+  it.scopedLive("sends no response before the headers, and the operation does not run", () =>
     Effect.gen(function* () {
       const exchange = yield* create
       assert.strictEqual(yield* exchange.ended, "ECONNRESET")
@@ -55,7 +55,7 @@ describe("a reset", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.reset("before-headers") })))
   )
 
-  it.scopedLive("after the commit sends no response, and the job exists", () =>
+  it.scopedLive("sends no response after the commit, and the job exists", () =>
     Effect.gen(function* () {
       const exchange = yield* create
       assert.strictEqual(yield* exchange.ended, "ECONNRESET")
@@ -64,7 +64,7 @@ describe("a reset", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.reset("after-commit") })))
   )
 
-  it.scopedLive("in a JSON body comes after its first half", () =>
+  it.scopedLive("comes after the first half of a JSON body", () =>
     Effect.gen(function* () {
       const exchange = yield* create
       assert.include(brokenOff, yield* exchange.ended)
@@ -75,7 +75,7 @@ describe("a reset", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.reset("mid-body") })))
   )
 
-  it.scopedLive("in a download comes after its first half; the next request resumes it", () =>
+  it.scopedLive("comes after the first half of a download, and the next request resumes it", () =>
     Effect.gen(function* () {
       const path = `/videos/${yield* made}/content`
       const exchange = yield* get(path)
@@ -147,7 +147,7 @@ describe("one byte per second", () => {
 })
 
 describe("a Content-Length", () => {
-  it.scopedLive("that is too large ends with the connection", () =>
+  it.scopedLive("ends with the connection if it is too large", () =>
     Effect.gen(function* () {
       const exchange = yield* get("/videos")
       assert.strictEqual(yield* exchange.ended, "end")
@@ -157,7 +157,7 @@ describe("a Content-Length", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.contentLength(7) })))
   )
 
-  it.scopedLive("that is too small is followed by the complete body", () =>
+  it.scopedLive("is followed by the complete body if it is too small", () =>
     Effect.gen(function* () {
       const exchange = yield* get("/videos", { connection: "close" })
       assert.strictEqual(yield* exchange.ended, "end")
@@ -167,7 +167,7 @@ describe("a Content-Length", () => {
     }).pipe(Effect.provide(onSocket({ fault: Fault.contentLength(-7) })))
   )
 
-  it.scopedLive("that is too small truncates the body for `fetch`, on a socket and in-process", () =>
+  it.scopedLive("truncates the body for `fetch` if it is too small, on a socket and in-process", () =>
     Effect.gen(function* () {
       const server = yield* VideosServer
       for (const request of [fetch, server.fetch]) {
@@ -252,7 +252,7 @@ describe("a duplicate submission", () => {
 })
 
 describe("hostile responses", () => {
-  it.scopedLive("without end stop with their reader, in-process", () =>
+  it.scopedLive("stop with their reader if they are endless, in-process", () =>
     Effect.gen(function* () {
       const { baseUrl, fetch, faults } = yield* VideosServer
       for (const fault of [Fault.endless(), Fault.hugeList(), Fault.bomb()]) {

@@ -30,7 +30,7 @@ describe("a repeated key", () => {
     }).pipe(Effect.provide(server()))
   )
 
-  it.effect("with the same request returns the same job if keys are honoured", () =>
+  it.effect("returns the same job for the same request if keys are honoured", () =>
     Effect.gen(function* () {
       const first = yield* keyed("k", clip)
       const second = yield* keyed("k", { size: clip.size, prompt: clip.prompt })
@@ -42,7 +42,7 @@ describe("a repeated key", () => {
     }).pipe(Effect.provide(server("honour")))
   )
 
-  it.effect("at the same time returns the same job too", () =>
+  it.effect("returns the same job for concurrent requests too", () =>
     Effect.gen(function* () {
       const all = yield* Effect.all(
         Array.from({ length: 5 }, () => keyed("k", clip)),
@@ -53,7 +53,7 @@ describe("a repeated key", () => {
     }).pipe(Effect.provide(server("honour")))
   )
 
-  it.effect("with another request returns 409 and `x-should-retry: false`", () =>
+  it.effect("returns 409 and `x-should-retry: false` for another request", () =>
     Effect.gen(function* () {
       const source = yield* make()
       yield* keyed("k", clip)

@@ -118,7 +118,7 @@ describe("the official client", () => {
     }).pipe(Effect.provide(VideosServer.layer({ apiKeys })))
   )
 
-  it.live("for Azure uses the paths and the header of Azure", () =>
+  it.live("uses the paths and the header of Azure if it is made for Azure", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
       assert.match(baseUrl, /\/openai\/v1$/)

@@ -16,7 +16,7 @@ const withPage = <A, E, R>(options: ServerOptions, use: (baseUrl: string) => Eff
 
 describe.skipIf(!hasBrowser)("the page and the command", { timeout: patience }, () => {
   it.scopedLive(
-    "of `effect-videos serve` shows a job of `effect-videos create`: it appears, progresses and plays",
+    "show a job of `effect-videos create` on the page of `effect-videos serve`: it appears, progresses and plays",
     () =>
       Effect.gen(function* () {
         const server = yield* command(["serve", "--port", "0", "--queue-time", "200ms", "--run-time", "4s"], {})

@@ -35,7 +35,7 @@ const onSocket = (options?: Parameters<typeof VideosServer.layer>[0], client = F
   VideosServer.layerVideos.pipe(Layer.provide(client), Layer.provideMerge(VideosServer.layer(options)))
 
 describe("jobs follow the clock", () => {
-  it.effect("from queued to in_progress to completed", () =>
+  it.effect("and go from queued to in_progress to completed", () =>
     Effect.gen(function* () {
       const job = yield* createVideo(small)
       assert.deepStrictEqual([job.status, job.progress, job.seconds, job.size], ["queued", 0, 4, "64x64"])
@@ -50,7 +50,7 @@ describe("jobs follow the clock", () => {
     }).pipe(Effect.provide(inProcess))
   )
 
-  it.effect("with the durations of the options", () =>
+  it.effect("and take the durations of the options", () =>
     Effect.gen(function* () {
       const job = yield* createVideo(small)
       yield* TestClock.adjust("119 seconds")
@@ -60,7 +60,7 @@ describe("jobs follow the clock", () => {
     }).pipe(Effect.provide(VideosServer.layerTest({ queueTime: "1 minute", runTime: "1 minute" })))
   )
 
-  it.effect("to the failure that `outcome` returns", () =>
+  it.effect("and end with the failure that `outcome` returns", () =>
     Effect.gen(function* () {
       const job = yield* createVideo(small)
       const fiber = yield* Effect.fork(Effect.flip(awaitVideo(job)))

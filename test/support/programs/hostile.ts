@@ -18,7 +18,7 @@ const peak = Effect.sync(() => Math.round(process.resourceUsage().maxRSS / 1024)
 const program = Effect.gen(function* () {
   const before = yield* peak
   // `undici` has the transport of `VideosUndici`, and does not decompress.
-  for (const { client, layer } of clients.filter(({ client }) => client !== "undici")) {
+  for (const { client, layer } of clients) {
     const videos = videosOver({ baseUrl: BASE_URL }, { readRetry: Schedule.stop }, layer)
     const results = Effect.all([read("text"), list, read("gzip"), read("refused")])
     yield* Console.log(client, ...(yield* Effect.provide(results, videos)))
