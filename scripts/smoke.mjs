@@ -6,6 +6,7 @@
 //
 // A runtime that cannot be installed here prints a line and is not a failure.
 import { spawn } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import "./install.mjs"
@@ -27,7 +28,9 @@ copyInto(project, "smoke")
 const serverProject = await makeProject("server", tarballs, ["core", "server", "cli"])
 copyInto(serverProject, "smoke")
 
-const command = join(serverProject, "node_modules/@effect-videos/cli/dist/cli.mjs")
+const commandPackage = join(serverProject, "node_modules/@effect-videos/cli")
+const { bin } = JSON.parse(readFileSync(join(commandPackage, "package.json"), "utf8"))
+const command = join(commandPackage, bin["effect-videos"])
 const node = [process.execPath]
 
 /** Server of the command from the same tarball, with CORS and a key, so that browsers send preflights. */

@@ -55,6 +55,8 @@ export const bundleInto = (folder: string, paths: ReadonlyArray<string>, options
     target: "node20",
     format: "esm",
     logLevel: "warning",
+    // Native modules.
+    external: ["@libsql/client", "libsql", "pg-native"],
     // Some dependencies are CommonJS and require Node's modules.
     ...(packages === "bundle"
       ? {

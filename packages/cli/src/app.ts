@@ -11,10 +11,12 @@ import { download, get, list, remove, watch } from "./jobs.js"
 import { join } from "./join.js"
 import { report } from "./report.js"
 import { retryLines } from "./retries.js"
+import { runs } from "./runs.js"
 import { Screen, withScreenConsole } from "./screen.js"
 import { serve } from "./serve.js"
 import { Session } from "./session.js"
 import { create, edit, extend, remix } from "./submit.js"
+import { worker } from "./worker.js"
 
 const root = Command.withSubcommands(Command.make("effect-videos"), [
   serve,
@@ -29,6 +31,8 @@ const root = Command.withSubcommands(Command.make("effect-videos"), [
   download,
   remove,
   character,
+  runs,
+  worker,
   doctor
 ])
 

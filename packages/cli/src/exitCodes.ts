@@ -3,13 +3,21 @@ import { isValidationError } from "@effect/cli/ValidationError"
 import type { PlatformError } from "@effect/platform/Error"
 import type { ServeError } from "@effect/platform/HttpServerError"
 import type { QuitException } from "@effect/platform/Terminal"
+import type {
+  DatabaseError,
+  RunNotFoundError,
+  RunState,
+  RunStateError,
+  StartError,
+  VideoStoreError
+} from "@effect-videos/durable"
 import * as Cause from "effect/Cause"
 import * as ConfigError from "effect/ConfigError"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { AwaitVideoError, DownloadToFileError, ExtendVideoError, RetrieveCharacterError } from "effect-videos"
 import type { ExtendToError, JoinVideosError } from "effect-videos/continue"
-import type { UnreachableError, UsageError } from "./errors.js"
+import { RunNotDoneError, type UnreachableError, type UsageError } from "./errors.js"
 import type { OutputError } from "./screen.js"
 
 /** Stable: a script may rely on them. `help/effect-videos.txt` says when each is used. */
@@ -42,6 +50,11 @@ type Tag = (
   | ServeError
   | QuitException
   | JoinVideosError
+  | DatabaseError
+  | StartError
+  | RunNotFoundError
+  | RunStateError
+  | VideoStoreError
   | ExtendToError
   | UsageError
   | UnreachableError
@@ -51,6 +64,14 @@ type Tag = (
 const byTag: { readonly [tag in Tag]: ExitKind } = {
   UsageError: "usage",
   InvalidRequestError: "usage",
+  InvalidRunError: "usage",
+  IdempotencyConflictError: "usage",
+  RunStateError: "usage",
+  RunNotFoundError: "notFound",
+  DatabaseInUseError: "file",
+  DatabaseUnavailableError: "file",
+  DatabaseVersionError: "file",
+  VideoStoreError: "file",
   AuthenticationError: "auth",
   VideoNotFoundError: "notFound",
   CharacterNotFoundError: "notFound",
@@ -89,12 +110,22 @@ const byTag: { readonly [tag in Tag]: ExitKind } = {
   QuitException: "interrupted"
 }
 
+const byState: { readonly [state in RunState]?: ExitKind } = {
+  failed: "jobFailed",
+  cancelled: "jobFailed",
+  abandoned: "jobFailed",
+  refused: "refused",
+  lost: "notFound",
+  uncertain: "uncertain"
+}
+
 const isTag = (tag: unknown): tag is Tag => typeof tag === "string" && Object.hasOwn(byTag, tag)
 
 export const kindOf = (error: unknown): ExitKind => {
   if (isValidationError(error)) return "usage"
   // The key is the one setting that may be missing.
   if (ConfigError.isConfigError(error)) return ConfigError.isMissingDataOnly(error) ? "auth" : "usage"
+  if (error instanceof RunNotDoneError) return byState[error.state] ?? "notInTime"
   return Predicate.hasProperty(error, "_tag") && isTag(error._tag) ? byTag[error._tag] : "unexpected"
 }
 

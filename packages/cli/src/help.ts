@@ -4,7 +4,17 @@ import { nearest, quote } from "./text.js"
 
 const commands = [
   ...["serve", "create", "extend", "join", "edit", "remix", "watch", "list", "get", "download", "delete", "character"],
-  ...["character create", "character get", "doctor"]
+  ...[
+    "character create",
+    "character get",
+    "runs",
+    "runs list",
+    "runs show",
+    "runs wait",
+    "runs cancel",
+    "runs resolve"
+  ],
+  ...["runs retry", "worker", "doctor"]
 ]
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8")

@@ -1,4 +1,5 @@
 /** The records of standard output: one JSON object per line. Their names are stable. */
+import type { Run } from "@effect-videos/durable"
 import * as DateTime from "effect/DateTime"
 import { type DownloadedFile, phaseOf, type VideoCharacter, type VideoResource } from "effect-videos"
 
@@ -32,6 +33,29 @@ export const jobRecord = (video: VideoResource, file: DownloadedFile | null = nu
   error: video.error === null ? null : { code: video.error.code, message: video.error.message },
   extra: video.extra,
   file: file === null ? null : fileRecord(file)
+})
+
+/** A durable run. Times in Unix seconds, as everywhere. */
+export const runRecord = (run: Run) => ({
+  execution: run.execution,
+  kind: run.kind,
+  key: run.key,
+  attempt: run.attempt,
+  state: run.state,
+  job_id: run.jobId,
+  status: run.status,
+  progress: run.progress,
+  sends: run.sends,
+  candidates: run.candidates.map(({ createdAt, id, status }) => ({ id, status, created_at: unix(createdAt) })),
+  problem: run.problem,
+  location: run.location,
+  bytes: run.bytes,
+  cancel: run.cancel,
+  wake_at: unix(run.wakeAt),
+  created_at: unix(run.createdAt),
+  updated_at: unix(run.updatedAt),
+  ended_at: unix(run.endedAt),
+  request: run.request
 })
 
 export const characterRecord = (character: VideoCharacter) => ({

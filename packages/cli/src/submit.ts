@@ -20,12 +20,14 @@ import {
 } from "effect-videos"
 import { connectionArguments, videosLayer } from "./connection.js"
 import type { JobDisplay } from "./display.js"
+import { database } from "./durable.js"
 import { UsageError } from "./errors.js"
 import { extendToLength } from "./extendTo.js"
 import { follow, type Plan, untilSaved } from "./follow.js"
 import { extendByJoin } from "./join.js"
 import * as options from "./options.js"
 import { planOutput } from "./output.js"
+import { extendLater } from "./runs.js"
 import { Screen } from "./screen.js"
 import { Session } from "./session.js"
 import { isFile, source, sourceArgument, videoSource } from "./sources.js"
@@ -127,10 +129,12 @@ export const extend = Command.make(
     unsettled: Options.optional(Options.text("unsettled")),
     size,
     model,
+    durable: Options.boolean("durable"),
+    database,
     ...options.submission
   },
-  (given) =>
-    Effect.gen(function* () {
+  (given) => {
+    const now = Effect.gen(function* () {
       const { extraBody } = given
       if (Option.isSome(given.to)) return yield* extendToLength(given, Duration.toSeconds(given.to.value))
       const alone = [
@@ -156,7 +160,36 @@ export const extend = Command.make(
         extendAndWatch({ video: withUpload(video, row), prompt, seconds, model, extraBody }, watching)
       )
     })
-).pipe(Command.provide((given) => videosLayer(given)))
+    return Effect.gen(function* () {
+      if (!given.durable) {
+        if (Option.isSome(given.database))
+          return yield* new UsageError({ field: "--database", problem: "needs `--durable`" })
+        return yield* Effect.provide(now, videosLayer(given))
+      }
+      if (Option.isNone(given.seconds)) return yield* new UsageError({ field: "--seconds", problem: "is missing" })
+      const { baseUrl, dialect, join, model, output, overwrite, query, size, stallTimeout, timeout, watch } = given
+      yield* extendLater({ ...given, seconds: given.seconds.value }, [
+        ["--join", join],
+        ["--to", Option.isSome(given.to)],
+        ["--then", given.next.length > 0],
+        ["--max-segments", Option.isSome(given.maxSegments)],
+        ["--max-cost", Option.isSome(given.maxCost)],
+        ["--unsettled", Option.isSome(given.unsettled)],
+        ["--size", Option.isSome(size)],
+        ["--model", Option.isSome(model)],
+        ["--watch", watch],
+        ["--output", Option.isSome(output)],
+        ["--overwrite", overwrite],
+        ["--timeout", Option.isSome(timeout)],
+        ["--stall-timeout", Option.isSome(stallTimeout)],
+        ["--base-url", Option.isSome(baseUrl)],
+        ["--dialect", Option.isSome(dialect)],
+        ["--query", Object.keys(query).length > 0],
+        ["--api-key-fd", Option.isSome(given.apiKeyFd)]
+      ])
+    })
+  }
+)
 
 export const edit = Command.make("edit", { source: sourceArgument, ...options.submission }, (given) =>
   Effect.gen(function* () {

@@ -98,7 +98,8 @@ export const table = (
 }
 
 /** A message of the library, without the name of its function. */
-export const withoutOperation = (message: string): string => message.replace(/^[a-z]+(?:[A-Z]\w*)+: /, "")
+export const withoutOperation = (message: string): string =>
+  message.replace(/^(?:[a-z]+(?:[A-Z]\w*)+|(?:DurableVideos|DurablePostgres|VideoStore)(?:\.\w+)?): /, "")
 
 /** The candidate that a mistyped word most likely means. */
 export const nearest = (word: string, candidates: ReadonlyArray<string>): string | undefined => {

@@ -1,8 +1,9 @@
 /** Data on standard output: JSON lines for programs, text for people. */
+import type { Run } from "@effect-videos/durable"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { type DownloadedFile, phaseOf, type VideoResource } from "effect-videos"
-import { jobRecord } from "./records.js"
+import { jobRecord, runRecord } from "./records.js"
 import { type OutputError, Screen, type Style, styles } from "./screen.js"
 import { bytes, clean, padEnd, table, wrap } from "./text.js"
 
@@ -137,6 +138,45 @@ export const longTable = (videos: ReadonlyArray<VideoResource>, columns: number,
       video.size ?? "",
       video.model ?? "",
       video.prompt ?? ""
+    ]),
+    columns,
+    style.bold
+  )
+
+const promptOf = ({ request }: Run): string =>
+  typeof request === "object" && request !== null && "prompt" in request ? String(request.prompt) : ""
+
+const runText = (run: Run) => (style: Style) =>
+  fields(
+    [
+      ["execution", run.execution],
+      ["state", run.state],
+      ["key", clean(run.key)],
+      ["attempt", run.attempt === 1 ? null : String(run.attempt)],
+      ["job", cleaned(run.jobId)],
+      ["progress", run.progress === null ? null : `${Math.round(run.progress)} %`],
+      ["prompt", clean(promptOf(run))],
+      ["problem", run.problem === null ? null : style.red(clean(run.problem))],
+      ["candidates", run.candidates.length === 0 ? null : run.candidates.map(({ id }) => clean(id)).join(", ")],
+      ["next attempt", time(run.wakeAt)],
+      ["created", time(run.createdAt)],
+      ["ended", time(run.endedAt)],
+      ["file", run.location === null ? null : `${clean(run.location)} (${bytes(run.bytes ?? 0)})`]
+    ],
+    style
+  )
+
+export const writeRun = (writer: Writer, run: Run) => writer.write(runRecord(run), runText(run))
+
+export const runsTable = (runs: ReadonlyArray<Run>, columns: number, style: Style): string =>
+  table(
+    ["RUN", "CREATED", "STATE", "JOB", "PROMPT"],
+    runs.map((run) => [
+      run.execution.slice(0, 8),
+      time(run.createdAt)?.slice(0, 16) ?? "",
+      run.state,
+      run.jobId ?? "",
+      promptOf(run)
     ]),
     columns,
     style.bold

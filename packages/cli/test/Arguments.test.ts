@@ -40,6 +40,11 @@ const wrong: ReadonlyArray<readonly [line: ReadonlyArray<string>, says: string]>
   [["list", "--limit", "0"], "`--limit` must be a whole number from 1"],
   [["list", "--order", "up"], "`--order` must be one of asc, desc"],
   [["download", "video_1", "--variant", "thumbnail"], "`--output` must be given for a thumbnail"],
+  [["extend", "video_1", "-p", "x", "--seconds", "8", "--database", "x.db"], "`--database` needs `--durable`"],
+  [["extend", "video_1", "-p", "x", "--seconds", "8", "--durable", "-w"], "`--watch` cannot be used with `--durable`"],
+  [["runs", "list", "--database", "none.db"], "none.db, which does not exist"],
+  [["runs", "show", "1f0c", "--database", "postgres://me:pw@db/videos"], "`--database` must be a file"],
+  [["worker", "--listen", "here:1"], "`--listen` is for a Postgres"],
   [["frob"], "`frob` is none of serve, "],
   [["lst"], "Did you mean `list`?"],
   [["create", "--wizard"], "`--wizard` is not an option of this command"]
@@ -76,6 +81,12 @@ describe("a wrong command line", () => {
     }).pipe(Effect.provide(serverLayer()))
   )
 })
+
+/** Those below a group too. */
+const allCommands = commandsBelow("").flatMap((name) => [
+  name,
+  ...commandsBelow(name).map((below) => `${name} ${below}`)
+])
 
 /** On the page of the whole. */
 const builtIn = ["-h", "--help", "--version", "--completions", "--log-level"]
@@ -119,8 +130,7 @@ describe("a right command line", () => {
       for (const code of Object.values(exitCodes)) assert.match(whole.out, new RegExp(`^  ${code} `, "m"))
       const same = [[], ["help"], ["-h"]]
       for (const line of same) assert.strictEqual((yield* cli(line)).out, whole.out)
-      const groups = [...commandsBelow("character")].map((name) => `character ${name}`)
-      for (const command of [...commandsBelow(""), ...groups]) {
+      for (const command of allCommands) {
         const { code, err, out } = yield* cli([...command.split(" "), "--help"])
         assert.deepStrictEqual([code, err], [0, ""], command)
         assert.strictEqual((yield* cli(["help", ...command.split(" ")])).out, out)
@@ -140,8 +150,7 @@ describe("a right command line", () => {
   it.effect("has each option of a command on its page, and no other", () =>
     Effect.gen(function* () {
       const { out } = yield* cli(["--completions", "bash"])
-      for (const command of [...commandsBelow(""), "character create", "character get"]) {
-        if (command === "character") continue
+      for (const command of allCommands.filter((name) => commandsBelow(name).length === 0)) {
         const name = `effect__videos__${command.replace(" ", "__")}`
         const [, offered = ""] = new RegExp(`${name}\\)\\s+opts="([^"]*)"`).exec(out) ?? []
         const options = offered.split(/\s+/).filter((word) => word.startsWith("-") && !builtIn.includes(word))

@@ -1,0 +1,51 @@
+/** Durable runs by the command: one process records a run, another runs it, others show it. */
+import { statSync } from "node:fs"
+import { FetchHttpClient } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { VideosServer } from "@effect-videos/server"
+import { Effect, Layer } from "effect"
+import { awaitVideo, createVideo } from "effect-videos"
+import { finished, saying, useCommand } from "./process.js"
+
+const { command } = useCommand()
+
+const server = VideosServer.layerVideos.pipe(
+  Layer.provideMerge(VideosServer.layer({ queueTime: 0, runTime: "100 millis" })),
+  Layer.provide(FetchHttpClient.layer)
+)
+
+describe("durable runs", () => {
+  it.scopedLive("`extend --durable` returns an execution id; `worker` runs it; `runs` waits for it and shows it", () =>
+    Effect.gen(function* () {
+      const { baseUrl, jobs } = yield* VideosServer
+      const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
+      yield* awaitVideo(source)
+      // Neither needs the server: the worker does.
+      const extend = ["extend", source.id, "the tide", "--seconds", "4", "--durable", "--idempotency-key", "a"]
+      const started = yield* finished(yield* command(extend, {}))
+      assert.strictEqual(started.code, 0, started.err)
+      const { execution, state } = JSON.parse(started.out)
+      assert.strictEqual(state, "accepted")
+      assert.lengthOf(yield* jobs, 1)
+      const worker = yield* command(["worker"], { OPENAI_BASE_URL: baseUrl })
+      const waited = yield* finished(yield* command(["runs", "wait", execution.slice(0, 8)], {}))
+      assert.strictEqual(waited.code, 0, waited.err)
+      const run = JSON.parse(waited.out)
+      assert.deepInclude(run, { execution, state: "done", kind: "extend", key: "a", sends: 1 })
+      yield* saying(worker, "err", /done/)
+      worker.child.kill("SIGTERM")
+      const stopped = yield* finished(worker)
+      assert.deepStrictEqual([stopped.code, JSON.parse(stopped.out)], [130, run])
+      assert.isAbove(statSync(run.location).size, 0)
+      const [listed, other] = yield* Effect.all([
+        Effect.flatMap(command(["runs", "list", "--table"], {}), finished),
+        Effect.flatMap(command(["runs", "show", "0000"], {}), finished)
+      ])
+      assert.include(listed.out, `${execution.slice(0, 8)}  `)
+      assert.deepStrictEqual(
+        [other.code, other.err],
+        [4, "error: no run 0000 in this database. `list` shows the runs.\n"]
+      )
+    }).pipe(Effect.provide(server))
+  )
+})
