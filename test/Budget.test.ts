@@ -225,7 +225,7 @@ describe("interruption", () => {
         expect(budget.snapshot()).toMatchObject({ inFlight: 0, waiting: 0 })
         expect(sleeping()).toBe(0)
       }),
-    { fastCheck: { numRuns: runs(10) }, timeout: 60_000 }
+    { fastCheck: { numRuns: runs(10) } }
   )
 })
 

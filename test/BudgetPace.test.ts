@@ -57,7 +57,7 @@ describe("requests per second", () => {
           expect(within).toBeLessThanOrEqual(Math.ceil(requestsPerSecond * 1.1) + 1)
         }
       }),
-    { fastCheck: { numRuns: runs(5) }, timeout: 60_000 }
+    { fastCheck: { numRuns: runs(5) } }
   )
 })
 

@@ -206,7 +206,7 @@ describe("random servers that rewrite what they list, and lose responses", () =>
     "make one job at most for each call, and no call gets another's, while the list lags for `listLag` at most",
     [world(listLag)],
     ([each]) => check(each, true),
-    { fastCheck: { numRuns, seed, endOnFailure: true }, timeout: 60_000 }
+    { fastCheck: { numRuns, seed, endOnFailure: true } }
   )
 
   // That one job is made is not promised then.
@@ -214,6 +214,6 @@ describe("random servers that rewrite what they list, and lose responses", () =>
     "return no job to two calls, nor another's, though the list lags for longer than `listLag`",
     [world(4 * listLag)],
     ([each]) => check(each, false),
-    { fastCheck: { numRuns, seed, endOnFailure: true }, timeout: 60_000 }
+    { fastCheck: { numRuns, seed, endOnFailure: true } }
   )
 })

@@ -128,7 +128,7 @@ describe("a fleet that starts when it likes", () => {
           assert.isAtMost(lags.get(job) ?? Number.POSITIVE_INFINITY, interval + 4 * latency)
         }
       }),
-    { fastCheck: { numRuns: runs(1) }, timeout: 120_000 }
+    { fastCheck: { numRuns: runs(1) } }
   )
 
   // Ten jobs are polled singly before pages are read. Then two pages show all of them, each second or second second.

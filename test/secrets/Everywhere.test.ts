@@ -193,7 +193,7 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
         expect(failures).toBeGreaterThan(0.6 * asked)
         expect(server.requests[0]?.headers.authorization).toBe(`Bearer ${key}`)
       }).pipe(Effect.scoped, Effect.withClock(Clock.make())),
-    { fastCheck: { numRuns: runs(1) }, timeout: 180_000 }
+    { fastCheck: { numRuns: runs(1) } }
   )
 
   const faults: ReadonlyArray<Fault.Fault> = [
@@ -302,6 +302,6 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
           expect(JSON.stringify(headers)).not.toMatch(/org-1|proj_1|film|a=1/)
         }
       }).pipe(Effect.scoped, Effect.withClock(Clock.make())),
-    { fastCheck: { numRuns: runs(1) }, timeout: 180_000 }
+    { fastCheck: { numRuns: runs(1) } }
   )
 })

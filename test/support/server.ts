@@ -43,6 +43,8 @@ export const serve = (reply: Reply): Effect.Effect<TestServer, never, Scope.Scop
         reply(response, recorded, index)
       })
     })
+    // By default, a server closes a connection that was idle for five seconds, which loses a request on a machine that stalls.
+    server.keepAliveTimeout = 0
     yield* Effect.acquireRelease(
       Effect.async<void>((resume) => {
         server.listen(0, "127.0.0.1", () => resume(Effect.void))
