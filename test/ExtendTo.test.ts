@@ -38,7 +38,7 @@ const world = (seconds: number, config: VideosConfigOptions = {}) =>
       total: number,
       options: ExtendToOptions = {},
       of: readonly [string, ...Array<string>] = prompts,
-      source: string | VideoFile.VideoFile = clip.id
+      source: { readonly id: string } | VideoFile.VideoFile = clip
     ) =>
       extendTo(source, total, of, path, { poll, ...options }).pipe(
         Stream.filter((phase) => phase._tag !== "SegmentUpdated")
