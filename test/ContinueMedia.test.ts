@@ -7,6 +7,7 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Film, probe } from "../src/continue/film.js"
 import { join as joinFilms, lastFrame } from "../src/continue/graph.js"
+import type { Seam } from "../src/continue/seam.js"
 import { colorsOf, ffmpeg, flashesAndBeeps, folder, hasFfmpeg, picturesOf, playlist } from "./support/films.js"
 import { parseTracks } from "./support/mp4.js"
 
@@ -56,14 +57,16 @@ const filmOf = (path: string, film: "source" | "segment" = "source") =>
 
 const quick = sh("-c:v libx264 -preset ultrafast -crf 5 -pix_fmt yuv420p -c:a aac")
 
-/** Joins two films, and returns the path of the result with the length that it should have. */
-const joined = (source: string, segment: string) =>
+/** Joins films, and returns the path of the result with the length that it should have. */
+const joinedAs = (seam: Seam | undefined, source: string, ...segments: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const path = join(yield* folder, "longer.mp4")
-    const films = [yield* filmOf(source), yield* filmOf(segment, "segment")] as const
-    const seconds = yield* joinFilms(programs, films, quick, path, null)
+    const next = yield* Effect.forEach(segments, (segment) => filmOf(segment, "segment"))
+    const seconds = yield* joinFilms(programs, [yield* filmOf(source), ...next], { encoding: quick, seam }, path, null)
     return { path, seconds, tracks: parseTracks(fs.readFileSync(path)) }
   }).pipe(Effect.provide(NodeContext.layer))
+
+const joined = (source: string, ...segments: ReadonlyArray<string>) => joinedAs(undefined, source, ...segments)
 
 /** Writes a film's last frame beside it. */
 const frameOf = (path: string, size?: { readonly width: number; readonly height: number }) =>
@@ -188,6 +191,21 @@ describe.skipIf(!hasFfmpeg)("the frames of a joined film", () => {
       })
   )
 
+  it.scopedLive("fade into the segment's for as long as the seam says, and so does the sound", () =>
+    Effect.gen(function* () {
+      const { path, seconds, tracks } = yield* joinedAs(
+        { crossfade: "167 millis" },
+        yield* made("sounding.mkv"),
+        yield* made("segment.mp4")
+      )
+      const seen = yield* picturesOf(path, 24)
+      assert.strictEqual(seen.length, 12 + 11 - 4)
+      assert.deepStrictEqual([...seen.slice(0, 8), ...seen.slice(12)], [...sequence(0, 8), ...sequence(16, 23)])
+      assert.strictEqual(tracks.length, 2)
+      for (const track of tracks) assert.closeTo(track.seconds, seconds, 0.05)
+    })
+  )
+
   it.scopedLive("are followed by the segment at once, even if the source's sound is longer", () =>
     Effect.gen(function* () {
       const source = yield* made("sounding.mkv")
@@ -227,7 +245,7 @@ describe.skipIf(!hasFfmpeg)("the frames of a joined film", () => {
       fs.copyFileSync(yield* made("segment.mp4"), segment)
       const films = [yield* filmOf(source), yield* filmOf(segment)] as const
       const target = join(at, "-o 'longer' %04d.mp4")
-      yield* Effect.provide(joinFilms(programs, films, quick, target, null), NodeContext.layer)
+      yield* Effect.provide(joinFilms(programs, films, { encoding: quick }, target, null), NodeContext.layer)
       assert.strictEqual(parseTracks(fs.readFileSync(target))[0]?.samples, 23)
     })
   )
@@ -264,7 +282,10 @@ describe.skipIf(!hasFfmpeg)("films that cannot be joined", () => {
       const path = yield* made(name)
       const error = yield* Effect.flip(
         Effect.flatMap(filmOf(path, "segment"), (film) =>
-          Effect.provide(joinFilms(programs, [film, film], quick, join(shelf, "none.mp4"), null), NodeContext.layer)
+          Effect.provide(
+            joinFilms(programs, [film, film], { encoding: quick }, join(shelf, "none.mp4"), null),
+            NodeContext.layer
+          )
         )
       )
       assert.deepInclude(error, { _tag: "MediaError", film: "segment" })
@@ -318,30 +339,43 @@ describe.skipIf(!hasFfmpeg)("the times of a joined film", () => {
     }
   )
 
+  /** The films, and how much later the tone begins than the white. */
+  type Late = readonly [name: Parameters<typeof made>[0], seconds: number]
+
+  const others: ReadonlyArray<Late> = [
+    ["live.webm", 0.5],
+    ["five.mkv", 0],
+    ["stream.ts", 0.25],
+    ["fragments.mp4", 0],
+    ["old.avi", 0],
+    ["new.mov", 0]
+  ]
+
   it.scopedLive.each([
-    ["an MP4 with late sound, and one with late pictures", "late.mp4", 0.5, "early.mp4", -0.5],
-    ["an MP4 with late pictures, and one with late sound", "early.mp4", -0.5, "late.mp4", 0.5],
-    ["a WebM without a duration, and a Matroska that begins at 5 s", "live.webm", 0.5, "five.mkv", 0],
-    ["an MPEG-TS that begins at 1.4 s, and a fragmented MP4", "stream.ts", 0.25, "fragments.mp4", 0],
-    ["a QuickTime with a time code and B-frames, and an AVI", "new.mov", 0, "old.avi", 0]
-  ] as const)("keep the distance of sound and pictures: %s", ([, source, first, segment, second]) =>
-    Effect.gen(function* () {
-      yield* plain("flash.mp4")
-      const { path, tracks } = yield* joined(yield* made(source), yield* made(segment))
-      const { beeps, flashes } = yield* flashesAndBeeps(path, 24)
-      assert.strictEqual(flashes.length, 2)
-      assert.strictEqual(beeps.length, 2)
-      // A film begins with its first picture, or with a sound that begins well before.
-      const leads = [Math.max(0, -first), Math.max(0, -second)] as const
-      const joint = 2 + leads[0]
-      const expected = [1 + leads[0], joint + 1 - 1 / 24 + leads[1]]
-      for (const [index, late] of [first, second].entries()) {
-        assert.closeTo(flashes[index] ?? 0, expected[index] ?? 0, 0.001)
-        assert.closeTo((beeps[index] ?? 0) - (flashes[index] ?? 0), late, 0.025)
-      }
-      assert.strictEqual(tracks.length, 2)
-      for (const { seconds } of tracks) assert.closeTo(seconds, joint + 2 - 1 / 24 + leads[1], 0.03)
-    })
+    ["late sound first, then late pictures, then six containers", ["late.mp4", 0.5], ["early.mp4", -0.5], ...others],
+    ["late pictures first", ["early.mp4", -0.5], ["late.mp4", 0.5]],
+    ["a QuickTime with a time code and B-frames first", ["new.mov", 0], ["stream.ts", 0.25]]
+  ] satisfies ReadonlyArray<[string, Late, ...ReadonlyArray<Late>]>)(
+    "keep the distance of sound and pictures: %s",
+    ([, source, ...segments]) =>
+      Effect.gen(function* () {
+        yield* plain("flash.mp4")
+        const all = [source, ...segments]
+        const rest = yield* Effect.forEach(segments, ([name]) => made(name))
+        const { path, tracks } = yield* joined(yield* made(source[0]), ...rest)
+        const { beeps, flashes } = yield* flashesAndBeeps(path, 24)
+        assert.deepStrictEqual([flashes.length, beeps.length], [all.length, all.length])
+        let end = 0
+        for (const [index, [name, late]] of all.entries()) {
+          // A film begins with its first picture, or with a sound that begins well before.
+          const lead = Math.max(0, -late) - (index === 0 ? 0 : 1 / 24)
+          assert.closeTo(flashes[index] ?? 0, end + 1 + lead, 0.001, name)
+          assert.closeTo((beeps[index] ?? 0) - (flashes[index] ?? 0), late, 0.025, name)
+          end += 2 + lead
+        }
+        assert.strictEqual(tracks.length, 2)
+        for (const { seconds } of tracks) assert.closeTo(seconds, end, 0.03)
+      })
   )
 })
 
@@ -369,10 +403,16 @@ describe.skipIf(!hasFfmpeg)("the colours of a joined film", () => {
     ...tags("bt2020nc", "bt2020", transfer)
   ]
 
-  const color = (size: string) => sh("-f lavfi -i", `color=c=0xC83C3C:s=${size}:r=24:d=0.125,format=gbrp`)
+  const color = (size: string, rgb = "C83C3C") =>
+    sh("-f lavfi -i", `color=c=0x${rgb}:s=${size}:r=24:d=0.125,format=gbrp`)
 
   /** Films of one colour, in all the ways to encode it. */
-  const made = makeFilms([...color("64x64"), ...color("1280x720")], {
+  const made = makeFilms([...color("64x64"), ...color("1280x720"), ...color("64x64", "8C5046")], {
+    "another colour.mp4": [
+      ...scaled("out_color_matrix=bt709:out_range=tv,format=yuv420p", 2),
+      ...lossless,
+      ...tags("bt709")
+    ],
     "BT.709.mp4": [...scaled("out_color_matrix=bt709:out_range=tv,format=yuv420p"), ...lossless, ...tags("bt709")],
     "BT.601.mp4": [...scaled("out_color_matrix=bt601:out_range=tv,format=yuv420p"), ...lossless, ...tags("smpte170m")],
     "PAL.mkv": [
@@ -388,7 +428,11 @@ describe.skipIf(!hasFfmpeg)("the colours of a joined film", () => {
       ...tags("bt709", "bt709", "bt709", "pc")
     ],
     "MJPEG.mov": sh("-map 0 -c:v mjpeg -q:v 1 -pix_fmt yuvj444p"),
-    "10 bits.mp4": [...scaled("out_color_matrix=bt709:out_range=tv,format=yuv420p10le"), ...lossless, ...tags("bt709")],
+    "10 bits.mp4": [
+      ...scaled("out_color_matrix=bt709:out_range=tv,format=yuv420p10le"),
+      ...sh("-c:v libx265 -preset ultrafast -crf 5 -x265-params log-level=none"),
+      ...tags("bt709")
+    ],
     "RGB.mkv": sh("-map 0 -c:v libx264rgb -preset ultrafast -pix_fmt rgb24 -crf 1"),
     "GIF.gif": sh("-map 0"),
     "BT.2020.mkv": [
@@ -400,25 +444,50 @@ describe.skipIf(!hasFfmpeg)("the colours of a joined film", () => {
     "PQ.mkv": high("smpte2084")
   })
 
-  it.scopedLive.each([
-    ["BT.709.mp4", "BT.601.mp4"],
-    ["full range.mp4", "small and untagged.mp4"],
-    ["PAL.mkv", "large and untagged.mp4"],
-    ["MJPEG.mov", "10 bits.mp4"],
-    ["GIF.gif", "RGB.mkv"],
-    ["HLG.mkv", "BT.709.mp4"],
-    ["PQ.mkv", "BT.2020.mkv"]
-  ] as const)(
-    "are the same before and after the joint, and in the frame that is sent: %s and %s",
-    ([source, segment]) =>
-      Effect.gen(function* () {
-        const { path, tracks } = yield* joined(yield* made(source), yield* made(segment))
-        const [colors = [], frame = []] = yield* colorsOf(path, yield* frameOf(yield* made(source)))
-        for (const [index, color] of colors.entries()) assertPatch(color, `picture ${index}`)
-        assertPatch(frame[0], "the frame")
-        // The matrix, primaries and transfer of BT.709 in a `colr` box are all 1, and its range is limited.
-        assert.deepStrictEqual(tracks[0]?.color, [1, 1, 1, false])
-      })
+  const sources = ["full range.mp4", "PAL.mkv", "MJPEG.mov", "GIF.gif", "HLG.mkv", "PQ.mkv"] as const
+  const segmentsOnly = [
+    "BT.601.mp4",
+    "small and untagged.mp4",
+    "large and untagged.mp4",
+    "10 bits.mp4",
+    "RGB.mkv",
+    "BT.2020.mkv"
+  ] as const
+
+  it.scopedLive("are the same in every film, whatever it is encoded in, and at every joint", () =>
+    Effect.gen(function* () {
+      const [source, ...segments] = yield* Effect.all([
+        made("BT.709.mp4"),
+        ...([...sources, ...segmentsOnly] as const).map((name) => made(name))
+      ])
+      const { path, tracks } = yield* joined(source, ...segments)
+      const [colors = []] = yield* colorsOf(path)
+      assert.isAbove(colors.length, 2 * segments.length)
+      for (const [index, color] of colors.entries()) assertPatch(color, `picture ${index}`)
+      // The matrix, primaries and transfer of BT.709 in a `colr` box are all 1, and its range is limited.
+      assert.deepStrictEqual(tracks[0]?.color, [1, 1, 1, false])
+    })
+  )
+
+  it.scopedLive("are the same in the frame that is sent", () =>
+    Effect.gen(function* () {
+      const frames = yield* Effect.forEach(sources, (name) => Effect.flatMap(made(name), (path) => frameOf(path)))
+      const seen = yield* colorsOf(...frames)
+      for (const [index, [color]] of seen.entries()) assertPatch(color, sources[index] ?? "")
+    })
+  )
+
+  it.scopedLive("are the source's in the segment too if the seam matches them", () =>
+    Effect.gen(function* () {
+      const { path } = yield* joinedAs(
+        { matchColour: true },
+        yield* made("BT.709.mp4"),
+        yield* made("another colour.mp4")
+      )
+      const [colors = []] = yield* colorsOf(path)
+      assert.strictEqual(colors.length, 5)
+      for (const [index, color] of colors.entries()) assertPatch(color, `picture ${index}`)
+    })
   )
 })
 
@@ -449,15 +518,17 @@ describe.skipIf(!hasFfmpeg)("the tracks of a joined film", () => {
   )
 
   it.scopedLive.each([
-    ["a cover beside them, and two tracks of pictures", "cover.mp4", "tracks.mkv"],
-    ["six channels at 8 kHz, and ProRes with alpha", "six.mkv", "alpha.mov"],
-    ["an odd size, and AV1", "odd.mkv", "av1.mp4"],
-    ["an animated PNG, and VP9", "pictures.apng", "vp9.mp4"],
-    ["interlaced pictures", "fields.mkv", "fields.mkv"]
-  ] as const)("are the first pictures that are not a cover, and one sound: %s", ([, source, segment]) =>
+    [
+      "an animated PNG, then VP9, a cover, two tracks of pictures, six channels at 8 kHz, ProRes with alpha, interlaced pictures",
+      "pictures.apng",
+      ["vp9.mp4", "cover.mp4", "tracks.mkv", "six.mkv", "alpha.mov", "fields.mkv"]
+    ],
+    ["an odd size, then AV1", "odd.mkv", ["av1.mp4"]]
+  ] as const)("are the first pictures that are not a cover, and one sound: %s", ([, source, segments]) =>
     Effect.gen(function* () {
-      const { path, tracks } = yield* joined(yield* made(source), yield* made(segment))
-      assert.deepStrictEqual(yield* picturesOf(path, 12), [...sequence(0, 12), ...sequence(1, 12)])
+      const { path, tracks } = yield* joined(yield* made(source), ...(yield* Effect.forEach(segments, made)))
+      const expected = [...sequence(0, 12), ...segments.flatMap(() => sequence(1, 12))]
+      assert.deepStrictEqual(yield* picturesOf(path, 12), expected)
       assert.deepStrictEqual(
         tracks.map(({ type }) => type),
         ["video", "audio"]

@@ -58,6 +58,11 @@ describe("the README", () => {
   })
 })
 
+describe("the site", () => {
+  it("has every page of the manual", () =>
+    assert.sameMembers(JSON.parse(read("typedoc.json")).projectDocuments, manual))
+})
+
 describe("docs/errors.md", () => {
   it("lists every error tag of every package, and no other", () => {
     const sources = ["src", "packages/server/src", "packages/durable/src"].flatMap((folder) =>

@@ -97,20 +97,20 @@ describe("extendTo", () => {
   it.scopedLive.skipIf(!hasFfmpeg)("joins clips of their own if the dialect has no extension, once, at the end", () =>
     Effect.gen(function* () {
       const { at, path, run } = yield* world(1)
-      const phases = yield* run(3, { segmentSeconds: 1 })
+      const phases = yield* run(2.5, { segmentSeconds: 1, seam: { crossfade: "250 millis" } })
       assert.deepStrictEqual(told(phases), [
         "from 1 s after 0",
         "1: 1 s joined",
-        "now 2 s",
+        "now 1.75 s",
         "2: 1 s joined",
-        "now 3 s",
+        "now 2.5 s",
         "3 films",
         "saved with 2"
       ])
       const reasons = phases.flatMap((phase) => ("reason" in phase ? phase.reason : []))
       assert.strictEqual(reasons[0], "the dialect `vllm-omni` has no extension")
       assert.deepStrictEqual(fs.readdirSync(at), ["long.mp4"])
-      assert.strictEqual((yield* graysIn(path)).length, 3 * 24 - 2)
+      assert.strictEqual((yield* graysIn(path)).length, 3 * 24 - 2 - 2 * 6)
     }).pipe(inDialect("vllm-omni"))
   )
 

@@ -293,7 +293,7 @@ describe("pages instead of single polls", () => {
 
   it.effect("fewer jobs than the threshold are polled one by one", () =>
     Effect.gen(function* () {
-      const { fleet } = yield* watchAll(jobsOf(19, long))
+      const { fleet } = yield* watchAll(jobsOf(9, long))
       assert.strictEqual(fleet.pages.length, 0)
     })
   )

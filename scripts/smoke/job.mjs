@@ -1,3 +1,4 @@
+// @ts-check
 // Program for every runtime: creates, watches, extends (by id and by upload), awaits both and downloads. Checks the tag of an
 // error, the timeout of a request, and the verification of a webhook by WebCrypto. Uses only the package and its two peers.
 import * as Clock from "effect/Clock"
@@ -18,10 +19,12 @@ import {
 } from "effect-videos"
 import { signWebhook, verifyWebhook } from "effect-videos/Webhook"
 
+/** @type {(condition: boolean, what: string) => Effect.Effect<void>} */
 const expect = (condition, what) => (condition ? Effect.void : Effect.dieMessage(`not so: ${what}`))
 
 const poll = adaptivePoll({ floor: "50 millis", cap: "250 millis" })
 
+/** @param {import("effect-videos").VideoResource} video */
 const download = (video) =>
   Effect.map(Stream.runCollect(downloadVideo(video)), (chunks) => {
     const parts = [...chunks]
@@ -33,12 +36,14 @@ const download = (video) =>
     return bytes
   })
 
+/** @param {Uint8Array} bytes */
 const isMp4 = (bytes) => new TextDecoder().decode(bytes.subarray(4, 8)) === "ftyp"
 
 const webhook = Effect.gen(function* () {
   const secrets = Redacted.make("whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM=")
   const timestamp = Math.floor((yield* Clock.currentTimeMillis) / 1000)
   const body = JSON.stringify({ id: "evt_1", object: "event", type: "video.completed", data: { id: "video_1" } })
+  /** @param {string} signature */
   const headers = (signature) => ({
     "webhook-id": "msg_1",
     "webhook-timestamp": `${timestamp}`,
@@ -53,11 +58,12 @@ const webhook = Effect.gen(function* () {
 /** Runs the program with `Videos`, and returns a summary in one line. */
 export const job = Effect.gen(function* () {
   const created = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
-  const timeout = yield* Effect.flip(awaitVideo(created, { poll, timeout: "20 millis" }))
+  const timeout = yield* Effect.flip(awaitVideo(created, { poll, totalTimeout: "20 millis" }))
   yield* expect(timeout._tag === "WatchTimeoutError", `a watch of 20 ms ends with ${timeout._tag}`)
 
   const updates = [...(yield* Stream.runCollect(watchVideo(created.id, { poll })))]
   const clip = updates.at(-1)
+  if (clip === undefined) return yield* Effect.dieMessage("the watch emits nothing")
   yield* expect(clip.status === "completed", `the watch ends with ${clip.status}`)
   const bytes = yield* download(clip)
   yield* expect(isMp4(bytes), "the clip is an MP4")

@@ -3,6 +3,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Arr from "effect/Array"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -137,7 +138,8 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
       const { extraBody = null, model = null, size = null } = options
       const { prompts, totalSeconds } = call
       const server = hubOf(videos)?.submission?.origin ?? null
-      const order = { server, source: yield* nameOfSource, totalSeconds, prompts, model, size, extraBody }
+      const crossfade = Duration.toSeconds(options.seam?.crossfade ?? 0)
+      const order = { server, source: yield* nameOfSource, totalSeconds, prompts, model, size, extraBody, crossfade }
       if (found === null) {
         const clips = Arr.of(yield* firstClip)
         return yield* write({ version: 1, order, clips, pending: null, segments: 0, submissions: 0, costs: [] })

@@ -32,7 +32,7 @@ import { lengthIn } from "./segmentPlan.js"
  *   removed once the file is saved.
  * - `SegmentUncertainError` carries the candidates if that cannot be told; a server without a list never tells. `unsettled`
  *   decides.
- * - `ManifestError` if the manifest is of another source, length, prompts, model, size, parameters or server.
+ * - `ManifestError` if the manifest is of another source, length, prompts, model, size, parameters, crossfade or server.
  * - A segment whose job fails is submitted again by the next call, as a new job.
  * - FFmpeg is needed for a file as the source, for segments that are joined, and in dialects whose extensions may be the new
  *   part alone (`litellm`, `aiproxy`, `openrouter`).

@@ -73,7 +73,7 @@ export const run = <A>(
   args: ReadonlyArray<string>,
   stage: Stage,
   limit: Duration.Duration,
-  read: (output: Stream.Stream<string, PlatformError>) => Effect.Effect<A, PlatformError | MediaError>
+  read: (output: Stream.Stream<Uint8Array, PlatformError>) => Effect.Effect<A, PlatformError | MediaError>
 ): Run<A> =>
   Effect.gen(function* () {
     const process = yield* Effect.mapError(Command.start(Command.make(program, ...args)), (cause) =>
@@ -85,7 +85,7 @@ export const run = <A>(
     )
     const [out, err, code] = yield* Effect.all(
       [
-        read(Stream.decodeText(process.stdout)),
+        read(process.stdout),
         Stream.runFold(Stream.decodeText(process.stderr), "", (kept, text) => (kept + text).slice(-longestDetail)),
         process.exitCode
       ],

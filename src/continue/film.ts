@@ -108,7 +108,8 @@ const readTracks = (
     return track.times.length > mostPictures ? failed(stage, `it has more than ${mostPictures} pictures`) : Effect.void
   }
   const args = ["-v", "error", "-threads", "0", "-print_format", "compact", "-show_entries", entries, ...input(path)]
-  const read = (output: Stream.Stream<string, PlatformError>) => Stream.runForEach(Stream.splitLines(output), readLine)
+  const read = (output: Stream.Stream<Uint8Array, PlatformError>) =>
+    Stream.runForEach(Stream.splitLines(Stream.decodeText(output)), readLine)
   return Effect.as(run(ffprobe, args, stage, timeToRead(bytes), read), tracks)
 }
 

@@ -1,10 +1,13 @@
 /** The filter graphs: a film's last frame as a picture, and two films as one. */
+import type { PlatformError } from "@effect/platform/Error"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { concatBytes } from "../internal/bytes.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { failed, input, type Programs, type Run, run, type Stage, timeToMake } from "./ffmpeg.js"
 import type { Colors, Film } from "./film.js"
+import { comparedSide, fadesOf, levelsBetween, meeting, type Seam } from "./seam.js"
 
 export interface Size {
   readonly width: number
@@ -108,7 +111,9 @@ const sizeIn = (film: Size, frame: Size, isFilled: boolean): Size => {
 const checkColors = ({ ffmpeg }: Programs, film: Film, stage: Stage): Run<void> => {
   const why = specialColors(film)
   if (why === null) return Effect.void
-  const listed = run(ffmpeg, ["-v", "error", "-filters"], stage, timeToMake(0), Stream.mkString)
+  const listed = run(ffmpeg, ["-v", "error", "-filters"], stage, timeToMake(0), (output) =>
+    Stream.mkString(Stream.decodeText(output))
+  )
   return Effect.flatMap(listed, (filters) => {
     const missing = ["zscale", "tonemap"].filter((name) => !new RegExp(`^ *\\S+ +${name} `, "m").test(filters))
     return missing.length === 0
@@ -208,6 +213,8 @@ interface Part {
   readonly skipped: 0 | 1
   /** Its length in the result. */
   readonly frames: number
+  /** The filter that changes its colours. */
+  readonly levels?: string | undefined
 }
 
 const partOf = (film: Film, skipped: 0 | 1, rate: number): Part => {
@@ -218,21 +225,35 @@ const partOf = (film: Film, skipped: 0 | 1, rate: number): Part => {
   return { film, from, skipped, frames }
 }
 
+/** How films are joined. */
+export interface Joining {
+  readonly encoding: ReadonlyArray<string>
+  readonly seam?: Seam | undefined
+}
+
 interface Joint {
   readonly parts: Arr.NonEmptyReadonlyArray<Part>
   readonly hasSound: boolean
   /** Its frames per second are those of the result: no picture of any film is lost. */
   readonly rate: Film
+  /** For how many frames each part fades into the next. */
+  readonly fades: ReadonlyArray<number>
 }
 
 /** Each segment begins with the frame that it was made from, which the film before it has shown already. */
-const jointOf = (films: Arr.NonEmptyReadonlyArray<Film>): Joint => {
+const jointOf = (
+  films: Arr.NonEmptyReadonlyArray<Film>,
+  levels: ReadonlyArray<string | undefined>,
+  seam: Seam
+): Joint => {
   const rate = films.reduce((most, film) => (film.framesPerSecond > most.framesPerSecond ? film : most))
-  return {
-    parts: Arr.map(films, (film, index) => partOf(film, index === 0 ? 0 : 1, rate.framesPerSecond)),
-    hasSound: films.some(({ sound }) => sound !== null),
-    rate
-  }
+  const { framesPerSecond } = rate
+  const parts = Arr.map(films, (film, index): Part => {
+    const part = partOf(film, index === 0 ? 0 : 1, framesPerSecond)
+    return { ...part, levels: levels[index] }
+  })
+  const hasSound = films.some(({ sound }) => sound !== null)
+  return { parts, hasSound, rate, fades: fadesOf(seam, parts, framesPerSecond) }
 }
 
 /** Rounded: `setpts` truncates, and a track's unit of time may be as long as a picture. */
@@ -240,7 +261,7 @@ const since = (from: number): string => `round(PTS-(${seconds(from)})/TB)`
 
 const tagged = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
 
-const picturesOf = ({ film, frames, from, skipped }: Part, index: number, size: Size, rate: Film): string => {
+const picturesOf = ({ film, frames, from, levels, skipped }: Part, index: number, size: Size, rate: Film): string => {
   const { height, width } = size
   const filters = [
     ...(skipped === 0 ? [] : [`trim=start_frame=${skipped}`]),
@@ -249,6 +270,7 @@ const picturesOf = ({ film, frames, from, skipped }: Part, index: number, size: 
     ...shown(film, sizeIn(film, size, true)),
     `crop=${width}:${height}`,
     "format=yuv420p",
+    ...(levels === undefined ? [] : [levels]),
     // At its own rate each picture has a frame; the higher rate then repeats some and loses none.
     `fps=${film.rate}:start_time=0`,
     ...(film.rate === rate.rate ? [] : [`fps=${rate.rate}:start_time=0`]),
@@ -281,18 +303,20 @@ const soundOf = ({ film, frames, from }: Part, index: number, rate: Film): strin
   return `[${index}:${film.sound}]${filters.join(",")}[a${index}]`
 }
 
-const lengthOf = ({ parts, rate }: Joint): number =>
-  parts.reduce((sum, { frames }) => sum + frames, 0) / rate.framesPerSecond
+const lengthOf = ({ fades, parts, rate }: Joint): number =>
+  fades.reduce(
+    (sum, frames) => sum - frames,
+    parts.reduce((sum, { frames }) => sum + frames, 0)
+  ) / rate.framesPerSecond
 
 const joinArguments = (joint: Joint, encoding: ReadonlyArray<string>, to: string): ReadonlyArray<string> => {
-  const { hasSound, parts, rate } = joint
+  const { fades, hasSound, parts, rate } = joint
   const [{ film: size }] = parts
   const sounds = hasSound ? parts.map((part, index) => soundOf(part, index, rate)) : []
-  const inputs = parts.map((_, index) => `[v${index}]${hasSound ? `[a${index}]` : ""}`).join("")
   const graph = [
     ...parts.map((part, index) => picturesOf(part, index, size, rate)),
     ...sounds,
-    `${inputs}concat=n=${parts.length}:v=1${hasSound ? ":a=1[v][a]" : ":a=0[v]"}`
+    ...meeting(parts, fades, rate.framesPerSecond, hasSound, hertz)
   ]
   const length = lengthOf(joint)
   // More than any encoder makes of it: pixels of 48 bits.
@@ -329,6 +353,45 @@ const make = (
   return run(ffmpeg, joinArguments(joint, encoding, to), stage, timeToMake(pixels), Stream.runDrain)
 }
 
+/** The filter that gives a film the colours that the film before it ends with, after that one's own filter. */
+const matchLevels = (
+  { ffmpeg }: Programs,
+  before: Film,
+  levelsBefore: string | undefined,
+  film: Film,
+  size: Size,
+  stage: Stage
+): Run<string | undefined> => {
+  const picture = (of: Film, index: number, trim: string, levels: string | undefined) => {
+    const filters = [
+      trim,
+      ...shown(of, sizeIn(of, size, true)),
+      `crop=${size.width}:${size.height}`,
+      "format=yuv420p",
+      ...(levels === undefined ? [] : [levels]),
+      `scale=${comparedSide}:${comparedSide}`,
+      ...["format=yuv444p", "settb=1/25", "setpts=N"]
+    ]
+    return `[${index}:${of.pictures}]${filters.join(",")}[p${index}]`
+  }
+  const graph = [
+    picture(before, 0, `trim=start=${seconds(before.last - 0.001)}`, levelsBefore),
+    picture(film, 1, "trim=end_frame=1", undefined),
+    "[p0][p1]concat=n=2:v=1:a=0[v]"
+  ]
+  const inputs = [...input(before.path), ...input(film.path)]
+  const args = [...common, ...inputs, "-filter_complex", graph.join(";"), "-map", "[v]", "-f", "rawvideo", "pipe:1"]
+  const limit = timeToMake(pixelsOf(before) + pixelsOf(film))
+  const read = (bytes: Stream.Stream<Uint8Array, PlatformError>) =>
+    Effect.map(Stream.runCollect(bytes), (chunks) => concatBytes([...chunks]))
+  return Effect.flatMap(run(ffmpeg, args, stage, limit, read), (pictures) => {
+    const levels = levelsBetween(pictures)
+    return levels === null
+      ? Effect.as(Effect.logWarning("the colours of two films cannot be compared, and are left as they are"), undefined)
+      : Effect.succeed(levels)
+  })
+}
+
 /**
  * Writes the source and then the segments, each without its first frame, as one MP4 of the source's size, and returns the
  * length in seconds that it should have. `job` is that of the last segment.
@@ -336,11 +399,12 @@ const make = (
 export const join = (
   programs: Programs,
   films: Arr.NonEmptyReadonlyArray<Film>,
-  encoding: ReadonlyArray<string>,
+  { encoding, seam = {} }: Joining,
   to: string,
   job: VideoResource | null
 ): Run<number> =>
   Effect.gen(function* () {
+    const levels: Array<string | undefined> = []
     for (const [index, film] of films.entries()) {
       const of: Stage = { step: "join", film: index === 0 ? "source" : "segment", segment: job }
       if (index > 0 && film.second === null) {
@@ -350,8 +414,14 @@ export const join = (
         )
       }
       yield* checkColors(programs, film, of)
+      const before = films[index - 1]
+      levels.push(
+        before === undefined || seam.matchColour !== true
+          ? undefined
+          : yield* matchLevels(programs, before, levels[index - 1], film, films[0], of)
+      )
     }
-    const joint = jointOf(films)
+    const joint = jointOf(films, levels, seam)
     yield* make(programs, joint, encoding, to, job)
     return lengthOf(joint)
   })
@@ -360,8 +430,10 @@ export const join = (
  * Makes a joined file of a few of the source's pictures, its sound and silence, as the whole will be made: what this FFmpeg
  * cannot do, it cannot do now.
  */
-export const rehearse = (programs: Programs, source: Film, encoding: ReadonlyArray<string>, to: string): Run<void> => {
-  const part = { ...partOf(source, 0, source.framesPerSecond), frames: 2 }
-  const joint: Joint = { parts: [part, { ...part, film: { ...source, sound: null } }], hasSound: true, rate: source }
-  return make(programs, joint, encoding, to, null)
+export const rehearse = (programs: Programs, source: Film, { encoding, seam = {} }: Joining, to: string): Run<void> => {
+  const part: Part = { ...partOf(source, 0, source.framesPerSecond), frames: 2 }
+  const levels = seam.matchColour === true ? "lutyuv" : undefined
+  const parts = Arr.make(part, { ...part, film: { ...source, sound: null }, levels })
+  const fades = fadesOf(seam, parts, source.framesPerSecond)
+  return make(programs, { parts, hasSound: true, rate: source, fades }, encoding, to, null)
 }

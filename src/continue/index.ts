@@ -40,3 +40,4 @@ export {
   type JoinVideosOptions,
   joinVideos
 } from "./joinVideos.js"
+export type { Seam } from "./seam.js"

@@ -32,7 +32,8 @@ import type { Videos } from "../Videos.js"
 import { type FfmpegUnavailableError, MediaError } from "./errors.js"
 import { checkPrograms, failed, type Programs } from "./ffmpeg.js"
 import { type Film, probe } from "./film.js"
-import { defaultEncoding, join, rehearse } from "./graph.js"
+import { defaultEncoding, type Joining, join, rehearse } from "./graph.js"
+import { checkSeam, type Seam } from "./seam.js"
 
 /**
  * A completed job, by id, reference or snapshot; or a file.
@@ -58,6 +59,8 @@ export interface JoinVideosOptions<E = never, R = never>
   readonly ffprobe?: string | undefined
   /** How the file is encoded, as arguments of `ffmpeg`. Default: `defaultEncoding`, H.264 (`libx264`) and AAC. */
   readonly encoding?: ReadonlyArray<string> | undefined
+  /** How the clips meet. Default: one after the other, as they are. */
+  readonly seam?: Seam | undefined
   /** Run when a phase begins; the call waits for it. */
   readonly onPhase?: ((phase: ContinuePhase) => Effect.Effect<unknown, E, R>) | undefined
 }
@@ -182,7 +185,7 @@ export const checkWaits = (
   submission?: SubmitOptions
 ): Effect.Effect<void, Errors.InvalidRequestError> =>
   Effect.flatMap(planOf("awaitVideo", options, submission), () => {
-    const problem = checkDownload(options.download)
+    const problem = checkDownload(options.download) ?? checkSeam(options.seam)
     return problem === null ? Effect.void : Effect.fail(problem)
   })
 
@@ -201,6 +204,8 @@ export interface Work {
   readonly directory: string
   readonly options: Options
 }
+
+const joiningOf = ({ encoding = defaultEncoding, seam }: Options): Joining => ({ encoding, seam })
 
 export const programsOf = ({ ffmpeg = "ffmpeg", ffprobe = "ffprobe" }: Options): Programs => ({ ffmpeg, ffprobe })
 
@@ -267,7 +272,7 @@ export const sourceOf = (work: Work, video: JobOrFile) =>
 export const checkJoin = ({ directory, options, programs }: Work, source: Film) =>
   Effect.gen(function* () {
     const trial = (yield* Path.Path).join(directory, "trial.mp4")
-    yield* rehearse(programs, source, options.encoding ?? defaultEncoding, trial)
+    yield* rehearse(programs, source, joiningOf(options), trial)
     yield* probe(programs, trial, { film: "result", segment: null })
   })
 
@@ -296,7 +301,7 @@ export const joined = (
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const part = path.join(directory, "joined.mp4")
-    const wanted = yield* join(programs, films, options.encoding ?? defaultEncoding, part, job)
+    const wanted = yield* join(programs, films, joiningOf(options), part, job)
     const { seconds } = yield* probe(programs, part, { film: "result", segment: job })
     // FFmpeg ends well when a limit is reached.
     if (Math.abs(seconds - wanted) > Math.max(0.5, wanted / 20)) {

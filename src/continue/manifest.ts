@@ -45,7 +45,9 @@ const Order = Schema.Struct({
   prompts: Schema.NonEmptyArray(Schema.String),
   model: Schema.NullOr(Schema.String),
   size: Schema.NullOr(Schema.String),
-  extraBody: Schema.Unknown
+  extraBody: Schema.Unknown,
+  /** Seconds in which a film fades into the next. */
+  crossfade: Schema.Number
 })
 
 export type Order = typeof Order.Type

@@ -14,9 +14,13 @@ export const lengthIn = ({ max = Number.POSITIVE_INFINITY, min, step = 1 }: Seco
   return up <= max ? up : min + Math.floor((max - min) / step) * step
 }
 
-/** The length of the clip so far. */
-export const lengthOf = ({ clips }: Pick<Manifest, "clips">): number =>
-  clips.reduce((sum, { seconds }) => sum + seconds, 0)
+/** The length of the clip so far. A crossfade takes its length away, at most half of either film. */
+export const lengthOf = ({ clips, order }: Pick<Manifest, "clips" | "order">): number =>
+  clips.reduce((sum, { seconds }, index) => {
+    const before = clips[index - 1]
+    const overlap = before === undefined ? 0 : Math.min(order.crossfade, seconds / 2, before.seconds / 2)
+    return sum + seconds - overlap
+  }, 0)
 
 /** A join leaves out one frame: a clip is long enough if less than this is missing. */
 const tolerance = 0.5
@@ -32,7 +36,8 @@ export const planSegment = (
   way: SegmentWay
 ): Submission => {
   const { order, segments } = manifest
-  const wanted = Math.min(segmentSeconds, order.totalSeconds - lengthOf(manifest))
+  const overlap = way === "joined" ? order.crossfade : 0
+  const wanted = Math.min(segmentSeconds, order.totalSeconds - lengthOf(manifest) + overlap)
   const never = DateTime.unsafeMake(0)
   return {
     segment: segments + 1,

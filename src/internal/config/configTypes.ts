@@ -107,7 +107,7 @@ export interface WatchingOptions {
    * list.
    */
   readonly list?: "auto" | "always" | "never" | undefined
-  /** From how many watched jobs on pages are read; a positive integer. Default: 20. */
+  /** From how many watched jobs on pages are read; a positive integer. Default: 10. */
   readonly threshold?: number | undefined
 }
 
@@ -156,6 +156,6 @@ export interface VideosConfigOptions {
   readonly listLag?: Duration.DurationInput | undefined
   /** Default: 64 at once, and as many per second as the server takes. */
   readonly budget?: BudgetOptions | undefined
-  /** Default: by pages from 20 jobs on, where the server's list is to be trusted. */
+  /** Default: by pages from 10 jobs on, where the server's list is to be trusted. */
   readonly watching?: WatchingOptions | undefined
 }

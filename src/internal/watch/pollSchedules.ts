@@ -88,23 +88,25 @@ const byAll = (seen: Seen, now: number, floor: number): number => {
   return Math.min(wanted ?? Number.POSITIVE_INFINITY, byAge(seen, now, floor))
 }
 
-const pace = (options: PollOptions | undefined, wish: Wish): Schedule.Schedule<Duration.Duration, VideoResource> => {
+const pace = (
+  options: PollOptions | undefined,
+  wish: Wish,
+  isJittered = true
+): Schedule.Schedule<Duration.Duration, VideoResource> => {
   const problem = checkFields("watchVideo", options, { floor: finiteTimeout, cap: finiteTimeout })
   // A schedule cannot fail, so its options are checked here, before any request.
   if (problem !== null) throw problem
   const floor = Duration.toMillis(options?.floor ?? "1 second")
   const cap = Math.max(floor, Duration.toMillis(options?.cap ?? "10 seconds"))
-  const delay = (seen: Seen | null, now: number, random: number): number => {
-    const wanted = seen === null ? null : wish(seen, now, floor)
-    return Math.min(cap, Math.max(floor, wanted ?? cap)) * (0.9 + 0.2 * random)
+  const step = (last: Seen | null, now: number, video: VideoResource, jitter: number) => {
+    const seen = see(last, now, video)
+    const millis = Math.min(cap, Math.max(floor, wish(seen, now, floor) ?? cap)) * jitter
+    return [seen, Duration.millis(millis), ScheduleDecision.continueWith(ScheduleInterval.after(now + millis))] as const
   }
   return Schedule.makeWithState<Seen | null, VideoResource, Duration.Duration>(null, (now, video, last) =>
-    Effect.map(Random.next, (random) => {
-      const seen = see(last, now, video)
-      const millis = delay(seen, now, random)
-      const next = ScheduleDecision.continueWith(ScheduleInterval.after(now + millis))
-      return [seen, Duration.millis(millis), next] as const
-    })
+    isJittered
+      ? Effect.map(Random.next, (random) => step(last, now, video, 0.9 + 0.2 * random))
+      : Effect.succeed(step(last, now, video, 1))
   )
 }
 
@@ -171,6 +173,14 @@ export const adaptivePoll = (options?: PollOptions): Schedule.Schedule<Duration.
  * @category schedules
  */
 export const defaultPollSchedule: Schedule.Schedule<Duration.Duration, VideoResource> = adaptivePoll()
+
+/**
+ * `defaultPollSchedule` without jitter, for jobs that a page polls: the first of them decides for all. Their states are the
+ * same, so that a watch may go from one to the other.
+ *
+ * @internal
+ */
+export const pagedPollSchedule: typeof defaultPollSchedule = pace(undefined, byAll, false)
 
 /**
  * Exponential from 1 second to 30, with full jitter, until polls have failed for 10 minutes without a success.

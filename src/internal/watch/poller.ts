@@ -17,7 +17,7 @@ import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { ListVideosError, VideosService } from "../videosTypes.js"
 import { type ListOptions, ListTrust, lagMillis } from "./listTrust.js"
 import * as metrics from "./metrics.js"
-import { leastMembers, PagePlan, pageSize } from "./pagePlan.js"
+import { leastMembers, PagePlan, type Part, pageSize } from "./pagePlan.js"
 import type { RequestQueue } from "./requestQueue.js"
 import type { Host, Job, JobPoller, Page, PollExtras, Searched } from "./watch.js"
 
@@ -47,8 +47,9 @@ const maxVainSearches = 3
 /** After three searches for a job, it is not a list that lags. */
 const maxSearches = 3
 
-/** A page that fails twice in a row is left alone until the jobs are grouped anew. */
+/** A page that fails twice in a row is left alone for so long. */
 const maxPageFailures = 2
+const leftMillis = 15_000
 
 /** The least time between two reads of the newest page for first polls, in milliseconds. */
 const firstPollGap = 2000
@@ -68,6 +69,9 @@ const mayBeFound = ({ latest, searched }: Job, now: number): boolean => {
   const isYoung = createdAt > Math.max(searched.oldest, searched.newest - lagMillis)
   return isYoung && searched.times < maxSearches && now - searched.at >= lagMillis
 }
+
+/** The creation times of the newest and the oldest job that a search saw, in Unix milliseconds. */
+type Range = Pick<Searched, "newest" | "oldest">
 
 /** Pages of any `Videos`, for example a canned one. */
 export const anyPages =
@@ -98,9 +102,10 @@ export class Poller implements JobPoller {
   /** Jobs that are due. */
   private readonly asked = new Set<Job>()
   private newestReadAt = -firstPollGap
-  private isSearching = false
+  /** Which page a search waits for. One search at a time: the places of two would overlap. */
+  private searching: "newest page" | "older pages" | null = null
   private vainSearches = 0
-  private readonly pageReads = new Set<Fiber.RuntimeFiber<void, ListVideosError>>()
+  private readonly pageReads = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 
   constructor(by: PollBy, options: ListOptions, host: PollerHost) {
     this.by = by
@@ -121,11 +126,15 @@ export class Poller implements JobPoller {
     if (whyNot !== null) return { readBy: "single", reason: whyNot }
     if (page !== null) {
       const count = `its page shows ${page.members.size} watched jobs`
-      const reason = page.failures < maxPageFailures ? count : "its page cannot be read"
+      const reason = page.leftUntil <= this.host.now() ? count : "its page cannot be read"
       return { readBy: this.isWorthReading(page) ? "page" : "single", reason }
     }
     const reason = searched === null ? "its page is not known yet" : "the pages that were read do not show it"
     return { readBy: "single", reason }
+  }
+
+  isPaged({ page }: Job): boolean {
+    return page !== null && this.trust.whyNot(this.jobs.size) === null && this.isWorthReading(page)
   }
 
   /** Asks for a poll of the job; `send` sends it. */
@@ -161,34 +170,29 @@ export class Poller implements JobPoller {
     const now = this.host.now()
     const isOn = this.trust.whyNot(this.jobs.size) === null
     // The oldest first: it is compared with the list, since the page shows it for as long as newer jobs need the page.
-    const jobs = [...this.asked].filter(isStillAsked).sort((a, b) => a.place - b.place)
+    const due = [...this.asked].filter(isStillAsked).sort((a, b) => a.place - b.place)
     this.asked.clear()
     if (isOn) this.plan.regroup()
-    const [placed, lost] = Arr.partition(jobs, (job) => isOn && job.page === null && mayBeFound(job, now))
-    if (!this.isSearching) this.find(lost)
-    else {
-      // New jobs wait for the search that is on its way; others have been polled before, and are due.
-      for (const job of lost) {
-        if (job.polls === 0) this.asked.add(job)
-        else this.pollSingly(job)
-      }
-    }
-    for (const job of placed) {
+    const sought: Array<Job> = []
+    for (const job of due) {
       const { page } = job
-      if (!isOn || page === null || !this.isWorthReading(page)) this.pollSingly(job)
+      if (isOn && page === null && mayBeFound(job, now)) sought.push(job)
+      else if (!isOn || page === null || !this.isWorthReading(page)) this.pollSingly(job)
       else if (page.isAwaited) continue
       else if (this.trust.wantsComparison()) this.pollSingly(job)
-      // The search begins with the newest page, which may show the job.
-      else if (this.isSearching && this.plan.isNewest(page)) this.asked.add(job)
-      else this.pollByPage(page)
+      // The newest page of the list shows the jobs whose places are not known yet, too.
+      else if (this.searching !== "older pages" && this.plan.isNewest(page, this.jobs.size - this.plan.size - 1)) {
+        sought.push(job)
+      } else this.readList(page, page.members, 1)
     }
+    this.search(sought)
     this.host.queue.send()
   }
 
   // internal
 
-  private isWorthReading({ failures, members }: Page): boolean {
-    return this.trust.options.mode === "always" || (members.size >= leastMembers && failures < maxPageFailures)
+  private isWorthReading({ leftUntil, members }: Page): boolean {
+    return this.trust.options.mode === "always" || (members.size >= leastMembers && leftUntil <= this.host.now())
   }
 
   private pollSingly(job: Job): void {
@@ -228,83 +232,100 @@ export class Poller implements JobPoller {
     }, false)
   }
 
-  private pollByPage(page: Page): void {
-    page.isAwaited = true
-    const missing = () => [...page.members].filter(isStillAsked)
-    this.readPages(
-      missing,
-      Effect.suspend(() => {
-        const { after, place } = this.plan.startOf(page)
-        return Effect.map(this.read(after), ({ videos }) => {
-          this.plan.take(videos, this.jobs, after, place)
-          for (const job of missing()) {
-            this.plan.remove(job)
-            job.searched = left
-          }
-        })
-      }),
-      (isGone, error) => {
-        page.isAwaited = false
-        page.failures = error === null ? 0 : page.failures + 1
-        // The job after which the page begins may have been deleted.
-        if (isGone) for (const job of [...page.members]) this.plan.remove(job)
+  /** Polls jobs by the newest page of the list, and by the pages behind it as far as that pays. */
+  private search(jobs: ReadonlyArray<Job>): void {
+    const isForced = this.trust.options.mode === "always"
+    const [lost, placed] = Arr.partition(jobs, ({ page }) => page !== null)
+    const isVain = !isForced && this.vainSearches >= maxVainSearches && lost.length < leastMembers
+    const sought = isVain ? placed : jobs
+    if (isVain) for (const job of lost) this.pollSingly(job)
+    if (this.searching !== null) {
+      // New jobs wait for the search that is on its way; others have been polled before, and are due.
+      for (const job of sought) {
+        if (job.page !== null || job.polls === 0) this.asked.add(job)
+        else this.pollSingly(job)
       }
-    )
+      // A search that finds fewer jobs per page costs more than single polls.
+    } else if (sought.length > 0)
+      this.readList(null, sought, isForced ? Infinity : Math.ceil(sought.length / leastMembers))
   }
 
-  /** Searches the list for jobs whose places are not known, from the newest job on. */
-  private find(lost: ReadonlyArray<Job>): void {
-    const isForced = this.trust.options.mode === "always"
-    if (lost.length === 0) return
-    if (!isForced && this.vainSearches >= maxVainSearches && lost.length < leastMembers) {
-      for (const job of lost) this.pollSingly(job)
-      return
+  /** Sends reads of a page, or of the list from its newest job on, until they have shown `jobs`. */
+  private readList(page: Page | null, jobs: Iterable<Job>, maxPages: number): void {
+    const wanted = () => [...jobs].filter(isStillAsked)
+    const setAwaited = (isAwaited: boolean) => {
+      if (page === null) this.searching = isAwaited ? "newest page" : null
+      else page.isAwaited = isAwaited
     }
-    this.isSearching = true
-    // A search that finds fewer jobs per page costs more than single polls.
-    const maxPages = isForced ? Infinity : Math.ceil(lost.length / leastMembers)
+    setAwaited(true)
+    this.host.queue.add(() => {
+      if (wanted().length === 0) {
+        setAwaited(false)
+        return null
+      }
+      const { distrust } = this.trust
+      const lost = wanted().filter((job) => job.page === null).length
+      const fiber = this.host.run(this.readPages(page, wanted, maxPages))
+      this.pageReads.add(fiber)
+      fiber.addObserver((exit) => {
+        this.pageReads.delete(fiber)
+        setAwaited(false)
+        if (Exit.isSuccess(exit)) this.missed(page, wanted(), lost, exit.value)
+        else if (!Cause.isInterruptedOnly(exit.cause)) this.failed(page, wanted(), exit.cause)
+        if (distrust === null && this.trust.distrust !== null) {
+          this.host.run(Effect.logDebug(`the server's list is not read any more: ${this.trust.distrust}`))
+        }
+        this.send()
+        this.host.settled()
+      })
+      return fiber
+    }, true)
+  }
+
+  /** Reads pages one after the other, and takes the places of their jobs. */
+  private readPages(
+    page: Page | null,
+    wanted: () => ReadonlyArray<Job>,
+    maxPages: number
+  ): Effect.Effect<Range, ListVideosError> {
     const cursor = new ListCursor()
+    const total = wanted().length
     let newest = -Infinity
     let oldest = Infinity
-    const found: Array<VideoResource> = []
-    const isFound = new Set<string>()
-    const readFrom = (after: string | null, count: number): Effect.Effect<void, ListVideosError> =>
-      Effect.flatMap(this.read(after), (page) => {
-        const { hasMore, videos } = page
+    let found: Array<VideoResource> = []
+    const readFrom = (
+      { after, place }: Part,
+      next: string | null,
+      count: number
+    ): Effect.Effect<Range, ListVideosError> =>
+      Effect.flatMap(this.read(next), (read) => {
+        const { hasMore, videos } = read
         const isRepeated = videos.some(({ id }) => cursor.hasSeen(id))
-        const { fresh, next } = cursor.take(page)
-        for (const video of fresh) {
-          found.push(video)
-          isFound.add(video.id)
-          newest = Math.max(newest, video.createdAt?.epochMillis ?? newest)
-          oldest = Math.min(oldest, video.createdAt?.epochMillis ?? oldest)
+        const { fresh, next } = cursor.take(read)
+        found = [...found, ...fresh]
+        for (const { createdAt } of fresh) {
+          newest = Math.max(newest, createdAt?.epochMillis ?? newest)
+          oldest = Math.min(oldest, createdAt?.epochMillis ?? oldest)
         }
         if (isRepeated) this.trust.give("it repeats jobs: the server ignores `after`")
         const isEnd = next._tag === "End" || (hasMore === null && videos.length !== pageSize)
-        if (isEnd) oldest = -Infinity
-        const isOver = isEnd || next._tag === "Stuck" || isRepeated || count >= maxPages
-        return isOver || lost.every(({ id, isWatched }) => isFound.has(id) || !isWatched)
-          ? Effect.void
-          : readFrom(next.cursor, count + 1)
+        const isKnown = place !== null || this.plan.connects(fresh, this.jobs)
+        // One more page may tell how far the new jobs are from the others, which then share pages with them.
+        const isFound = wanted().length === 0 && (isKnown || found.length >= total + pageSize)
+        const isOver = isEnd || next._tag === "Stuck" || isRepeated || count >= maxPages || isFound
+        let part: Part = { after, place }
+        if (isOver || isKnown) {
+          part = this.plan.take(found, this.jobs, part)
+          found = []
+        }
+        return isOver
+          ? Effect.succeed({ newest, oldest: isEnd ? -Infinity : oldest })
+          : readFrom(part, next.cursor, count + 1)
       })
-    const search = Effect.map(
-      Effect.suspend(() => readFrom(null, 1)),
-      () => {
-        this.plan.take(found, this.jobs, null, null)
-        const unfound = lost.filter(({ id, isWatched }) => isWatched && !isFound.has(id))
-        this.vainSearches = unfound.length < lost.length ? 0 : this.vainSearches + 1
-        const at = this.host.now()
-        for (const job of unfound) job.searched = { newest, oldest, at, times: (job.searched?.times ?? 0) + 1 }
-      }
-    )
-    this.readPages(
-      () => lost.filter(isStillAsked),
-      search,
-      (isGone, error) => {
-        this.isSearching = false
-        if (isGone && error !== null) this.trust.give(error.message)
-      }
-    )
+    return Effect.suspend(() => {
+      const start = page === null ? { after: null, place: null } : this.plan.startOf(page)
+      return readFrom(start, start.after, 1)
+    })
   }
 
   /** Reads one page, and observes every watched job on it. */
@@ -324,6 +345,7 @@ export class Poller implements JobPoller {
       return Effect.map(
         pages(options, (id) => this.jobs.get(id)?.latest ?? null),
         (page) => {
+          if (after === null && this.searching !== null) this.searching = "older pages"
           this.trust.read(page, askedAt)
           for (const video of page.videos) {
             const job = this.jobs.get(video.id)
@@ -338,56 +360,49 @@ export class Poller implements JobPoller {
     })
   }
 
-  /** Sends reads of pages for the jobs that `missing` returns, unless they have left by then. */
-  private readPages(
-    missing: () => ReadonlyArray<Job>,
-    reads: Effect.Effect<void, ListVideosError>,
-    done: (isGone: boolean, error: ListVideosError | null) => void
-  ): void {
-    this.host.queue.add(() => {
-      if (missing().length === 0) {
-        done(false, null)
-        return null
-      }
-      const { distrust } = this.trust
-      const fiber = this.host.run(reads)
-      this.pageReads.add(fiber)
-      fiber.addObserver((exit) => {
-        this.pageReads.delete(fiber)
-        const failed = Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)
-        const error = failed ? this.failed(exit.cause, missing()) : null
-        done(error !== null && !error.isTransient && error._tag !== "ResponseDecodeError", error)
-        // After a transient error, no job waits for a page any more.
-        if (error?.isTransient !== true) for (const job of missing()) this.asked.add(job)
-        if (distrust === null && this.trust.distrust !== null) {
-          this.host.run(Effect.logDebug(`the server's list is not read any more: ${this.trust.distrust}`))
-        }
-        this.send()
-        this.host.settled()
-      })
-      return fiber
-    }, true)
+  /** Reads succeeded; `jobs` are those that they did not show. `lost` is how many had no known place before. */
+  private missed(page: Page | null, jobs: ReadonlyArray<Job>, lost: number, range: Range): void {
+    const at = this.host.now()
+    if (page !== null) page.failures = 0
+    const unfound = jobs.filter((job) => job.page === null)
+    if (lost > 0) this.vainSearches = unfound.length < lost ? 0 : this.vainSearches + 1
+    for (const job of unfound) job.searched = { ...range, at, times: (job.searched?.times ?? 0) + 1 }
+    for (const job of jobs) {
+      // Newer jobs may have moved it to the second page.
+      if (job.page !== null && (page !== null || this.plan.isNewest(job.page, 0))) this.lose(job)
+      this.asked.add(job)
+    }
   }
 
-  /** A page failed: what this means for the list, and for the jobs that waited for it. */
-  private failed(cause: Cause.Cause<ListVideosError>, missing: ReadonlyArray<Job>): ListVideosError | null {
+  /** The page that has shown the job does not show it any more. */
+  private lose(job: Job): void {
+    this.plan.remove(job)
+    job.searched = left
+  }
+
+  /** Reads failed: what this means for the list, and for the jobs that waited for them. */
+  private failed(page: Page | null, jobs: ReadonlyArray<Job>, cause: Cause.Cause<ListVideosError>): void {
     const error = Option.getOrNull(Cause.failureOption(cause))
     const observe = (jobs: ReadonlyArray<Job>) => {
       for (const job of jobs) job.observe(Exit.failCause(cause), this.host)
     }
-    if (this.trust.options.mode === "always") {
-      observe(missing)
-    } else if (error === null) {
-      this.trust.give(`reading it died: ${Cause.pretty(cause)}`)
-    } else if (error.isTransient) {
+    if (page === null) this.vainSearches++
+    for (const failing of new Set(jobs.map((job) => job.page))) {
+      if (failing !== null && ++failing.failures >= maxPageFailures) failing.leftUntil = this.host.now() + leftMillis
+    }
+    if (this.trust.options.mode === "always") observe(jobs)
+    else if (error === null) this.trust.give(`reading it died: ${Cause.pretty(cause)}`)
+    else if (error.isTransient) {
       this.trust.failed(error.message, this.host.now())
       // One of them finds out whether single polls fail as well.
-      const [canary, ...others] = missing
+      const [canary, ...others] = jobs
       observe(others)
       if (canary !== undefined) this.pollSingly(canary)
-    } else if (error._tag === "ResponseDecodeError") {
-      this.trust.strike(error.message)
-    }
-    return error
+      return
+    } else if (error._tag === "ResponseDecodeError") this.trust.strike(error.message)
+    else if (page === null) this.trust.give(error.message)
+    // The job after which the page begins may have been deleted.
+    else for (const job of [...page.members]) this.lose(job)
+    for (const job of jobs.filter(isStillAsked)) this.asked.add(job)
   }
 }

@@ -15,6 +15,7 @@ import { retryDelays, type Stepper } from "../http/retryPolicy.js"
 import { isSameSnapshot, isTerminal, phaseOf, type VideoPhase, type VideoResource } from "../protocol/videoSchemas.js"
 import type { RetrieveVideoError } from "../videosTypes.js"
 import * as metrics from "./metrics.js"
+import { pagedPollSchedule } from "./pollSchedules.js"
 import type { Row } from "./timerHeap.js"
 
 /** @internal */
@@ -74,6 +75,8 @@ export interface Host {
 export interface JobPoller {
   /** Asks for a poll. */
   readonly poll: (job: Job) => void
+  /** Whether a page polls the job. */
+  readonly isPaged: (job: Job) => boolean
   /** When a new watch polls first. */
   readonly firstPollAt: (job: Job) => number
 }
@@ -87,6 +90,8 @@ export interface Page {
   isAwaited: boolean
   /** How many of its reads have failed since the last that succeeded. */
   failures: number
+  /** It fails again and again: until then its jobs are polled singly. */
+  leftUntil: number
 }
 
 /** A search of the list that did not find a job. */
@@ -422,10 +427,11 @@ export class Watch implements Row {
    * watch, though: one that lasts a minute lasts a minute.
    */
   private planPoll(video: VideoResource, polledAt: number, hintedUntil: number): void {
-    const { hintShortens, maxRetryAfter, poll, stallTimeout } = this.plan
+    const { hintShortens, maxRetryAfter, stallTimeout } = this.plan
+    const poll = hintShortens && this.job.poller.isPaged(this.job) ? pagedPollSchedule : this.plan.poll
     const now = Math.max(polledAt, this.startedAt) + this.wallOffset
     this.step(
-      Effect.suspend(() => poll.step(now, video, this.pollState)),
+      () => poll.step(now, video, this.pollState),
       ([state, , decision]) => {
         this.pollState = state
         if (ScheduleDecision.isDone(decision)) {
@@ -458,19 +464,34 @@ export class Watch implements Row {
   private planRetry(error: RetrieveVideoError): void {
     const { maxRetryAfter, retry: schedule } = this.plan
     this.retry ??= retryDelays({ schedule, maxRetryAfter: Duration.millis(maxRetryAfter) })
-    this.step(this.retry(error), (delay) => {
-      if (delay !== null) {
-        metrics.retried()
-        this.pollAt(this.job.polledAt + delay)
-      } else this.end(Exit.fail(error))
-    })
+    const { retry } = this
+    this.step(
+      () => retry(error),
+      (delay) => {
+        if (delay !== null) {
+          metrics.retried()
+          this.pollAt(this.job.polledAt + delay)
+        } else this.end(Exit.fail(error))
+      }
+    )
   }
 
   /** Runs one step of a schedule in the caller's context. It may take its time; the deadline holds. */
-  private step<A>(effect: Effect.Effect<A>, then: (result: A) => void): void {
+  private step<A>(begin: () => Effect.Effect<A>, then: (result: A) => void): void {
     const done = (exit: Exit.Exit<A>): void => {
       if (Exit.isSuccess(exit)) then(exit.value)
       else this.end(exit)
+    }
+    let effect: Effect.Effect<A>
+    try {
+      effect = begin()
+    } catch (defect) {
+      effect = Effect.die(defect)
+    }
+    // A result that is there already needs no fiber.
+    if (Exit.isExit(effect)) {
+      done(effect as Exit.Exit<A>)
+      return
     }
     const fiber = Runtime.runFork(this.runtime, effect)
     const exit = fiber.unsafePoll()

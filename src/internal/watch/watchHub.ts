@@ -211,7 +211,7 @@ export class WatchHub extends VideosState implements PollerHost {
     )
     if (known !== undefined) return known
     const pages = pagesOf !== null && listPages === ownPages ? pagesOf : anyPages(videos)
-    const { list = "auto", threshold = 20 } = watching ?? {}
+    const { list = "auto", threshold = 10 } = watching ?? {}
     const group = new Poller({ videos, retrieve, listPages, pages, extras }, { mode: list, threshold }, this)
     this.groups.push(group)
     return group
