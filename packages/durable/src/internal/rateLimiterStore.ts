@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 
 const number = (value: unknown): number => Number(value ?? 0)
 
-/** `left` is what the row keeps, `result` what this statement was told. */
+/** `left` is what the row keeps, `result` what the statement returns. */
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const table = sql("effect_video_budget")
