@@ -416,4 +416,33 @@ describe("continueVideo, with the embedded server,", () => {
       assert.isBelow(between(95, 96), between(95, 95 + 24) / 3)
     }).pipe(Effect.provide(VideosServer.layer({ dialect: "vllm-omni", ...instant })))
   )
+
+  it.scopedLive.skipIf(!hasFfmpeg)(
+    "sends the source's last second as a clip, and leaves out what the segment repeats",
+    () =>
+      Effect.gen(function* () {
+        const at = yield* folder
+        const server = yield* VideosServer
+        const videos = videosOver(server, { dialect: server.dialect }, VideosFetch.layer)
+        const made = yield* Effect.gen(function* () {
+          const clip = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 2, size: "64x64" })
+          return yield* continueVideo({ ...request, seconds: 3, video: clip }, "longer.mp4", {
+            directory: at,
+            window: "1 second"
+          })
+        }).pipe(Effect.provide([videos, NodeContext.layer]))
+        // 3 s begin with the second that was sent.
+        assert.closeTo(made.seconds ?? 0, 2 + 3 - 1, 0.001)
+        assert.strictEqual((yield* graysIn(made.path)).length, 4 * 24)
+      }).pipe(Effect.provide(VideosServer.layer({ dialect: "vllm-omni", ...instant })))
+  )
+
+  it.scopedLive("refuses a window before anything is sent if the dialect goes on from no clip", () =>
+    Effect.gen(function* () {
+      const { go, server } = yield* world()
+      const error = yield* Effect.flip(go({ window: "1 second" }))
+      assert.deepInclude(error, { _tag: "InvalidRequestError", field: "window" })
+      assert.deepStrictEqual(server.requests, [])
+    })
+  )
 })

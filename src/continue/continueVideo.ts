@@ -2,7 +2,9 @@
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
@@ -12,8 +14,10 @@ import { writeError } from "../internal/download/targetFile.js"
 import type * as Errors from "../internal/errors/errors.js"
 import { ofJob } from "../internal/errors/ofJob.js"
 import { spanOf, withSpan } from "../internal/http/spans.js"
+import type { Dialect } from "../internal/protocol/dialect.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../internal/protocol/requestSchemas.js"
 import { createRequest, extendRequest } from "../internal/protocol/submissionRequests.js"
+import { invalid } from "../internal/protocol/validateRequest.js"
 import * as VideoFile from "../internal/protocol/videoFile.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { completed } from "../internal/watch/completedVideo.js"
@@ -28,7 +32,7 @@ import {
 import { downloadVideoToFile } from "../Transfer.js"
 import { Videos } from "../Videos.js"
 import type { Film } from "./film.js"
-import { lastFrame, type Size } from "./graph.js"
+import { lastFrame, lastWindow, type Size } from "./graph.js"
 import {
   checkJoin,
   checkWaits,
@@ -146,15 +150,16 @@ export const continueVideo = <E = never, R = never>(
     if (dialect.paths.extendVideo !== null) yield* extendRequest(dialect, extension, options.submit)
     yield* createRequest(dialect, { prompt, seconds, model, size, extraBody }, options.submit)
     yield* checkWaits(options, options.submit)
+    yield* checkWindow(dialect, options.window)
     const target = yield* place(path, options)
     const byHand = (reserved: ReservedFile) =>
       working(target, options, (work) =>
         Effect.gen(function* () {
           yield* enter("prepare", options)
           const source = yield* sourceOf(work, request.video)
-          const frame = yield* frameOf(work, source, request.size)
+          const reference = yield* referenceOf(work, dialect, source, request)
           yield* enter("create", options)
-          const made = last(segmentOf(request, source, frame, options), reserved, options)
+          const made = last(segmentOf(request, source, reference, options), reserved, options)
           const video = yield* Effect.map(made, Option.getOrThrow)
           yield* enter("join", options)
           const { bytes, path, seconds } = yield* finish(work, target, source, video, video)
@@ -213,23 +218,48 @@ const sizeOf = (source: Film, size: string | undefined): Size => {
   return { width: Number(width ?? source.width), height: Number(height ?? source.height) }
 }
 
-/** The source's last frame as a file to upload, after what FFmpeg has to do later has been tried. */
-export const frameOf = (work: Work, source: Film, size: string | undefined) =>
+/** What a segment is made from, as fields of its request. */
+export type Reference = Pick<CreateVideoRequest, "inputReference" | "extraBody">
+
+/** The source's last frame as a file to upload, or its last seconds, after what FFmpeg has to do later has been tried. */
+export const referenceOf = (
+  work: Work,
+  dialect: Dialect,
+  source: Film,
+  { extraBody, size }: Pick<ContinueVideoRequest, "extraBody" | "size">
+) =>
   Effect.gen(function* () {
-    const { directory, programs } = work
+    const { directory, options, programs } = work
     const fs = yield* FileSystem.FileSystem
-    const path = (yield* Path.Path).join(directory, "frame.png")
+    const { join } = yield* Path.Path
+    const { videoReference } = dialect
+    if (options.window !== undefined && videoReference !== undefined) {
+      const path = join(directory, "window.mp4")
+      yield* lastWindow(programs, source, Duration.toSeconds(options.window), sizeOf(source, size), path)
+      yield* checkJoin(work, source)
+      const bytes = yield* Effect.mapError(fs.readFile(path), writeError(path))
+      const url = `data:video/mp4;base64,${Encoding.encodeBase64(bytes)}`
+      return { extraBody: { ...extraBody, [videoReference]: JSON.stringify({ video_url: url }) } } satisfies Reference
+    }
+    const path = join(directory, "frame.png")
     const isThere = Effect.orElseSucceed(fs.exists(path), () => false)
     yield* lastFrame(programs, source, sizeOf(source, size), path, isThere)
     yield* checkJoin(work, source)
-    return yield* Effect.mapError(VideoFile.fromPath(path), writeError(path))
+    const inputReference = yield* Effect.mapError(VideoFile.fromPath(path), writeError(path))
+    return { inputReference, extraBody } satisfies Reference
   })
+
+/** Fails if the dialect takes no clip. */
+export const checkWindow = ({ name, videoReference }: Dialect, window: unknown) =>
+  window === undefined || videoReference !== undefined
+    ? Effect.void
+    : Effect.fail(invalid("createVideo", "window", window, `left out: the dialect \`${name}\` goes on from no clip`))
 
 /** The segment, from its submission on. */
 const segmentOf = (
-  { extraBody, model, prompt, seconds, size }: ContinueVideoRequest,
+  { model, prompt, seconds, size }: ContinueVideoRequest,
   source: Film,
-  frame: VideoFile.VideoFile,
+  reference: Reference,
   options: SubmitAndWatchOptions
 ) => {
   const key = options.submit?.idempotencyKey
@@ -239,8 +269,7 @@ const segmentOf = (
       seconds,
       model,
       size: size ?? `${source.width}x${source.height}`,
-      inputReference: frame,
-      extraBody
+      ...reference
     },
     // The extension that was refused had the same key, and was another request.
     { ...options, submit: { ...options.submit, idempotencyKey: key === undefined ? undefined : `${key}-segment` } }

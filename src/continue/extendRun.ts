@@ -22,7 +22,7 @@ import { hubOf } from "../internal/watch/watchHub.js"
 import { awaitVideo, watchVideo } from "../Stream.js"
 import { downloadVideoToFile } from "../Transfer.js"
 import { settleSubmission, Videos } from "../Videos.js"
-import { frameOf } from "./continueVideo.js"
+import { referenceOf } from "./continueVideo.js"
 import { ManifestError, SegmentUncertainError } from "./errors.js"
 import { type ExtendToOptions, ExtendToPhase } from "./extendToTypes.js"
 import { checkPrograms, failed } from "./ffmpeg.js"
@@ -138,8 +138,8 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
       const { extraBody = null, model = null, size = null } = options
       const { prompts, totalSeconds } = call
       const server = hubOf(videos)?.submission?.origin ?? null
-      const crossfade = Duration.toSeconds(options.seam?.crossfade ?? 0)
-      const order = { server, source: yield* nameOfSource, totalSeconds, prompts, model, size, extraBody, crossfade }
+      const overlap = Duration.toSeconds(options.seam?.crossfade ?? 0) + Duration.toSeconds(options.window ?? 0)
+      const order = { server, source: yield* nameOfSource, totalSeconds, prompts, model, size, extraBody, overlap }
       if (found === null) {
         const clips = Arr.of(yield* firstClip)
         return yield* write({ version: 1, order, clips, pending: null, segments: 0, submissions: 0, costs: [] })
@@ -220,10 +220,10 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
       withPrograms((work) =>
         Effect.gen(function* () {
           const film = yield* filmOf(tip)
-          const inputReference = yield* frameOf(work, film, options.size)
+          const reference = yield* referenceOf(work, dialect, film, options)
           const sized = { ...planned, size: options.size ?? `${film.width}x${film.height}` }
           return yield* send(manifest, sized, reason, (submit) =>
-            videos.create({ ...creationOf(sized), inputReference }, submit)
+            videos.create({ ...creationOf(sized), ...reference }, submit)
           )
         })
       )

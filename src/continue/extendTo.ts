@@ -14,6 +14,7 @@ import { createRequest } from "../internal/protocol/submissionRequests.js"
 import { invalid } from "../internal/protocol/validateRequest.js"
 import { hubOf } from "../internal/watch/watchHub.js"
 import { Videos } from "../Videos.js"
+import { checkWindow } from "./continueVideo.js"
 import { type Call, runSegments } from "./extendRun.js"
 import type { ExtendToError, ExtendToOptions, ExtendToPhase } from "./extendToTypes.js"
 import { checkWaits, type JobOrFile, place } from "./joinVideos.js"
@@ -32,7 +33,7 @@ import { lengthIn } from "./segmentPlan.js"
  *   removed once the file is saved.
  * - `SegmentUncertainError` carries the candidates if that cannot be told; a server without a list never tells. `unsettled`
  *   decides.
- * - `ManifestError` if the manifest is of another source, length, prompts, model, size, parameters, crossfade or server.
+ * - `ManifestError` if the manifest is of another source, length, prompts, model, size, parameters, seam or server.
  * - A segment whose job fails is submitted again by the next call, as a new job.
  * - FFmpeg is needed for a file as the source, for segments that are joined, and in dialects whose extensions may be the new
  *   part alone (`litellm`, `aiproxy`, `openrouter`).
@@ -93,6 +94,7 @@ const checkCall = ({ options, prompts, totalSeconds }: Call, dialect: Dialect) =
     const seconds = lengthIn(dialect.seconds.create, segmentSeconds)
     for (const prompt of prompts) yield* createRequest(dialect, { prompt, seconds, model, size, extraBody }, undefined)
     yield* checkWaits(options)
+    yield* checkWindow(dialect, options.window)
   })
 
 const run = (call: Call) =>

@@ -1,5 +1,4 @@
 /** The filter graphs: a film's last frame as a picture, and two films as one. */
-import type { PlatformError } from "@effect/platform/Error"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -7,7 +6,7 @@ import { concatBytes } from "../internal/bytes.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { failed, input, type Programs, type Run, run, type Stage, timeToMake } from "./ffmpeg.js"
 import type { Colors, Film } from "./film.js"
-import { comparedSide, fadesOf, levelsBetween, meeting, type Seam } from "./seam.js"
+import { comparedSide, fadesOf, levelsBetween, meeting, repeatedIn, type Seam } from "./seam.js"
 
 export interface Size {
   readonly width: number
@@ -184,6 +183,33 @@ export const lastFrame = (
   )
 }
 
+/** Writes the last seconds of a film, without sound, as a small H.264 file for a server that goes on from a clip. */
+export const lastWindow = (
+  programs: Programs,
+  source: Film,
+  length: number,
+  { height, width }: Size,
+  to: string
+): Run<void> => {
+  const stage: Stage = { step: "frame", film: "source", segment: null }
+  const from = Math.max(source.first, source.last - length + 1 / source.framesPerSecond)
+  const filters = [
+    `trim=start=${seconds(from - 0.001)}`,
+    "setpts=PTS-STARTPTS",
+    ...shown(source, sizeIn(source, { width, height }, false)),
+    "format=yuv420p",
+    `pad=${width}:${height}:-1:-1`,
+    tagged
+  ]
+  const graph = `[0:${source.pictures}]${filters.join(",")}[v]`
+  const encoding = ["-c:v", "libx264", "-preset", "medium", "-crf", "14", "-movflags", "+faststart", "-f", "mp4"]
+  const args = [...common, ...input(source.path), "-filter_complex", graph, "-map", "[v]", "-r", source.rate]
+  return Effect.zipRight(
+    checkColors(programs, source, stage),
+    run(programs.ffmpeg, [...args, ...encoding, to], stage, timeToMake(pixelsOf(source)), Stream.runDrain)
+  )
+}
+
 // -----------------------------------------------------------------------------
 // one of several
 // -----------------------------------------------------------------------------
@@ -210,15 +236,18 @@ interface Part {
   /** When it begins in the film. */
   readonly from: number
   /** Pictures that are left out before it. */
-  readonly skipped: 0 | 1
+  readonly skipped: number
   /** Its length in the result. */
   readonly frames: number
   /** The filter that changes its colours. */
   readonly levels?: string | undefined
 }
 
-const partOf = (film: Film, skipped: 0 | 1, rate: number): Part => {
-  const from = (skipped === 0 ? film.first : (film.second ?? film.last)) - film.lead
+const startOf = ({ first, framesPerSecond, last, second }: Film, skipped: number): number =>
+  skipped === 0 ? first : skipped === 1 ? (second ?? last) : Math.min(last, first + skipped / framesPerSecond)
+
+const partOf = (film: Film, skipped: number, rate: number): Part => {
+  const from = startOf(film, skipped) - film.lead
   const end = film.first + film.seconds
   // The last picture is shown, however short it is.
   const frames = Math.max(Math.round((end - from) * rate), Math.round((film.last - from) * rate) + 1)
@@ -229,6 +258,8 @@ const partOf = (film: Film, skipped: 0 | 1, rate: number): Part => {
 export interface Joining {
   readonly encoding: ReadonlyArray<string>
   readonly seam?: Seam | undefined
+  /** Seconds of a film's end that the next one may repeat. Default: its last picture alone. */
+  readonly window?: number | undefined
 }
 
 interface Joint {
@@ -243,14 +274,14 @@ interface Joint {
 /** Each segment begins with the frame that it was made from, which the film before it has shown already. */
 const jointOf = (
   films: Arr.NonEmptyReadonlyArray<Film>,
-  levels: ReadonlyArray<string | undefined>,
+  changes: ReadonlyArray<Pick<Part, "levels" | "skipped">>,
   seam: Seam
 ): Joint => {
   const rate = films.reduce((most, film) => (film.framesPerSecond > most.framesPerSecond ? film : most))
   const { framesPerSecond } = rate
   const parts = Arr.map(films, (film, index): Part => {
-    const part = partOf(film, index === 0 ? 0 : 1, framesPerSecond)
-    return { ...part, levels: levels[index] }
+    const { levels, skipped = 0 } = changes[index] ?? {}
+    return { ...partOf(film, skipped, framesPerSecond), levels }
   })
   const hasSound = films.some(({ sound }) => sound !== null)
   return { parts, hasSound, rate, fades: fadesOf(seam, parts, framesPerSecond) }
@@ -353,15 +384,15 @@ const make = (
   return run(ffmpeg, joinArguments(joint, encoding, to), stage, timeToMake(pixels), Stream.runDrain)
 }
 
-/** The filter that gives a film the colours that the film before it ends with, after that one's own filter. */
-const matchLevels = (
+/** The last picture of a film, after its own filter, and the first pictures of the next, as bytes of one format. */
+const compared = (
   { ffmpeg }: Programs,
-  before: Film,
-  levelsBefore: string | undefined,
+  [before, levelsBefore]: readonly [Film, string | undefined],
   film: Film,
+  [count, format]: readonly [count: number, format: "yuv444p" | "gray"],
   size: Size,
   stage: Stage
-): Run<string | undefined> => {
+): Run<Uint8Array> => {
   const picture = (of: Film, index: number, trim: string, levels: string | undefined) => {
     const filters = [
       trim,
@@ -370,27 +401,34 @@ const matchLevels = (
       "format=yuv420p",
       ...(levels === undefined ? [] : [levels]),
       `scale=${comparedSide}:${comparedSide}`,
-      ...["format=yuv444p", "settb=1/25", "setpts=N"]
+      ...[`format=${format}`, "settb=1/25", "setpts=N"]
     ]
     return `[${index}:${of.pictures}]${filters.join(",")}[p${index}]`
   }
   const graph = [
     picture(before, 0, `trim=start=${seconds(before.last - 0.001)}`, levelsBefore),
-    picture(film, 1, "trim=end_frame=1", undefined),
+    picture(film, 1, `trim=end_frame=${count}`, undefined),
     "[p0][p1]concat=n=2:v=1:a=0[v]"
   ]
   const inputs = [...input(before.path), ...input(film.path)]
-  const args = [...common, ...inputs, "-filter_complex", graph.join(";"), "-map", "[v]", "-f", "rawvideo", "pipe:1"]
+  const output = ["-map", "[v]", "-vsync", "passthrough", "-f", "rawvideo", "pipe:1"]
+  const args = [...common, ...inputs, "-filter_complex", graph.join(";"), ...output]
   const limit = timeToMake(pixelsOf(before) + pixelsOf(film))
-  const read = (bytes: Stream.Stream<Uint8Array, PlatformError>) =>
+  return run(ffmpeg, args, stage, limit, (bytes) =>
     Effect.map(Stream.runCollect(bytes), (chunks) => concatBytes([...chunks]))
-  return Effect.flatMap(run(ffmpeg, args, stage, limit, read), (pictures) => {
+  )
+}
+
+/** The filter that gives a film the colours that the film before it ends with. */
+const matchLevels = (...[programs, before, film, size, stage]: Compared) =>
+  Effect.flatMap(compared(programs, before, film, [1, "yuv444p"], size, stage), (pictures) => {
     const levels = levelsBetween(pictures)
     return levels === null
       ? Effect.as(Effect.logWarning("the colours of two films cannot be compared, and are left as they are"), undefined)
       : Effect.succeed(levels)
   })
-}
+
+type Compared = [programs: Programs, before: readonly [Film, string | undefined], film: Film, size: Size, stage: Stage]
 
 /**
  * Writes the source and then the segments, each without its first frame, as one MP4 of the source's size, and returns the
@@ -399,12 +437,12 @@ const matchLevels = (
 export const join = (
   programs: Programs,
   films: Arr.NonEmptyReadonlyArray<Film>,
-  { encoding, seam = {} }: Joining,
+  { encoding, seam = {}, window = 0 }: Joining,
   to: string,
   job: VideoResource | null
 ): Run<number> =>
   Effect.gen(function* () {
-    const levels: Array<string | undefined> = []
+    const changes: Array<Pick<Part, "levels" | "skipped">> = []
     for (const [index, film] of films.entries()) {
       const of: Stage = { step: "join", film: index === 0 ? "source" : "segment", segment: job }
       if (index > 0 && film.second === null) {
@@ -415,13 +453,18 @@ export const join = (
       }
       yield* checkColors(programs, film, of)
       const before = films[index - 1]
-      levels.push(
-        before === undefined || seam.matchColour !== true
-          ? undefined
-          : yield* matchLevels(programs, before, levels[index - 1], film, films[0], of)
-      )
+      if (before === undefined) {
+        changes.push({ skipped: 0 })
+        continue
+      }
+      const pair = [before, changes[index - 1]?.levels] as const
+      const levels = seam.matchColour === true ? yield* matchLevels(programs, pair, film, films[0], of) : undefined
+      const most = Math.min(film.count - 1, Math.round(window * film.framesPerSecond) + 1)
+      const skipped =
+        window === 0 || most < 2 ? 1 : repeatedIn(yield* compared(programs, pair, film, [most, "gray"], films[0], of))
+      changes.push({ levels, skipped })
     }
-    const joint = jointOf(films, levels, seam)
+    const joint = jointOf(films, changes, seam)
     yield* make(programs, joint, encoding, to, job)
     return lengthOf(joint)
   })

@@ -3,6 +3,7 @@ import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import type * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
@@ -59,6 +60,12 @@ export interface JoinVideosOptions<E = never, R = never>
   readonly ffprobe?: string | undefined
   /** How the file is encoded, as arguments of `ffmpeg`. Default: `defaultEncoding`, H.264 (`libx264`) and AAC. */
   readonly encoding?: ReadonlyArray<string> | undefined
+  /**
+   * How much of the source's end goes along instead of its last frame, for a server that goes on from a clip (vLLM-Omni, with a
+   * model that takes one), because one frame carries no motion. The segment then begins with it: what repeats the source is
+   * found by comparing pictures, and left out. `seconds` counts it too. Default: none.
+   */
+  readonly window?: Duration.DurationInput | undefined
   /** How the clips meet. Default: one after the other, as they are. */
   readonly seam?: Seam | undefined
   /** Run when a phase begins; the call waits for it. */
@@ -185,7 +192,7 @@ export const checkWaits = (
   submission?: SubmitOptions
 ): Effect.Effect<void, Errors.InvalidRequestError> =>
   Effect.flatMap(planOf("awaitVideo", options, submission), () => {
-    const problem = checkDownload(options.download) ?? checkSeam(options.seam)
+    const problem = checkDownload(options.download) ?? checkSeam(options.seam, options.window)
     return problem === null ? Effect.void : Effect.fail(problem)
   })
 
@@ -205,7 +212,11 @@ export interface Work {
   readonly options: Options
 }
 
-const joiningOf = ({ encoding = defaultEncoding, seam }: Options): Joining => ({ encoding, seam })
+const joiningOf = ({ encoding = defaultEncoding, seam, window = 0 }: Options): Joining => ({
+  encoding,
+  seam,
+  window: Duration.toSeconds(window)
+})
 
 export const programsOf = ({ ffmpeg = "ffmpeg", ffprobe = "ffprobe" }: Options): Programs => ({ ffmpeg, ffprobe })
 

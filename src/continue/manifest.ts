@@ -46,8 +46,8 @@ const Order = Schema.Struct({
   model: Schema.NullOr(Schema.String),
   size: Schema.NullOr(Schema.String),
   extraBody: Schema.Unknown,
-  /** Seconds in which a film fades into the next. */
-  crossfade: Schema.Number
+  /** Seconds of a film that show the film before it: a crossfade, or a window that it begins with. */
+  overlap: Schema.Number
 })
 
 export type Order = typeof Order.Type

@@ -24,8 +24,9 @@ export interface Seam {
 
 const seamRules: rules.RulesOf<Seam> = { crossfade: rules.duration, matchColour: rules.boolean }
 
-/** What is wrong with a seam; `null` if nothing is. */
-export const checkSeam = (seam: Seam | undefined) => checkFields("extendVideo", seam, seamRules)
+/** What is wrong with a seam or a window; `null` if nothing is. */
+export const checkSeam = (seam: Seam | undefined, window: Duration.DurationInput | undefined) =>
+  checkFields("extendVideo", seam, seamRules) ?? checkFields("extendVideo", { window }, { window: rules.finiteTimeout })
 
 /** For how many frames each part fades into the next. */
 export const fadesOf = (
@@ -88,6 +89,22 @@ export const meeting = (
       ...(hasSound ? [`[a${before}][a${index + 1}]${sound}[a${to}]`] : [])
     ]
   })
+}
+
+/**
+ * How many pictures at a segment's beginning repeat the film before it: up to the last one that looks like that film's last.
+ * `pictures`: that last one and then the segment's, in grey. At least 1: the picture that the segment was made from.
+ */
+export const repeatedIn = (pictures: Uint8Array): number => {
+  const size = comparedSide ** 2
+  const wanted = pictures.subarray(0, size)
+  const distances = Array.from({ length: Math.floor(pictures.length / size) - 1 }, (_, index) => {
+    const picture = pictures.subarray((index + 1) * size, (index + 2) * size)
+    return picture.reduce((sum, value, at) => sum + Math.abs(value - (wanted[at] ?? 0)), 0) / size
+  })
+  const nearest = Math.min(...distances)
+  const alike = distances.flatMap((distance, index) => (distance <= nearest * 1.1 + 0.25 ? [index] : []))
+  return 1 + (alike.at(-1) ?? 0)
 }
 
 /** Side of the pictures that are compared, in pixels. */

@@ -14,11 +14,11 @@ export const lengthIn = ({ max = Number.POSITIVE_INFINITY, min, step = 1 }: Seco
   return up <= max ? up : min + Math.floor((max - min) / step) * step
 }
 
-/** The length of the clip so far. A crossfade takes its length away, at most half of either film. */
+/** The length of the clip so far. What two films share counts once; it is at most half of either. */
 export const lengthOf = ({ clips, order }: Pick<Manifest, "clips" | "order">): number =>
   clips.reduce((sum, { seconds }, index) => {
     const before = clips[index - 1]
-    const overlap = before === undefined ? 0 : Math.min(order.crossfade, seconds / 2, before.seconds / 2)
+    const overlap = before === undefined ? 0 : Math.min(order.overlap, seconds / 2, before.seconds / 2)
     return sum + seconds - overlap
   }, 0)
 
@@ -36,7 +36,7 @@ export const planSegment = (
   way: SegmentWay
 ): Submission => {
   const { order, segments } = manifest
-  const overlap = way === "joined" ? order.crossfade : 0
+  const overlap = way === "joined" ? order.overlap : 0
   const wanted = Math.min(segmentSeconds, order.totalSeconds - lengthOf(manifest) + overlap)
   const never = DateTime.unsafeMake(0)
   return {

@@ -161,7 +161,7 @@ const kindsOf = ({ source }: Dialect): string =>
     source.job === null ? null : source.job === "url" ? "a job (by the URL of its clip)" : "a job",
     source.url === null ? null : "a URL",
     source.fileId === null ? null : "an uploaded file's id",
-    source.file ? "a local file" : null
+    source.file === true ? "a local file" : null
   ]
     .filter((kind) => kind !== null)
     .join(", ")
@@ -172,7 +172,7 @@ export const extensionOf = (name: DialectName, findings: ReadonlyArray<Finding>)
   const path = dialect.paths.extendVideo
   const isRefused = findings.some((finding) => finding.operation === "extendVideo" && finding.served === "no")
   if (path === null || (isRefused && path === "/videos/extensions"))
-    return "by `continueVideo`: a new clip, joined by FFmpeg"
+    return "by `extend --join` or `--to`: a new clip, joined by FFmpeg"
   const result = dialect.extension === "whole" ? "the whole clip" : "not known: as the model makes it"
   const { cost } = dialect.response ?? {}
   const price = cost === undefined ? "the cost is not in the job" : `the job has its cost in ${cost.currency}`

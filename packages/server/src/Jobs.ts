@@ -126,7 +126,13 @@ export interface Jobs {
       readonly fault?: VideoFault | undefined
     }
   ) => Effect.Effect<Job>
-  readonly extend: (request: DerivedRequest & { readonly seconds: number }) => Effect.Effect<Job, Refusal>
+  readonly extend: (
+    request: DerivedRequest & {
+      readonly seconds: number
+      /** Whether `seconds` counts the source. Default: the new part alone. */
+      readonly countsSource?: boolean | undefined
+    }
+  ) => Effect.Effect<Job, Refusal>
   readonly remix: (request: { readonly prompt: string; readonly source: string }) => Effect.Effect<Job, Refusal>
   readonly edit: (request: DerivedRequest) => Effect.Effect<Job, Refusal>
   readonly get: (id: string) => Effect.Effect<Job, Refusal>
@@ -217,12 +223,13 @@ export const makeJobs = (config: JobsConfig, clipFiles: ClipFiles): Jobs => {
         seconds,
         fault
       ),
-    extend: ({ prompt, seconds, source }) =>
+    extend: ({ countsSource = false, prompt, seconds: length, source }) =>
       Effect.gen(function* () {
         const { model, recipe } =
           typeof source === "string"
             ? yield* getSource(source, "extended")
             : { model: defaultModel, recipe: yield* clipFiles.storeVideo(source) }
+        const seconds = countsSource ? Math.max(0, length - recipe.seconds) : length
         return yield* add({ operation: "extend", model, prompt, recipe: extended(recipe, prompt, seconds) }, seconds)
       }),
     remix: ({ prompt, source }) =>

@@ -4,12 +4,13 @@
  * protocol.
  */
 import { randomUUID } from "node:crypto"
+import * as Effect from "effect/Effect"
 import type { DialectName } from "effect-videos/Dialects"
 import { aiproxy, dynamo, llmgateway, openrouter } from "./gateways.js"
 import { type Imitation, openai, sameId } from "./imitation.js"
 import { protocolList } from "./list.js"
 import { type Operation, operations } from "./operations.js"
-import { type Refusal, refuse } from "./protocol.js"
+import { type Fields, type Refusal, refuse } from "./protocol.js"
 import { randomId } from "./randomId.js"
 import {
   detailError,
@@ -35,6 +36,16 @@ export type ServedDialect = DialectName
 const base64Id = (part: ReadonlyArray<number>): string =>
   `video_${Buffer.from([0xfb, 0xff, 0xfe, ...part]).toString("base64")}`
 
+/** vLLM-Omni's `video_reference`: `{"video_url": …}` as text, with which the clip begins. */
+const videoReference = (fields: Fields): Effect.Effect<Fields, Refusal> => {
+  const { video_reference: reference, ...others } = fields
+  if (reference === undefined) return Effect.succeed(fields)
+  return Effect.try({
+    try: (): Fields => ({ ...others, video: { url: String(JSON.parse(String(reference)).video_url) } }),
+    catch: () => refuse(400, "Invalid video_reference", { param: "video_reference" })
+  })
+}
+
 const notCompleted = ({ phase }: Refusal): string => {
   const statusWords: { readonly [phase: string]: string } = { queued: "QUEUED", failed: "FAILURE" }
   return `Task is not completed yet, current status: ${statusWords[phase ?? ""] ?? "IN_PROGRESS"}`
@@ -47,7 +58,7 @@ const notCompleted = ({ phase }: Refusal): string => {
  * - `litellm`: a proxy in front of a poor adapter. Ids contain `+`, `/` and `=`; `GET` returns a different id than the
  *   submission and mostly empty fields. Status `processing`; no `DELETE`; no ranges. An early download returns JSON with
  *   status 200 and `video/mp4`. Also served below the bare origin.
- * - `vllm-omni`: accepts forms only. Serves create, list, retrieve, delete (which cancels) and content. `GET` of a failed
+ * - `vllm-omni`: accepts forms only; a clip begins with its `video_reference`. Serves create, list, retrieve, delete (which cancels) and content. `GET` of a failed
  *   job returns an HTTP error whose body is the job.
  * - `sglang`: the same routes. Never `in_progress`; no prompt; a list without cursors; `variant` is the number of an output.
  * - `new-api`: create, retrieve, content and remix. The first status is `unknown`; empty fields are absent; a running job
@@ -91,6 +102,8 @@ const dialects: { readonly [dialect in ServedDialect]: Imitation } = {
     bodies: () => "form",
     limits: "any",
     reference: "file",
+    fields: videoReference,
+    countsSource: true,
     video: vllmVideo,
     retrieveStatus: (job, { phase }) => (phase === "failed" ? faultStatus(job) : 200),
     list: { ...protocolList, maxLimit: Infinity, unknownAfter: "empty" },

@@ -26,6 +26,8 @@ export interface Imitation {
   readonly clipPath?: (id: string) => string
   /** The fields of a submission by the protocol's names. Default: they have these names. */
   readonly fields?: (fields: Fields, operation: Operation) => Effect.Effect<Fields, Refusal>
+  /** Whether the length of a creation from a video counts that video, with which the clip begins. Default: `false`. */
+  readonly countsSource?: boolean
   /** HTTP status of an accepted submission. Default: 200. */
   readonly submitStatus?: number
   /** Headers of an accepted submission. Default: none. */

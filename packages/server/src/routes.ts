@@ -189,7 +189,10 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
         const clip = { width: 64, height: 64, size: null, label: undefined, picture: undefined }
         return yield* jobs.create({ ...clip, prompt, seconds, model, fault: unreadable })
       }
-      return yield* operation === "edit" ? jobs.edit({ prompt, source }) : jobs.extend({ prompt, seconds, source })
+      const { countsSource } = dialect
+      return yield* operation === "edit"
+        ? jobs.edit({ prompt, source })
+        : jobs.extend({ prompt, seconds, source, countsSource })
     })
 
   const submission =
@@ -210,7 +213,7 @@ const makeHandlers = (parts: AppParts): { readonly [operation in Operation]: Han
   return {
     create: submission("create", (fields) =>
       Effect.gen(function* () {
-        // OpenRouter's extension is a creation with another field.
+        // OpenRouter's extension, and vLLM-Omni's `video_reference`, are a creation with another field.
         if (fields.video !== undefined && !dialect.serves.has("extend")) return yield* derive("extend", fields)
         const prompt = yield* readPrompt(fields)
         const seconds = (yield* readSeconds(fields, dialect.limits)) ?? 4

@@ -9,5 +9,6 @@ export const vllmOmni: Dialect = {
   paths: withoutDerivation,
   encoding: "form",
   seconds: anyLength,
-  image: "image_reference"
+  image: "image_reference",
+  videoReference: "video_reference"
 }

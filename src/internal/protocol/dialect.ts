@@ -128,6 +128,8 @@ export interface Dialect {
    * `frame_images` with the first frame.
    */
   readonly image: "object" | "url" | "image_reference" | "image" | "frame_images"
+  /** The field of a creation that takes a clip to go on from, as JSON text: `{"video_url": …}`. Default: no such field. */
+  readonly videoReference?: string | undefined
   readonly source: SourceRule
   /**
    * The model of an extension or an edit that names none: a name, or `ofSource` for that of the job which is extended.
