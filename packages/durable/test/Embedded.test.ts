@@ -1,5 +1,5 @@
 /** Runs in this process, over a SQLite file and the embedded server. */
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -11,7 +11,7 @@ import * as Api from "@effect-videos/durable/Api"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { createClient } from "@libsql/client"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Schema, Scope, Stream } from "effect"
-import { VideoEvent } from "effect-videos"
+import { createVideo, VideoEvent } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 import { Checkpoint } from "../src/internal/settings.js"
@@ -309,6 +309,52 @@ describe("a runner that stops", () => {
       assert.deepInclude(done, { state: "done", sends: 1, jobId: stopped.jobId })
     })
   )
+})
+
+/** Written by `programs/journal.ts`, one for each released version. */
+const journals = new URL("./fixtures/", import.meta.url)
+
+describe("an upgrade", () => {
+  for (const name of readdirSync(journals)) {
+    it.scopedLive(`continues the runs of ${name}, and a request that it cannot read waits`, () =>
+      Effect.gen(function* () {
+        const filename = join(folder, `${name}.db`)
+        const server = yield* Layer.build(VideosServer.layerTest({ queueTime: 0, runTime: 0 }))
+        const job = yield* Effect.provide(createVideo({ prompt: "the tide", size: "64x64", seconds: 4 }), server)
+        const client = yield* Effect.acquireRelease(
+          Effect.sync(() => createClient({ url: `file:${filename}` })),
+          (client) => Effect.sync(() => client.close())
+        )
+        const change = (sql: string, ...args: ReadonlyArray<string>) =>
+          Effect.promise(() => client.execute({ sql, args: [...args] }))
+        yield* Effect.promise(() => client.executeMultiple(readFileSync(new URL(name, journals), "utf8")))
+        yield* change("UPDATE effect_video_runs SET job_id = ?", job.id)
+        const other = yield* Effect.provide(create("unread"), DurableVideos.layerSqliteClient({ filename }))
+        const setRequest = (request: object) =>
+          change("UPDATE effect_video_runs SET request = ? WHERE run_key = 'unread'", JSON.stringify(request))
+        yield* setRequest({ prompt: 3 })
+        const today = DurableVideos.layerSqlite({ filename, ...fast }).pipe(
+          Layer.provide(VideoStore.layerDirectory(join(folder, name))),
+          Layer.provide(Layer.succeedContext(server)),
+          Layer.provide(quiet)
+        )
+        yield* Effect.gen(function* () {
+          const durable = yield* DurableVideos
+          const [, run] = yield* durable.list()
+          const done = yield* ended(run?.execution ?? "")
+          assert.deepInclude(done, { state: "done", key: "a", sends: 1, jobId: job.id })
+          const unread = yield* until(other.execution, ({ problem }) => problem !== null)
+          assert.deepInclude(unread, { state: "submitting", sends: 0 })
+          assert.include(unread.problem, "cannot read the run's request: prompt")
+          yield* setRequest({ prompt: "unread", size: "64x64", seconds: "4" })
+          yield* durable.retry(other.execution)
+          assert.strictEqual((yield* ended(other.execution)).state, "done")
+        }).pipe(Effect.provide(today))
+        const { jobs } = Context.get(server, VideosServer)
+        assert.lengthOf(yield* jobs, 2)
+      })
+    )
+  }
 })
 
 describe("webhooks", () => {

@@ -45,6 +45,11 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
       const { jobs } = yield* Effect.provide(VideosServer, Layer.succeedContext(server))
       assert.lengthOf(yield* jobs, keys.length)
 
+      // A second runner at the address of the first.
+      const taken = yield* Effect.flip(Effect.scoped(Layer.build(Layer.fresh(runner(ports[0] ?? 0)))))
+      assert.strictEqual(taken._tag, "DatabaseUnavailableError")
+      assert.include(taken.message, `127.0.0.1:${ports[0]}`)
+
       // Two processes share one request budget.
       const build = Layer.build(Layer.fresh(DurablePostgres.layerRateLimiterStore({ url })))
       const stores = (yield* Effect.all([build, build])).map((context) => Context.get(context, RateLimiterStore))
