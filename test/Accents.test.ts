@@ -288,14 +288,14 @@ describe("the bodies of", () => {
     ])
   })
 
-  it("FastVideo: a failed job with a word or an integer for a code", () => {
+  it("FastVideo: a failed job with a text or an integer as its code", () => {
     const text = (code: string) =>
       `{"id":"v1","object":"video","status":"failed","size":null,"error":{"code":${code},"message":"bad"}}`
     expect(decodeText(text(`"generation_failed"`)).error).toEqual({ code: "generation_failed", message: "bad" })
     expect(decodeText(text("400")).error).toEqual({ code: "400", message: "bad" })
   })
 
-  it("TeleFuser: its own words, and a size that is none", () => {
+  it("TeleFuser: its own statuses, and a size that is not one", () => {
     const video = decodeText(
       `{"id":"t1","object":"video","status":"generating","progress":50,"size":"720p","seconds":"5"}`
     )

@@ -20,7 +20,7 @@ describe("a 404 to an extension that may mean the route or the source", () => {
 
   const both = ["POST /v1/videos/extensions", "GET /v1/videos/video_1"]
 
-  it.scopedLive("means the route where the source is there", () =>
+  it.scopedLive("means the route if the source exists", () =>
     Effect.gen(function* () {
       const { asked: requests, error } = yield* asked(json(200, job({ status: "completed" })))
       expect(error).toMatchObject({
@@ -64,7 +64,7 @@ describe("a 404 to an extension that may mean the route or the source", () => {
 
 describe("a video in the body of a failing answer", () => {
   for (const { client, layer } of [anyClient]) {
-    it.scopedLive.each([400, 404, 409, 422, 500, 503])(`is the answer, over ${client} with status %s`, (status) =>
+    it.scopedLive.each([400, 404, 409, 422, 500, 503])(`is the result, over ${client} with status %s`, (status) =>
       Effect.gen(function* () {
         const failed = job({ status: "failed", error: { code: status, message: "CUDA out of memory" } })
         const server = yield* serve(json(status, failed, { "retry-after": "1" }))
@@ -131,7 +131,7 @@ describe("an error body without end", () => {
   )
 })
 
-describe("the wait that a server asks for", () => {
+describe("the delay that a server requests", () => {
   const wait = (headers: { readonly [name: string]: string }) =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() => answerJson(429, {}, headers))

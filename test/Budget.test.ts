@@ -301,7 +301,7 @@ describe("a limiter", () => {
     return { inside, limiter, open }
   }
 
-  it.effect("is asked after the budget's own limits, by four at a time, submissions first", () =>
+  it.effect("runs after the budget's own limits, for four requests at a time, submissions first", () =>
     Effect.gen(function* () {
       const { inside, limiter, open } = gate()
       const budget = makeBudget({ limiter })

@@ -98,7 +98,7 @@ describe("the budget of a layer", () => {
     })
   )
 
-  it.effect("spaces what is asked at once, submissions first", () =>
+  it.effect("spaces requests that start together, submissions first", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() => answerJson(200, job({ status: "completed" })), {
         budget: { requestsPerSecond: 1 }

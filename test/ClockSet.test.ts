@@ -109,7 +109,7 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
     })
   )
 
-  it.effect("leaves the pause that a server asked for as long as it is", () =>
+  it.effect("leaves the pause that a server requested as long as it is", () =>
     Effect.gen(function* () {
       const { clock, jump } = yield* settable
       const { layer, tries } = videosScripted((index) =>
@@ -213,7 +213,7 @@ describe("the live clock", () => {
 })
 
 describe("a date of the server", () => {
-  it("is taken by the server's own clock, where the response says what that shows", () => {
+  it("is compared with the server's own clock if the response has a Date", () => {
     const headers = { "retry-after": "Thu, 01 Jan 2026 00:10:05 GMT", date: "Thu, 01 Jan 2026 00:10:00 GMT" }
     assert.deepStrictEqual(retryAfter(headers, Date.UTC(2026, 0, 1)), Duration.seconds(5))
     assert.deepStrictEqual(

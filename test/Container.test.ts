@@ -142,7 +142,7 @@ describe("a clip", () => {
     }
   })
 
-  it("says what is missing", () => {
+  it("names what is missing", () => {
     const bytes = film("short")
     assert.strictEqual(walked(bytes.subarray(0, -9)), "its `mdat` ends 9 bytes further on")
     assert.strictEqual(walked(bytes.subarray(0, 12)), "it has no `moov`")

@@ -109,7 +109,7 @@ for (const { client, layer } of [anyClient]) {
         { _tag: "ResponseDecodeError", detail: "it is empty instead of a video" }
       ]
     ]
-    it.scopedLive.each(table)("is the error that the job's state says: %s", ([, bytes, look, expected]) =>
+    it.scopedLive.each(table)("is the error of the job's state: %s", ([, bytes, look, expected]) =>
       Effect.gen(function* () {
         const server = yield* jobServer(bytes, look)
         const error = yield* Effect.flip(gather(server, layer))
@@ -307,7 +307,7 @@ for (const { client, layer } of clients) {
       ["JSON", (o) => o, json(200, { url: "again" }), { _tag: "ResponseDecodeError", reason: "shape" }],
       ["a connection that breaks", (o) => o, reset, { _tag: "TransportError" }]
     ]
-    it.scopedLive.each(ill)("an error tells of %s", ([, urlOf, reply, expected]) =>
+    it.scopedLive.each(ill)("an error names %s", ([, urlOf, reply, expected]) =>
       Effect.gen(function* () {
         const storage = yield* serve(reply)
         const url = urlOf(`${storage.origin}/clip.mp4`)
@@ -330,7 +330,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("the clip is not passed off as its thumbnail", () =>
+    it.scopedLive("the clip is not returned as its thumbnail", () =>
       Effect.gen(function* () {
         const storage = yield* serve(video(clip("the clip")))
         const look = json(200, job({ status: "completed", url: storage.origin }))

@@ -107,7 +107,7 @@ describe("a 404 for the content of a job that has just completed", () => {
     })
   )
 
-  it.effect("goes by the server's clock, where it says what that is", () =>
+  it.effect("is dated by the server's clock if the response has a Date", () =>
     Effect.gen(function* () {
       const ahead = 3 * 60 * 60
       const date = (now: number) => new Date((start + now + ahead) * 1000).toUTCString()
@@ -143,7 +143,7 @@ describe("a 404 for the content of a job that has just completed", () => {
     })
   )
 
-  it.effect("is none after an hour, where nothing says when it ended", () =>
+  it.effect("does not apply after an hour if no response has the time of the job's end", () =>
     Effect.gen(function* () {
       const server = scripted({ video: () => completed({ completed_at: null, created_at: start - 3700 }) })
       expect(tagOf(yield* ran(downloaded(), server))).toBe("VideoExpiredError")
@@ -151,7 +151,7 @@ describe("a 404 for the content of a job that has just completed", () => {
     })
   )
 
-  it.effect("may hit the look at the job too, where this program has seen its end", () =>
+  it.effect("may affect the poll of the job too if this program has seen its end", () =>
     Effect.gen(function* () {
       let there = true
       const server = scripted({ lags: 2, video: () => (there ? completed() : null) })

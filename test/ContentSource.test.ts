@@ -336,7 +336,7 @@ describe("the clip inside its job", () => {
 })
 
 describe("the dialect dynamo", () => {
-  it.scopedLive("asks for nothing that the server does not serve", () =>
+  it.scopedLive("requests nothing that the server does not serve", () =>
     Effect.gen(function* () {
       const server = yield* serve(text(500, ""))
       const error = yield* Effect.flip(gather(server, "video_1", {}, { dialect: "dynamo" }))
@@ -348,7 +348,7 @@ describe("the dialect dynamo", () => {
     })
   )
 
-  it.effect("gives a submission half an hour, unless the configuration says otherwise", () =>
+  it.effect("gives a submission half an hour by default", () =>
     Effect.gen(function* () {
       const made = (options: VideosConfigOptions) =>
         Effect.gen(function* () {

@@ -132,7 +132,7 @@ for (const { client, layer } of clients) {
 }
 
 describe("a part that is whole by its note, and not by its own account", () => {
-  it.scopedLive("is gone on with", () =>
+  it.scopedLive("is resumed", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const { folder, read } = yield* makeFolder

@@ -194,7 +194,7 @@ describe("idleTimeout of a configuration", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive("holds for a file where the program has put a Videos of its own around the layer's", () =>
+  it.scopedLive("applies to a file if the program wraps the layer's Videos in its own", () =>
     Effect.gen(function* () {
       const { folder } = yield* makeFolder
       const { closed, server } = yield* stuck

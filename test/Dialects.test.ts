@@ -158,7 +158,7 @@ describe("a submission", () => {
     })
   )
 
-  it.scopedLive("is written in the dialect's words", () =>
+  it.scopedLive("is written in the dialect's fields", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, { request_id: id }))
       const request = {
@@ -208,7 +208,7 @@ describe("a submission", () => {
     })
   )
 
-  it.scopedLive("does not take a file where the server does not, and says what to do with one that is too long", () =>
+  it.scopedLive("refuses a file if the server takes none, and names the way out for one that is too long", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, { id, status: "queued" }))
       const file = (size: number) => VideoFile.fromStream(Stream.empty, { size, name: "clip.mp4" })

@@ -42,7 +42,7 @@ describe.each(direct)("over $client", ({ layer, platform }) => {
     })
   )
 
-  it.scopedLive("a span says what the platform's own says", () =>
+  it.scopedLive("a span has the attributes of the platform's own", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, job(), { date: "never", "x-request-id": "req_1", "x-secret": "shh" }))
       const attributes = (client: Layer.Layer<HttpClient.HttpClient>) =>
@@ -72,7 +72,7 @@ describe.each(direct)("over $client", ({ layer, platform }) => {
     })
   )
 
-  it.scopedLive("a wrapped client does what the wrapper says", () =>
+  it.scopedLive("a wrapped client behaves as its wrapper", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, job()))
       const wrapped = Layer.effect(

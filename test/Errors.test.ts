@@ -166,7 +166,7 @@ describe("every error", () => {
     expect(Errors.isTransient(error)).toBe(isTransient)
   })
 
-  it.each(named)("$tag says what happened", ({ error, message }) => {
+  it.each(named)("$tag has a message that names what happened", ({ error, message }) => {
     expect(error.message).toMatch(message)
     expect(error).toBeInstanceOf(Error)
     expect(error.name).toBe(error._tag)

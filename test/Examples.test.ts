@@ -113,7 +113,7 @@ describe("examples", () => {
     }).pipe(Effect.scoped, Effect.provide(VideosServer.layer({ queueTime: "1 second", runTime: 0 })), Effect.runPromise)
   })
 
-  it.each(running)("%s runs and prints what it says", (name) => {
+  it.each(running)("%s runs and prints what it promises", (name) => {
     const ran = output
       .split("\n")
       .filter((line) => line.startsWith("{"))

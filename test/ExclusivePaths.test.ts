@@ -112,21 +112,19 @@ describe("a path that cannot be written", () => {
     })
   )
 
-  it.scopedLive(
-    "leaves nothing behind after a submission that is refused, or is interrupted before it is answered",
-    () =>
-      Effect.gen(function* () {
-        const refused = yield* extending(undefined, text(401, "no"))
-        assert.strictEqual((yield* Effect.flip(refused.go(join(refused.at, "x.mp4"))))._tag, "AuthenticationError")
-        assert.deepStrictEqual(left(refused.at), [])
-        const arrived = yield* Deferred.make<void>()
-        const silent = yield* extending(undefined, () => Deferred.unsafeDone(arrived, Effect.void))
-        const fiber = yield* Effect.fork(silent.go(join(silent.at, "x.mp4")))
-        yield* Deferred.await(arrived)
-        assert.deepStrictEqual(left(silent.at), ["x.mp4.part", "x.mp4.part.lock"])
-        yield* Fiber.interrupt(fiber)
-        assert.deepStrictEqual(left(silent.at), [])
-      })
+  it.scopedLive("leaves no file after a submission that is refused, or interrupted before its response", () =>
+    Effect.gen(function* () {
+      const refused = yield* extending(undefined, text(401, "no"))
+      assert.strictEqual((yield* Effect.flip(refused.go(join(refused.at, "x.mp4"))))._tag, "AuthenticationError")
+      assert.deepStrictEqual(left(refused.at), [])
+      const arrived = yield* Deferred.make<void>()
+      const silent = yield* extending(undefined, () => Deferred.unsafeDone(arrived, Effect.void))
+      const fiber = yield* Effect.fork(silent.go(join(silent.at, "x.mp4")))
+      yield* Deferred.await(arrived)
+      assert.deepStrictEqual(left(silent.at), ["x.mp4.part", "x.mp4.part.lock"])
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(left(silent.at), [])
+    })
   )
 })
 
@@ -200,7 +198,7 @@ describe("two calls for one path", () => {
 
   const gone = Effect.sync(() => spawnSync(process.execPath, ["-e", ""]).pid)
 
-  it.scopedLive("are one call and an error where the other is another process, which is named", () =>
+  it.scopedLive("are one call and an error that names the other process", () =>
     Effect.gen(function* () {
       const { at, go, save, server } = yield* extending()
       const { pid = 0 } = yield* living
@@ -215,7 +213,7 @@ describe("two calls for one path", () => {
     })
   )
 
-  it.scopedLive("are no trouble where the other was killed before it had a job", () =>
+  it.scopedLive("succeed if the other process was killed before it had a job", () =>
     Effect.gen(function* () {
       const { at, go } = yield* extending()
       lock(at, yield* gone)
@@ -342,7 +340,7 @@ describe("an error after a submission", () => {
     })
   )
 
-  it.scopedLive("names the job where a watch breaks", () =>
+  it.scopedLive("names the job if a watch fails", () =>
     Effect.gen(function* () {
       const server = yield* serve((response, request, index) =>
         (request.method === "POST" ? json(200, job("queued")) : text(401, "no"))(response, request, index)

@@ -5,9 +5,9 @@ import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Fiber, Layer, Schedule, Stream } from "effect"
-import { awaitVideo, createVideo, dialects, type VideosConfigOptions, VideosFetch } from "effect-videos"
+import { awaitVideo, createVideo, dialects, VideoFile, type VideosConfigOptions, VideosFetch } from "effect-videos"
 import { type ExtendToOptions, ExtendToPhase, extendTo } from "effect-videos/continue"
-import { instant } from "../packages/server/test/support.js"
+import { fixture, instant } from "../packages/server/test/support.js"
 import { fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
 import { folder, graysIn, hasFfmpeg } from "./support/films.js"
 import { videosOver } from "./support/videos.js"
@@ -34,8 +34,13 @@ const world = (seconds: number, config: VideosConfigOptions = {}) =>
       Effect.flatMap(createVideo({ prompt: "a lighthouse", seconds, size, model }), (job) => awaitVideo(job, { poll }))
     )
     const path = join(at, "long.mp4")
-    const phases = (total: number, options: ExtendToOptions = {}, of: readonly [string, ...Array<string>] = prompts) =>
-      extendTo(clip, total, of, path, { poll, ...options }).pipe(
+    const phases = (
+      total: number,
+      options: ExtendToOptions = {},
+      of: readonly [string, ...Array<string>] = prompts,
+      source: { readonly id: string } | VideoFile.VideoFile = clip
+    ) =>
+      extendTo(source, total, of, path, { poll, ...options }).pipe(
         Stream.filter((phase) => phase._tag !== "SegmentUpdated")
       )
     const run = (...args: Parameters<typeof phases>) =>
@@ -136,6 +141,35 @@ describe("extendTo", () => {
         "the dialect `xai` extends clips of a whole number of seconds from 2 to 3, and this one has 4.0 s"
       ])
     }).pipe(inDialect("xai"))
+  )
+})
+
+describe("extendTo measures", () => {
+  it.scopedLive.each([
+    ["the whole clip", 1, ["from 1 s after 0", "1: 1 s extended", "now 2 s", "1 films", "saved with 1"]],
+    ["the new part", 2, ["from 2 s after 0", "1: 2 s extended", "now 4 s", "2 films", "saved with 1"]]
+  ] as const)("whether an extension is %s, if the dialect does not say it", ([, seconds, expected]) =>
+    Effect.gen(function* () {
+      const { run } = yield* world(seconds)
+      assert.deepStrictEqual(told(yield* run(2 * seconds, yield* programs)), [...expected])
+    }).pipe(inDialect("aiproxy"))
+  )
+
+  it.scopedLive("a file that is the source, and knows it again", () =>
+    Effect.gen(function* () {
+      const { at, phases, provided, run, submissions } = yield* world(4)
+      const options = yield* programs
+      const film = fs.readFileSync(fixture("x264-bframes-aac.mp4"))
+      const file = VideoFile.fromBytes(film, { name: "mine.mp4" })
+      yield* provided(Stream.runDrain(Stream.take(phases(5, options, prompts, file), 2)))
+      const another = VideoFile.fromBytes(film.subarray(0, -1), { name: "mine.mp4" })
+      const error = yield* Effect.flip(run(5, options, prompts, another))
+      assert.deepInclude(error, { _tag: "ManifestError", differs: ["source"] })
+      const after = yield* run(5, options, prompts, file)
+      assert.strictEqual(told(after)[0], "from 2 s after 0")
+      assert.strictEqual(yield* submissions, 1)
+      assert.deepStrictEqual(fs.readdirSync(at), ["long.mp4"])
+    }).pipe(inDialect("openai"))
   )
 })
 

@@ -67,7 +67,7 @@ describe("a read", () => {
       })
     )
 
-    it.scopedLive(`says that no connection was made, over ${client}`, () =>
+    it.scopedLive(`reports that no connection was made, over ${client}`, () =>
       Effect.gen(function* () {
         const origin = `http://127.0.0.1:${yield* closedPort}`
         const error = yield* Effect.flip(retrieveVideo("video_1")).pipe(
@@ -78,7 +78,7 @@ describe("a read", () => {
       })
     )
 
-    it.scopedLive(`says that a connection was lost, over ${client}`, () =>
+    it.scopedLive(`reports that a connection was lost, over ${client}`, () =>
       Effect.gen(function* () {
         const server = yield* serve(cut)
         const error = yield* Effect.flip(retrieveVideo("video_1")).pipe(Effect.provide(videosOver(server, {}, layer)))
@@ -101,7 +101,7 @@ describe("a read", () => {
     })
   )
 
-  it.scopedLive("is made once where the caller has a schedule of its own", () =>
+  it.scopedLive("is made once if the caller has its own schedule", () =>
     Effect.gen(function* () {
       const server = yield* serve(text(503, ""))
       const layer = videosOver(server, { readRetry: atOnce(3) })

@@ -92,7 +92,7 @@ describe("many consumers of one job", () => {
     )
   })
 
-  it.effect("cost no look more where their paces do not meet", () => {
+  it.effect("cost no extra poll if their intervals differ", () => {
     const fleet = makeFleet(jobsOf(1, { run: 60_000 }))
     return over(
       fleet,
@@ -152,7 +152,7 @@ describe("many consumers of one job", () => {
     )
   })
 
-  it.effect("share the failures too: a server in trouble is not asked once for each of them", () => {
+  it.effect("share the failures too: a failing server receives one poll for all of them", () => {
     const fleet = makeFleet(jobsOf(1), { fault: (_, count) => (count > 1 && count < 6 ? broken : null) })
     return over(
       fleet,
@@ -165,7 +165,7 @@ describe("many consumers of one job", () => {
     )
   })
 
-  it.effect("the last to leave aborts the look in flight, and none follows", () => {
+  it.effect("the last to leave aborts the poll in flight, and none follows", () => {
     const fleet = makeFleet(jobsOf(1), { latency: 10_000 })
     return over(
       fleet,
@@ -183,7 +183,7 @@ describe("many consumers of one job", () => {
     )
   })
 
-  it.effect("the last to leave has left once its look is closed, and not before", () => {
+  it.effect("the last to leave has left once its poll is closed, and not before", () => {
     const closing = Layer.mock(Videos, {
       retrieve: () => Effect.onInterrupt(Effect.never, () => Effect.sleep("1 second"))
     })

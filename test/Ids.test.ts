@@ -176,7 +176,7 @@ describe("ids that are integers", () => {
     })
   )
 
-  it.scopedLive("are read in a list of small ones, and where a job has a task_id", () =>
+  it.scopedLive("are read in a list of small ones, and if a job has a task_id", () =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, [{ id: 7 }, { task_id: "t-1" }]))
       const listed = yield* Stream.runCollect(listVideos()).pipe(Effect.provide(videosOver(server)))
@@ -200,7 +200,7 @@ describe("the job of a webhook", () => {
     })
   )
 
-  it.effect("is none where its id is not an integer", () =>
+  it.effect("is missing if its id is not an integer", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(webhook.now * 1000)
       const body = `{"id":"evt_1","type":"video.completed","data":{"id":4.3e18}}`
@@ -229,7 +229,7 @@ describe("a job in an envelope", () => {
 })
 
 describe("a refusal", () => {
-  it.scopedLive("is read where a number in it is not finite", () =>
+  it.scopedLive("is read if a number in it is not finite", () =>
     Effect.gen(function* () {
       const server = yield* serve(text(429, `{"error":{"code":"insufficient_quota","message":"no","left":-Infinity}}`))
       const error = yield* Effect.flip(createVideo({ prompt: "x" })).pipe(Effect.provide(videosOver(server)))

@@ -85,7 +85,7 @@ const outcome = (
 const rejected = () => answerJson(422, reuse)
 
 describe("a key that the caller kept from an earlier process, and that the server refuses", () => {
-  it.scoped.each(rejections)("stands for the one job that is like the request (%i %j)", ([status, body]) =>
+  it.scoped.each(rejections)("means the one job that matches the request (%i %j)", ([status, body]) =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(
         () => answerJson(status, body),
@@ -101,7 +101,7 @@ describe("a key that the caller kept from an earlier process, and that the serve
     editVideo: (given: SubmitOptions) => editVideo({ video: "video_0", prompt: "a lighthouse" }, given),
     remixVideo: (given: SubmitOptions) => remixVideo({ video: "video_0", prompt: "a lighthouse" }, given)
   }
-  it.scoped.each(Object.entries(submits))("stands for the job of %s", ([, submit]) =>
+  it.scoped.each(Object.entries(submits))("means the job of %s", ([, submit]) =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(
         rejected,
@@ -143,7 +143,7 @@ describe("a key that the caller kept from an earlier process, and that the serve
     ],
     ["the list cannot be read", () => answerJson(404, {}), [], /could not be read/]
   ]
-  it.scoped.each(open)("is uncertain where %s, and is not sent again", ([, list, ids, detail]) =>
+  it.scoped.each(open)("is uncertain if %s, and is not sent again", ([, list, ids, detail]) =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(rejected, list)
       expect(result).toMatchObject({
@@ -158,7 +158,7 @@ describe("a key that the caller kept from an earlier process, and that the serve
     })
   )
 
-  it.scoped("is uncertain where the server says that it was used with another request", () =>
+  it.scoped("is uncertain if the server reports its use with another request", () =>
     Effect.gen(function* () {
       const message =
         "Keys for idempotent requests can only be used with the same parameters they were first used with."
@@ -193,7 +193,7 @@ describe("a key that the caller kept from an earlier process, and that the serve
     })
   )
 
-  it.scoped("is looked for, and not sent again, with `resend`", () =>
+  it.scoped("is searched for, and not sent again, with `resend`", () =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(rejected, () => page(made("video_7", hour)), {
         idempotencyKey: "order-17",
@@ -216,7 +216,7 @@ describe("a key that the caller kept from an earlier process, and that the serve
     })
   )
 
-  it.scopedLive.each([anyClient])("stands for its job over a socket ($client)", ({ layer }) =>
+  it.scopedLive.each([anyClient])("means its job over a socket ($client)", ({ layer }) =>
     Effect.gen(function* () {
       const server = yield* serve(
         routes({
@@ -242,7 +242,7 @@ describe("a key that this call has sent before, and that the server refuses", ()
     (index, request) =>
       index === 0 ? first(index, request) : answerJson(409, { code: "request_in_progress" })
 
-  it.scoped("stands for the job of the first request, whose response was lost", () =>
+  it.scoped("means the job of the first request, whose response was lost", () =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(
         second((_, request) => answerBroken(request, "ECONNRESET")),

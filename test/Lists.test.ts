@@ -44,16 +44,18 @@ describe("listVideos", () => {
     })
   )
 
-  it.scopedLive("asks for nothing that was not wanted, and sends no option unasked", () =>
-    Effect.gen(function* () {
-      const server = yield* serve(json(200, page(["a", "b"], { has_more: true })))
-      const first = yield* listVideos().pipe(Stream.take(2), Stream.runCollect, Effect.provide(videosOver(server)))
-      assert.strictEqual(first.length, 2)
-      assert.deepStrictEqual(
-        server.requests.map(({ url }) => url),
-        ["/v1/videos"]
-      )
-    })
+  it.scopedLive(
+    "requests no page that the consumer does not read, and sends no option that the caller did not set",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* serve(json(200, page(["a", "b"], { has_more: true })))
+        const first = yield* listVideos().pipe(Stream.take(2), Stream.runCollect, Effect.provide(videosOver(server)))
+        assert.strictEqual(first.length, 2)
+        assert.deepStrictEqual(
+          server.requests.map(({ url }) => url),
+          ["/v1/videos"]
+        )
+      })
   )
 
   const ends: { readonly [accent: string]: readonly [replies: ReadonlyArray<Reply>, ids: ReadonlyArray<string>] } = {

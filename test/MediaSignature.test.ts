@@ -185,7 +185,7 @@ describe("a body with status 200", () => {
     })
   )
 
-  it.scopedLive("is not ready yet, for text that says so of a job that has just completed", () =>
+  it.scopedLive("is not ready yet if a text about a job that has just completed says that", () =>
     Effect.gen(function* () {
       const now = Math.floor(Date.now() / 1000)
       const server = yield* over(sent(bytesOf(words), "text/plain"), "completed", {

@@ -268,7 +268,7 @@ describe("dialects", () => {
     ["sglang", remixVideo({ video: "video_1", prompt: "on" }), "POST /videos/video_1/remix"],
     ["new-api", createCharacter({ video: clip, name: "Tom" }), "POST /videos/characters"]
   ]
-  it.scopedLive.each(unserved)("%s is not asked for what it does not serve", ([dialect, operation, route]) =>
+  it.scopedLive.each(unserved)("%s receives no request that it does not serve", ([dialect, operation, route]) =>
     Effect.gen(function* () {
       const server = yield* serve(text(500, ""))
       const error = yield* Effect.flip(

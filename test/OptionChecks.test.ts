@@ -135,7 +135,7 @@ describe("an option that makes no sense", () => {
     })
   )
 
-  it("is thrown where a poll schedule is made", () => {
+  it("is thrown when a poll schedule is made", () => {
     for (const floor of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, "5 secnds"]) {
       assert.throws(() => adaptivePoll(loose({ floor })), /floor/)
     }

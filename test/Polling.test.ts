@@ -88,7 +88,7 @@ describe("every poll schedule", () => {
   const floors = fc.integer({ min: 1, max: 5000 })
 
   it.effect.prop(
-    "stays between floor and cap, ±10 %, whatever servers and clocks say",
+    "stays between floor and cap, ±10 %, for all responses and clocks",
     [fc.constantFrom(...Object.values(pieces)), floors, floors, looks],
     ([make, floor, more, script]) =>
       Effect.gen(function* () {
@@ -173,7 +173,7 @@ describe("pollByAge", () => {
 })
 
 describe("pollByProgress", () => {
-  it.effect("asks for its cap while nothing is known", () =>
+  it.effect("waits for its cap while nothing is known", () =>
     Effect.gen(function* () {
       const times = yield* steady(follow(pollByProgress(), silent(minute)))
       assert.deepStrictEqual(
@@ -184,7 +184,7 @@ describe("pollByProgress", () => {
   )
 
   it.effect.prop(
-    "looks soon after the end of a job whose progress is even",
+    "polls soon after the end of a job whose progress is even",
     [fc.integer({ min: 0, max: 5 * minute }), fc.integer({ min: 10_000, max: 60 * minute })],
     ([queued, run]) =>
       Effect.gen(function* () {
@@ -194,7 +194,7 @@ describe("pollByProgress", () => {
       })
   )
 
-  it.effect("goes by the rate it saw and not by the job's age", () =>
+  it.effect("follows the observed rate and not the job's age", () =>
     Effect.gen(function* () {
       const step = runOf(pollByProgress({ cap: "10 minutes" }))
       // Ten minutes for the first 10 %, then 10 % in ten seconds: the truth is somewhere between.
@@ -242,7 +242,7 @@ describe("adaptivePoll", () => {
     })
   )
 
-  it.effect("is pollByAge for servers that say only 0 and 100", () =>
+  it.effect("is pollByAge for servers that send only 0 and 100", () =>
     Effect.gen(function* () {
       const byAge = yield* steady(follow(pollByAge(), silent(5 * minute)))
       assert.deepStrictEqual(yield* steady(follow(adaptivePoll(), silent(5 * minute))), byAge)
@@ -264,7 +264,7 @@ describe("adaptivePoll", () => {
   )
 
   it.effect.prop(
-    "costs fewer requests than a look every 5 seconds, and learns of the end sooner, for jobs of minutes with progress",
+    "costs fewer requests than a poll every 5 seconds, and sees the end sooner, for jobs of minutes with progress",
     [fc.integer({ min: 0, max: 30_000 }), fc.integer({ min: 3 * minute, max: 20 * minute })],
     ([queued, run]) =>
       Effect.gen(function* () {
@@ -284,7 +284,7 @@ describe("composition", () => {
     })
   )
 
-  it.effect("union looks as soon as either wants to, intersect as late", () =>
+  it.effect("union polls at the earlier time of both, intersect at the later", () =>
     Effect.gen(function* () {
       const [often, seldom] = [Schedule.union, Schedule.intersect].map((combine) =>
         combine(adaptivePoll(), Schedule.spaced("4 seconds"))

@@ -132,7 +132,7 @@ describe("a proxy that fails", () => {
     ]
   ]
   for (const [what, server, behaviour, says] of cases) {
-    it.scopedLive(`is named where it ${what}, without its credentials`, () =>
+    it.scopedLive(`is named without its credentials if it ${what}`, () =>
       Effect.gen(function* () {
         const proxy = yield* serveProxy(behaviour)
         const spans = recordSpans()
@@ -156,7 +156,7 @@ describe("a proxy that fails", () => {
     )
   }
 
-  it.scopedLive("says that it wants credentials where its URL has none", () =>
+  it.scopedLive("is reported as in need of credentials if its URL has none", () =>
     Effect.gen(function* () {
       const proxy = yield* serveProxy({ credentials: `user:${secret}` })
       for (const server of [plain, secure]) {

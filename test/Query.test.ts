@@ -82,7 +82,7 @@ describe.each([anyClient])("over $client", ({ layer }) => {
     })
   )
 
-  it.scopedLive("a redirect within the origin has it, less what the location says by itself", () =>
+  it.scopedLive("a redirect within the origin has it, except for what the location sets itself", () =>
     Effect.gen(function* () {
       const server = yield* serve(inTurn(redirect(307, "/v2/here?api-version=2&a=1"), json(200, job())))
       yield* retrieveVideo("video_1").pipe(Effect.provide(videosOver(server, { query }, layer)))

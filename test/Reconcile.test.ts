@@ -261,7 +261,7 @@ describe("list reads", () => {
     ).pipe(Effect.provide(plain))
   )
 
-  it.scoped("carry the headers and the query of the submission, for a proxy that goes by them", () =>
+  it.scoped("carry the headers and the query of the submission, for a proxy that needs them", () =>
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(1), fault: Fault.reset("after-commit") })
@@ -294,7 +294,7 @@ describe("a list that does not tell", () => {
       })
     ).pipe(Effect.provide(layer(options.server, options.videos)))
 
-  it.scoped("is missing by the dialect: nothing is asked", () =>
+  it.scoped("is missing by the dialect: no request is sent", () =>
     Effect.gen(function* () {
       const { error, ids, listPaths } = yield* uncertain({ server: { dialect: "new-api" } })
       assert.match(error.message, /This server has no list of jobs\./)
@@ -302,7 +302,7 @@ describe("a list that does not tell", () => {
     })
   )
 
-  it.scoped("is missing in fact: it is asked once", () =>
+  it.scoped("is missing in fact: one request is sent", () =>
     Effect.gen(function* () {
       const { error, listPaths } = yield* uncertain({
         list: [{ on: ["list"], fault: Fault.status({ status: 501 }) }]
@@ -372,7 +372,7 @@ describe("a list that does not tell", () => {
     ).pipe(Effect.provide(plain))
   )
 
-  it.scoped("fails for a while, and then tells", () =>
+  it.scoped("fails for a while, and then shows the job", () =>
     driven(
       Effect.gen(function* () {
         yield* faults(
@@ -474,7 +474,7 @@ describe("clocks that are wrong", () => {
     ).pipe(Effect.provide(plain))
   )
 
-  it.scoped("a job that ran for longer than the submission is old is older, whatever the clocks say", () =>
+  it.scoped("a job that ran for longer than the submission is old is older, whatever the clocks show", () =>
     driven(
       Effect.gen(function* () {
         const server = yield* VideosServer
@@ -580,7 +580,7 @@ describe("what is like it", () => {
     ).pipe(Effect.provide(plain))
   )
 
-  it.scoped("is looked for behind a hundred others", () =>
+  it.scoped("is found behind a hundred others", () =>
     driven(
       Effect.gen(function* () {
         yield* createVideo({ prompt: "mine" })

@@ -49,7 +49,7 @@ describe("a response that names the job of another submission", () => {
       ).pipe(Effect.provide(layer()))
   )
 
-  it.scoped("is not believed, where something was made: that is found on the list", () =>
+  it.scoped("is not believed if a job was made: that is found on the list", () =>
     driven(
       Effect.gen(function* () {
         const { id } = yield* source
@@ -137,7 +137,7 @@ describe("an id that comes again", () => {
     }).pipe(Effect.provide(answers(1_760_000_000, 1_760_000_060, 1_760_000_060)))
   )
 
-  it.scoped("is the same job, where its time is not said", () =>
+  it.scoped("is the same job if it has no time", () =>
     Effect.gen(function* () {
       yield* createVideo({ prompt: "x" })
       assert.strictEqual((yield* Effect.flip(createVideo({ prompt: "x" })))._tag, "SubmissionUncertainError")

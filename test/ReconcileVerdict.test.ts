@@ -277,7 +277,7 @@ describe("a job that was made here, and is on the list no more", () => {
 
   const reads = ({ requests }: Model) => requests.filter((request) => request === "GET /v1/videos/video_1").length
 
-  it.effect("leaves the list complete, if the server says that it is gone; it is asked once", () =>
+  it.effect("leaves the list complete if one read of the job returns 404", () =>
     Effect.gen(function* () {
       const model = yield* then({ removedAfter: 10_000 }, hour, (model) => recovers(model, 3))
       assert.strictEqual(reads(model), 1)
@@ -321,7 +321,7 @@ describe("a job that was made here, and is on the list no more", () => {
     )
   )
 
-  it.effect("leaves the list complete with hundreds of its kind: the newest five are asked for", () =>
+  it.effect("leaves the list complete with hundreds of its kind: the newest five are read", () =>
     inTime(
       { fates: [...Array.from({ length: 300 }, () => ({ ...responds, removedAfter: 10_000 })), lostBefore] },
       (model) =>

@@ -177,7 +177,7 @@ describe("the body of extendVideo", () => {
     })
   )
 
-  it.scopedLive.each(lengths)("says %s seconds as a text", (seconds) =>
+  it.scopedLive.each(lengths)("has %s seconds as a text", (seconds) =>
     Effect.gen(function* () {
       const [only] = yield* sent(extendVideo({ video: "video_1", prompt: "x", seconds }))
       expect(bodyOf(only)).toEqual({ video: { id: "video_1" }, prompt: "x", seconds: String(seconds) })
@@ -233,7 +233,7 @@ describe("an id in a path", () => {
 })
 
 describe("the specification", () => {
-  it.scopedLive("has every route that is asked for, with the same method, path and fields", () =>
+  it.scopedLive("has every route that the client requests, with the same method, path and fields", () =>
     Effect.gen(function* () {
       const file = VideoFile.fromBytes(new Uint8Array([1, 2, 3]), { name: "clip.mp4" })
       const calls = {
@@ -281,7 +281,7 @@ describe("the specification", () => {
     )
   })
 
-  it("is checked by something that can say no", () => {
+  it("is checked by a validator that can refuse", () => {
     expect(wrong("CreateVideoJsonBody", { prompt: "", seconds: 8, foo: 1 })).toHaveLength(4)
   })
 })

@@ -47,7 +47,7 @@ describe("round trips", () => {
   comesBack("ListQuery", ListQuery)
   comesBack("VideoCharacter", VideoCharacter)
 
-  it("generates resources whose fields differ, so that the properties above mean something", () => {
+  it("generates resources with different fields for the properties above", () => {
     const sample = FastCheck.sample(Arbitrary.make(VideoResource), 300)
     const kinds = (read: (video: VideoResource) => unknown) => new Set(sample.map((video) => String(read(video)))).size
     expect(kinds((video) => video.status)).toBeGreaterThan(50)
@@ -145,7 +145,7 @@ describe("Standard Schema", () => {
     expect("value" in result && result.value.status).toBe("completed")
   })
 
-  it("says what is wrong and where", async () => {
+  it("names what is wrong and where", async () => {
     const result = await VideoResource["~standard"].validate(job({ id: ".." }))
     expect(result.issues?.map((issue) => issue.path)).toEqual([["id"]])
     expect(result.issues?.[0]?.message).toMatch(/an id of 1 to 2048 characters/)
@@ -155,7 +155,7 @@ describe("Standard Schema", () => {
 describe("snapshots", () => {
   const base = decode(job({ url: "https://cdn/1.mp4", usage: { tokens: [1, 2] } }))
 
-  it("are the same when every field says the same, in whatever order", () => {
+  it("are the same if all fields are equal, in any order", () => {
     const again = decode(job({ usage: { tokens: [1, 2] }, url: "https://cdn/1.mp4" }))
     expect(isSameSnapshot(base, again)).toBe(true)
   })

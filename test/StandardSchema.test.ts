@@ -33,7 +33,7 @@ const documents = {
 
 describe("as Standard Schemas", () => {
   it.each(Object.entries(documents))(
-    "%s takes what it should, and says what it does not",
+    "%s accepts valid values, and names what is wrong with others",
     async (_, [schema, valid, invalid]) => {
       assert.strictEqual(schema["~standard"].version, 1)
       assert.strictEqual(schema["~standard"].vendor, "effect")
@@ -43,7 +43,7 @@ describe("as Standard Schemas", () => {
     }
   )
 
-  it("a body of the protocol becomes a request, as its type says", async () => {
+  it("a body of the protocol becomes a request of its type", async () => {
     const created = await check(Requests.CreateVideoBody, {
       prompt: "a harbour",
       seconds: "8",

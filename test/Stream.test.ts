@@ -411,7 +411,7 @@ describe("watchVideo: timeouts", () => {
     })
   )
 
-  it.effect("fails as stalled after no change for so long, and a change starts the clock anew", () =>
+  it.effect("fails as stalled after no change for the timeout, and a change restarts the timeout", () =>
     Effect.gen(function* () {
       const looks = [seen("queued"), seen("queued"), seen("in_progress")]
       const { error, times } = yield* watched(looks, { poll: Schedule.spaced("4 seconds"), stallTimeout: "10 seconds" })
@@ -437,7 +437,7 @@ describe("watchVideo: timeouts", () => {
 })
 
 describe("watchVideo: interruption", () => {
-  it.effect("aborts the look in flight, and none follows", () =>
+  it.effect("aborts the poll in flight, and none follows", () =>
     Effect.gen(function* () {
       const script = makeScript(seen("queued"), "never")
       const fiber = yield* watchVideo("video_1", everySecond).pipe(
@@ -500,7 +500,7 @@ describe("awaitVideo", () => {
     })
   )
 
-  it.effect("does not ask about a job that has ended", () =>
+  it.effect("does not poll a job that has ended", () =>
     Effect.gen(function* () {
       const script = makeScript("never")
       const video = yield* Effect.provide(awaitVideo(snapshot("completed")), script.layer)

@@ -184,7 +184,7 @@ describe("a submission that the server may have acted on", () => {
     })
   )
 
-  it.scoped("is uncertain in the pause after a failure that does not tell, with `resend`", () =>
+  it.scoped("is uncertain in the pause after a failure with an unknown outcome, with `resend`", () =>
     Effect.gen(function* () {
       const { error, sent } = yield* afterFive(
         submits.createVideo,
@@ -246,7 +246,7 @@ describe("a submission that the server may have acted on", () => {
 })
 
 describe("a 404 that leaves open whether the route or the source is missing", () => {
-  it.scoped("ends as it came where the read of the source takes longer than the deadline", () =>
+  it.scoped("ends with the first error if the read of the source takes longer than the deadline", () =>
     Effect.gen(function* () {
       const { error, sent } = yield* afterFive(submits.extendVideo, (index) =>
         index === 0 ? Effect.delay(answerJson(404, { error: { message: "not found" } }), "2 seconds") : Effect.never

@@ -37,7 +37,7 @@ const finished = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 describe("snapshots", () => {
-  it("are what a server could answer", () => {
+  it("are what a server can send", () => {
     const video = makeVideo({ id: "video_7", status: "completed", extra: { url: "https://example.com" } })
     assert.deepStrictEqual(Schema.decodeUnknownSync(VideoResource)(Schema.encodeSync(VideoResource)(video)), video)
     assert.strictEqual(video.progress, 100)
@@ -115,7 +115,7 @@ describe("a scripted Videos", () => {
     )
   )
 
-  it.effect("answers submissions with its jobs, in order", () =>
+  it.effect("returns its jobs to submissions, in order", () =>
     Effect.gen(function* () {
       const create = createAndWatch({ prompt: "a harbour", seconds: 12 })
       const seen = Chunk.toReadonlyArray(yield* finished(Stream.runCollect(create)))

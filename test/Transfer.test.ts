@@ -316,7 +316,7 @@ for (const { client, layer } of [anyClient]) {
 }
 
 describe("a replaced Videos service", () => {
-  it.scopedLive("is what is downloaded from, though it tells nothing of headers", () =>
+  it.scopedLive("is the source of the download, even if it passes no headers on", () =>
     Effect.gen(function* () {
       const { folder, read } = yield* makeFolder
       const fake = Layer.mock(Videos, { content: (id) => Stream.make(Buffer.from("clip of "), Buffer.from(id)) })

@@ -120,7 +120,7 @@ describe("a path", () => {
 })
 
 describe("a file that is there", () => {
-  it.scopedLive("is not touched, and nothing is asked for; overwrite replaces it", () =>
+  it.scopedLive("is not touched, and no request is sent; overwrite replaces it", () =>
     Effect.gen(function* () {
       const { folder, list, read } = yield* makeFolder
       yield* (yield* FileSystem.FileSystem).writeFileString(`${folder}/a.mp4`, "mine")
@@ -339,7 +339,7 @@ describe("a part that is there", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scopedLive("whole, its length not known, is found to be so by a 416", () =>
+  it.scopedLive("is complete after a 416 if its length was unknown", () =>
     Effect.gen(function* () {
       const { folder, read } = yield* makeFolder
       const fs = yield* FileSystem.FileSystem

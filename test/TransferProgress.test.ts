@@ -77,7 +77,7 @@ for (const { client, layer } of [anyClient]) {
       }).pipe(Effect.provide(NodeContext.layer))
     )
 
-    it.scopedLive("goes back where the transfer starts over, and says what was resumed from", () =>
+    it.scopedLive("goes back when the transfer starts again, and has the offset of the resumption", () =>
       Effect.gen(function* () {
         const { folder } = yield* makeFolder
         const server = yield* serve(

@@ -187,7 +187,7 @@ describe("types", () => {
     >()
   })
 
-  it("know the protocol's words for a status, and take any other", () => {
+  it("know the protocol's statuses, and accept any other", () => {
     expectTypeOf<"queued">().toExtend<VideoResource["status"]>()
     expectTypeOf<string>().toExtend<VideoResource["status"]>()
     expectTypeOf<VideoResource["status"]>().not.toBeAny()

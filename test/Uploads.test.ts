@@ -182,21 +182,19 @@ describe("a file's name and type", () => {
     })
   )
 
-  it.scopedLive(
-    "stand beside a server's own parameters: texts as they are, the rest as JSON, the last word theirs",
-    () =>
-      Effect.gen(function* () {
-        const parts = yield* upload(VideoFile.fromBytes(small), { seed: 7, note: "é", size: [1, 2], seconds: "9" })
-        expect(parts.map(({ body, name }) => [name, body.toString("latin1")])).toEqual([
-          ["prompt", "x"],
-          ["seconds", "9"],
-          ["seed", "7"],
-          ["note", Buffer.from("é").toString("latin1")],
-          ["size", "[1,2]"],
-          ["video", "\u0001\u0002\u0003"]
-        ])
-        expect(parts[5]).toMatchObject({ filename: "video.mp4", type: "video/mp4" })
-      })
+  it.scopedLive("stand beside a server's own parameters, which win: texts as they are, the rest as JSON", () =>
+    Effect.gen(function* () {
+      const parts = yield* upload(VideoFile.fromBytes(small), { seed: 7, note: "é", size: [1, 2], seconds: "9" })
+      expect(parts.map(({ body, name }) => [name, body.toString("latin1")])).toEqual([
+        ["prompt", "x"],
+        ["seconds", "9"],
+        ["seed", "7"],
+        ["note", Buffer.from("é").toString("latin1")],
+        ["size", "[1,2]"],
+        ["video", "\u0001\u0002\u0003"]
+      ])
+      expect(parts[5]).toMatchObject({ filename: "video.mp4", type: "video/mp4" })
+    })
   )
 })
 

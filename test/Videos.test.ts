@@ -242,7 +242,7 @@ describe("downloadVideo without content", () => {
     ]
   ]
   for (const { client, layer } of [anyClient]) {
-    it.scopedLive.each(table)(`asks the job why: %s, over ${client}`, ([, content, asked, expected]) =>
+    it.scopedLive.each(table)(`fails with the reason of the job: %s, over ${client}`, ([, content, asked, expected]) =>
       Effect.gen(function* () {
         const server = yield* serve(
           routes({ "GET /v1/videos/video_1/content": content, "GET /v1/videos/video_1": asked })
@@ -307,7 +307,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("is asked for again until its first byte", () =>
+    it.scopedLive("is requested again until its first byte", () =>
       Effect.gen(function* () {
         const server = yield* serve(inTurn(text(503, ""), text(200, "\u0000clip", { "content-type": "video/mp4" })))
         const size = yield* downloadVideo("video_1").pipe(

@@ -170,32 +170,38 @@ describe("two watches of one job", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("share the limit of requests even in different groups", () => {
-    let inFlight = 0
-    let most = 0
-    const polled: Array<string> = []
-    const retrieve: VideosService["retrieve"] = (id) =>
-      Effect.acquireUseRelease(
-        Effect.sync(() => {
-          polled.push(id)
-          most = Math.max(most, ++inFlight)
-        }),
-        () => Effect.delay(Effect.succeed(snapshot("completed", { id })), "1 second"),
-        () => Effect.sync(() => inFlight--)
-      )
-    return Effect.gen(function* () {
-      const watching = (name: string) =>
-        Effect.fork(
-          awaitVideos(
-            Array.from({ length: 100 }, (_, index) => `${name}_${index}`),
-            { extraQuery: { name } }
-          )
+  it.effect(
+    "share the limit of requests even in different groups; `Videos.watchers` counts those that wait for it",
+    () => {
+      let inFlight = 0
+      let most = 0
+      const polled: Array<string> = []
+      const retrieve: VideosService["retrieve"] = (id) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => {
+            polled.push(id)
+            most = Math.max(most, ++inFlight)
+          }),
+          () => Effect.delay(Effect.succeed(snapshot("completed", { id })), "1 second"),
+          () => Effect.sync(() => inFlight--)
         )
-      const fibers = yield* Effect.forEach(["a", "b", "c"], watching)
-      yield* TestClock.adjust("1 minute")
-      yield* Fiber.joinAll(fibers)
-      assert.strictEqual(most, 64)
-      assert.strictEqual(polled.length, 300)
-    }).pipe(Effect.provide(sharing({ retrieve, listPages: () => Stream.empty })))
-  })
+      return Effect.gen(function* () {
+        const watching = (name: string) =>
+          Effect.fork(
+            awaitVideos(
+              Array.from({ length: 100 }, (_, index) => `${name}_${index}`),
+              { extraQuery: { name } }
+            )
+          )
+        const fibers = yield* Effect.forEach(["a", "b", "c"], watching)
+        yield* TestClock.adjust("500 millis")
+        const watchers = yield* Videos.watchers
+        assert.deepStrictEqual([watchers.inFlight, watchers.waiting], [64, 236])
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.joinAll(fibers)
+        assert.strictEqual(most, 64)
+        assert.strictEqual(polled.length, 300)
+      }).pipe(Effect.provide(sharing({ retrieve, listPages: () => Stream.empty })))
+    }
+  )
 })

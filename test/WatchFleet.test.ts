@@ -114,7 +114,7 @@ const job: FastCheck.Arbitrary<Job> = FastCheck.record({
 
 describe("a fleet that starts when it likes", () => {
   it.effect.prop(
-    "costs no more than single polls and the pages of searches, and each end is told in time",
+    "costs no more than single polls and the pages of searches, and emits each end in time",
     [FastCheck.array(job, { minLength: 15, maxLength: 60, size: "max" })],
     ([jobs]) =>
       Effect.gen(function* () {
@@ -146,7 +146,7 @@ describe("a fleet that starts when it likes", () => {
     })
   )
 
-  it.effect("old jobs far apart in a long list cost what single polls cost, and `Videos.watchers` says why", () =>
+  it.effect("old jobs far apart in a long list cost what single polls cost, and `Videos.watchers` has the reason", () =>
     Effect.gen(function* () {
       // One watched job in a hundred; the others are other people's.
       const jobs = Array.from(

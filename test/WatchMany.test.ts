@@ -48,7 +48,7 @@ const unsupported = new OperationUnsupportedError({
 const long = { run: 60_000 }
 
 describe("watchVideos", () => {
-  it.effect("tells every change of every job and each job's end, then ends", () =>
+  it.effect("emits every change of every job and each job's end, then ends", () =>
     Effect.gen(function* () {
       const jobs = jobsOf(3, long)
       const { updates } = yield* watchAll(jobs)

@@ -26,7 +26,7 @@ const consume = (got: Array<VideoResource>) =>
   Effect.fork(Stream.runForEach(watchVideo(job.id), (video) => Effect.sync(() => got.push(video))))
 
 describe("watches that events wake", () => {
-  it.effect("look once a minute, and once more when the event comes, which ends them", () =>
+  it.effect("poll once a minute, and once more when the event arrives, which ends them", () =>
     Effect.gen(function* () {
       const { deliver, fleet, layer } = yield* pushed([job])
       yield* Effect.gen(function* () {
@@ -109,7 +109,7 @@ describe("watches that events wake", () => {
     })
   )
 
-  it.effect("go back to their own pace when the layer is gone", () =>
+  it.effect("return to their own interval when the layer is closed", () =>
     Effect.gen(function* () {
       const { fleet, webhooks } = yield* pushed([job])
       yield* Effect.gen(function* () {

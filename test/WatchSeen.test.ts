@@ -38,7 +38,7 @@ const values = Effect.map(
 )
 
 describe("metrics of watches", () => {
-  it.effect("count what is asked, what is got for it, and what is under way", () => {
+  it.effect("count requests, responses, and requests in flight", () => {
     const fleet = makeFleet(jobsOf(30))
     return Effect.gen(function* () {
       yield* TestClock.adjust("1 second")
@@ -82,7 +82,7 @@ describe("metrics of watches", () => {
 
 describe("spans of watches", () => {
   it.effect(
-    "one per watch, which ends with it; looks are under the watch that asked, and nobody's prompt is in them",
+    "one per watch, which ends with it; polls are below the watch that sent them, and none has a prompt",
     () => {
       const fleet = makeFleet(jobsOf(1))
       const recording = recordSpans()

@@ -63,7 +63,7 @@ describe.each([anyClient])("a watch over $client", ({ layer: client }) => {
     })
   )
 
-  it.scopedLive("keeps the id of the submission, whatever later answers call the job", () =>
+  it.scopedLive("keeps the id of the submission, whatever id later responses have", () =>
     Effect.gen(function* () {
       const id = "video_bGl0ZWxsbTo+a/b+c=="
       const server = yield* serve(

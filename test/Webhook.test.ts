@@ -110,7 +110,7 @@ describe("a delivery", () => {
     })
   )
 
-  it.effect("tells which secret fitted, so that a rotation can be watched", () =>
+  it.effect("returns which secret matched, so that a rotation can be watched", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(now * 1000)
       const fresh = yield* signed({})
@@ -314,7 +314,7 @@ describe("the time of a delivery", () => {
     })
   )
 
-  it.effect("is held to the tolerance that was asked for", () =>
+  it.effect("is checked with the configured tolerance", () =>
     Effect.gen(function* () {
       const request = { headers: yield* signed({}), body }
       const within = (tolerance: Duration.DurationInput) =>

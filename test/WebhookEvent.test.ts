@@ -51,7 +51,7 @@ describe("VideoEvent", () => {
     expect(decode(throughText(Schema.encodeSync(Webhook.VideoEvent)(value)))).toEqual(value)
   })
 
-  it("generates events of every kind, so that the property above means something", () => {
+  it("generates events of every kind for the property above", () => {
     const sample = FastCheck.sample(Arbitrary.make(Webhook.VideoEvent), 200)
     for (const type of ["video.completed", "video.failed", "batch.completed"]) {
       expect(sample.some((value) => value.type === type)).toBe(true)

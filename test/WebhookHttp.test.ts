@@ -57,7 +57,7 @@ const ignore = webhookHttpApp(() => Effect.void)
 const codeOf = ({ text }: Answer): unknown => JSON.parse(text).error.code
 
 describe("the endpoint", () => {
-  it.effect("answers 204 once the event is handled, and again for the same message without handling it", () =>
+  it.effect("responds with 204 once the event is handled, and again for the same message without handling it", () =>
     Effect.gen(function* () {
       const taken = yield* Ref.make<ReadonlyArray<VideoEvent>>([])
       const app = webhookHttpApp((decoded) => Ref.update(taken, (before) => [...before, decoded]))
@@ -69,7 +69,7 @@ describe("the endpoint", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect("shows the handler which secret fitted, so that a rotation can be watched", () =>
+  it.effect("passes to the handler which secret matched, so that a rotation can be watched", () =>
     Effect.gen(function* () {
       const fitted: Array<number> = []
       const app = webhookHttpApp((_, { secretIndex }) => Effect.sync(() => fitted.push(secretIndex)))
@@ -107,7 +107,7 @@ describe("the endpoint", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect("answers 400 to what is genuine and no event, and to no body at all", () =>
+  it.effect("responds with 400 to a genuine message that is not an event, and to an empty body", () =>
     Effect.gen(function* () {
       for (const sent of ['{"type":42}', "video_1", "null"]) {
         const answer = yield* ask(ignore, post(yield* signed({ body: sent }), sent))
@@ -124,7 +124,7 @@ describe("the endpoint", () => {
     }).pipe(Effect.provide(live))
   )
 
-  it.effect("answers 413 to a body beyond the limit, declared or not, and takes one at the limit", () =>
+  it.effect("responds with 413 to a body beyond the limit, declared or not, and accepts one at the limit", () =>
     Effect.gen(function* () {
       const app = webhookHttpApp(() => Effect.void, { maxBodySize: 1000 })
       const sized = (length: number) =>
@@ -160,7 +160,7 @@ describe("the endpoint", () => {
     }).pipe(Effect.provide(live))
   )
 
-  it.effect("answers 409 while the message is being handled", () =>
+  it.effect("responds with 409 while the message is being handled", () =>
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()
       const end = yield* Deferred.make<void>()
@@ -175,7 +175,7 @@ describe("the endpoint", () => {
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect("answers 503 when the replay store fails", () =>
+  it.effect("responds with 503 when the replay store fails", () =>
     Effect.gen(function* () {
       expect(yield* ask(ignore, post(yield* signed({})))).toMatchObject({ status: 503 })
     }).pipe(
@@ -244,7 +244,7 @@ describe("a handler that fails", () => {
 })
 
 describe("the path of the endpoint", () => {
-  it.scoped("a web handler, as workers have it, answers without a socket", () =>
+  it.scoped("a web handler, as workers have it, responds without a socket", () =>
     Effect.gen(function* () {
       const handler = HttpApp.toWebHandlerRuntime(yield* Effect.runtime<Webhooks>())(ignore)
       const headers = yield* signed({})
@@ -260,7 +260,7 @@ describe("the path of the endpoint", () => {
 
   const server = NodeHttpServer.layer(() => createServer({ keepAliveTimeout: 1 }), { port: 0, host: "127.0.0.1" })
 
-  it.scopedLive("a Node server takes a delivery, and answers 413 even while the body still comes", () =>
+  it.scopedLive("a Node server accepts a delivery, and responds with 413 even before the end of the body", () =>
     Effect.gen(function* () {
       yield* HttpServer.serveEffect(ignore)
       const url = yield* HttpServer.addressFormattedWith(Effect.succeed)

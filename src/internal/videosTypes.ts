@@ -192,7 +192,7 @@ export interface Watchers {
   readonly jobs: ReadonlyArray<Watcher>
   /** How pages of the list are used, and why they are not any more. */
   readonly list: { readonly mode: "auto" | "always" | "never"; readonly distrust: string | null }
-  /** Requests of watches in flight, and jobs that wait for one. */
+  /** Requests of watches in flight, and those that wait for a permit of the concurrency limit. A page is one request. */
   readonly inFlight: number
   readonly waiting: number
   /** Whether events are pushed, so that polls are a safety net. */

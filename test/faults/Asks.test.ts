@@ -61,7 +61,7 @@ describe("a watch that is given up", () => {
 })
 
 describe("a job that is done, in a word of its own, and has no content,", () => {
-  it.live("has ended, and its download says why there is none", () =>
+  it.live("has ended, and its download fails with the reason", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       const id = yield* source
@@ -85,7 +85,7 @@ describe("an error with status 200", () => {
     { detail: "Not Found" },
     { code: "fail_to_fetch_task", message: "upstream", data: null }
   ]
-  it.live.each(bodies)("is never taken for a job that still runs: %j", (body) =>
+  it.live.each(bodies)("is never read as a job that still runs: %j", (body) =>
     Effect.gen(function* () {
       const server = yield* serve(inTurn(json(200, job({ status: "in_progress" })), json(200, body)))
       const seen: Array<string> = []

@@ -112,7 +112,7 @@ describe("Retry-After", () => {
 })
 
 describe("a hint of the server", () => {
-  it.effect("is for the look after it, and for no other", () =>
+  it.effect("applies to the next poll only", () =>
     Effect.gen(function* () {
       const { layer, times } = makeScript(
         { video: snapshot("in_progress"), headers: { "openai-poll-after-ms": "7000" } },

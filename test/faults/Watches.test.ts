@@ -130,7 +130,7 @@ describe("a watch that reads the list goes on over faults of the list:", () => {
 })
 
 describe("a watch, by a replica that lags,", () => {
-  it.live("never tells a job as less far than it was", () =>
+  it.live("never emits an earlier state of a job", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       const id = yield* source

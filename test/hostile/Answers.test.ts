@@ -69,7 +69,7 @@ for (const { client, layer } of clients) {
       ["a page of an error without end", endless(500, "text/html", "<title"), { _tag: "ServerError", status: 500 }],
       ["a refusal without end", endless(400, "application/json", "["), { _tag: "BadRequestError", status: 400 }]
     ]
-    it.scopedLive.each(bodies)("%s is given up at its limit, and its connection closed", ([, begin, expected]) =>
+    it.scopedLive.each(bodies)("%s ends at its limit, and its connection is closed", ([, begin, expected]) =>
       Effect.gen(function* () {
         const { closed, reply } = yield* hangUntilClosed
         const server = yield* serve((response, request, index) => {
@@ -140,7 +140,7 @@ for (const { client, layer } of clients) {
       })
     )
 
-    it.scopedLive("what is nested too deep is cut off, and the job that was paid for stays", () =>
+    it.scopedLive("a value that is nested too deep is left out, and the paid job stays", () =>
       Effect.gen(function* () {
         const server = yield* serve(text(200, deepJob(40_000), { "content-type": "application/json" }))
         const videos = videosOver(server, { limits }, layer)
@@ -294,7 +294,7 @@ describe("redirects without end", () => {
 })
 
 describe("retries", () => {
-  it.effect("are bounded by themselves, whatever the server says", () =>
+  it.effect("are bounded by themselves, whatever the server sends", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() =>
         answerJson(503, {}, { "retry-after": "0", "x-should-retry": "true" })

@@ -64,7 +64,7 @@ describe("a wrong command line", () => {
     )
   }
 
-  it.effect("says it as an event where progress is to be events", () =>
+  it.effect("reports it as an event if progress is written as events", () =>
     Effect.gen(function* () {
       const { err } = yield* cli(["create", "--prompt", "", "--progress=json"])
       const events = err

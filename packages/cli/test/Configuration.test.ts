@@ -24,7 +24,7 @@ const withEnv = (env: { readonly [name: string]: string }, status = 200) => {
 }
 
 describe("the environment", () => {
-  it.effect("says each problem on a line of its own, and shows no value", () =>
+  it.effect("prints each problem on a line of its own, and shows no value", () =>
     Effect.gen(function* () {
       const { run, urls } = withEnv({
         OPENAI_BASE_URL: `https://user:${secret}@host/v1`,
@@ -42,7 +42,7 @@ describe("the environment", () => {
     })
   )
 
-  it.effect("has nothing to say by an empty variable", () =>
+  it.effect("ignores an empty variable", () =>
     Effect.gen(function* () {
       const { run } = withEnv({
         OPENAI_BASE_URL: "http://videos.invalid/v1",

@@ -70,7 +70,7 @@ describe("doctor", () => {
     })
   )
 
-  it.effect("says when the key is refused, with its exit code, and never shows it", () =>
+  it.effect("reports a refused key, with its exit code, and never shows it", () =>
     Effect.gen(function* () {
       const { code, err, out } = yield* cli(["doctor", "--table", "--verbose"], { columns: 100 })
       assert.strictEqual(code, 3)

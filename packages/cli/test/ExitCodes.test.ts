@@ -176,7 +176,7 @@ describe("an interruption", () => {
     }).pipe(Effect.provide(serverLayer({ runTime: "59 minutes" })))
   )
 
-  it.effect("during the submission says where to look for the job", () => {
+  it.effect("during the submission names the list in which the job may be", () => {
     let sent = 0
     const client = HttpClient.make(() => {
       sent++

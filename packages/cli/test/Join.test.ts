@@ -81,7 +81,7 @@ describe("if the server extends clips", () => {
 })
 
 describe("an extension that is not served", () => {
-  it.effect("ends with 12, and says what does it", () =>
+  it.effect("exits with 12, and names the option that does it", () =>
     Effect.gen(function* () {
       const { code, err } = yield* cli(["extend", yield* created, ...more])
       assert.strictEqual(code, 12)

@@ -20,7 +20,7 @@ const at = (
 describe("the time left", () => {
   const begun = start("create", "submitting", 0)
 
-  it("is reckoned from the run alone, and counts down between looks", () => {
+  it("is computed from the run alone, and counts down between polls", () => {
     const seen = at(begun, [
       [1000, "queued", 0],
       [60_000, "in_progress", 0],
@@ -64,7 +64,7 @@ describe("the time left", () => {
     assert.strictEqual(timeLeftOf(seen, 2000), 8000)
   })
 
-  it("is 100 % where a server never said how far it was", () => {
+  it("is 100 % if the server never sent a progress", () => {
     assert.strictEqual(percentOf(at(begun, [[0, "done", null]])), 100)
   })
 })
@@ -138,7 +138,7 @@ describe("a line", () => {
 })
 
 describe("text", () => {
-  it("is measured and cut in columns", () => {
+  it("is measured and truncated in columns", () => {
     assert.strictEqual(widthOf("夕暮れ🎬é"), 9)
     assert.strictEqual(truncate("夕暮れの灯台", 6), "夕暮…")
     assert.strictEqual(truncate("short", 5), "short")

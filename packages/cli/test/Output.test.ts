@@ -161,7 +161,7 @@ describe("from a clip to a file", () => {
     }).pipe(Effect.provide(serverLayer(instant)))
   )
 
-  it.scopedLive("downloads resume where they were, refuse what is there, and pipe", () =>
+  it.scopedLive("downloads resume a partial file, refuse an existing file, and write to a pipe", () =>
     Effect.gen(function* () {
       const directory = yield* inDirectory
       const [clip] = (yield* cli(["create", "-p", "x", "--size", "64x64"])).records

@@ -53,7 +53,7 @@ describe("a path that cannot be written", () => {
       }).pipe(Effect.provide(serverLayer(instant)))
   )
 
-  it.scoped.skipIf(!fs.existsSync("/dev/full"))("is not repeated by the line that says how to go on", () =>
+  it.scoped.skipIf(!fs.existsSync("/dev/full"))("is not repeated by the command line that resumes", () =>
     Effect.gen(function* () {
       const { code, err } = yield* cli([...create, "-o", "/dev/full"])
       assert.strictEqual(code, 11, err)

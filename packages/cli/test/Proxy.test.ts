@@ -40,7 +40,7 @@ describe("the command behind a proxy", () => {
     ["answers 502 with a page", plain, {}, /HTTP 502/]
   ]
   for (const [what, env, behaviour, says] of failing) {
-    it.scoped(`names it where it ${what}, and does not ask whether the server runs`, () =>
+    it.scoped(`names the proxy that ${what}, and does not ask whether the server runs`, () =>
       Effect.gen(function* () {
         const origin =
           behaviour === null ? `http://127.0.0.1:${yield* closedPort}` : (yield* serveProxy(behaviour)).origin
@@ -61,7 +61,7 @@ describe("the command behind a proxy", () => {
     )
   }
 
-  it.scoped("asks whether the server runs where no proxy is in between", () =>
+  it.scoped("asks whether the server runs if no proxy is configured", () =>
     Effect.gen(function* () {
       const port = yield* closedPort
       const env = { OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1`, ALL_PROXY: "http://127.0.0.1:9" }

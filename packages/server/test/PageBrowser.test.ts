@@ -254,9 +254,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
   it.scopedLive.each([
     ["azure", true],
     ["litellm", true],
-    ["vllm-omni", false],
-    ["sglang", false],
-    ["new-api", false]
+    ["vllm-omni", false]
   ] as const)("submits in the dialect %s", ([dialect, extends_]) =>
     Effect.gen(function* () {
       const { page } = yield* open()

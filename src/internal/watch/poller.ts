@@ -85,9 +85,10 @@ export const anyPages =
     )
 
 /** A request of a watch has the watch's span as its parent; all else is the layer's context. */
-const underSpanOf = <A, E>({ firstWatch: watch }: Job, self: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-  const span = watch === null ? Option.none() : Context.getOption(watch.runtime.context, Tracer.ParentSpan)
-  if (watch === null || Option.isNone(span)) return self
+const underSpanOf = <A, E>({ watches: [watch] }: Job, self: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  if (watch === undefined) return self
+  const span = Context.getOption(watch.runtime.context, Tracer.ParentSpan)
+  if (Option.isNone(span)) return self
   const services = FiberRefs.getOrDefault(watch.runtime.fiberRefs, DefaultServices.currentServices)
   return self.pipe(Effect.withParentSpan(span.value), Effect.withTracer(Context.get(services, Tracer.Tracer)))
 }
@@ -111,13 +112,6 @@ export class Poller implements JobPoller {
     this.by = by
     this.host = host
     this.trust = new ListTrust(options)
-  }
-
-  /** How many jobs wait for a request to be sent. */
-  get waiting(): number {
-    let count = 0
-    for (const { isAsked } of this.jobs.values()) if (isAsked) count++
-    return count
   }
 
   /** How the job is polled, and why. */

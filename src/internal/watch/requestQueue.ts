@@ -12,7 +12,7 @@ export class RequestQueue {
   /** How many requests are on their way. */
   inFlight = 0
   private load = 0
-  private readonly waiting = new Map<Start, number>()
+  private readonly starts = new Map<Start, number>()
   private isSending = false
   private readonly concurrency: number
 
@@ -20,8 +20,13 @@ export class RequestQueue {
     this.concurrency = concurrency
   }
 
+  /** How many requests wait to be sent. */
+  get waiting(): number {
+    return this.starts.size
+  }
+
   add(start: Start, isPage: boolean): void {
-    this.waiting.set(start, isPage ? Math.max(1, this.concurrency / pagesAtOnce) : 1)
+    this.starts.set(start, isPage ? Math.max(1, this.concurrency / pagesAtOnce) : 1)
   }
 
   /** Sends what waits, as far as the limit allows. */
@@ -29,9 +34,9 @@ export class RequestQueue {
     // A request that ends at once comes back here; the loop sends what follows from it.
     if (this.isSending) return
     this.isSending = true
-    for (const [start, weight] of this.waiting) {
+    for (const [start, weight] of this.starts) {
       if (this.inFlight > 0 && this.load + weight > this.concurrency) break
-      this.waiting.delete(start)
+      this.starts.delete(start)
       const fiber = start()
       if (fiber === null) continue
       this.inFlight++

@@ -110,14 +110,12 @@ const rank: { readonly [phase in VideoPhase]: number } = { waiting: 0, running: 
 const isStale = (last: VideoResource | null, next: VideoResource): boolean =>
   last !== null && rank[phaseOf(next)] < rank[phaseOf(last)]
 
-/**
- * One watched job; a poll of it is for all of its watches. Ten thousands of these may live at once: its watches are a linked
- * list, since a `Set` of one costs more memory than the job. Times are the hub's.
- */
+/** One watched job; a poll of it is for all of its watches. Ten thousands of these may live at once. Times are the hub's. */
 export class Job {
   readonly id: string
   readonly poller: JobPoller
-  firstWatch: Watch | null = null
+  /** In the order in which they began. Replaced with each change, so that a watch may leave while all are visited. */
+  watches: ReadonlyArray<Watch> = []
   latest: VideoResource | null = null
   /** Why the newest poll failed; `null` if it succeeded. */
   failure: Cause.Cause<RetrieveVideoError> | null = null
@@ -144,35 +142,7 @@ export class Job {
   }
 
   get isWatched(): boolean {
-    return this.firstWatch !== null
-  }
-
-  /** In the order in which they began. A watch may leave meanwhile. */
-  each(visit: (watch: Watch) => void): void {
-    for (let watch = this.firstWatch; watch !== null; ) {
-      const { next } = watch
-      visit(watch)
-      watch = next
-    }
-  }
-
-  add(added: Watch): void {
-    let last = this.firstWatch
-    while (last !== null && last.next !== null) last = last.next
-    if (last === null) this.firstWatch = added
-    else last.next = added
-  }
-
-  /** Whether it was there. */
-  remove(removed: Watch): boolean {
-    let before: Watch | null = null
-    for (let watch = this.firstWatch; watch !== null; before = watch, watch = watch.next) {
-      if (watch !== removed) continue
-      if (before === null) this.firstWatch = watch.next
-      else before.next = watch.next
-      return true
-    }
-    return false
+    return this.watches.length > 0
   }
 
   /** A poll has ended. `hint` is the server's, in milliseconds; a page has none, and says nothing about an earlier one. */
@@ -184,9 +154,7 @@ export class Job {
     if (hint !== undefined) this.hintedUntil = hint === null ? 0 : now + hint
     metrics.observed()
     this.failure = Exit.isFailure(result) ? result.cause : this.see(result.value, host)
-    this.each((watch) => {
-      if (watch.waiting) watch.settle()
-    })
+    for (const watch of this.watches) if (watch.waiting) watch.settle()
   }
 
   private see(video: VideoResource, host: Host): Cause.Cause<never> | null {
@@ -199,7 +167,7 @@ export class Job {
       // An equal snapshot is dropped for the one that is kept already.
       const news = stale || latest === null || !isSameSnapshot(latest, video) ? video : latest
       if (!stale) this.latest = news
-      this.each((watch) => watch.see(news))
+      for (const watch of this.watches) watch.see(news)
       return null
     } catch (defect) {
       // A canned `Videos` may return what is not a job: its watches end with the defect.
@@ -219,7 +187,6 @@ export class Watch implements Row {
   readonly job: Job
   /** The caller's, for its schedules and its span. */
   readonly runtime: Runtime.Runtime<never>
-  next: Watch | null = null
   dueAt = 0
   order = 0
   index = -1

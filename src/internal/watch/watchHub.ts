@@ -107,7 +107,7 @@ export class WatchHub extends VideosState implements PollerHost {
       group.jobs.set(id, job)
     }
     const watch = new Watch(job, plan, start, this, runtime, onReady)
-    job.add(watch)
+    job.watches = [...job.watches, watch]
     metrics.began()
     if (this.isClosed) watch.end(interrupted)
     else watch.begin(start)
@@ -117,7 +117,8 @@ export class WatchHub extends VideosState implements PollerHost {
 
   leave(watch: Watch): Requests {
     const { job } = watch
-    if (!job.remove(watch)) return []
+    if (!job.watches.includes(watch)) return []
+    job.watches = job.watches.filter((other) => other !== watch)
     metrics.finished()
     this.timers.remove(watch)
     const group = this.groups.find((group) => group === job.poller)
@@ -160,7 +161,7 @@ export class WatchHub extends VideosState implements PollerHost {
   readonly close: Effect.Effect<void> = Effect.sync(() => {
     this.isClosed = true
     const jobs = this.groups.flatMap((group) => [...group.jobs.values()])
-    for (const job of jobs) job.each((watch) => watch.end(interrupted))
+    for (const { watches } of jobs) for (const watch of watches) watch.end(interrupted)
     for (const end of this.onClose) end()
     this.onClose.clear()
   })
@@ -176,7 +177,7 @@ export class WatchHub extends VideosState implements PollerHost {
         distrust: this.groups.find(({ trust }) => trust.distrust !== null)?.trust.distrust ?? null
       },
       inFlight: this.queue.inFlight,
-      waiting: this.groups.reduce((sum, { waiting }) => sum + waiting, 0),
+      waiting: this.queue.waiting,
       isPushed: this.nets.length > 0,
       budget: budget?.() ?? null
     }
@@ -185,19 +186,14 @@ export class WatchHub extends VideosState implements PollerHost {
   private watcher(group: Poller, job: Job): Watcher {
     const offset = this.wallNow() - this.now()
     const instant = (at: number) => (Number.isFinite(at) ? DateTime.unsafeMake(at + offset) : null)
-    let consumers = 0
-    let dueAt = Infinity
-    job.each((watch) => {
-      consumers++
-      if (!watch.waiting) dueAt = Math.min(dueAt, watch.dueAt)
-    })
+    const due = job.watches.filter(({ waiting }) => !waiting).map(({ dueAt }) => dueAt)
     return {
       id: job.id,
       latest: job.latest,
-      consumers,
+      consumers: job.watches.length,
       polls: job.polls,
       polledAt: instant(job.polls === 0 ? Infinity : job.polledAt),
-      nextPollAt: instant(dueAt),
+      nextPollAt: instant(Math.min(...due)),
       ...group.readBy(job)
     }
   }
@@ -236,7 +232,7 @@ export class WatchHub extends VideosState implements PollerHost {
     if (jobs.length === 0) this.remember(id)
     for (const job of jobs) {
       job.isExpected = true
-      job.each((watch) => watch.poke())
+      for (const watch of job.watches) watch.poke()
     }
     this.send()
   }
