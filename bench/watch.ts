@@ -1,5 +1,5 @@
 /**
- * Measures concurrent watches of many jobs, compared with loops by hand: one `openai` loop per job, and one over bare undici.
+ * Measures concurrent watches of many jobs, compared with loops by hand per job: over `openai`, bare `fetch` and bare undici.
  * Each contender runs in a new process, one after the other, against one server in a separate process on the same machine.
  * The jobs are functions of time. Lag is the time from the end of a job to the notification of its consumer.
  *
@@ -90,6 +90,19 @@ const contenders: { readonly [name: string]: Contender } = {
       )
     }
   },
+  "bare `fetch` loops":
+    async () =>
+    async ({ baseUrl, ended, ids, waitOf }) => {
+      const status = async (id: string): Promise<unknown> =>
+        (await (await fetch(`${baseUrl}/videos/${id}`)).json()).status
+      await Promise.all(
+        ids.map(async (id) => {
+          await sleep(Math.max(0, waitOf(id)))
+          while (!isTerminal(await status(id))) await sleep(interval)
+          ended(id)
+        })
+      )
+    },
   "bare undici loops": async () => {
     const { Agent } = await import("@effect/platform-node/Undici")
     return async ({ baseUrl, ended, ids, waitOf }) => {
