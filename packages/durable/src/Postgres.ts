@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { ClusterWorkflowEngine, RunnerAddress } from "@effect/cluster"
+import type { RateLimiterStore } from "@effect/experimental/RateLimiter"
 import { NodeClusterSocket } from "@effect/platform-node"
 import { SqlClient } from "@effect/sql"
 import * as Effect from "effect/Effect"
@@ -14,6 +15,7 @@ import type { Videos } from "effect-videos/Videos"
 import { client, type DurableVideos, type RunOptions, runner, table } from "./DurableVideos.js"
 import { type DatabaseError, DatabaseUnavailableError } from "./errors.js"
 import { nameOf, postgresClient } from "./internal/postgresPool.js"
+import { rateLimiterStore } from "./internal/rateLimiterStore.js"
 import type { VideoStore } from "./VideoStore.js"
 
 /**
@@ -111,6 +113,31 @@ export const layer = (options: PostgresOptions): Layer.Layer<DurableVideos, Data
     Layer.provide(database(redacted(options.url)))
   )
 }
+
+/**
+ * Store of a request limit that all runners share, for `effect-videos/RateLimiter`: one row of the same Postgres for each key. While
+ * Postgres is away, each process keeps to the limit by itself.
+ *
+ * @example
+ * import { layerRateLimiterStore } from "@effect-videos/durable/Postgres"
+ * import { Effect, Layer } from "effect"
+ * import { Videos } from "effect-videos"
+ * import * as SharedLimit from "effect-videos/RateLimiter"
+ *
+ * // Ten requests per second of all runners together.
+ * const videos = SharedLimit.make({ limit: 10 }).pipe(
+ *   Effect.map((limiter) => Videos.layer({ baseUrl: "https://videos.internal/v1", budget: { limiter } })),
+ *   Layer.unwrapEffect,
+ *   Layer.provide(layerRateLimiterStore({ url: "postgres://videos@db.internal/videos" }))
+ * )
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerRateLimiterStore = ({
+  url
+}: Pick<PostgresClientOptions, "url">): Layer.Layer<RateLimiterStore, DatabaseError> =>
+  rateLimiterStore.pipe(Layer.provide(database(redacted(url))))
 
 /**
  * Starts, watches, cancels and resolves runs, and runs none: for web servers and webhook endpoints.

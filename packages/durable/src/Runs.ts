@@ -99,6 +99,9 @@ export type RunState = typeof RunState.Type
 
 const ends: ReadonlySet<RunState> = new Set(["done", "failed", "refused", "lost", "cancelled", "abandoned"])
 
+/** @internal */
+export const openStates: ReadonlyArray<RunState> = RunState.literals.filter((state) => !ends.has(state))
+
 /**
  * Whether a run in this state has ended.
  *

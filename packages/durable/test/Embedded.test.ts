@@ -1,13 +1,17 @@
 /** Runs in this process, over a SQLite file and the embedded server. */
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { HttpApiBuilder, HttpServer } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { DurableVideos, isEnded, type Run, VideoStore, VideoStoreError } from "@effect-videos/durable"
+import * as Api from "@effect-videos/durable/Api"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { createClient } from "@libsql/client"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Schema, Scope, Stream } from "effect"
-import { VideoEvent } from "effect-videos"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Schema, Scope, Stream } from "effect"
+import { createVideo, VideoEvent } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 import { Checkpoint } from "../src/internal/settings.js"
@@ -201,6 +205,60 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
     })
   )
 
+  it.scoped("is started, watched and decided over HTTP; an OpenAPI document has the endpoints", () =>
+    Effect.gen(function* () {
+      const durable = yield* DurableVideos
+      const http = HttpApiBuilder.serve().pipe(
+        Layer.provide(HttpApiBuilder.middlewareOpenApi()),
+        Layer.provide(Api.layer),
+        Layer.provide(Layer.succeed(DurableVideos, durable)),
+        Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0 }))
+      )
+      const { address } = Context.get(yield* Layer.build(http), HttpServer.HttpServer)
+      const base = address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : ""
+      const call = (path: string, body?: object) =>
+        Effect.promise(async () => {
+          const json = { headers: { "content-type": "application/json" }, body: JSON.stringify(body), method: "POST" }
+          const response = await fetch(`${base}${path}`, body === undefined ? {} : json)
+          return { status: response.status, body: await response.text() }
+        })
+      const request = { prompt: "over HTTP", size: "64x64", seconds: "4" }
+      const started = yield* call("/runs/create", { key: "http", request })
+      assert.strictEqual(started.status, 200, started.body)
+      const { execution } = JSON.parse(started.body)
+      // The stream ends with the run.
+      const events = yield* call(`/runs/${execution}/events`)
+      const [, version = "", last = ""] = /id: (\d+)\ndata: ([^\n]*)\n\n$/.exec(events.body) ?? []
+      assert.deepInclude(JSON.parse(last), { execution, state: "done", version: Number(version) })
+      assert.deepStrictEqual(yield* call(`/runs/${execution}/events?after=${version}`), { status: 200, body: "" })
+      assert.deepStrictEqual(JSON.parse((yield* call("/runs?state=done&limit=1")).body), [JSON.parse(last)])
+      assert.deepStrictEqual(JSON.parse((yield* call(`/runs/${execution}`)).body), JSON.parse(last))
+      const wrong = yield* Effect.all([
+        call("/runs/create", { key: "http", request: { ...request, prompt: "another" } }),
+        call("/runs/create", { key: "http", request: { prompt: "" } }),
+        call("/runs/nowhere/events"),
+        call(`/runs/${execution}/retry`, {}),
+        call(`/runs/${execution}/resolve`, { decision: "resend" })
+      ])
+      assert.deepStrictEqual(
+        wrong.map(({ status }) => status),
+        [409, 400, 404, 409, 409]
+      )
+      assert.include(wrong[0]?.body, "IdempotencyConflictError")
+      assert.strictEqual((yield* call(`/runs/${execution}/cancel`, { deleteJob: true })).body, last)
+      const { paths } = JSON.parse((yield* call("/openapi.json")).body)
+      assert.sameMembers(
+        Object.keys(paths),
+        [
+          "",
+          "/create",
+          "/extend",
+          ...["", "/events", "/cancel", "/retry", "/resolve"].map((end) => `/{execution}${end}`)
+        ].map((path) => `/runs${path}`)
+      )
+    })
+  )
+
   it.effect("another process starts and watches runs as a client; a second runner is refused", () =>
     Effect.gen(function* () {
       const other = DurableVideos.layerSqlite({ filename }).pipe(Layer.provide(store), Layer.provide(server))
@@ -251,6 +309,52 @@ describe("a runner that stops", () => {
       assert.deepInclude(done, { state: "done", sends: 1, jobId: stopped.jobId })
     })
   )
+})
+
+/** Written by `programs/journal.ts`, one for each released version. */
+const journals = new URL("./fixtures/", import.meta.url)
+
+describe("an upgrade", () => {
+  for (const name of readdirSync(journals)) {
+    it.scopedLive(`continues the runs of ${name}, and a request that it cannot read waits`, () =>
+      Effect.gen(function* () {
+        const filename = join(folder, `${name}.db`)
+        const server = yield* Layer.build(VideosServer.layerTest({ queueTime: 0, runTime: 0 }))
+        const job = yield* Effect.provide(createVideo({ prompt: "the tide", size: "64x64", seconds: 4 }), server)
+        const client = yield* Effect.acquireRelease(
+          Effect.sync(() => createClient({ url: `file:${filename}` })),
+          (client) => Effect.sync(() => client.close())
+        )
+        const change = (sql: string, ...args: ReadonlyArray<string>) =>
+          Effect.promise(() => client.execute({ sql, args: [...args] }))
+        yield* Effect.promise(() => client.executeMultiple(readFileSync(new URL(name, journals), "utf8")))
+        yield* change("UPDATE effect_video_runs SET job_id = ?", job.id)
+        const other = yield* Effect.provide(create("unread"), DurableVideos.layerSqliteClient({ filename }))
+        const setRequest = (request: object) =>
+          change("UPDATE effect_video_runs SET request = ? WHERE run_key = 'unread'", JSON.stringify(request))
+        yield* setRequest({ prompt: 3 })
+        const today = DurableVideos.layerSqlite({ filename, ...fast }).pipe(
+          Layer.provide(VideoStore.layerDirectory(join(folder, name))),
+          Layer.provide(Layer.succeedContext(server)),
+          Layer.provide(quiet)
+        )
+        yield* Effect.gen(function* () {
+          const durable = yield* DurableVideos
+          const [, run] = yield* durable.list()
+          const done = yield* ended(run?.execution ?? "")
+          assert.deepInclude(done, { state: "done", key: "a", sends: 1, jobId: job.id })
+          const unread = yield* until(other.execution, ({ problem }) => problem !== null)
+          assert.deepInclude(unread, { state: "submitting", sends: 0 })
+          assert.include(unread.problem, "cannot read the run's request: prompt")
+          yield* setRequest({ prompt: "unread", size: "64x64", seconds: "4" })
+          yield* durable.retry(other.execution)
+          assert.strictEqual((yield* ended(other.execution)).state, "done")
+        }).pipe(Effect.provide(today))
+        const { jobs } = Context.get(server, VideosServer)
+        assert.lengthOf(yield* jobs, 2)
+      })
+    )
+  }
 })
 
 describe("webhooks", () => {
@@ -314,7 +418,7 @@ describe("a database that cannot be used", () => {
         client.close()
       })
       const error = yield* opened(later)
-      assert.deepInclude(error, { _tag: "DatabaseVersionError", found: 99, supported: 1 })
+      assert.deepInclude(error, { _tag: "DatabaseVersionError", found: 99, supported: 2 })
     })
   )
 })

@@ -13,9 +13,9 @@ const live = VideosServer.layerVideos.pipe(Layer.provideMerge(server), Layer.pro
 
 describe("kill -9", () => {
   // `npm run soak:durable` has each step, alone and with faults.
-  it.scopedLive("around the submission and in the download leaves one job and one whole file", () =>
+  it.scopedLive("in the submission and in the download leaves one job and one whole file", () =>
     Effect.gen(function* () {
-      const kill = ["before request", "in request", "in download"]
+      const kill = ["in request", "in download"]
       const { ends, jobs, log, reached, whole } = yield* runKilled({ kill, keys: ["a"] })
       assert.deepStrictEqual(reached, kill, log)
       assert.strictEqual(ends.at(-1), "0", log)

@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { RateLimiterStore } from "@effect/experimental/RateLimiter"
 import { assert, describe, it } from "@effect/vitest"
 import { DurableVideos, isEnded, VideoStore } from "@effect-videos/durable"
 import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { VideosServer } from "@effect-videos/server"
-import { Effect, Layer, Logger, Stream } from "effect"
+import { Context, Duration, Effect, Layer, Logger, Stream } from "effect"
 import { freePort, hasPostgres, postgres } from "./support/postgres.js"
 
 const quiet = Logger.remove(Logger.defaultLogger)
@@ -43,6 +44,38 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
       for (const run of runs) assert.deepInclude(run, { _tag: "Some" })
       const { jobs } = yield* Effect.provide(VideosServer, Layer.succeedContext(server))
       assert.lengthOf(yield* jobs, keys.length)
+
+      // A second runner at the address of the first.
+      const taken = yield* Effect.flip(Effect.scoped(Layer.build(Layer.fresh(runner(ports[0] ?? 0)))))
+      assert.strictEqual(taken._tag, "DatabaseUnavailableError")
+      assert.include(taken.message, `127.0.0.1:${ports[0]}`)
+
+      // Two processes share one request budget.
+      const build = Layer.build(Layer.fresh(DurablePostgres.layerRateLimiterStore({ url })))
+      const stores = (yield* Effect.all([build, build])).map((context) => Context.get(context, RateLimiterStore))
+      const left = yield* Effect.forEach([true, true, false, false, true, true], (allowOverflow, index) => {
+        const taken = stores[index % 2]?.tokenBucket({
+          key: "k",
+          tokens: 1,
+          limit: 2,
+          refillRate: Duration.hours(1),
+          allowOverflow
+        })
+        return taken ?? Effect.dieMessage("no store")
+      })
+      assert.deepStrictEqual(left, [1, 0, -1, -1, -1, -2])
+      const counted = yield* Effect.forEach([1, 1, 1], (tokens, index) => {
+        const taken = stores[index % 2]?.fixedWindow({ key: "w", tokens, limit: 2, refillRate: Duration.hours(1) })
+        return taken ?? Effect.dieMessage("no store")
+      })
+      assert.deepStrictEqual(
+        counted.map(([count, ttl]) => [count, Math.ceil(ttl / 3_600_000)]),
+        [
+          [1, 1],
+          [2, 2],
+          [3, 2]
+        ]
+      )
     })
   )
 

@@ -6,10 +6,12 @@ import { Singleton } from "@effect/cluster"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import { isTerminal, type VideoResource } from "effect-videos/Schema"
 import { Videos } from "effect-videos/Videos"
 import { wake } from "./engine.js"
+import { polls } from "./metrics.js"
 import type { RunRow } from "./runRow.js"
 import { RunTable } from "./runTable.js"
 import { workflowOf } from "./runWorkflow.js"
@@ -51,7 +53,7 @@ const poll = Effect.gen(function* () {
     const maxPages = Math.ceil(unseen.size / 50) + 2
     yield* videos.listPages({ limit: 100, order: "desc" }).pipe(
       Stream.take(maxPages),
-      Stream.tap(({ videos }) => takePage(videos)),
+      Stream.tap(({ videos }) => Effect.zipRight(Metric.increment(polls), takePage(videos))),
       Stream.takeUntil(() => unseen.size === 0),
       Stream.runDrain,
       // A server without a list, or one that fails: single reads.
@@ -61,7 +63,7 @@ const poll = Effect.gen(function* () {
   yield* Effect.forEach(
     unseen,
     ([job, row]) =>
-      Effect.matchEffect(videos.retrieve(job, { singleAttempt: true }), {
+      Effect.matchEffect(Effect.zipRight(Metric.increment(polls), videos.retrieve(job, { singleAttempt: true })), {
         onSuccess: (video) => note(row, video),
         // Its run finds out, and waits for a while.
         onFailure: (error) =>

@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { DatabaseUnavailableError, DatabaseVersionError } from "../errors.js"
+import { openStates } from "../Runs.js"
 import { type Columns, RunRow } from "./runRow.js"
 
 const columns = `
@@ -36,6 +37,11 @@ const migrationsTable = "effect_video_migrations"
 const migrations = {
   "0001_runs": Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
+  ),
+  "0002_budget": Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    sql.unsafe(
+      "CREATE TABLE effect_video_budget (key TEXT PRIMARY KEY, tokens DOUBLE PRECISION, result DOUBLE PRECISION, at DOUBLE PRECISION)"
+    )
   )
 }
 
@@ -104,6 +110,8 @@ export interface RunTableService {
   ) => Effect.Effect<ReadonlyArray<string>, SqlError>
   /** Other runs whose request may have made a job that is not known, since a time. A later attempt answers for the ones before it. */
   readonly open: (execution: string, server: string, since: number) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
+  /** How many runs are in each of the states that are not final. */
+  readonly counts: Effect.Effect<ReadonlyMap<string, number>, SqlError>
   /** Whether a request is on its way whose job is not recorded yet. */
   readonly isSubmitting: (server: string) => Effect.Effect<boolean, SqlError>
 }
@@ -180,6 +188,13 @@ const make = Effect.gen(function* () {
       read(
         sql`SELECT * FROM ${table} WHERE server = ${server} AND execution_id <> ${execution} AND job_id IS NULL AND sent_at IS NOT NULL AND (ended_at IS NULL OR ended_at > ${since}) AND NOT EXISTS (SELECT 1 FROM ${table} AS later WHERE later.kind = ${table}.kind AND later.run_key = ${table}.run_key AND later.attempt > ${table}.attempt)`
       ),
+    counts: Effect.map(
+      sql<{
+        readonly state: string
+        readonly n: unknown
+      }>`SELECT state, count(*) AS n FROM ${table} WHERE ${sql.in("state", openStates)} GROUP BY state`,
+      (rows) => new Map(rows.map(({ n, state }) => [state, Number(n)]))
+    ),
     isSubmitting: (server) =>
       Effect.map(
         sql`SELECT 1 FROM ${table} WHERE server = ${server} AND job_id IS NULL AND sent_at IS NOT NULL AND ended_at IS NULL LIMIT 1`,

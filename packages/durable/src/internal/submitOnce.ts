@@ -6,12 +6,14 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Metric from "effect/Metric"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { isTransient } from "effect-videos/Errors"
 import type { CreateVideoRequest, ExtendVideoRequest, VideoResource } from "effect-videos/Schema"
 import { type SettledSubmission, settleSubmission, Videos } from "effect-videos/Videos"
 import { CreateRequest, ExtendRequest } from "../Runs.js"
+import { sends, uncertain } from "./metrics.js"
 import type { RunRow } from "./runRow.js"
 import { RunTable } from "./runTable.js"
 import { Checkpoint, Settings } from "./settings.js"
@@ -64,16 +66,19 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
 
     const becomeUncertain = (row: RunRow, problem: string, candidates: ReadonlyArray<VideoResource>) =>
       // The list is read again, less often each time: other runs find their jobs meanwhile.
-      postpone(row, problem, {
-        state: "uncertain",
-        candidates: JSON.stringify(
-          candidates.map(({ createdAt, id, status }) => ({
-            id,
-            status,
-            createdAt: createdAt === null ? null : DateTime.formatIso(createdAt)
-          }))
-        )
-      })
+      Effect.zipRight(
+        row.state === "uncertain" ? Effect.void : Metric.increment(uncertain),
+        postpone(row, problem, {
+          state: "uncertain",
+          candidates: JSON.stringify(
+            candidates.map(({ createdAt, id, status }) => ({
+              id,
+              status,
+              createdAt: createdAt === null ? null : DateTime.formatIso(createdAt)
+            }))
+          )
+        })
+      )
 
     const settle = (row: RunRow, request: CreateVideoRequest | ExtendVideoRequest, sentAt: number) =>
       settleSubmission(request, {
@@ -159,6 +164,7 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
           // Committed before the request is sent: the next run of this step knows that it may have been sent.
           const sent_at = yield* Clock.currentTimeMillis
           row = yield* change(execution, { sent_at, sends: row.sends + 1, state: "submitting" })
+          yield* Metric.increment(sends)
           yield* checkpoint("before request")
           const sent = yield* send(row, request.right)
           yield* checkpoint("after response")

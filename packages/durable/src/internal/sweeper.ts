@@ -6,7 +6,9 @@ import { Singleton } from "@effect/cluster"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import { execute, nudge } from "./engine.js"
+import { nudges, setRuns } from "./metrics.js"
 import type { RunRow } from "./runRow.js"
 import { RunTable } from "./runTable.js"
 import { workflowOf } from "./runWorkflow.js"
@@ -28,12 +30,14 @@ const sweep = Effect.gen(function* () {
       Effect.gen(function* () {
         const workflow = workflowOf(row.kind)
         yield* table.update(row.execution_id, { nudges: row.nudges + 1 })
+        yield* Metric.increment(nudges)
         // Known to the engine already, it is not started twice.
         if (row.state === "accepted") yield* start(row)
         yield* nudge(workflow, row.execution_id)
       }),
     { concurrency: 4, discard: true }
   )
+  yield* setRuns(table)
 })
 
 /** Starts the workflow of a row; a second start changes nothing. */
