@@ -12,7 +12,7 @@ describe("a 404 to an extension that may mean the route or the source", () => {
   const asked = (source: Reply, refusal: Reply = json(404, { detail: "Not Found" })) =>
     Effect.gen(function* () {
       const server = yield* serve(routes({ "POST /v1/videos/extensions": refusal, "GET /v1/videos/video_1": source }))
-      // A read would be tried again; this look is not.
+      // A read would be tried again; this poll is not.
       const layer = videosOver(server, { readRetry: atOnce(3) })
       const error = yield* Effect.flip(extendVideo(extension)).pipe(Effect.provide(layer))
       return { error, asked: server.requests.map(({ method, url }) => `${method} ${url}`) }
@@ -41,7 +41,7 @@ describe("a 404 to an extension that may mean the route or the source", () => {
     })
   )
 
-  it.scopedLive("is reported as it came where the look fails, and the look is not repeated", () =>
+  it.scopedLive("is reported as it came where the poll fails, and the poll is not repeated", () =>
     Effect.gen(function* () {
       const { asked: requests, error } = yield* asked(text(500, ""))
       expect(error).toMatchObject({ _tag: "VideoNotFoundError", operation: "extendVideo", status: 404 })
@@ -53,7 +53,7 @@ describe("a 404 to an extension that may mean the route or the source", () => {
     { says: "names the job", body: { error: { message: "No video with id video_1", code: null } } },
     { says: "says that a video is missing", body: { detail: "Video not found" } },
     { says: "has a code for it", body: { code: "task_not_exist", message: "gone" } }
-  ])("needs no look where the answer $says", ({ body }) =>
+  ])("needs no poll where the answer $says", ({ body }) =>
     Effect.gen(function* () {
       const { asked: requests, error } = yield* asked(json(200, job()), json(404, body))
       expect(error).toMatchObject({ _tag: "VideoNotFoundError", videoId: "video_1" })

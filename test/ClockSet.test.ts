@@ -61,7 +61,7 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(yield* Fiber.join(fiber), BigInt(20_000_000_000))
       assert.deepStrictEqual(
-        fleet.looks.map(({ at }) => at),
+        fleet.polls.map(({ at }) => at),
         [0, 5000, 10_000, 15_000, 20_000]
       )
     })

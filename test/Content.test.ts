@@ -21,9 +21,9 @@ const content = "/v1/videos/video_1/content"
 /** What no text has: the clips here begin with it. */
 const clip = (words: string): string => `\u0000${words}`
 
-/** A server of one job: its content, and what a look at it finds. */
-const jobServer = (bytes: Reply, look: Reply) =>
-  serve(routes({ [`GET ${content}`]: bytes, "GET /v1/videos/video_1": look }))
+/** A server of one job: its content, and what a poll of it finds. */
+const jobServer = (bytes: Reply, poll: Reply) =>
+  serve(routes({ [`GET ${content}`]: bytes, "GET /v1/videos/video_1": poll }))
 
 const video =
   (bytes: Uint8Array | string, headers: { readonly [name: string]: string } = {}): Reply =>
@@ -109,9 +109,9 @@ for (const { client, layer } of [anyClient]) {
         { _tag: "ResponseDecodeError", detail: "it is empty instead of a video" }
       ]
     ]
-    it.scopedLive.each(table)("is the error of the job's state: %s", ([, bytes, look, expected]) =>
+    it.scopedLive.each(table)("is the error of the job's state: %s", ([, bytes, poll, expected]) =>
       Effect.gen(function* () {
-        const server = yield* jobServer(bytes, look)
+        const server = yield* jobServer(bytes, poll)
         const error = yield* Effect.flip(gather(server, layer))
         expect(error).toMatchObject({ operation: "downloadVideo", ...expected })
         expect(JSON.stringify(error) + error.message).not.toContain(key)
@@ -333,9 +333,9 @@ for (const { client, layer } of clients) {
     it.scopedLive("the clip is not returned as its thumbnail", () =>
       Effect.gen(function* () {
         const storage = yield* serve(video(clip("the clip")))
-        const look = json(200, job({ status: "completed", url: storage.origin }))
+        const poll = json(200, job({ status: "completed", url: storage.origin }))
         const server = yield* serve(
-          routes({ [`GET ${content}?variant=thumbnail`]: refused, "GET /v1/videos/video_1": look })
+          routes({ [`GET ${content}?variant=thumbnail`]: refused, "GET /v1/videos/video_1": poll })
         )
         const error = yield* Effect.flip(gather(server, layer, { variant: "thumbnail" }))
         expect(error).toMatchObject({ _tag: "VideoContentNotFoundError", status: 404, detail: "no content" })

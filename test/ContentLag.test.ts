@@ -32,7 +32,7 @@ const completed = (fields: { readonly [name: string]: unknown } = {}) =>
 /** A server whose content is missing for a while; what it was asked, and when. */
 const scripted = ({ content, date, lags = Infinity, options = {}, video = () => completed() }: Script) => {
   const contents: Array<number> = []
-  const looks: Array<number> = []
+  const polls: Array<number> = []
   const { layer } = videosScripted(
     (_, request) =>
       Effect.clockWith((clock) =>
@@ -45,14 +45,14 @@ const scripted = ({ content, date, lags = Infinity, options = {}, video = () => 
               ? Effect.sync(() => new Response(new TextEncoder().encode("\u0000a clip")))
               : answerJson(content?.status ?? 404, content?.body ?? missing, headers)
           }
-          looks.push(now)
+          polls.push(now)
           const body = video(now)
           return body === null ? answerJson(404, missing, headers) : answerJson(200, body, headers)
         })
       ),
     { readRetry: Schedule.intersect(Schedule.spaced("2 seconds"), Schedule.recurs(4)), ...options }
   )
-  return { layer, contents, looks }
+  return { layer, contents, polls }
 }
 
 const downloaded = (options?: Parameters<typeof downloadVideo>[1]) =>
@@ -81,7 +81,7 @@ describe("a 404 for the content of a job that has just completed", () => {
       const server = scripted({ lags: 2 })
       expect(tagOf(yield* ran(downloaded(), server, "3 seconds"))).toBe("a clip")
       expect(server.contents).toEqual([3, 5, 7])
-      expect(server.looks).toEqual([3, 5])
+      expect(server.polls).toEqual([3, 5])
     })
   )
 
@@ -222,7 +222,7 @@ describe.each([anyClient])("a replica that lags, over $client", ({ layer }) => {
       yield* faults.set([{ on: ["content"], when: Fault.first(3), fault: Fault.stale("1 hour") }])
       yield* downloadVideoToFile(id, `${folder}/clip.mp4`, { retry: atOnce(4) }).pipe(Effect.provide(videos))
       expect(yield* list).toEqual(["clip.mp4"])
-      // The look at the job goes to a replica of the same age, now and then.
+      // The poll of the job goes to a replica of the same age, now and then.
       yield* faults.set([{ on: ["content", "retrieve"], when: Fault.chance(0.5, 7), fault: Fault.stale("1 hour") }])
       yield* Effect.gen(function* () {
         yield* Effect.retry(retrieveVideo(id), atOnce(8))

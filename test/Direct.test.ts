@@ -185,10 +185,10 @@ describe("VideosUndici", () => {
         }, 5)
       })
       const videos = yield* Layer.build(videosOver(server, { budget: { concurrency: 300 } }, VideosUndici.layer()))
-      const looks = Effect.forEach(Array.from({ length: 300 }), () => retrieveVideo("video_1"), {
+      const polls = Effect.forEach(Array.from({ length: 300 }), () => retrieveVideo("video_1"), {
         concurrency: "unbounded"
       })
-      yield* Effect.provide(looks, videos)
+      yield* Effect.provide(polls, videos)
       expect(server.requests).toHaveLength(300)
       expect(most).toBe(64)
     })

@@ -47,7 +47,7 @@ describe("many consumers of one job", () => {
           assert.strictEqual(got.length, 21)
           assert.strictEqual(got.at(-1)?.status, "completed")
         }
-        assert.strictEqual(fleet.looks.length, 21)
+        assert.strictEqual(fleet.polls.length, 21)
       })
     )
   })
@@ -62,11 +62,11 @@ describe("many consumers of one job", () => {
         const late = yield* consume(every(4))
         yield* TestClock.adjust("1 millis")
         assert.deepStrictEqual(late.progress(), [20])
-        assert.strictEqual(fleet.looks.length, 2)
+        assert.strictEqual(fleet.polls.length, 2)
         yield* TestClock.adjust("1 minute")
         yield* Fiber.join(late.fiber)
         // 0, 4, 8, 12, 16 and 20 seconds: the first one's.
-        assert.strictEqual(fleet.looks.length, 6)
+        assert.strictEqual(fleet.polls.length, 6)
       })
     )
   })
@@ -79,12 +79,12 @@ describe("many consumers of one job", () => {
         const fast = yield* consume(every(1))
         const slow = yield* consume(every(10))
         yield* TestClock.adjust("10500 millis")
-        assert.strictEqual(fleet.looks.length, 11)
+        assert.strictEqual(fleet.polls.length, 11)
         assert.strictEqual(slow.got.length, 11)
         yield* Fiber.interrupt(fast.fiber)
         yield* TestClock.adjust("30 seconds")
         assert.deepStrictEqual(
-          fleet.looks.slice(11).map(({ at }) => at),
+          fleet.polls.slice(11).map(({ at }) => at),
           [20_000, 30_000, 40_000]
         )
         yield* Fiber.interrupt(slow.fiber)
@@ -100,9 +100,9 @@ describe("many consumers of one job", () => {
         const fast = yield* consume(every(2))
         const slow = yield* consume(every(3))
         yield* TestClock.adjust("13 seconds")
-        // At 3 s a look of a second ago is new enough.
+        // At 3 s a poll of a second ago is new enough.
         assert.deepStrictEqual(
-          fleet.looks.map(({ at }) => at),
+          fleet.polls.map(({ at }) => at),
           [0, 2000, 4000, 6000, 8000, 10_000, 12_000]
         )
         assert.deepStrictEqual(slow.progress(), fast.progress())
@@ -160,7 +160,7 @@ describe("many consumers of one job", () => {
         const consumers = yield* Effect.replicateEffect(consume(every(1)), 50)
         yield* TestClock.adjust("30 seconds")
         for (const { fiber } of consumers) yield* Fiber.join(fiber)
-        assert.strictEqual(fleet.looks.length, 21)
+        assert.strictEqual(fleet.polls.length, 21)
       })
     )
   })
@@ -178,7 +178,7 @@ describe("many consumers of one job", () => {
         yield* Fiber.interrupt(two.fiber)
         assert.strictEqual(fleet.inFlight(), 0)
         yield* TestClock.adjust("1 minute")
-        assert.strictEqual(fleet.looks.length, 1)
+        assert.strictEqual(fleet.polls.length, 1)
       })
     )
   })

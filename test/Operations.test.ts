@@ -123,7 +123,7 @@ describe("requests", () => {
     ["a remix of ..", remixVideo({ video: "..", prompt: "at night" }), "video"],
     ["a character without a name", createCharacter({ video: clip, name: "" }), "name"],
     ["a character with 81 letters", createCharacter({ video: clip, name: "x".repeat(81) }), "name"],
-    ["a look at no character", retrieveCharacter(""), "id"],
+    ["a poll of no character", retrieveCharacter(""), "id"],
     ["a deletion of no job", deleteVideo("\u0000"), "id"]
   ]
   it.scopedLive.each(refusedBefore)("are not sent for %s", ([, operation, field]) =>
@@ -141,7 +141,7 @@ describe("a missing route", () => {
   it.scopedLive.each([
     ["edit", editVideo({ video: "video_1", prompt: "winter" }), "POST /videos/edits"],
     ["remix", remixVideo({ video: "video_1", prompt: "at night" }), "POST /videos/video_1/remix"]
-  ] as const)("of %s is told from a missing source by a look at the source", ([, operation, route]) =>
+  ] as const)("of %s is told from a missing source by a poll of the source", ([, operation, route]) =>
     Effect.gen(function* () {
       const there = yield* serve(routes({ "GET /v1/videos/video_1": json(200, job()) }))
       const unsupported = yield* Effect.flip(Effect.provide(operation, videosOver(there)))

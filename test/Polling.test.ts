@@ -27,7 +27,7 @@ const runOf = (poll: Poll) => {
     })
 }
 
-/** Follows a job; gives when looks were taken, in milliseconds since the first. */
+/** Follows a job; gives when polls were sent, in milliseconds since the first. */
 const follow = (poll: Poll, job: (elapsed: number) => VideoResource, until = 60 * minute) =>
   Effect.gen(function* () {
     const step = runOf(poll)
@@ -84,12 +84,12 @@ describe("every poll schedule", () => {
     createdAt: fc.oneof(fc.constantFrom(null, 1, 8.64e15), fc.integer({ min: -1e6, max: 1e6 })),
     gap: fc.oneof(fc.constantFrom(0, 1, 1e10, -1e6), fc.integer({ min: 0, max: 1e6 }))
   })
-  const looks = fc.array(absurd, { minLength: 1, maxLength: 30 })
+  const polls = fc.array(absurd, { minLength: 1, maxLength: 30 })
   const floors = fc.integer({ min: 1, max: 5000 })
 
   it.effect.prop(
     "stays between floor and cap, ±10 %, for all responses and clocks",
-    [fc.constantFrom(...Object.values(pieces)), floors, floors, looks],
+    [fc.constantFrom(...Object.values(pieces)), floors, floors, polls],
     ([make, floor, more, script]) =>
       Effect.gen(function* () {
         const step = runOf(make({ floor, cap: floor + more }))
@@ -165,7 +165,7 @@ describe("pollByAge", () => {
     ["in the future", today + minute],
     ["of 1970", 1],
     ["of the day before yesterday", today - 48 * 60 * minute]
-  ] as const)("counts from the first look where the creation is %s", ([, at]) =>
+  ] as const)("counts from the first poll where the creation is %s", ([, at]) =>
     Effect.gen(function* () {
       assert.strictEqual(yield* first(pollByAge(), created(at)), 1000)
     })

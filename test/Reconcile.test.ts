@@ -496,7 +496,7 @@ describe("clocks that are wrong", () => {
 })
 
 describe("what is like it", () => {
-  /** Another process makes this just before the look. */
+  /** Another process makes this just before the poll. */
   const elsewhere = (path: string, body: unknown) =>
     Effect.flatMap(VideosServer, ({ baseUrl, fetch }) =>
       Effect.promise(() =>

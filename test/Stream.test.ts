@@ -12,20 +12,20 @@ import {
   type WatchVideoError,
   watchVideo
 } from "effect-videos"
-import { type Look, makeScript, seen, snapshot } from "./support/script.js"
+import { makeScript, type Poll, seen, snapshot } from "./support/script.js"
 
 const everySecond: WatchOptions = { poll: Schedule.spaced("1 second"), retry: Schedule.spaced("1 second") }
 
 const broken = new ServerError({ operation: "retrieveVideo", status: 500, detail: "" })
 
-const failing = (error: RetrieveVideoError): Look => ({ error })
+const failing = (error: RetrieveVideoError): Poll => ({ error })
 
 const asked = { operation: "retrieveVideo", detail: "" } as const
 
-/** Runs a watch to its end, moving the clock; gives what it emitted, how it ended and when looks were taken. */
-const watched = (looks: ReadonlyArray<Look>, options: WatchOptions, from: string | VideoResource = "video_1") =>
+/** Runs a watch to its end, moving the clock; gives what it emitted, how it ended and when polls were sent. */
+const watched = (polls: ReadonlyArray<Poll>, options: WatchOptions, from: string | VideoResource = "video_1") =>
   Effect.gen(function* () {
-    const script = makeScript(...looks)
+    const script = makeScript(...polls)
     const emitted: Array<VideoResource> = []
     const fiber = yield* watchVideo(from, options).pipe(
       Stream.runForEach((video) => Effect.sync(() => emitted.push(video))),
@@ -53,7 +53,7 @@ const succeeded = (ended: Option.Option<Exit.Exit<void, WatchVideoError>>) =>
 describe("watchVideo: what it emits", () => {
   it.effect("emits the first snapshot at once, then one element per change, and ends after the terminal one", () =>
     Effect.gen(function* () {
-      const looks = [
+      const polls = [
         seen("queued"),
         seen("queued"),
         seen("in_progress", { progress: 10 }),
@@ -61,7 +61,7 @@ describe("watchVideo: what it emits", () => {
         seen("in_progress", { progress: 60 }),
         seen("completed", { progress: 100 })
       ]
-      const { emitted, ended, times } = yield* watched(looks, everySecond)
+      const { emitted, ended, times } = yield* watched(polls, everySecond)
       assert.deepStrictEqual(
         emitted.map(({ progress, status }) => [status, progress]),
         [
@@ -78,14 +78,14 @@ describe("watchVideo: what it emits", () => {
 
   it.effect("emits a change in any field, those that the protocol does not know included", () =>
     Effect.gen(function* () {
-      const looks = [
+      const polls = [
         seen("in_progress", { usage: { tokens: 1 } }),
         seen("in_progress", { usage: { tokens: 1 } }),
         seen("in_progress", { usage: { tokens: 2 } }),
         seen("in_progress", { usage: { tokens: 2 }, expires_at: 1_800_000_000 }),
         seen("completed")
       ]
-      const { emitted, times } = yield* watched(looks, everySecond)
+      const { emitted, times } = yield* watched(polls, everySecond)
       assert.strictEqual(emitted.length, 4)
       assert.strictEqual(times.length, 5)
     })
@@ -93,16 +93,16 @@ describe("watchVideo: what it emits", () => {
 
   it.effect("emits each poll with `emit: every`, but no stale response", () =>
     Effect.gen(function* () {
-      const looks = [seen("in_progress"), seen("in_progress"), seen("queued"), seen("completed")]
-      const { statuses } = yield* watched(looks, { ...everySecond, emit: "every" })
+      const polls = [seen("in_progress"), seen("in_progress"), seen("queued"), seen("completed")]
+      const { statuses } = yield* watched(polls, { ...everySecond, emit: "every" })
       assert.deepStrictEqual(statuses, ["in_progress", "in_progress", "completed"])
     })
   )
 
   it.effect("takes a failed job for an element and not for an error", () =>
     Effect.gen(function* () {
-      const looks = [seen("queued"), seen("failed", { error: { code: "moderation_blocked", message: "no" } })]
-      const { emitted, ended } = yield* watched(looks, everySecond)
+      const polls = [seen("queued"), seen("failed", { error: { code: "moderation_blocked", message: "no" } })]
+      const { emitted, ended } = yield* watched(polls, everySecond)
       assert.deepStrictEqual(emitted[1]?.error, { code: "moderation_blocked", message: "no" })
       succeeded(ended)
     })
@@ -118,21 +118,21 @@ describe("watchVideo: what it emits", () => {
 
   it.effect("emits an unknown status and goes on", () =>
     Effect.gen(function* () {
-      const looks = [seen("queued"), seen("upscaling"), seen("upscaling"), seen("completed")]
-      const { statuses } = yield* watched(looks, everySecond)
+      const polls = [seen("queued"), seen("upscaling"), seen("upscaling"), seen("completed")]
+      const { statuses } = yield* watched(polls, everySecond)
       assert.deepStrictEqual(statuses, ["queued", "upscaling", "completed"])
     })
   )
 
   it.effect("drops a read whose status goes backwards, and passes progress on as it comes", () =>
     Effect.gen(function* () {
-      const looks = [
+      const polls = [
         seen("in_progress", { progress: 50 }),
         seen("queued", { progress: 0 }),
         seen("in_progress", { progress: 30 }),
         seen("completed")
       ]
-      const { emitted } = yield* watched(looks, everySecond)
+      const { emitted } = yield* watched(polls, everySecond)
       assert.deepStrictEqual(
         emitted.map(({ progress }) => progress),
         [50, 30, null]
@@ -142,11 +142,11 @@ describe("watchVideo: what it emits", () => {
 
   it.effect("does not end on progress 100 or a completion time, which servers set while a job runs", () =>
     Effect.gen(function* () {
-      const looks = [
+      const polls = [
         seen("in_progress", { progress: 100, completed_at: 1_790_000_000 }),
         seen("completed", { progress: 100, completed_at: 1_790_000_009 })
       ]
-      const { statuses } = yield* watched(looks, everySecond)
+      const { statuses } = yield* watched(polls, everySecond)
       assert.deepStrictEqual(statuses, ["in_progress", "completed"])
     })
   )
@@ -156,8 +156,8 @@ describe("watchVideo: from a snapshot", () => {
   it.effect("goes on without repeating what the snapshot said", () =>
     Effect.gen(function* () {
       const from = snapshot("in_progress", { progress: 50 })
-      const looks = [seen("in_progress", { progress: 50 }), seen("in_progress", { progress: 70 }), seen("completed")]
-      const { emitted, times } = yield* watched(looks, everySecond, from)
+      const polls = [seen("in_progress", { progress: 50 }), seen("in_progress", { progress: 70 }), seen("completed")]
+      const { emitted, times } = yield* watched(polls, everySecond, from)
       assert.deepStrictEqual(
         emitted.map(({ progress }) => progress),
         [70, null]
@@ -182,32 +182,32 @@ describe("watchVideo: from a snapshot", () => {
   )
 })
 
-describe("watchVideo: when it looks", () => {
+describe("watchVideo: when it polls", () => {
   it.effect.each([
     ["openai-poll-after-ms", "5000"],
     ["retry-after-ms", "5000"],
     ["retry-after", "5"],
     ["retry-after", "Thu, 01 Jan 1970 00:00:05 GMT"]
-  ] as const)("looks again only after the server's hint %s: %s", ([name, value]) =>
+  ] as const)("polls again only after the server's hint %s: %s", ([name, value]) =>
     Effect.gen(function* () {
-      const looks: ReadonlyArray<Look> = [
+      const polls: ReadonlyArray<Poll> = [
         { video: snapshot("queued"), headers: { [name]: value } },
         seen("in_progress"),
         seen("completed")
       ]
-      const { times } = yield* watched(looks, everySecond)
+      const { times } = yield* watched(polls, everySecond)
       assert.deepStrictEqual(times, [0, 5000, 6000])
     })
   )
 
   it.effect("lets a hint shorten the default schedule, for one poll only", () =>
     Effect.gen(function* () {
-      const looks: ReadonlyArray<Look> = [
+      const polls: ReadonlyArray<Poll> = [
         { video: snapshot("queued"), headers: { "openai-poll-after-ms": "250" } },
         seen("in_progress"),
         seen("completed")
       ]
-      const { times } = yield* watched(looks, {})
+      const { times } = yield* watched(polls, {})
       assert.strictEqual(times[1], 250)
       const second = (times[2] ?? 0) - 250
       assert.isTrue(second >= 900 && second <= 1150, `${second} ms`)
@@ -216,11 +216,11 @@ describe("watchVideo: when it looks", () => {
 
   it.effect("bounds a hint of days by maxRetryAfter", () =>
     Effect.gen(function* () {
-      const looks: ReadonlyArray<Look> = [
+      const polls: ReadonlyArray<Poll> = [
         { video: snapshot("queued"), headers: { "retry-after": "999999" } },
         seen("completed")
       ]
-      const { times } = yield* watched(looks, { ...everySecond, maxRetryAfter: "2 minutes" })
+      const { times } = yield* watched(polls, { ...everySecond, maxRetryAfter: "2 minutes" })
       assert.deepStrictEqual(times, [0, 120_000])
     })
   )
@@ -228,11 +228,11 @@ describe("watchVideo: when it looks", () => {
   it.effect("a hint with a date in the past does not become a hot loop", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("1 minute")
-      const looks: ReadonlyArray<Look> = [
+      const polls: ReadonlyArray<Poll> = [
         { video: snapshot("queued"), headers: { "retry-after": "Thu, 01 Jan 1970 00:00:05 GMT" } },
         seen("completed")
       ]
-      const { times } = yield* watched(looks, everySecond)
+      const { times } = yield* watched(polls, everySecond)
       assert.deepStrictEqual(times, [60_000, 61_000])
     })
   )
@@ -251,7 +251,7 @@ describe("watchVideo: when it looks", () => {
 describe("watchVideo: faults", () => {
   it.effect("retries transient errors by the schedule, which every success resets", () =>
     Effect.gen(function* () {
-      const looks = [
+      const polls = [
         seen("queued"),
         failing(broken),
         failing(broken),
@@ -260,7 +260,7 @@ describe("watchVideo: faults", () => {
         seen("completed")
       ]
       const retry = Schedule.exponential("2 seconds")
-      const { statuses, times } = yield* watched(looks, { ...everySecond, retry })
+      const { statuses, times } = yield* watched(polls, { ...everySecond, retry })
       assert.deepStrictEqual(statuses, ["queued", "in_progress", "completed"])
       // 1 s poll, 2 s and 4 s backoff, 1 s poll, and 2 s again.
       assert.deepStrictEqual(times, [0, 1000, 3000, 7000, 8000, 10_000])
@@ -413,8 +413,8 @@ describe("watchVideo: timeouts", () => {
 
   it.effect("fails as stalled after no change for the timeout, and a change restarts the timeout", () =>
     Effect.gen(function* () {
-      const looks = [seen("queued"), seen("queued"), seen("in_progress")]
-      const { error, times } = yield* watched(looks, { poll: Schedule.spaced("4 seconds"), stallTimeout: "10 seconds" })
+      const polls = [seen("queued"), seen("queued"), seen("in_progress")]
+      const { error, times } = yield* watched(polls, { poll: Schedule.spaced("4 seconds"), stallTimeout: "10 seconds" })
       assert.deepStrictEqual(times, [0, 4000, 8000, 12_000, 16_000, 18_000])
       const stalled = Option.getOrThrow(error)
       assert(stalled._tag === "WatchTimeoutError")
@@ -429,8 +429,8 @@ describe("watchVideo: timeouts", () => {
       const { error } = yield* watched([seen("in_progress")], { ...everySecond, totalTimeout: "5 seconds" })
       const timeout = Option.getOrThrow(error)
       assert(timeout._tag === "WatchTimeoutError")
-      const looks = [seen("in_progress"), seen("completed")]
-      const { statuses } = yield* watched(looks, everySecond, timeout.lastSnapshot ?? timeout.videoId)
+      const polls = [seen("in_progress"), seen("completed")]
+      const { statuses } = yield* watched(polls, everySecond, timeout.lastSnapshot ?? timeout.videoId)
       assert.deepStrictEqual(statuses, ["completed"])
     })
   )

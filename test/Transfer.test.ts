@@ -124,7 +124,7 @@ for (const { client, layer } of [anyClient]) {
     it.scopedLive.each(table.map((row) => [...row] as const))("that breaks %s", ([, replies, asked, bytes]) =>
       Effect.gen(function* () {
         const { folder, list, read } = yield* makeFolder
-        // A look at the job, where an error asks for one, is no turn.
+        // A poll of the job, where an error asks for one, is no turn.
         let turn = 0
         const server = yield* serve((response, request) => {
           if (request.url.endsWith("/content")) (replies[turn++] ?? hang)(response, request, turn)
@@ -255,11 +255,11 @@ for (const { client, layer } of [anyClient]) {
       ["a redirect loop", text(302, "", { location: "content" }), hang, "RedirectError"],
       ["a server that hangs up", reset, hang, "TransportError"]
     ]
-    it.scopedLive.each(refusals)("fails as any download and leaves no file for %s", ([, content, look, tag]) =>
+    it.scopedLive.each(refusals)("fails as any download and leaves no file for %s", ([, content, poll, tag]) =>
       Effect.gen(function* () {
         const { folder, list } = yield* makeFolder
         const server = yield* serve(
-          routes({ "GET /v1/videos/video_1/content": content, "GET /v1/videos/video_1": look })
+          routes({ "GET /v1/videos/video_1/content": content, "GET /v1/videos/video_1": poll })
         )
         const error = yield* Effect.flip(
           downloadVideoToFile({ id: "video_1" }, `${folder}/clip.mp4`, { retry: atOnce(1) })
@@ -273,9 +273,9 @@ for (const { client, layer } of [anyClient]) {
       Effect.gen(function* () {
         const { folder, read } = yield* makeFolder
         const storage = yield* serve(inTurn(cut(clip, 100_000), ranged(clip)))
-        const look = json(200, job({ status: "completed", url: `${storage.origin}/clip.mp4?sig=1` }))
+        const poll = json(200, job({ status: "completed", url: `${storage.origin}/clip.mp4?sig=1` }))
         const server = yield* serve(
-          routes({ "GET /v1/videos/video_1/content": json(404, {}), "GET /v1/videos/video_1": look })
+          routes({ "GET /v1/videos/video_1/content": json(404, {}), "GET /v1/videos/video_1": poll })
         )
         yield* downloadVideoToFile("video_1", `${folder}/clip.mp4`, { retry, extraHeaders: { "x-mine": "1" } }).pipe(
           Effect.provide(over(server))

@@ -165,7 +165,7 @@ describe("a job that is completed by the response to its submission", () => {
 })
 
 describe("downloadVideo without content", () => {
-  const look = (status: string, fields: object = {}): Reply => json(200, job({ status, ...fields }))
+  const poll = (status: string, fields: object = {}): Reply => json(200, job({ status, ...fields }))
 
   const table: ReadonlyArray<
     readonly [string, Reply, Reply, { readonly _tag: string; readonly [name: string]: unknown }]
@@ -173,38 +173,38 @@ describe("downloadVideo without content", () => {
     [
       "OpenAI's 404 of a queued job",
       json(404, { error: { message: "Video is not ready yet" } }),
-      look("queued"),
+      poll("queued"),
       { _tag: "VideoNotReadyError", video: { status: "queued" } }
     ],
     [
       "vLLM-Omni's 404 of a running job",
       json(404, { error: { message: "Generation is still in-progress", code: 404 } }),
-      look("in_progress", { progress: 40 }),
+      poll("in_progress", { progress: 40 }),
       { _tag: "VideoNotReadyError", video: { progress: 40 } }
     ],
     [
       "new-api's 400",
       json(400, { error: { message: "Task is not completed yet, current status: IN_PROGRESS" } }),
-      look("in_progress"),
+      poll("in_progress"),
       { _tag: "VideoNotReadyError" }
     ],
-    ["TeleFuser's 400", json(400, { detail: "not ready" }), look("generating"), { _tag: "VideoNotReadyError" }],
-    ["a 409", text(409, ""), look("queued"), { _tag: "VideoNotReadyError" }],
-    ["a 425", text(425, ""), look("queued"), { _tag: "VideoNotReadyError" }],
+    ["TeleFuser's 400", json(400, { detail: "not ready" }), poll("generating"), { _tag: "VideoNotReadyError" }],
+    ["a 409", text(409, ""), poll("queued"), { _tag: "VideoNotReadyError" }],
+    ["a 425", text(425, ""), poll("queued"), { _tag: "VideoNotReadyError" }],
     [
       "a 422 of a failed job",
       json(422, { detail: "failed" }),
-      look("failed", { error: { code: "oom", message: "no memory" } }),
+      poll("failed", { error: { code: "oom", message: "no memory" } }),
       { _tag: "VideoFailedError", video: { error: { code: "oom", message: "no memory" } } }
     ],
     [
       "a 404 of a cancelled job",
       text(404, ""),
-      look("cancelled"),
+      poll("cancelled"),
       { _tag: "VideoFailedError", video: { status: "cancelled" } }
     ],
     [
-      "a 404, the failed job's look being a 500 itself",
+      "a 404, the failed job's poll being a 500 itself",
       text(404, ""),
       json(500, job({ status: "failed" })),
       { _tag: "VideoFailedError" }
@@ -212,10 +212,10 @@ describe("downloadVideo without content", () => {
     [
       "a 404 of a completed job",
       text(404, ""),
-      look("completed"),
+      poll("completed"),
       { _tag: "VideoExpiredError", video: { status: "completed" } }
     ],
-    ["a 410 of a completed job", text(410, ""), look("completed"), { _tag: "VideoExpiredError" }],
+    ["a 410 of a completed job", text(410, ""), poll("completed"), { _tag: "VideoExpiredError" }],
     [
       "a 404 of a job that is missing too",
       text(404, ""),
@@ -231,11 +231,11 @@ describe("downloadVideo without content", () => {
     [
       "a 400 of a completed job",
       json(400, { detail: "variant unknown" }),
-      look("completed"),
+      poll("completed"),
       { _tag: "BadRequestError", detail: "variant unknown" }
     ],
     [
-      "a 404, the look failing",
+      "a 404, the poll failing",
       json(404, { detail: "gone" }),
       text(500, ""),
       { _tag: "VideoNotFoundError", detail: "gone" }

@@ -122,7 +122,7 @@ describe("watchVideos", () => {
         assert.strictEqual(first.video, ended)
         // What the snapshot said is not repeated.
         assert.notStrictEqual(second.video.progress, 0)
-        assert.isFalse(fleet.looks.some(({ id }) => id === "video_old"))
+        assert.isFalse(fleet.polls.some(({ id }) => id === "video_old"))
       })
     )
   })
@@ -163,7 +163,7 @@ describe("watchVideos", () => {
         yield* TestClock.adjust("1 minute")
         const exit = yield* Fiber.join(fiber)
         assert.deepStrictEqual(Option.flatMap(Exit.causeOption(exit), Cause.failureOption), Option.some(new Lost()))
-        assert.strictEqual(fleet.looks.length, 6)
+        assert.strictEqual(fleet.polls.length, 6)
       })
     )
   })
@@ -178,7 +178,7 @@ describe("watchVideos", () => {
           Stream.runCollect(watchVideos(idsOf(jobs), { ...everySecond, concurrency: 2 }))
         )
         yield* TestClock.adjust("5 seconds")
-        assert.deepStrictEqual([...new Set(fleet.looks.map(({ id }) => id))], ["video_0", "video_1"])
+        assert.deepStrictEqual([...new Set(fleet.polls.map(({ id }) => id))], ["video_0", "video_1"])
         yield* TestClock.adjust("1 minute")
         const updates = Chunk.toReadonlyArray(yield* Fiber.join(fiber))
         assert.strictEqual(updates.filter(({ _tag }) => _tag === "VideoEnded").length, 5)
@@ -187,7 +187,7 @@ describe("watchVideos", () => {
   })
 
   it.effect.each([
-    [3, "looks"],
+    [3, "polls"],
     [60, "pages"]
   ] as const)("an interruption stops them all, and what is in flight: %i jobs, by %s", ([count, by]) => {
     const jobs = jobsOf(count, long)
@@ -235,9 +235,9 @@ describe("pages instead of single polls", () => {
       const jobs = jobsOf(300, long)
       const { ended, fleet, updates } = yield* watchAll(jobs)
       assert.strictEqual(ended.length, 300)
-      // 31 rounds of three pages, and a look of its own to compare, every 16 pages.
+      // 31 rounds of three pages, and a poll of its own to compare, every 16 pages.
       assert.isTrue(fleet.pages.length <= 100, `${fleet.pages.length} pages`)
-      assert.isTrue(fleet.looks.length <= 8, `${fleet.looks.length} looks`)
+      assert.isTrue(fleet.polls.length <= 8, `${fleet.polls.length} polls`)
       for (const { id } of jobs) {
         const own = updates.filter((update) => update.id === id)
         const progress = own.map((update) => (update._tag === "VideoLost" ? null : update.video.progress))
@@ -253,7 +253,7 @@ describe("pages instead of single polls", () => {
     Effect.gen(function* () {
       const jobs = jobsOf(30, long)
       const byId = new Map(jobs.map((job) => [job.id, job]))
-      // A page says what was so when it was asked for; the look that is compared with it comes while the next is on its way.
+      // A page says what was so when it was asked for; the poll that is compared with it comes while the next is on its way.
       const { fleet, updates } = yield* watchAll(jobs, {
         latency: (id) => (id === null ? 900 : 1500),
         list: (page, now) => ({
@@ -261,7 +261,7 @@ describe("pages instead of single polls", () => {
           videos: page.videos.map((video) => at(byId.get(video.id) as Job, now - 900))
         })
       })
-      assert.isAbove(fleet.looks.length, 0)
+      assert.isAbove(fleet.polls.length, 0)
       for (const { id } of jobs) {
         const progress = updates.flatMap((update) =>
           update.id === id && update._tag === "VideoChanged" ? [update.video.progress] : []
@@ -357,13 +357,13 @@ describe("pages instead of single polls", () => {
     ],
     ["in the wrong order", { list: (page) => ({ ...page, videos: [...page.videos].reverse() }) }],
     [
-      "that says less than a look",
+      "that says less than a poll",
       {
         list: (page) => ({ ...page, videos: page.videos.map((video): VideoResource => ({ ...video, progress: null })) })
       }
     ],
     ["that is not implemented", { fault: (id) => (id === null ? unsupported : null) }],
-    ["that fails while single looks work", { fault: (id) => (id === null ? broken : null) }],
+    ["that fails while single polls work", { fault: (id) => (id === null ? broken : null) }],
     [
       "that answers the same page whatever it is asked",
       {
@@ -383,7 +383,7 @@ describe("pages instead of single polls", () => {
       const fleet = yield* survives(options)
       const lastPage = fleet.pages.at(-1)?.at ?? 0
       assert.isTrue(lastPage < 45_000, `read until ${lastPage}`)
-      assert.isTrue(fleet.looks.length > 60 * 14, `${fleet.looks.length} looks`)
+      assert.isTrue(fleet.polls.length > 60 * 14, `${fleet.polls.length} polls`)
     })
   )
 

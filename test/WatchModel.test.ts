@@ -134,7 +134,7 @@ describe("many virtual jobs, a tenth of all requests failing, consumers that com
     ([count, seed]) =>
       Effect.gen(function* () {
         const fleet = yield* run(seed, count)
-        // Single looks would be some twenty for each job.
+        // Single polls would be some twenty for each job.
         if (count === 300) assert.isTrue(fleet.requests() < 3 * 300, `${fleet.requests()} requests`)
         assert.strictEqual(fleet.pages.length > 0, count > 10)
       }),
@@ -179,9 +179,9 @@ describe("jobs without a watch for a while", () => {
         Effect.zipLeft(TestClock.adjust("5 minutes")),
         Effect.flatMap(Fiber.join)
       )
-      assert.isAbove(fleet.looks.length, 100)
+      assert.isAbove(fleet.polls.length, 100)
       assert.deepStrictEqual(
-        fleet.looks.filter(({ at, id }) => !stays.some((stay) => stay.id === id && stay.from <= at && at <= stay.to)),
+        fleet.polls.filter(({ at, id }) => !stays.some((stay) => stay.id === id && stay.from <= at && at <= stay.to)),
         []
       )
       assert.strictEqual(fleet.inFlight(), 0)

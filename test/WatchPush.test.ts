@@ -34,14 +34,14 @@ describe("watches that events wake", () => {
         const fiber = yield* consume(got)
         yield* TestClock.adjust(endOf(job))
         assert.deepStrictEqual(
-          fleet.looks.map(({ at }) => at),
+          fleet.polls.map(({ at }) => at),
           [0, 60_000]
         )
         yield* deliver(eventOf(job.id))
         yield* Fiber.join(fiber)
         assert.strictEqual(got.at(-1)?.status, "completed")
-        assert.strictEqual(fleet.looks.length, 3)
-        assert.strictEqual(fleet.looks[2]?.at, endOf(job))
+        assert.strictEqual(fleet.polls.length, 3)
+        assert.strictEqual(fleet.polls[2]?.at, endOf(job))
       }).pipe(Effect.provide(layer))
     })
   )
@@ -55,7 +55,7 @@ describe("watches that events wake", () => {
         yield* TestClock.adjust("2 minutes")
         yield* Fiber.join(fiber)
         assert.strictEqual(got.at(-1)?.status, "completed")
-        assert.strictEqual(fleet.looks.length, 3)
+        assert.strictEqual(fleet.polls.length, 3)
       }).pipe(Effect.provide(layer))
     })
   )
@@ -75,7 +75,7 @@ describe("watches that events wake", () => {
         yield* TestClock.adjust("80 seconds")
         assert.isTrue(got.every(({ status }) => status === "in_progress"))
         // What was announced and not seen yet is looked for at the usual pace.
-        assert.isTrue(fleet.looks.length > 8, `${fleet.looks.length} looks`)
+        assert.isTrue(fleet.polls.length > 8, `${fleet.polls.length} polls`)
         yield* TestClock.adjust("20 seconds")
         yield* Fiber.join(fiber)
         yield* deliver(eventOf(job.id))
@@ -92,9 +92,9 @@ describe("watches that events wake", () => {
   )
 
   it.effect.each([
-    ["that begin after the event look at once", "9 minutes", 1],
-    ["that begin long after the event look as others do", "11 minutes", 0]
-  ] as const)("%s", ([, wait, looks]) =>
+    ["that begin after the event poll at once", "9 minutes", 1],
+    ["that begin long after the event poll as others do", "11 minutes", 0]
+  ] as const)("%s", ([, wait, polls]) =>
     Effect.gen(function* () {
       const { deliver, fleet, layer } = yield* pushed([{ ...job, run: 3_600_000 }])
       yield* Effect.gen(function* () {
@@ -103,7 +103,7 @@ describe("watches that events wake", () => {
         const watching = extendAndWatch({ video: "video_9", prompt: "on", seconds: 4 })
         const fiber = yield* Effect.fork(Stream.runDrain(watching))
         yield* TestClock.adjust("1 millis")
-        assert.strictEqual(fleet.looks.length, looks)
+        assert.strictEqual(fleet.polls.length, polls)
         yield* Fiber.interrupt(fiber)
       }).pipe(Effect.provide(layer))
     })
@@ -118,7 +118,7 @@ describe("watches that events wake", () => {
         const fiber = yield* consume(got)
         yield* TestClock.adjust("2 minutes")
         yield* Fiber.join(fiber)
-        assert.isTrue(fleet.looks.length > 8, `${fleet.looks.length} looks`)
+        assert.isTrue(fleet.polls.length > 8, `${fleet.polls.length} polls`)
       }).pipe(Effect.provide(fleet.layer))
     })
   )

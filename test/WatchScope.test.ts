@@ -236,7 +236,7 @@ describe("a copy of a Videos with a function of the program's own", () => {
       yield* Fiber.join(one)
       yield* Fiber.join(other)
       assert.strictEqual(copies.length, 7)
-      assert.strictEqual(fleet.looks.length, 14)
+      assert.strictEqual(fleet.polls.length, 14)
     }).pipe(Effect.provide(fleet.layer))
   })
 })

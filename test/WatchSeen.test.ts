@@ -27,11 +27,11 @@ const names = [
 
 const values = Effect.map(
   Effect.forEach(names, valueOf),
-  ([active = 0, polls = 0, pages = 0, looks = 0, retries = 0, lags = 0]) => ({
+  ([active = 0, polls = 0, pages = 0, observations = 0, retries = 0, lags = 0]) => ({
     active,
     polls,
     pages,
-    looks,
+    observations,
     retries,
     lags
   })
@@ -58,11 +58,11 @@ describe("metrics of watches", () => {
       yield* Fiber.joinAll([many, again])
       const after = yield* values
       assert.strictEqual(after.active, before.active)
-      assert.strictEqual(after.polls - before.polls, fleet.looks.length)
+      assert.strictEqual(after.polls - before.polls, fleet.polls.length)
       assert.strictEqual(after.pages - before.pages, fleet.pages.length)
       assert.isTrue(after.pages > before.pages)
-      // Many looks for each request: that is what pages are for.
-      assert.isTrue(after.looks - before.looks > 10 * fleet.requests())
+      // Many observations for each request: that is what pages are for.
+      assert.isTrue(after.observations - before.observations > 10 * fleet.requests())
     }).pipe(Effect.provide(fleet.layer))
   })
 

@@ -9,15 +9,15 @@ import { job, videosOver } from "../support/videos.js"
 import { anyClient, requestsFor, source, told, twice, world } from "./support.js"
 
 describe("by the default schedule", () => {
-  it.effect.each(["one", "two", "three"])("a job of a minute costs a look every few seconds (seed %s)", (seed) =>
+  it.effect.each(["one", "two", "three"])("a job of a minute costs a poll every few seconds (seed %s)", (seed) =>
     Effect.gen(function* () {
       const fleet = makeFleet([{ id: "video_1", createdAt: 0, queue: 5000, run: 55_000 }])
       const fiber = yield* Effect.fork(Effect.provide(awaitVideo("video_1"), fleet.layer))
       yield* TestClock.adjust("2 minutes")
       yield* Fiber.join(fiber)
-      // A look each half second, as some have it, is 120; one each 5 s is 12, and knows the end 2.5 s late on the average.
+      // A poll each half second, as some have it, is 120; one each 5 s is 12, and knows the end 2.5 s late on the average.
       assert.isAtMost(fleet.requests(), 20)
-      assert.isAtMost((fleet.looks.at(-1)?.at ?? 0) - 60_000, 2000)
+      assert.isAtMost((fleet.polls.at(-1)?.at ?? 0) - 60_000, 2000)
     }).pipe(Effect.withRandom(Random.make(seed)))
   )
 
@@ -29,7 +29,7 @@ describe("by the default schedule", () => {
       const fiber = yield* Effect.fork(Effect.provide(awaitVideos(jobs.map(({ id }) => id)), fleet.layer))
       yield* TestClock.adjust("2 minutes")
       yield* Fiber.join(fiber)
-      // Single looks, each five seconds, would be 1,200.
+      // Single polls, each five seconds, would be 1,200.
       assert.isAtMost(fleet.requests(), 40)
     }).pipe(Effect.withRandom(Random.make("one")))
   )

@@ -9,7 +9,7 @@ import { anyClient, counted, patience, requestsFor, source, testCells, told, twi
 
 const quick = { poll: Schedule.spaced("2 millis"), retry: twice }
 
-/** What the server says that a job of its is, on the nth looks. */
+/** What the server says that a job of its is, on the nth polls. */
 const said = (on: "retrieve" | "list", status: string, n: number, ...more: ReadonlyArray<number>) => ({
   on: [on] as const,
   when: Fault.nth(n, ...more),
@@ -75,13 +75,13 @@ const cells = rows.flatMap(({ error, fault, name, passes, silent = false, waits 
       ...common,
       name: `${name}, twice`,
       when: Fault.nth(2, 3),
-      ends: passes ? "queued in_progress completed, value, 5 looks" : `queued, ${error}, 2 looks`
+      ends: passes ? "queued in_progress completed, value, 5 polls" : `queued, ${error}, 2 polls`
     },
     {
       ...common,
       name: `${name}, for good`,
       when: Fault.always,
-      ends: `, ${error}, ${passes ? 3 : 1} look${passes ? "s" : ""}`
+      ends: `, ${error}, ${passes ? 3 : 1} poll${passes ? "s" : ""}`
     }
   ]
 })
@@ -93,7 +93,7 @@ const watched = (id: string) =>
     const ended = yield* Effect.either(
       Stream.runForEach(watchVideo(id, quick), (video) => Effect.sync(() => seen.push(video.status)))
     )
-    return `${seen.join(" ")}, ${told(ended)}, ${counted(yield* requestsFor("retrieve", "list"), "look")}`
+    return `${seen.join(" ")}, ${told(ended)}, ${counted(yield* requestsFor("retrieve", "list"), "poll")}`
   })
 
 const isPatient = (silent: boolean): VideosConfigOptions => (silent ? { requestTimeout: patience } : {})
@@ -139,7 +139,7 @@ describe("a watch, by a replica that lags,", () => {
         said("retrieve", "in_progress", 2, 4, 6),
         { on: ["retrieve"], when: Fault.nth(7), fault: Fault.stale("1 hour") }
       ])
-      assert.strictEqual(yield* watched(id), "queued in_progress completed, value, 8 looks")
+      assert.strictEqual(yield* watched(id), "queued in_progress completed, value, 8 polls")
     }).pipe(Effect.provide(world(layer)))
   )
 
@@ -158,7 +158,7 @@ describe("a watch, by a replica that lags,", () => {
 
 describe("many watches", () => {
   it.live.each(seeds(1))(
-    "all end as their jobs do, by pages and by single looks, under a mix of faults (seed %i)",
+    "all end as their jobs do, by pages and by single polls, under a mix of faults (seed %i)",
     (seed) =>
       Effect.gen(function* () {
         const { faults, jobs } = yield* VideosServer

@@ -56,7 +56,7 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
   const byId = new Map(jobs.map((job) => [job.id, job]))
   const newestFirst = [...jobs].sort((a, b) => b.createdAt - a.createdAt)
   /** Single reads, in order. */
-  const looks: Array<{ readonly id: string; readonly at: number }> = []
+  const polls: Array<{ readonly id: string; readonly at: number }> = []
   /** Pages, as the cursors of their requests. */
   const pages: Array<{ readonly after: string | null; readonly at: number }> = []
   /** All snapshots of reads and pages, in order. */
@@ -83,7 +83,7 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
     extend: () => Effect.map(Clock.currentTimeMillis, (now) => at(jobs[0] as Job, now)),
     retrieve: (id) =>
       Effect.flatMap(Clock.currentTimeMillis, (asked) => {
-        const count = looks.push({ id, at: asked })
+        const count = polls.push({ id, at: asked })
         const fault = options.fault?.(id, count, asked) ?? null
         return answer(id, (now): Effect.Effect<VideoResource, RetrieveVideoError> => {
           const job = byId.get(id)
@@ -118,11 +118,11 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
 
   return {
     layer,
-    looks,
+    polls,
     pages,
     answered,
     /** Number of reads and pages. */
-    requests: () => looks.length + pages.length,
+    requests: () => polls.length + pages.length,
     inFlight: () => inFlight,
     most: () => most
   }

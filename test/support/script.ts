@@ -4,7 +4,7 @@ import { Clock, Effect, Layer, Schema } from "effect"
 import { type RetrieveVideoError, VideoResource, Videos } from "effect-videos"
 
 /** Result of one poll. */
-export type Look =
+export type Poll =
   | { readonly video: VideoResource; readonly headers?: { readonly [name: string]: string } }
   | { readonly error: RetrieveVideoError }
   | "never"
@@ -15,12 +15,12 @@ const decode = Schema.decodeUnknownSync(VideoResource)
 export const snapshot = (status: string, fields: { readonly [name: string]: unknown } = {}): VideoResource =>
   decode({ id: "video_1", object: "video", status, ...fields })
 
-export const seen = (status: string, fields: { readonly [name: string]: unknown } = {}): Look => ({
+export const seen = (status: string, fields: { readonly [name: string]: unknown } = {}): Poll => ({
   video: snapshot(status, fields)
 })
 
 /** Server whose polls follow a script; the last entry repeats. */
-export const makeScript = (...looks: ReadonlyArray<Look>) => {
+export const makeScript = (...polls: ReadonlyArray<Poll>) => {
   /** Times of the polls, in milliseconds. */
   const times: Array<number> = []
   /** Number of polls that were aborted before their response. */
@@ -28,17 +28,17 @@ export const makeScript = (...looks: ReadonlyArray<Look>) => {
   const layer = Layer.mock(Videos, {
     retrieve: (_id, options) =>
       Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<VideoResource, RetrieveVideoError> => {
-        const look = looks[Math.min(times.push(now), looks.length) - 1] ?? "never"
-        if (look === "never") {
+        const poll = polls[Math.min(times.push(now), polls.length) - 1] ?? "never"
+        if (poll === "never") {
           return Effect.onInterrupt(Effect.never, () => Effect.sync(() => aborted++))
         }
-        const ok = "video" in look
+        const ok = "video" in poll
         const answered = options?.onResponse?.({
           status: ok ? 200 : 500,
-          headers: Headers.fromInput(ok ? look.headers : {}),
+          headers: Headers.fromInput(ok ? poll.headers : {}),
           requestId: null
         })
-        return Effect.zipRight(answered ?? Effect.void, ok ? Effect.succeed(look.video) : Effect.fail(look.error))
+        return Effect.zipRight(answered ?? Effect.void, ok ? Effect.succeed(poll.video) : Effect.fail(poll.error))
       })
   })
   return { layer, times, aborted: () => aborted }

@@ -6,16 +6,16 @@ import { cliOverTime, terminal } from "./support.js"
 
 /** A server that knows its jobs as running, then fails, then has completed them. */
 const failing = (failures: number) => {
-  const looks = new Map<string, number>()
+  const polls = new Map<string, number>()
   const client = HttpClient.make((request) =>
     Effect.sync(() => {
       const id = new URL(request.url).pathname.split("/").at(-1) ?? ""
-      const look = (looks.get(id) ?? 0) + 1
-      looks.set(id, look)
+      const poll = (polls.get(id) ?? 0) + 1
+      polls.set(id, poll)
       const answer =
-        look === 1
+        poll === 1
           ? Response.json({ id, object: "video", status: "in_progress", progress: 40 })
-          : look <= 1 + failures
+          : poll <= 1 + failures
             ? Response.json({ error: { message: "the gateway is down" } }, { status: 502 })
             : Response.json({ id, object: "video", status: "completed" })
       return HttpClientResponse.fromWeb(request, answer)

@@ -86,9 +86,9 @@ export const finished = ({ ended, written }: Process) =>
 /** Until it has written so. */
 export const saying = ({ child, written }: Process, stream: "out" | "err", words: RegExp) =>
   Effect.async<void>((resume) => {
-    const look = () => {
+    const poll = () => {
       if (words.test(written[stream])) resume(Effect.void)
     }
-    child[stream === "out" ? "stdout" : "stderr"]?.on("data", look)
-    look()
+    child[stream === "out" ? "stdout" : "stderr"]?.on("data", poll)
+    poll()
   })

@@ -10,7 +10,7 @@ import { Screen } from "../src/screen.js"
 import { Session } from "../src/session.js"
 
 export interface ScreenOptions {
-  /** Where somebody looks. Default: nowhere. */
+  /** Where a watch polls. Default: nowhere. */
   readonly terminal?: { readonly out: boolean; readonly err: boolean }
   readonly columns?: number
   /** Default: 30. */

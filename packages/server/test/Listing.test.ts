@@ -35,10 +35,10 @@ describe("a list", () => {
       assert.deepInclude(newest.json, { first_id: ids[4], last_id: ids[0], has_more: false })
       const oldest = yield* send("/videos?order=asc")
       assert.deepStrictEqual(idsOf(oldest), ids)
-      const looks = yield* Effect.forEach(ids, (id) => send(`/videos/${id}`))
+      const polls = yield* Effect.forEach(ids, (id) => send(`/videos/${id}`))
       assert.deepStrictEqual(
         oldest.json.data,
-        looks.map(({ json }) => json)
+        polls.map(({ json }) => json)
       )
     }).pipe(Effect.provide(server))
   )
