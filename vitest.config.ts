@@ -20,11 +20,8 @@ const longest = [
   "test/hostile/"
 ]
 
-/**
- * One more than the processors, because tests also wait for sockets and processes. Each worker loads and compiles the library
- * anew: with twice the processors, a run takes a third more CPU time.
- */
-const workers = availableParallelism() + 1
+/** Each worker loads and compiles the library anew: with one more than the processors, a run takes a fifth more CPU time. */
+const workers = availableParallelism()
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>) {

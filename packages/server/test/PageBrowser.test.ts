@@ -96,11 +96,14 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
           const source = cardOf(page, "a fox")
           await isFocused("a fox")
           const extend = source.getByRole("button", { name: "Extend" })
-          await extend.press("Enter")
+          const openDialog = async () => {
+            await extend.press("Enter")
+            await page.waitForFunction(() => document.activeElement?.id === "extend-prompt")
+          }
+          await openDialog()
           await page.keyboard.press("Escape")
           await page.waitForFunction(() => document.activeElement?.textContent === "Extend")
-          await extend.press("Enter")
-          // The field has the focus.
+          await openDialog()
           await page.keyboard.type("in the snow")
           await page.getByLabel("Longer by").selectOption("4")
           await page.getByRole("dialog").getByRole("button", { name: "Extend" }).press("Enter")
@@ -162,8 +165,8 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
 
         await card.getByRole("button", { name: "Delete" }).click()
         await card.waitFor({ state: "detached" })
-        // The button has the focus.
         await page.getByText("Deleted “it's a fox”").waitFor()
+        await page.waitForFunction(() => document.activeElement?.textContent === "Undo")
         await page.keyboard.press("Enter")
         await card.waitFor()
       })
