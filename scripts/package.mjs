@@ -85,8 +85,7 @@ const checkPeers = async () => {
 
 const checkCommand = async () => {
   const cwd = makeFolder("empty")
-  const needed = packages.filter(({ name }) => name !== "durable")
-  const given = needed.map(({ name }) => {
+  const given = packages.map(({ name }) => {
     // npm accepts this form of a path on every system.
     copyFileSync(tarballs[name], join(cwd, `${name}.tgz`))
     return `--package=./${name}.tgz`

@@ -25,7 +25,7 @@ const project = await makeProject("project", tarballs)
 copyInto(project, "smoke")
 
 /** Project with the server and the command. */
-const serverProject = await makeProject("server", tarballs, ["core", "server", "cli"])
+const serverProject = await makeProject("server", tarballs, ["core", "server", "durable", "cli"])
 copyInto(serverProject, "smoke")
 
 const commandPackage = join(serverProject, "node_modules/@effect-videos/cli")
