@@ -189,10 +189,10 @@ const last = <E, R, E2, R2>(
   { onUpdate }: ContinueVideoOptions<E2, R2>
 ): Effect.Effect<Option.Option<VideoResource>, E | E2 | Errors.VideoFailedError, R | R2> => {
   const noted = Stream.tap(updates, ({ id }) => submitted(id))
-  const told: Stream.Stream<VideoResource, E | E2, R | R2> =
+  const observed: Stream.Stream<VideoResource, E | E2, R | R2> =
     onUpdate === undefined ? noted : Stream.tap(noted, onUpdate)
   return Effect.flatMap(
-    Stream.runLast(told),
+    Stream.runLast(observed),
     Option.match({ onNone: () => Effect.succeedNone, onSome: (video) => Effect.asSome(completed(video)) })
   )
 }

@@ -287,8 +287,8 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
         const before = Arr.initNonEmpty(clips)
         const tip = Arr.lastNonEmpty(clips)
         if (way === "extended" && dialect.extension === "whole") {
-          const told = job.seconds ?? 0
-          return Arr.append(before, { segment, job, seconds: told > tip.seconds ? told : tip.seconds + seconds })
+          const whole = job.seconds ?? 0
+          return Arr.append(before, { segment, job, seconds: whole > tip.seconds ? whole : tip.seconds + seconds })
         }
         const clip = yield* measured({ segment, job, seconds: 0 })
         const isWhole = way === "extended" && clip.seconds > tip.seconds + seconds / 2

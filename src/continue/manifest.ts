@@ -6,7 +6,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { hasReason, type Target, writeError } from "../internal/download/targetFile.js"
+import { hasReason, replaceFile, type Target, writeError } from "../internal/download/targetFile.js"
 import { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { randomId } from "../internal/randomId.js"
 import { ManifestError } from "./errors.js"
@@ -96,22 +96,10 @@ export const openManifest = ({ part }: Target) =>
         ),
         Effect.mapError((cause) => new ManifestError({ reason: "unreadable", path, differs: [], cause }))
       ),
-      // A reader finds the old one or the new one; after a power cut, too.
-      write: (manifest) => {
-        const aside = `${path}.${randomId()}`
-        return Effect.gen(function* () {
-          const opened = yield* fs.open(aside, { flag: "wx" })
-          yield* opened.writeAll(new TextEncoder().encode(Schema.encodeSync(ManifestText)(manifest)))
-          yield* opened.sync
-        }).pipe(
-          Effect.scoped,
-          Effect.zipRight(fs.rename(aside, path)),
-          Effect.tapError(() => Effect.ignore(fs.remove(aside, { force: true }))),
-          Effect.mapError(writeError(path)),
-          Effect.as(manifest),
-          Effect.uninterruptible
-        )
-      },
+      write: (manifest) =>
+        Effect.suspend(() =>
+          replaceFile(fs, path, `${path}.${randomId()}`, Schema.encodeSync(ManifestText)(manifest))
+        ).pipe(Effect.mapError(writeError(path)), Effect.as(manifest)),
       remove: Effect.ignore(fs.remove(directory, { recursive: true }))
     }
     return file

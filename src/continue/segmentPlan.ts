@@ -1,7 +1,7 @@
 /** What the next segment of `extendTo` is, and whether it may be paid for. Pure. */
 import * as DateTime from "effect/DateTime"
 import type { Dialect, SecondsRange } from "../internal/protocol/dialect.js"
-import { describeRange } from "../internal/protocol/requestBody.js"
+import { describeRange, isWithin } from "../internal/protocol/requestBody.js"
 import type { VideoCost } from "../internal/protocol/videoSchemas.js"
 import { randomId } from "../internal/randomId.js"
 import { SpendingLimitError } from "./errors.js"
@@ -58,8 +58,7 @@ export const reasonAgainst = ({ name, paths, source }: Dialect, { seconds }: Cli
   const { extendable } = source
   if (paths.extendVideo === null) return `the dialect \`${name}\` has no extension`
   if (extendable === undefined) return null
-  const { max = Number.POSITIVE_INFINITY, min } = extendable
-  return seconds >= min && seconds <= max
+  return isWithin(seconds, extendable)
     ? null
     : `the dialect \`${name}\` extends clips of ${describeRange(extendable)}, and this one has ${seconds.toFixed(1)} s`
 }

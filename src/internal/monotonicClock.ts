@@ -5,6 +5,9 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
+/** The longest delay that `setTimeout` takes: 2^31 - 1 ms. */
+export const maxTimer = 2_147_483_647
+
 const nanosPerMilli = BigInt(1_000_000)
 
 /** Only differences between two of these mean anything: compare none with a server's time, nor keep one across processes. */

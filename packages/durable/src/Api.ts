@@ -156,7 +156,6 @@ const group = HttpApiBuilder.group(DurableVideosApi, "runs", (handlers) =>
  *   Layer.provide(NodeHttpServer.layer(createServer, { port: 8080 }))
  * )
  *
- *
  * @since 0.1.0
  * @category layers
  */

@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { FileError } from "../errors/fileErrors.js"
 import { randomId } from "../randomId.js"
-import { checkFree, hasReason, resolveTarget, type Target, writeError } from "./targetFile.js"
+import { checkFree, hasReason, replaceFile, resolveTarget, type Target, writeError } from "./targetFile.js"
 
 /**
  * A path that is reserved for one call.
@@ -213,12 +213,7 @@ const lock = (fs: FileSystem.FileSystem, target: Target, videoId: string | null)
       Effect.gen(function* () {
         if (isNoted) return
         isNoted = true
-        const aside = asideOf(target)
-        // By a rename, so that a reader finds the one or the other.
-        yield* fs.writeFileString(aside, encode(id), { flag: "wx" }).pipe(
-          Effect.zipRight(fs.rename(aside, target.lock)),
-          Effect.tapError(() => Effect.ignore(fs.remove(aside, { force: true })))
-        )
+        yield* replaceFile(fs, target.lock, asideOf(target), encode(id))
         text = encode(id)
       }).pipe(
         Effect.uninterruptible,

@@ -32,6 +32,26 @@ export const writeError =
   (cause: PlatformError): FileError =>
     new FileError({ operation, reason: "write", path, cause })
 
+/**
+ * Replaces the text of a small file by a rename of `aside`, in the same directory: a reader finds the old text or the new one, also
+ * after a power cut.
+ */
+export const replaceFile = (
+  fs: FileSystem.FileSystem,
+  path: string,
+  aside: string,
+  text: string
+): Effect.Effect<void, PlatformError> =>
+  Effect.scoped(
+    Effect.flatMap(fs.open(aside, { flag: "wx" }), (file) =>
+      Effect.zipRight(file.writeAll(new TextEncoder().encode(text)), file.sync)
+    )
+  ).pipe(
+    Effect.zipRight(fs.rename(aside, path)),
+    Effect.tapError(() => Effect.ignore(fs.remove(aside, { force: true }))),
+    Effect.uninterruptible
+  )
+
 /** @internal */
 export const hasReason =
   (reason: "NotFound" | "AlreadyExists") =>

@@ -6,11 +6,9 @@ import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
+import { maxTimer } from "../monotonicClock.js"
 
 const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
-
-/** The longest delay that `setTimeout` takes: 2^31 - 1 ms. */
-const maxTimer = 2_147_483_647
 
 const noTimer = (): void => {}
 

@@ -36,7 +36,7 @@ export interface Broken {
 const read = (value: object, name: string): unknown =>
   name in value ? (value as Record<string, unknown>)[name] : undefined
 
-/** Walks the chain of causes, as far as any transport makes it. */
+/** Reads the chain of causes; no transport makes a longer one than is read. */
 export const diagnose = (cause: unknown): Broken => {
   const messages: Array<string> = []
   let reason: Broken["reason"] = "exchange"

@@ -12,8 +12,12 @@ export const describeRange = ({ max, min, step = 1 }: SecondsRange): string => {
   return `${values.slice(0, -1).join(", ")} or ${values.at(-1)} (a number of seconds)`
 }
 
-export const isInRange = (seconds: number, { max = Number.MAX_SAFE_INTEGER, min, step = 1 }: SecondsRange): boolean =>
-  seconds >= min && seconds <= max && Number.isInteger((seconds - min) / step)
+/** Whether a clip of this length is neither too short nor too long; clips need not have whole seconds. */
+export const isWithin = (seconds: number, { max = Number.POSITIVE_INFINITY, min }: SecondsRange): boolean =>
+  seconds >= min && seconds <= max
+
+export const isInRange = (seconds: number, range: SecondsRange): boolean =>
+  isWithin(seconds, range) && Number.isInteger((seconds - range.min) / (range.step ?? 1))
 
 const aspectRatios = ["16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3"]
 

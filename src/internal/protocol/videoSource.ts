@@ -12,6 +12,7 @@ import * as Errors from "../errors/errors.js"
 import type { Dialect } from "./dialect.js"
 import { valueAt } from "./dialectResponse.js"
 import * as wire from "./jsonReaders.js"
+import { isWithin } from "./requestBody.js"
 import type { VideoSource } from "./requestSchemas.js"
 import { invalid } from "./validateRequest.js"
 import { isVideoFile, type VideoFile } from "./videoFile.js"
@@ -35,9 +36,11 @@ interface Derivation {
 const takesFile = (operation: DerivingOperation, { source }: Dialect): boolean =>
   source.file === "edit" ? operation === "editVideo" : source.file
 
+const isUrl = (text: string): boolean => /^(https?|data):/i.test(text)
+
 const kindOf = (video: VideoSource): string => {
   if (isVideoFile(video)) return "a VideoFile"
-  if (typeof video === "string") return /^(https?|data):/i.test(video) ? "a URL" : "a job's id"
+  if (typeof video === "string") return isUrl(video) ? "a URL" : "a job's id"
   return "url" in video ? "a URL" : "fileId" in video ? "the id of an uploaded file" : "a job"
 }
 
@@ -150,14 +153,13 @@ const checkLength = (
 ): Errors.InvalidRequestError | null => {
   const { extendable } = source
   if (operation !== "extendVideo" || extendable === undefined || seconds === null) return null
-  const { max = Number.POSITIVE_INFINITY, min } = extendable
-  return seconds >= min && seconds <= max
+  return isWithin(seconds, extendable)
     ? null
     : new Errors.InvalidRequestError({
         operation,
         field: "video",
         received: `a clip of ${seconds} s`,
-        accepted: `a clip of ${min} to ${max} s in the dialect \`${name}\``
+        accepted: `a clip of ${extendable.min} to ${extendable.max ?? Number.POSITIVE_INFINITY} s in the dialect \`${name}\``
       })
 }
 
@@ -191,7 +193,7 @@ export const resolveSource = <A extends Derivation, E>(
       withModel({ video: { url } })
     )
   }
-  const text = typeof video === "string" && /^(https?|data):/i.test(video) ? video : null
+  const text = typeof video === "string" && isUrl(video) ? video : null
   if (text !== null || (wire.isObject(video) && "url" in video)) {
     if (source.url === null) return fail
     const url = text ?? String(wire.isObject(video) ? valueAt(video, "url") : "")

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import { monotonicMillis } from "../monotonicClock.js"
+import { maxTimer, monotonicMillis } from "../monotonicClock.js"
 import type { BudgetOptions, BudgetSnapshot, RequestKind } from "./budgetTypes.js"
 import { makeRateController } from "./rateController.js"
 
@@ -17,9 +17,6 @@ const maxInLimiter = 4
 
 /** Submissions go first, but no more than this many in a row while a read waits: otherwise endless submissions would stop reads. */
 const maxWritesInRow = 3
-
-/** The longest delay that `setTimeout` takes: 2^31 - 1 ms. */
-const maxTimer = 2_147_483_647
 
 /** How a request ended, as far as it says something about the rate. */
 export interface Outcome {

@@ -17,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { SubmissionPolicy, WatchingPolicy } from "../config/policies.js"
-import { monotonicMillis } from "../monotonicClock.js"
+import { maxTimer, monotonicMillis } from "../monotonicClock.js"
 import type { Dialect } from "../protocol/dialect.js"
 import type { BudgetSnapshot } from "../rate/budgetTypes.js"
 import { type VideosService, VideosState, type Watcher, type Watchers } from "../videosTypes.js"
@@ -30,9 +30,6 @@ import { Job, type Plan, type Start, Watch } from "./watch.js"
 /** For how long an event is remembered for a watch that begins after it, and how many are. */
 const rememberMillis = 600_000
 const maxRemembered = 10_000
-
-/** The longest delay that `setTimeout` takes: 2^31 - 1 ms. */
-const maxTimer = 2_147_483_647
 
 const interrupted = Exit.interrupt(FiberId.none)
 
@@ -186,14 +183,14 @@ export class WatchHub extends VideosState implements PollerHost {
   private watcher(group: Poller, job: Job): Watcher {
     const offset = this.wallNow() - this.now()
     const instant = (at: number) => (Number.isFinite(at) ? DateTime.unsafeMake(at + offset) : null)
-    const due = job.watches.filter(({ waiting }) => !waiting).map(({ dueAt }) => dueAt)
+    const dueAt = job.watches.reduce((least, watch) => (watch.waiting ? least : Math.min(least, watch.dueAt)), Infinity)
     return {
       id: job.id,
       latest: job.latest,
       consumers: job.watches.length,
       polls: job.polls,
       polledAt: instant(job.polls === 0 ? Infinity : job.polledAt),
-      nextPollAt: instant(Math.min(...due)),
+      nextPollAt: instant(dueAt),
       ...group.readBy(job)
     }
   }

@@ -26,7 +26,7 @@ import { VideoEvent } from "./webhookEvent.js"
 export type WebhookVerifyError = WebhookSignatureError | WebhookTimestampError | WebhookDecodeError
 
 /**
- * The headers of a delivery, as any framework has them, with names in any case: a plain record (Node's `req.headers` and
+ * The headers of a delivery in the form of each framework, with names in any case: a plain record (Node's `req.headers` and
  * `req.headersDistinct`), the web's `Headers`, those of `@effect/platform`, a `Map`, or pairs of a name and a value.
  *
  * @since 0.1.0
