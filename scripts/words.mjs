@@ -63,8 +63,10 @@ const prose = (line) => {
   return [...line.matchAll(/"([^"]* [^"]*)"|`([^`]* [^`]*)`/g)].map(([, a, b]) => a ?? b).join(" | ")
 }
 
-/** Returns the name of a test: the first string of `it`, `describe` and their variants. */
-const testName = (line) => /^\s*(?:it|describe|test)[\w.]*(?:\([^"]*\))?\(\s*"([^"]*)"/.exec(line)?.[1] ?? ""
+/** Returns the name of a test: the first string of `it`, `describe` and their variants, and of a table of cases. */
+const testName = (line) =>
+  (/^\s*(?:it|describe|test)[\w.]*(?:\([^"]*\))?\(\s*"([^"]*)"/.exec(line) ??
+    /^\s*\].*\)\(\s*"([^"]*)"/.exec(line))?.[1] ?? ""
 
 let found = 0
 const counts = new Map()

@@ -53,7 +53,7 @@ describe("a 404 to an extension that may mean the route or the source", () => {
     { says: "names the job", body: { error: { message: "No video with id video_1", code: null } } },
     { says: "says that a video is missing", body: { detail: "Video not found" } },
     { says: "has a code for it", body: { code: "task_not_exist", message: "gone" } }
-  ])("needs no poll where the answer $says", ({ body }) =>
+  ])("needs no poll if the response $says", ({ body }) =>
     Effect.gen(function* () {
       const { asked: requests, error } = yield* asked(json(200, job()), json(404, body))
       expect(error).toMatchObject({ _tag: "VideoNotFoundError", videoId: "video_1" })
@@ -62,7 +62,7 @@ describe("a 404 to an extension that may mean the route or the source", () => {
   )
 })
 
-describe("a video in the body of a failing answer", () => {
+describe("a video in the body of an error status", () => {
   for (const { client, layer } of [anyClient]) {
     it.scopedLive.each([400, 404, 409, 422, 500, 503])(`is the result, over ${client} with status %s`, (status) =>
       Effect.gen(function* () {
@@ -84,7 +84,7 @@ describe("a video in the body of a failing answer", () => {
     { object: "error", status: "failed" },
     { status: "failed" },
     [job({ status: "failed" })]
-  ])("is none where it is %j", (body) =>
+  ])("is not read as a video if it is %j", (body) =>
     Effect.gen(function* () {
       const server = yield* serve(json(500, body))
       const error = yield* Effect.flip(retrieveVideo("video_1")).pipe(Effect.provide(videosOver(server)))

@@ -116,7 +116,7 @@ describe("configuration from the environment", () => {
     ["VIDEOS_REQUEST_TIMEOUT", "soon", /VIDEOS_REQUEST_TIMEOUT/],
     ["VIDEOS_REQUEST_TIMEOUT", "60", /VIDEOS_REQUEST_TIMEOUT/],
     ["VIDEOS_MAX_RETRY_AFTER", "1 hr", /VIDEOS_MAX_RETRY_AFTER/]
-  ] as const)("names %s where it is %j, and shows no secret", ([name, value, problem]) =>
+  ] as const)("names %s if it is %j, and shows no secret", ([name, value, problem]) =>
     Effect.gen(function* () {
       const variables = { OPENAI_API_KEY: secret, OPENAI_BASE_URL: "http://127.0.0.1:1/v1", [name]: value }
       const text = yield* printed(fromEnvironment(variables))

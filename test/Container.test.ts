@@ -134,7 +134,7 @@ describe("a clip", () => {
       "a segment",
       Buffer.concat([box("styp", Buffer.alloc(4)), box("moof", Buffer.alloc(9)), box("mdat", Buffer.alloc(9))])
     ]
-  ] as const)("says nothing against itself where it is %s", (_, bytes) => {
+  ] as const)("is taken for whole if it is %s", (_, bytes) => {
     for (let length = 0; length <= bytes.length; length++) {
       const part = bytes.subarray(0, length)
       if (length === bytes.length) assert.isNull(walked(part))

@@ -323,7 +323,7 @@ for (const { client, layer } of clients) {
       ["a sentence", { metadata: { url: "task failed: out of memory" } }],
       ["an empty list", { data: [], unsigned_urls: [] }],
       ["a number", { url: 7 }]
-    ] as const)("what is no URL is none: %s", ([, fields]) =>
+    ] as const)("a text that is not a URL is not read as one: %s", ([, fields]) =>
       Effect.gen(function* () {
         const server = yield* jobServer(refused, json(200, job({ status: "completed", ...fields })))
         expect(yield* Effect.flip(gather(server, layer))).toMatchObject({ _tag: "VideoExpiredError" })

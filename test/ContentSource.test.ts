@@ -291,7 +291,7 @@ describe("the clip inside its job", () => {
     ["is not base64", "§§§"],
     ["is text", Buffer.from("no clip for you").toString("base64")],
     ["is a picture", Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0]).toString("base64")]
-  ])("%s is no clip", ([, b64_json]) =>
+  ])("%s is not a clip", ([, b64_json]) =>
     Effect.gen(function* () {
       const server = yield* dynamo({})
       const error = yield* Effect.flip(

@@ -1,4 +1,4 @@
-/** What the fetch and undici transports do as any `HttpClient` does, and what only they do. */
+/** The fetch and undici transports: what they share with every `HttpClient`, and what only they do. */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"

@@ -222,7 +222,7 @@ describe("VideoFailedError", () => {
     [{ message: "out of memory" }, null, /: out of memory$/],
     [{ code: 500, message: "" }, "500", /: 500$/],
     [null, null, /no reason given$/]
-  ])("tells the server's reason %j", (error, code, message) => {
+  ])("returns the server's reason %j", (error, code, message) => {
     const failed = Schema.decodeUnknownSync(VideoResource)(job({ status: "failed", error }))
     const made = new Errors.VideoFailedError({ operation: "awaitVideo", video: failed })
     expect(made.code).toBe(code)

@@ -219,7 +219,7 @@ describe("a job in an envelope", () => {
     [{ status: "success", data: { task_id: "t-1", status: "queued" } }, "queued"],
     [{ data: { status: "queued" } }, "queued"],
     [{ status: "done", video: { url: "https://storage.invalid/clip.mp4" } }, "done"]
-  ])("is read where it is polled: %o", ([body, status]) =>
+  ])("is read in the response to a poll: %o", ([body, status]) =>
     Effect.gen(function* () {
       const server = yield* serve(json(200, body))
       const video = yield* retrieveVideo("t-1").pipe(Effect.provide(videosOver(server)))

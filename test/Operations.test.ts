@@ -141,7 +141,7 @@ describe("a missing route", () => {
   it.scopedLive.each([
     ["edit", editVideo({ video: "video_1", prompt: "winter" }), "POST /videos/edits"],
     ["remix", remixVideo({ video: "video_1", prompt: "at night" }), "POST /videos/video_1/remix"]
-  ] as const)("of %s is told from a missing source by a poll of the source", ([, operation, route]) =>
+  ] as const)("of %s is distinguished from a missing source by a poll of the source", ([, operation, route]) =>
     Effect.gen(function* () {
       const there = yield* serve(routes({ "GET /v1/videos/video_1": json(200, job()) }))
       const unsupported = yield* Effect.flip(Effect.provide(operation, videosOver(there)))

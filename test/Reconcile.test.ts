@@ -675,7 +675,7 @@ describe("a deletion", () => {
     ["500", Fault.status({ status: 500, committed: true })],
     ["no answer", Fault.hang({ committed: true })],
     ["cut JSON", Fault.cutJson()]
-  ] as const)("whose answer was lost to %s has succeeded", ([, fault]) =>
+  ] as const)("whose response was lost to %s has succeeded", ([, fault]) =>
     driven(
       Effect.gen(function* () {
         const { id } = yield* source

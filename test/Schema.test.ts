@@ -94,7 +94,7 @@ describe("what does not decode", () => {
     ["an id with a line break", job({ id: "video\n1" })],
     ["an id with half a surrogate pair", job({ id: "video_\ud800" })],
     ["an id of 2049 characters", job({ id: "v".repeat(2049) })]
-  ])("%s is no video", (_, body) => {
+  ])("%s is not a video", (_, body) => {
     const result = Schema.decodeUnknownEither(VideoResource)(body)
     expect(Either.isLeft(result) && result.left instanceof ParseResult.ParseError).toBe(true)
   })

@@ -1,4 +1,4 @@
-/** A key is nowhere but in the requests to its own server, whatever that server does, whoever carries them, whoever polls. */
+/** A key is nowhere but in the requests to its own server, whatever that server does, whichever transport sends them, whichever call polls. */
 import { inspect } from "node:util"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"

@@ -170,7 +170,7 @@ describe("a right command line", () => {
     [["doctor", "now"], "`now` is one argument too many", "effect-videos doctor --help"],
     [["watch"], "`ID` is missing", "effect-videos watch --help"],
     [["character", "make"], "`make` is none of create, get", "effect-videos character --help"]
-  ] as const)("says what is wrong with %j, and where it is told", ([args, problem, help]) =>
+  ] as const)("says what is wrong with %j, and which help page says more", ([args, problem, help]) =>
     Effect.gen(function* () {
       const { code, err, out } = yield* cli(args)
       assert.deepStrictEqual([code, out], [2, ""], err)
