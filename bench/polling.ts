@@ -238,7 +238,7 @@ const threshold = 10
 
 /** Jobs that are polled one by one: in fleets too small for pages. */
 const simulateSingly = async (jobs: ReadonlyArray<SimulatedJob>, watch: WatchOptions): Promise<SimulationResult> => {
-  const results = []
+  const results: Array<SimulationResult> = []
   for (const some of Arr.chunksOf(jobs, threshold - 1)) results.push(await simulate(some, { watch }))
   const total = (of: (result: SimulationResult) => number) => results.reduce((sum, result) => sum + of(result), 0)
   return {
