@@ -17,6 +17,8 @@ const { BASE_URL = "", FOLDER = "", KEYS = "", KILL = "", POLLS = "on", SAME = "
 const signal = process.env["SIGNAL"] === "SIGTERM" ? "SIGTERM" : "SIGKILL"
 /** With these, it is a runner on Postgres. */
 const { LISTEN = "", POSTGRES = "" } = process.env
+/** `on`: each moment is a line of the log. */
+const { STEPS = "off" } = process.env
 
 const log = (event: string) => appendFileSync(join(FOLDER, "log"), `${Date.now()} ${process.pid} ${event}\n`)
 
@@ -78,7 +80,14 @@ const live = database.pipe(
   Layer.provide(Videos.layer({ baseUrl: BASE_URL, listLag: "100 millis", requestTimeout: "5 seconds" })),
   Layer.provide(FetchHttpClient.layer),
   Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetchWithKills)),
-  Layer.provide(Layer.succeed(Checkpoint, (name) => Effect.sync(() => reach(name)))),
+  Layer.provide(
+    Layer.succeed(Checkpoint, (name) =>
+      Effect.sync(() => {
+        if (STEPS === "on") log(`step ${name}`)
+        reach(name)
+      })
+    )
+  ),
   Layer.provide(
     Logger.replace(
       Logger.defaultLogger,
