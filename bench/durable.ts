@@ -2,7 +2,7 @@
  * Measures durable runs on SQLite and on Postgres: runs per second from start to end, processor time, rows and bytes of each, open
  * files; what runs that wait cost; and how soon a run goes on after its process was killed or stopped.
  *
- *   npm run bench -- durable             # `--sqlite` or `--postgres` for one of them, `--waiting=1000` for fewer runs that wait
+ *   npm run bench -- durable             # `--sqlite` or `--postgres` for one of them, `--part=kills` for one part, `--waiting=1000`
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -95,24 +95,37 @@ const throughput = (url: string | null) =>
     print("open files", `${files} with ${count} runs`)
   })
 
-const measure = (name: string, url: Effect.Effect<string | null, never, never>) =>
+/** Each part has a database of its own. */
+const measure = (name: string, fresh: (part: string) => Effect.Effect<string | null>) =>
   Effect.gen(function* () {
     console.log(`\n${name}`)
-    const at = yield* url
-    yield* throughput(at)
-    yield* waiting(at, numberOf("waiting", 10_000))
-    yield* kills(at)
-    if (at !== null) yield* deploys(at)
+    const part = <A>(name: string, run: (url: string | null) => Effect.Effect<A>) =>
+      isPart(name) ? Effect.asVoid(Effect.flatMap(fresh(name), run)) : Effect.void
+    yield* part("throughput", (url) => Effect.orDie(throughput(url)))
+    yield* part("waiting", (url) => waiting(url, numberOf("waiting", 10_000)))
+    yield* part("kills", kills)
+    yield* part("deploys", (url) => (url === null ? Effect.void : deploys(url)))
   })
+
+const isPart = (name: string) =>
+  options.includes(`--part=${name}`) || !options.some((option) => /^--part=/.test(option))
 
 const isNamed = (name: string) => options.includes(`--${name}`) || !options.some((option) => /^--[a-z]+$/.test(option))
 
 const program = Effect.gen(function* () {
-  if (isNamed("sqlite")) yield* measure("SQLite", Effect.succeed(null))
+  if (isNamed("sqlite")) yield* measure("SQLite", () => Effect.succeed(null))
   if (!isNamed("postgres")) return
   if (!hasPostgres) return console.log("\nPostgres: Debian's packages are not installed")
   const { url } = yield* postgres
-  yield* measure("Postgres", Effect.succeed(url))
+  yield* measure("Postgres", (part) =>
+    Effect.promise(async () => {
+      const client = new Pg.Client(url)
+      await client.connect()
+      await client.query(`CREATE DATABASE ${part}`)
+      await client.end()
+      return url.replace(/postgres$/, part)
+    })
+  )
 })
 
 await Effect.runPromise(Effect.scoped(program))

@@ -40,10 +40,13 @@ export interface PostgresOptions extends PostgresClientOptions {
   readonly listen: { readonly host: string; readonly port: number }
 }
 
-/** A runner that died is replaced after four to five seconds with these. */
+/**
+ * A runner that died is replaced after four to seven seconds: once its last sign of life has expired, if it was the one that checks
+ * the others. A runner that is paused for longer keeps its locks, so that no step runs twice.
+ */
 const timing = {
-  shardLockExpiration: "15 seconds",
-  shardLockRefreshInterval: "3 seconds",
+  shardLockExpiration: "6 seconds",
+  shardLockRefreshInterval: "2 seconds",
   runnerHealthCheckInterval: "2 seconds",
   refreshAssignmentsInterval: "1 second",
   entityMessagePollInterval: "1 second"
@@ -75,7 +78,7 @@ const unreachable = (options: PostgresOptions) => (error: unknown) =>
 
 /**
  * Runs in this process and in others that share the database: each run is in one of them at a time. When a runner dies, the others
- * continue its runs after four to five seconds.
+ * continue its runs after four to seven seconds.
  *
  * @example
  * import { FetchHttpClient } from "@effect/platform"
