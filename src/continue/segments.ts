@@ -140,7 +140,7 @@ const film = (options: Options, path: string, kind: MediaError["film"]) => {
 }
 
 /**
- * Measures a film by decoding it.
+ * Measures a film by decoding it. `count` is the number of its pictures: a segment of one adds nothing.
  *
  * @example
  * import { Segments } from "effect-videos/continue"
@@ -153,8 +153,8 @@ const film = (options: Options, path: string, kind: MediaError["film"]) => {
 export const measure = (
   path: string,
   options: FilmOptions
-): Effect.Effect<Pick<Film, "seconds" | "width" | "height">, FfmpegUnavailableError | MediaError, Tools> =>
-  Effect.map(film(options, path, "segment"), ({ height, seconds, width }) => ({ seconds, width, height }))
+): Effect.Effect<Pick<Film, "seconds" | "width" | "height" | "count">, FfmpegUnavailableError | MediaError, Tools> =>
+  Effect.map(film(options, path, "segment"), ({ count, height, seconds, width }) => ({ seconds, width, height, count }))
 
 /**
  * Makes the fields of a creation that goes on from a film: its last frame, or its last seconds (`window`). It tries first what the
