@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { DurableVideos, type ExtendToRequest, isEnded, type Run, VideoStore } from "@effect-videos/durable"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
-import { Deferred, Effect, Layer, Logger, Option, Stream } from "effect"
+import { Deferred, Effect, Layer, Logger, Option, Schedule, Stream } from "effect"
 import { awaitVideo, createVideo, type VideosConfigOptions } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
@@ -71,7 +71,7 @@ const ended = (run: Run) => until(run.execution, ({ state }) => isEnded(state))
 const source = (seconds: number, model?: string) =>
   Effect.flatMap(
     createVideo({ prompt: "a lighthouse", seconds, size: model === undefined ? "64x64" : "480x480", model }),
-    (job) => awaitVideo(job)
+    (job) => awaitVideo(job, { poll: Schedule.spaced("5 millis") })
   )
 
 /** Jobs by their prompts. */

@@ -250,9 +250,10 @@ export const makeExtendTo = ({ begin, change, notStored, postpone, store, wait }
         const age = (yield* Clock.currentTimeMillis) - segment.created_at
         const pause = Math.min(Math.max(age, Duration.toMillis(settings.safetyNet)), 3_600_000)
         const next = yield* wait(row, pause, waitingFor(segment))
-        // It ended before this run was waiting, and woke it for nothing.
-        const after = yield* get(segment.execution_id)
-        return next._tag === "Wait" && after?.ended_at != null ? { ...next, at: 0 } : next
+        // What happened before this run was waiting did not wake it.
+        const after = (yield* get(segment.execution_id)) ?? segment
+        if (after.version !== segment.version) yield* change(row.execution_id, waitingFor(after))
+        return next._tag === "Wait" && after.ended_at !== null ? { ...next, at: 0 } : next
       })
 
     /** A segment that ended otherwise, and is begun again by a later attempt. */
