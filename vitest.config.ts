@@ -63,7 +63,7 @@ export default defineConfig({
       { find: /^effect-videos\/continue$/, replacement: src("continue/index.ts") },
       { find: /^effect-videos\/promise$/, replacement: src("promise/index.ts") },
       { find: /^@effect-videos\/durable$/, replacement: at("./packages/durable/src/index.ts") },
-      { find: /^@effect-videos\/durable\/(Api|Postgres)$/, replacement: at("./packages/durable/src/$1.ts") },
+      { find: /^@effect-videos\/durable\/(Api|Postgres|S3)$/, replacement: at("./packages/durable/src/$1.ts") },
       { find: /^@effect-videos\/server$/, replacement: at("./packages/server/src/index.ts") },
       { find: /^@effect-videos\/server\/Media$/, replacement: at("./packages/server/src/media/Media.ts") },
       { find: /^effect-videos\/testing$/, replacement: src("testing/index.ts") },

@@ -7,7 +7,8 @@
  *   npm run bench:polling -- --mixed               (one part: --schedules, --fleets, --mixed or --large)
  *   npm run bench:polling -- --large --million     (up to a million jobs; some minutes)
  */
-import { DateTime, Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
+import { Array as Arr, DateTime, Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleIntervals } from "effect"
+import type { WatchOptions } from "effect-videos"
 import { adaptivePoll, defaultPollSchedule } from "effect-videos/Polling"
 import { phaseOf, VideoId, type VideoResource } from "effect-videos/Schema"
 import { type SimulatedJob, type SimulationResult, simulate } from "./simulation.js"
@@ -235,6 +236,21 @@ const fewestReads = (jobs: ReadonlyArray<SimulatedJob>, lag: number): number => 
 /** The threshold of `watching`: this many jobs are polled one by one before the first page is read. */
 const threshold = 10
 
+/** Jobs that are polled one by one: in fleets too small for pages. */
+const simulateSingly = async (jobs: ReadonlyArray<SimulatedJob>, watch: WatchOptions): Promise<SimulationResult> => {
+  const results: Array<SimulationResult> = []
+  for (const some of Arr.chunksOf(jobs, threshold - 1)) results.push(await simulate(some, { watch }))
+  const total = (of: (result: SimulationResult) => number) => results.reduce((sum, result) => sum + of(result), 0)
+  return {
+    singles: total(({ singles }) => singles),
+    pages: total(({ pages }) => pages),
+    lags: results.flatMap(({ lags }) => lags).sort((a, b) => a - b),
+    peak: Math.max(...results.map(({ peak }) => peak)),
+    duration: Math.max(...results.map(({ duration }) => duration)),
+    bytesPerJob: total(({ bytesPerJob }) => bytesPerJob) / results.length
+  }
+}
+
 const schedules = [Schedule.spaced("2 seconds"), Schedule.spaced("10 seconds"), defaultPollSchedule] as const
 
 /** A third of the jobs by each schedule. */
@@ -279,14 +295,15 @@ if (isWanted("fleets")) {
       const cells = []
       for (const [poll, fewest] of [
         [Schedule.spaced("2 seconds"), fewestPages(jobs, 2000)],
-        [undefined, fewestReads(jobs, 1000)]
+        [undefined, fewestReads(jobs, 1650)]
       ] as const) {
         const found = await simulate(jobs, { watch: { poll } })
         cells.push(`${perJob(found, count)} / ${lagOf(found, 0.99)}`, ((fewest + threshold) / count).toFixed(2))
       }
       const singles = []
+      const sample = jobs.slice(0, 90)
       for (const poll of [Schedule.spaced("2 seconds"), undefined]) {
-        singles.push(perJob(await simulate(jobs.slice(0, threshold - 1), { watch: { poll } }), threshold - 1))
+        singles.push(perJob(await simulateSingly(sample, { poll }), sample.length))
       }
       printRow([count.toLocaleString("en"), `${length} s`, `${spread} s`, ...cells, ...singles])
     }
@@ -300,6 +317,8 @@ if (isWanted("mixed")) {
     "requests per job",
     "singles",
     "pages",
+    "lag p50 / p99 (s)",
+    "single polls: requests per job",
     "lag p50 / p99 (s)"
   ])
   for (const count of [200, 1000, 10_000]) {
@@ -308,13 +327,17 @@ if (isWanted("mixed")) {
       fails: index % 20 === 0
     }))
     const found = await simulate(jobs, { watch: { poll: mixed }, failingAt: Math.floor(count / 2) })
+    const sample = jobs.slice(0, 200)
+    const singly = await simulateSingly(sample, { poll: mixed })
     printRow([
       count.toLocaleString("en"),
       "60 s",
       perJob(found, count),
       found.singles,
       found.pages,
-      `${lagOf(found, 0.5)} / ${lagOf(found, 0.99)}`
+      `${lagOf(found, 0.5)} / ${lagOf(found, 0.99)}`,
+      perJob(singly, sample.length),
+      `${lagOf(singly, 0.5)} / ${lagOf(singly, 0.99)}`
     ])
   }
 }

@@ -19,9 +19,13 @@ const tarballs = await pack()
 const npx = (args, options) => mustRun("npx", ["--yes", ...args], options)
 
 /** Project that uses all exports. */
-const optionalPeers = Object.keys(manifest.peerDependenciesMeta)
+const optionalPeers = Object.fromEntries(
+  packages.flatMap(({ manifest: { peerDependencies, peerDependenciesMeta = {} } }) =>
+    Object.keys(peerDependenciesMeta).map((name) => [name, peerDependencies[name]])
+  )
+)
 const project = await makeProject("project", tarballs, ["core", "server", "durable", "cli"], {
-  ...Object.fromEntries(optionalPeers.map((name) => [name, manifest.peerDependencies[name]])),
+  ...optionalPeers,
   "@types/node": manifest.devDependencies["@types/node"]
 })
 copyInto(project, "package")
@@ -62,11 +66,15 @@ const checkTypes = async (module, moduleResolution) => {
 /** Imports that fail without a peer, and the text that their error has to contain. */
 const missing = [
   ["@effect/platform-node", "effect-videos/undici"],
-  ["@effect/experimental", "effect-videos/RateLimiter"]
+  ["@effect/experimental", "effect-videos/RateLimiter"],
+  ["@effect/sql-pg", "@effect-videos/durable/Postgres"],
+  ["pg", "@effect-videos/durable/Postgres"],
+  ["@aws-sdk/client-s3", "@effect-videos/durable/S3"],
+  ["@aws-sdk/lib-storage", "@effect-videos/durable/S3"]
 ]
 
 const checkPeers = async () => {
-  const untried = optionalPeers.filter((name) => !missing.some(([tried]) => tried === name))
+  const untried = Object.keys(optionalPeers).filter((name) => !missing.some(([tried]) => tried === name))
   if (untried.length > 0) throw new Error(`no check covers a missing ${untried.join(", ")}`)
   for (const [name, specifier] of missing) {
     const folder = join(project, "node_modules", name)

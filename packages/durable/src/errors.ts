@@ -102,6 +102,36 @@ export class RunStateError extends Schema.TaggedError<RunStateError>("effect-vid
 }
 
 /**
+ * Why a store of clips cannot be used.
+ *
+ * | value         | meaning                                             |
+ * | ------------- | --------------------------------------------------- |
+ * | `denied`      | the credentials are missing, wrong or not enough    |
+ * | `missing`     | the bucket or the folder does not exist             |
+ * | `full`        | the disk or the quota is used up                    |
+ * | `unavailable` | the store does not respond, or is overloaded        |
+ * | `unknown`     | another failure, or a store that does not say       |
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const VideoStoreProblem = Schema.Literal("denied", "missing", "full", "unavailable", "unknown")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoStoreProblem = typeof VideoStoreProblem.Type
+
+const remedies: { readonly [problem in VideoStoreProblem]: string } = {
+  denied: "Check its credentials, and that they may read and write there.",
+  missing: "Create it, or correct its name.",
+  full: "Free space in it, or raise its quota.",
+  unavailable: "Check that it runs, and that this machine reaches it.",
+  unknown: "Check that it exists, that this process may write it, and that it has room."
+}
+
+/**
  * A store of clips cannot be read or written: its disk is full, its folder is gone, its server does not respond. A run waits and
  * retries; the job is not paid for again.
  *
@@ -110,10 +140,18 @@ export class RunStateError extends Schema.TaggedError<RunStateError>("effect-vid
  */
 export class VideoStoreError extends Schema.TaggedError<VideoStoreError>("effect-videos/VideoStoreError")(
   "VideoStoreError",
-  { operation: Schema.String, location: Schema.String, detail: Schema.String }
+  {
+    operation: Schema.String,
+    location: Schema.String,
+    detail: Schema.String,
+    /** Default: `unknown`. */
+    reason: Schema.optional(VideoStoreProblem).pipe(
+      Schema.withDefaults({ constructor: () => "unknown" as const, decoding: () => "unknown" as const })
+    )
+  }
 ) {
   override get message() {
-    return `${this.operation}: cannot use ${this.location} (${this.detail}). Check that it exists, that this process may write it, and that it has room.`
+    return `${this.operation}: cannot use ${this.location} (${this.detail}). ${remedies[this.reason]}`
   }
 }
 

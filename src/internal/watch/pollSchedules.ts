@@ -14,14 +14,14 @@ import { phaseOf, type VideoPhase, type VideoResource } from "../protocol/videoS
 // -----------------------------------------------------------------------------
 
 /**
- * The bounds of a poll schedule, finite and longer than 0: others throw an `InvalidRequestError` where the schedule is made. Each delay is between them, ±10 % at random: at the cap too, so that many watches do not
- * fall in step.
+ * The bounds of a poll schedule, finite and longer than 0: others throw an `InvalidRequestError` where the schedule is made.
+ * Each delay is between them, ±10 % at random: at the cap too, so that many watches do not fall in step.
  *
  * @since 0.1.0
  * @category models
  */
 export interface PollOptions {
-  /** Never faster than this. Default: 1 second. */
+  /** Never faster than this. Default: 1.5 seconds. */
   readonly floor?: Duration.DurationInput | undefined
   /** Never slower than this; a cap below the floor counts as the floor. Default: 10 seconds. */
   readonly cap?: Duration.DurationInput | undefined
@@ -91,12 +91,12 @@ const byAll = (seen: Seen, now: number, floor: number): number => {
 const pace = (
   options: PollOptions | undefined,
   wish: Wish,
-  isJittered = true
+  isPaged = false
 ): Schedule.Schedule<Duration.Duration, VideoResource> => {
   const problem = checkFields("watchVideo", options, { floor: finiteTimeout, cap: finiteTimeout })
   // A schedule cannot fail, so its options are checked here, before any request.
   if (problem !== null) throw problem
-  const floor = Duration.toMillis(options?.floor ?? "1 second")
+  const floor = Duration.toMillis(options?.floor ?? "1500 millis")
   const cap = Math.max(floor, Duration.toMillis(options?.cap ?? "10 seconds"))
   const step = (last: Seen | null, now: number, video: VideoResource, jitter: number) => {
     const seen = see(last, now, video)
@@ -104,9 +104,9 @@ const pace = (
     return [seen, Duration.millis(millis), ScheduleDecision.continueWith(ScheduleInterval.after(now + millis))] as const
   }
   return Schedule.makeWithState<Seen | null, VideoResource, Duration.Duration>(null, (now, video, last) =>
-    isJittered
-      ? Effect.map(Random.next, (random) => step(last, now, video, 0.9 + 0.2 * random))
-      : Effect.succeed(step(last, now, video, 1))
+    isPaged
+      ? Effect.succeed(step(last, now, video, 1.1))
+      : Effect.map(Random.next, (random) => step(last, now, video, 0.9 + 0.2 * random))
   )
 }
 
@@ -167,7 +167,7 @@ export const adaptivePoll = (options?: PollOptions): Schedule.Schedule<Duration.
   pace(options, byAll)
 
 /**
- * `adaptivePoll()`: 1 to 10 seconds.
+ * `adaptivePoll()`: 1.5 to 10 seconds.
  *
  * @since 0.1.0
  * @category schedules
@@ -175,12 +175,12 @@ export const adaptivePoll = (options?: PollOptions): Schedule.Schedule<Duration.
 export const defaultPollSchedule: Schedule.Schedule<Duration.Duration, VideoResource> = adaptivePoll()
 
 /**
- * `defaultPollSchedule` without jitter, for jobs that a page polls: the first of them decides for all. Their states are the
- * same, so that a watch may go from one to the other.
+ * `defaultPollSchedule` for jobs that a page polls, always with the longest delay that its jitter allows: the first of the jobs
+ * decides for all. Their states are the same, so that a watch may go from one to the other.
  *
  * @internal
  */
-export const pagedPollSchedule: typeof defaultPollSchedule = pace(undefined, byAll, false)
+export const pagedPollSchedule: typeof defaultPollSchedule = pace(undefined, byAll, true)
 
 /**
  * Exponential from 1 second to 30, with full jitter, until polls have failed for 10 minutes without a success.
