@@ -4,12 +4,13 @@
  */
 import { SqlClient } from "@effect/sql"
 import * as Migrator from "@effect/sql/Migrator"
-import type { SqlError } from "@effect/sql/SqlError"
+import { SqlError } from "@effect/sql/SqlError"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as ParseResult from "effect/ParseResult"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { DatabaseUnavailableError, DatabaseVersionError } from "../errors.js"
@@ -99,6 +100,13 @@ export const waitingFor = (segment: RunRow) =>
 
 const encodeCandidates = Schema.encodeSync(Schema.Array(Candidate))
 
+/** The columns, and not what is in them: no prompt is in an error. */
+const unreadable = (error: ParseResult.ParseError): SqlError => {
+  const columns = ParseResult.ArrayFormatter.formatErrorSync(error).map(({ path: [, column] }) => String(column))
+  const message = `effect_video_runs has a row that this version cannot read: ${[...new Set(columns)].join(", ")}`
+  return new SqlError({ cause: new Error(message), message })
+}
+
 const decodeRows = Schema.decodeUnknown(Schema.Array(RunRow))
 
 export interface RunTableService {
@@ -145,14 +153,13 @@ const make = Effect.gen(function* () {
   const database = yield* DatabaseName
   yield* migrate(database)
   const table = sql("effect_video_runs")
-  // A row that this version cannot read is a defect that names the column; the run stays as it is.
   const read = (
     rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>
   ): Effect.Effect<ReadonlyArray<RunRow>, SqlError> =>
     rows.pipe(
-      Effect.flatMap((rows) => Effect.orDie(decodeRows(rows))),
       // A short outage of the database, or a busy one.
-      Effect.retry(Schedule.intersect(Schedule.exponential("100 millis"), Schedule.recurs(4)))
+      Effect.retry(Schedule.intersect(Schedule.exponential("100 millis"), Schedule.recurs(4))),
+      Effect.flatMap((rows) => Effect.mapError(decodeRows(rows), unreadable))
     )
   const one = (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
     Effect.map(read(rows), (rows) => rows[0] ?? null)

@@ -1,7 +1,9 @@
 /** The body of every workflow: the steps in order, each as a stored activity. */
 import { Activity, WorkflowEngine } from "@effect/workflow"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as ParseResult from "effect/ParseResult"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { RunOutcome } from "../Runs.js"
@@ -32,6 +34,12 @@ const repeat = (name: string, execution: string, step: Step) =>
       yield* waitUntil(next.round, next.at)
     }
   })
+
+/** Why a run does not go on: a defect of a step, which the next wake-up runs again. */
+const problemOf = (defect: unknown): string =>
+  ParseResult.isParseError(defect)
+    ? "this version cannot read the stored result of a step. Install the version that wrote it, or a later one"
+    : `a step failed: ${String(defect)}`
 
 /** Registers the workflows, and so runs them in this process. */
 export const workflowsLayer = Layer.unwrapEffect(
@@ -69,7 +77,15 @@ export const workflowsLayer = Layer.unwrapEffect(
           })
         })
         return outcome
-      }).pipe(drain.counted)
+      }).pipe(
+        // It is suspended then, and the sweeper continues it. An interruption is a runner that stops.
+        Effect.tapErrorCause((cause) =>
+          Cause.isInterruptedOnly(cause)
+            ? Effect.void
+            : steps.change(execution, { problem: problemOf(Cause.squash(cause)) })
+        ),
+        drain.counted
+      )
 
     return Layer.mergeAll(
       CreateVideo.toLayer((_payload, execution) => body(execution, one)),
