@@ -10,8 +10,11 @@ import { hasFfmpeg } from "./support/films.js"
 const list = (folder: string) => readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" })
 
 const examples = list("examples").filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
-/** `continue.ts` needs FFmpeg. `readme/webhook.ts` runs until it is stopped, and has a test of its own. */
-const running = examples.filter((name) => (hasFfmpeg || name !== "continue.ts") && name !== "readme/webhook.ts")
+/** `readme/webhook.ts` runs until it is stopped, and has a test of its own. `durable/postgres.ts` has one beside its database. */
+const elsewhere = ["readme/webhook.ts", "durable/postgres.ts"]
+
+/** `continue.ts` needs FFmpeg. */
+const running = examples.filter((name) => (hasFfmpeg || name !== "continue.ts") && !elsewhere.includes(name))
 
 /** What a run of each example prints, where that does not depend on how fast the machine is. */
 const prints: { readonly [name: string]: RegExp } = {

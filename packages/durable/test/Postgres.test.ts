@@ -1,5 +1,5 @@
 /** Two runners and a client on one Postgres, in this process. `npm run soak:durable -- postgres` kills runners. */
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { RateLimiterStore } from "@effect/experimental/RateLimiter"
@@ -7,21 +7,32 @@ import { assert, describe, it } from "@effect/vitest"
 import { DurableVideos, isEnded, VideoStore } from "@effect-videos/durable"
 import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { VideosServer } from "@effect-videos/server"
-import { Context, Duration, Effect, Layer, Logger, Stream } from "effect"
+import { ConfigProvider, Context, Duration, Effect, Exit, Layer, Logger, Option, Scope, Stream } from "effect"
+import { afterAll, beforeAll, vi } from "vitest"
 import { freePort, hasPostgres, postgres } from "./support/postgres.js"
 
 const quiet = Logger.remove(Logger.defaultLogger)
 
+/** One Postgres for all tests of this file. */
+const scope = Effect.runSync(Scope.make())
+let url = ""
+beforeAll(async () => {
+  if (hasPostgres) url = (await Effect.runPromise(Scope.extend(postgres, scope))).url
+})
+afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+
+const temporary = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "durable-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const polling = { min: "250 millis", max: "250 millis" } as const
+
 describe.skipIf(!hasPostgres)("runs on Postgres", () => {
   it.scopedLive("are started by a client, done once by one of two runners, and watched from the client", () =>
     Effect.gen(function* () {
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => mkdtempSync(join(tmpdir(), "durable-"))),
-        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-      )
-      const { url } = yield* postgres
+      const folder = yield* temporary
       const server = yield* Layer.build(VideosServer.layerTest({ queueTime: 0, runTime: "100 millis" }))
-      const polling = { min: "250 millis", max: "250 millis" } as const
       const runner = (port: number) =>
         DurablePostgres.layer({ url, listen: { host: "127.0.0.1", port }, polling }).pipe(
           Layer.provide(VideoStore.layerDirectory(join(folder, "clips"))),
@@ -76,6 +87,53 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
           [3, 2]
         ]
       )
+    })
+  )
+
+  it.scopedLive("are done once by a runner whose address no other process reaches", () =>
+    Effect.gen(function* () {
+      const server = yield* Layer.build(VideosServer.layerTest({ queueTime: 0, runTime: 0 }))
+      const [advertised, listening] = yield* Effect.promise(() => Promise.all([freePort(), freePort()]))
+      // It listens elsewhere, as in a container whose port is not published.
+      const listen = new Map([
+        ["LISTEN_HOST", "127.0.0.1"],
+        ["LISTEN_PORT", String(listening)]
+      ])
+      yield* DurablePostgres.layer({ url, listen: { host: "127.0.0.1", port: advertised }, polling }).pipe(
+        Layer.provide(VideoStore.layerDirectory(yield* temporary)),
+        Layer.provide(Layer.succeedContext(server)),
+        Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(listen))),
+        Layer.provide(quiet),
+        Layer.build
+      )
+      const run = yield* Effect.flatMap(DurableVideos, (durable) =>
+        Effect.flatMap(durable.create({ prompt: "far", size: "64x64", seconds: 4 }, { key: "far" }), ({ execution }) =>
+          Stream.runLast(durable.watch(execution))
+        )
+      ).pipe(Effect.provide(DurablePostgres.layerClient({ url }).pipe(Layer.provide(quiet))))
+      assert.deepInclude(Option.getOrThrow(run), { state: "done", sends: 1 })
+      assert.lengthOf(yield* Context.get(server, VideosServer).jobs, 1)
+    })
+  )
+
+  it.scopedLive("are done by `examples/durable/postgres.ts`, which prints each state", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const port = yield* Effect.promise(freePort)
+      const lines: Array<string> = []
+      const printed = vi.spyOn(console, "log").mockImplementation((...words) => lines.push(words.join(" ")))
+      const before = process.cwd()
+      Object.assign(process.env, { DATABASE_URL: url, PORT: String(port) })
+      process.chdir(folder)
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          printed.mockRestore()
+          process.chdir(before)
+        })
+      )
+      yield* Effect.promise(() => import("../../../examples/durable/postgres.js"))
+      assert.match(lines.filter((line) => !line.startsWith("timestamp")).join("\n"), /^(\w+\n)*done\nsent 1 time$/)
+      assert.lengthOf(readdirSync(join(folder, "clips")), 1)
     })
   )
 
