@@ -102,12 +102,13 @@ export const retryWhileLagging = <A>(
 ): Effect.Effect<A, DownloadVideoError> =>
   Effect.flatMap(currentMonotonicMillis, (begunAt) => {
     const nextDelay = retryDelays<VideosHttpError>({ schedule: retry, maxRetryAfter })
-    const until = begunAt + Duration.toMillis(options?.totalTimeout ?? totalTimeout)
     const run = (given: ContentOptions | undefined): Effect.Effect<A, DownloadVideoError> =>
       Effect.catchTag(attempt(given), "Lagging", ({ last, refusal }) =>
         options?.singleAttempt === true
           ? Effect.fail(last)
           : Effect.flatMap(Effect.zip(nextDelay(refusal), currentMonotonicMillis), ([millis, now]) => {
+              // `attempt` has checked the option.
+              const until = begunAt + Duration.toMillis(options?.totalTimeout ?? totalTimeout)
               if (millis === null || now + millis >= until) return Effect.fail(last)
               const left = until - now - millis
               return Effect.delay(run(left === Infinity ? given : { ...given, totalTimeout: left }), millis)
