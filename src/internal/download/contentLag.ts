@@ -14,9 +14,6 @@ import type { DownloadVideoError } from "../videosTypes.js"
 /** A job that was made longer ago, and does not say when it ended, has not ended just now. */
 const longestJob = 60 * 60_000
 
-/** More jobs than end while one download waits. */
-const maxJobs = 256
-
 /** Content of a completed job that may be yet to come. */
 export class Lagging extends Data.TaggedError("Lagging")<{
   /** What the server said; it may have a `Retry-After`. */
@@ -35,13 +32,18 @@ export const lagging = (refusal: VideosHttpError, video: VideoResource, detail: 
 /** The jobs that this `Videos` has seen recently in some state, and when it first did, in monotonic milliseconds. */
 export class RecentJobs {
   private readonly seen = new Map<string, { readonly video: VideoResource; readonly at: number }>()
+  private readonly capacity: number
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+  }
 
   add(video: VideoResource, now: number): void {
     if (this.seen.has(video.id)) return
     this.seen.set(video.id, { video, at: now })
     // A Map keeps its order: the oldest goes first.
     const [oldest = ""] = this.seen.keys()
-    if (this.seen.size > maxJobs) this.seen.delete(oldest)
+    if (this.seen.size > this.capacity) this.seen.delete(oldest)
   }
 
   /** It was deleted. */
