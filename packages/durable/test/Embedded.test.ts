@@ -253,6 +253,7 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
           "",
           "/create",
           "/extend",
+          "/extendTo",
           ...["", "/events", "/cancel", "/retry", "/resolve"].map((end) => `/{execution}${end}`)
         ].map((path) => `/runs${path}`)
       )
@@ -418,7 +419,7 @@ describe("a database that cannot be used", () => {
         client.close()
       })
       const error = yield* opened(later)
-      assert.deepInclude(error, { _tag: "DatabaseVersionError", found: 99, supported: 2 })
+      assert.deepInclude(error, { _tag: "DatabaseVersionError", found: 99, supported: 3 })
     })
   )
 })

@@ -119,8 +119,8 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
   ): Effect.Effect<VideosResponse, VideosHttpError> => {
     const { isTruncated, status, text } = response
     if (!isOk(status) && call.acceptsErrorBody === undefined) return statusError(call, response, url)
-    if (status === 202 && call.acceptsEmptyBody === true && text.trim() === "")
-      return accepted(call, response, null, url)
+    const mayBeEmpty = call.kind === "remove" ? isOk(status) : status === 202 && call.acceptsEmptyBody === true
+    if (mayBeEmpty && text.trim() === "") return accepted(call, response, null, url)
     const json = isTruncated ? Option.none() : parseJson(text)
     if (isOk(status)) {
       return Option.isSome(json)

@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { VideosConfigService } from "../config/configTypes.js"
@@ -291,7 +292,10 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       idle
     )
     const { origin: host, route } = reader.contextOf(call, url)
-    return Effect.as(reader.runOnResponse(call, response), {
+    // A callback that dies, or is interrupted, leaves no reader of the body. In a fiber of its own: this one is ending.
+    const close = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(discard(response))), Fiber.await)
+    const notified = Effect.onError(reader.runOnResponse(call, response), () => close)
+    return Effect.as(notified, {
       status,
       headers,
       requestId: reader.requestId(headers),

@@ -66,12 +66,22 @@ export interface Killed {
   readonly same?: string
   /** Whether the waiting jobs are polled; else the durable clock alone ends a wait. */
   readonly polls?: "on" | "off"
+  /** Directory with FFmpeg's programs: the runs are to a length, and join clips of their own. */
+  readonly programs?: string
   /** Faults of the server. */
   readonly faults?: ReadonlyArray<Fault.Rule>
 }
 
 /** What came of it: the jobs that were paid for, and the files, by whether they are whole. */
-export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "", signal = "SIGKILL" }: Killed) =>
+export const runKilled = ({
+  faults = [],
+  keys,
+  kill,
+  polls = "on",
+  programs = "",
+  same = "",
+  signal = "SIGKILL"
+}: Killed) =>
   Effect.gen(function* () {
     const at = yield* folder
     const server = yield* VideosServer
@@ -86,6 +96,7 @@ export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "", si
       KEYS: keys.join(","),
       KILL: kill.join(","),
       POLLS: polls,
+      PROGRAMS: programs,
       SAME: same,
       SIGNAL: signal,
       SOURCE: source.id
@@ -102,6 +113,7 @@ export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "", si
     )
     const clips = join(at, "clips")
     const files = readdirSync(clips)
+    const contents = files.map((file) => readFileSync(join(clips, file)))
     const whole = files.filter((file) => wholes.some((bytes) => bytes.equals(readFileSync(join(clips, file)))))
-    return { ends, files, jobs: made.length, log, reached, whole }
+    return { contents, ends, files, jobs: made.length, log, reached, whole }
   })
