@@ -48,7 +48,6 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const { baseUrl, limits } = config
   const { origin } = new URL(baseUrl)
   const secrets = makeSecrets(config)
-  const { redact } = secrets
   const reader = makeResponseReader(origin, secrets, limits)
   const prepare = makePrepare(config)
   const locate = makeWithQuery(config)
@@ -125,7 +124,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     if (isRedirected) return sent
     const extra = call.options?.extraHeaders
     const names = extra === undefined ? hiddenNames : [...hiddenNames, ...Object.keys(extra)]
-    return withHttpSpan(sent, request, { names, redact })
+    return withHttpSpan(sent, request, { names, redact: reader.redactFor(call) })
   }
 
   /** One attempt: sends the call's request and follows its redirects, all within one timeout. */
@@ -151,7 +150,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
         to: { readonly status: number; readonly location: string | undefined },
         redirects: number
       ) =>
-        Effect.flatMap(nextRequest(call, from, to, redirects, redact, locate), (request) =>
+        Effect.flatMap(nextRequest(call, from, to, redirects, reader.redactFor(call), locate), (request) =>
           follow(request, redirects + 1)
         )
       const request = prepare(call)
@@ -298,8 +297,8 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     return Effect.as(notified, {
       status,
       headers,
-      requestId: reader.requestId(headers),
-      redact,
+      requestId: reader.requestId(call, headers),
+      redact: reader.redactFor(call),
       route,
       stream: withLimit(stream, {
         limit: downloadBytes - (range?.start ?? 0),
