@@ -95,12 +95,12 @@ const calls: ReadonlyArray<{
     values: [0, -1, 1.5, 1000, "ten"],
     run: (options) => Stream.runDrain(listVideos(loose(options)))
   },
-  {
+  ...["timeout", "totalTimeout", "idleTimeout", "contentGrace"].map((field) => ({
     name: "downloadVideo",
-    field: "contentGrace",
+    field,
     values: noDuration,
-    run: (options) => Stream.runDrain(downloadVideo("video_1", loose(options)))
-  },
+    run: (options: object) => Stream.runDrain(downloadVideo("video_1", loose({ ...options })))
+  })),
   {
     name: "downloadVideoToFile",
     field: "idleTimeout",

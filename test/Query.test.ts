@@ -120,15 +120,24 @@ describe.each([anyClient])("over $client", ({ layer }) => {
       const echoes: ReadonlyArray<Reply> = [
         (response, request, index) => json(400, { error: { message: request.url } })(response, request, index),
         (response, request, index) => text(502, request.url)(response, request, index),
+        (response, request, index) => text(500, JSON.stringify(request.headers))(response, request, index),
         (response, request, index) => text(200, `${secret} ${request.url}`)(response, request, index),
+        (response, request, index) => json(200, { error: { message: request.url } })(response, request, index),
+        (response, request, index) => json(200, { echo: request.headers })(response, request, index),
         (response, request, index) => redirect(302, `ftp://host${request.url}`)(response, request, index),
         reset
       ]
-      for (const echo of echoes) {
+      const ways = [
+        { config: { query }, call: {} },
+        { config: {}, call: { extraQuery: query } },
+        { config: {}, call: { extraQuery: { ...query, "api-key": "other-1" }, extraHeaders: { "x-key": secret } } },
+        { config: {}, call: { extraQuery: query, extraHeaders: { authorization: `Bearer ${secret}` } } }
+      ]
+      for (const [echo, { call, config }] of echoes.flatMap((echo) => ways.map((way) => [echo, way] as const))) {
         const server = yield* serve(echo)
         const spans = recordSpans()
-        const exit = yield* retrieveVideo("video_1").pipe(
-          Effect.provide(videosOver(server, { query, readRetry: Schedule.stop }, layer)),
+        const exit = yield* retrieveVideo("video_1", call).pipe(
+          Effect.provide(videosOver(server, { ...config, readRetry: Schedule.stop }, layer)),
           Effect.withTracer(spans.tracer),
           Effect.exit
         )

@@ -2,8 +2,10 @@
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { VideosConfigService } from "../config/configTypes.js"
+import { isSecretParameter } from "../config/validateConfig.js"
 import { readJson } from "../protocol/json.js"
 import * as wire from "../protocol/jsonReaders.js"
+import type { CallOptions } from "./httpTypes.js"
 
 /** @internal */
 export interface Secrets {
@@ -62,6 +64,23 @@ const redactTruncated = (text: string, patterns: ReadonlyArray<string>): string 
 const parameters = (name: string, value: Redacted.Redacted): ReadonlyArray<Redacted.Redacted> => {
   const text = Redacted.value(value)
   return text === "" ? [] : [placeholder.test(text) ? Redacted.make(`${name}=${text}`) : value]
+}
+
+/** Redacts what a call itself adds to its request, where its name says that it is a secret: it may be another account's key. */
+export const redactExtras = (
+  text: string,
+  options: Pick<CallOptions, "extraHeaders" | "extraQuery"> | undefined
+): string => {
+  const { extraHeaders, extraQuery } = options ?? {}
+  if (extraHeaders === undefined && extraQuery === undefined) return text
+  const inQuery = Object.entries(extraQuery ?? {}).flatMap(([name, value]) =>
+    isSecretParameter(name, value) ? parameters(name, Redacted.make(value)).map(Redacted.value) : []
+  )
+  // `Bearer …`: the key alone, too.
+  const inHeaders = Object.entries(extraHeaders ?? {}).flatMap(([name, value]) =>
+    isSecretParameter(name, "") ? [value, value.replace(/^\S+\s+/, "")].filter((key) => !placeholder.test(key)) : []
+  )
+  return redactTruncated(text, patternsOf([...inQuery, ...inHeaders]))
 }
 
 /** @internal */
