@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { DurableVideos, type ExtendToRequest, isEnded, type Run, VideoStore } from "@effect-videos/durable"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Deferred, Effect, Layer, Logger, Option, Schedule, Stream } from "effect"
@@ -276,5 +276,23 @@ layer(costly, { excludeTestServices: true })("extendTo on a server that says wha
       assert.match(run.problem ?? "", /^stopped at 6\.0 s by maxCost: 2 jobs were submitted/)
       assert.deepStrictEqual(yield* jobs("dear"), ["dear", "dear"])
     })
+  )
+})
+
+describe("a store that has no `download`", () => {
+  it.scoped("refuses to join segments, and says what is missing", () =>
+    Effect.gen(function* () {
+      const store = yield* VideoStore
+      const error = yield* Effect.flip(store.file("one"))
+      assert.deepInclude(error, { _tag: "VideoStoreError", location: "one", detail: "the store has no `download`" })
+    }).pipe(
+      Effect.provide(
+        VideoStore.layerUpload({
+          directory: join(folder, "uploads"),
+          find: () => Effect.succeed(null),
+          upload: (location, { bytes }) => Effect.succeed({ location, bytes })
+        })
+      )
+    )
   )
 })

@@ -206,7 +206,6 @@ export const makeExtendTo = ({ begin, change, notStored, postpone, store, wait }
             request: made,
             attempt,
             execution: yield* executionOf(kindOf(way), key, attempt),
-            startedBy: row.attempt,
             isCounted: false
           }
         })
@@ -256,7 +255,7 @@ export const makeExtendTo = ({ begin, change, notStored, postpone, store, wait }
         return next._tag === "Wait" && after.ended_at !== null ? { ...next, at: 0 } : next
       })
 
-    /** A segment that ended otherwise, and is begun again by a later attempt. */
+    /** A segment that ended otherwise in an earlier attempt, and is begun again. */
     const restart = (work: Work, plan: Plan, pending: Pending, segment: RunRow) =>
       Effect.gen(function* () {
         const isPaid = segment.job_id !== null
@@ -267,7 +266,7 @@ export const makeExtendTo = ({ begin, change, notStored, postpone, store, wait }
         return yield* save(work.row, {
           ...plan,
           submissions: plan.submissions + (isPaid ? 1 : 0),
-          pending: { ...pending, attempt, execution, startedBy: work.row.attempt, isCounted: false }
+          pending: { ...pending, attempt, execution, isCounted: false }
         })
       })
 
@@ -335,7 +334,7 @@ export const makeExtendTo = ({ begin, change, notStored, postpone, store, wait }
           return yield* save(work.row, { ...plan, costs, pending: { ...pending, isCounted: true } })
         }
         if (work.row.cancel !== null) return end("cancelled")
-        if (pending.startedBy < work.row.attempt) return yield* restart(work, plan, pending, segment)
+        if (segment.parent !== work.row.execution_id) return yield* restart(work, plan, pending, segment)
         const why = `segment ${pending.segment}: ${problem ?? state}`
         return end(state as Exclude<RunOutcome["state"], "done">, why)
       })

@@ -31,8 +31,6 @@ const Pending = Schema.Struct({
   execution: Schema.String,
   attempt: Schema.Number,
   request: Schema.String,
-  /** The attempt of the run of `extendTo` that recorded it. */
-  startedBy: Schema.Number,
   /** Whether the cost of a job that failed is among the costs. */
   isCounted: Schema.Boolean
 })

@@ -131,6 +131,7 @@ export interface RunTableService {
     readonly limit: number
     readonly before?: number | undefined
   }) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
+  /** Rows whose job runs. */
   readonly waiting: (server: string) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
   /** Rows that should have gone on before `due`, or have not changed since `idle` although they work. */
   readonly overdue: (due: number, idle: number) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
@@ -215,7 +216,8 @@ const make = Effect.gen(function* () {
           before === undefined ? sql`1 = 1` : sql`created_at < ${before}`
         ])} ORDER BY created_at DESC, execution_id LIMIT ${limit}`
       ),
-    waiting: (server) => read(sql`SELECT * FROM ${table} WHERE state = 'waiting' AND server = ${server}`),
+    waiting: (server) =>
+      read(sql`SELECT * FROM ${table} WHERE state = 'waiting' AND server = ${server} AND job_id IS NOT NULL`),
     overdue: (due, idle) =>
       read(
         sql`SELECT * FROM ${table} WHERE ended_at IS NULL AND (wake_at < ${due} OR (wake_at IS NULL AND updated_at < ${idle}) OR (state = 'accepted' AND updated_at < ${due})) LIMIT 500`
