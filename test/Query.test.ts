@@ -162,6 +162,21 @@ describe.each([anyClient])("over $client", ({ layer }) => {
   )
 })
 
+it.scopedLive("no error shows a secret in the body of a call, if the server repeats it", () =>
+  Effect.gen(function* () {
+    const server = yield* serve(inTurn(json(422, { detail: [{ msg: `no ${secret}` }] }), json(200, { seen: secret })))
+    const create = createVideo(
+      { prompt: "x", callback: { url: "https://host/hook", secret }, extraBody: { provider_key: `${secret}-2` } },
+      { onUnknownOutcome: "fail" }
+    )
+    const errors = yield* Effect.all([Effect.flip(create), Effect.flip(create)]).pipe(
+      Effect.provide(videosOver(server, { dialect: "openrouter" }, anyClient.layer))
+    )
+    expect(inspect(errors, { depth: 8, showHidden: true })).not.toContain(secret)
+    expect(server.requests).toHaveLength(2)
+  })
+)
+
 it.scopedLive("a job whose fields have a short parameter's value keeps them", () =>
   Effect.gen(function* () {
     const server = yield* serve(json(200, job({ model: "abc", prompt: "abc" })))

@@ -30,9 +30,9 @@ const itemsIn = (json: unknown): number => {
 export const makeResponseReader = (origin: string, { redact, redactJson }: Secrets, limits: Limits) => {
   /** Redacts the secrets of the configuration and of the call. */
   const redactFor =
-    ({ options }: VideosCall) =>
+    (call: VideosCall) =>
     (text: string): string =>
-      redactExtras(redact(text), options)
+      redactExtras(redact(text), call)
 
   const requestId = (call: VideosCall, headers: Headers.Headers) => requestIdOf(headers, redactFor(call))
 

@@ -5,7 +5,7 @@ import type { VideosConfigService } from "../config/configTypes.js"
 import { isSecretParameter } from "../config/validateConfig.js"
 import { readJson } from "../protocol/json.js"
 import * as wire from "../protocol/jsonReaders.js"
-import type { CallOptions } from "./httpTypes.js"
+import type { VideosCall } from "./httpTypes.js"
 
 /** @internal */
 export interface Secrets {
@@ -66,13 +66,12 @@ const parameters = (name: string, value: Redacted.Redacted): ReadonlyArray<Redac
   return text === "" ? [] : [placeholder.test(text) ? Redacted.make(`${name}=${text}`) : value]
 }
 
-/** Redacts what a call itself adds to its request, where its name says that it is a secret: it may be another account's key. */
-export const redactExtras = (
-  text: string,
-  options: Pick<CallOptions, "extraHeaders" | "extraQuery"> | undefined
-): string => {
+/**
+ * Redacts what a call itself adds to its request, where its name says that it is a secret: it may be another account's key, or a
+ * callback's secret.
+ */
+export const redactExtras = (text: string, { body, options }: Pick<VideosCall, "body" | "options">): string => {
   const { extraHeaders, extraQuery } = options ?? {}
-  if (extraHeaders === undefined && extraQuery === undefined) return text
   const inQuery = Object.entries(extraQuery ?? {}).flatMap(([name, value]) =>
     isSecretParameter(name, value) ? parameters(name, Redacted.make(value)).map(Redacted.value) : []
   )
@@ -80,7 +79,10 @@ export const redactExtras = (
   const inHeaders = Object.entries(extraHeaders ?? {}).flatMap(([name, value]) =>
     isSecretParameter(name, "") ? [value, value.replace(/^\S+\s+/, "")].filter((key) => !placeholder.test(key)) : []
   )
-  return redactTruncated(text, patternsOf([...inQuery, ...inHeaders]))
+  const inBody = Object.entries(body ?? {}).flatMap(([name, value]) =>
+    typeof value === "string" && isSecretParameter(name, "") && !placeholder.test(value) ? [value] : []
+  )
+  return redactTruncated(text, patternsOf([...inQuery, ...inHeaders, ...inBody]))
 }
 
 /** @internal */

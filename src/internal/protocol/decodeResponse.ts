@@ -45,8 +45,8 @@ export const undecodable = (call: VideosCall, response: VideosResponse, detail: 
     status: response.status,
     requestId: response.requestId,
     reason: "shape",
-    detail: redactExtras(detail, call.options),
-    body: redactExtras(JSON.stringify(response.body) ?? "", call.options).slice(0, maxDetail)
+    detail: redactExtras(detail, call),
+    body: redactExtras(JSON.stringify(response.body) ?? "", call).slice(0, maxDetail)
   })
 
 const kindOf = (body: unknown): string =>
