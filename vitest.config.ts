@@ -33,8 +33,11 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Files that leave something behind: the engine of durable runs replaces the clock, and a replaced module has to be loaded anew. */
-const isolated = ["packages/durable/test/!(S3).test.ts", "packages/server/test/MissingEncoder.test.ts"]
+/**
+ * Files in processes of their own, which run beside the threads: the engine of durable runs replaces the clock, and the others
+ * mostly wait for processes that they start.
+ */
+const alone = ["packages/durable/test/!(S3).test.ts", "test/Examples.test.ts", "test/ContinueMedia.test.ts"]
 
 export default defineConfig({
   test: {
@@ -42,7 +45,7 @@ export default defineConfig({
     // A thread loads the library once, for all the files that it runs: files leave nothing behind in the modules and globals.
     pool: "threads",
     isolate: false,
-    poolMatchGlobs: isolated.map((pattern): [string, "forks"] => [`**/${pattern}`, "forks"]),
+    poolMatchGlobs: alone.map((pattern): [string, "forks"] => [`**/${pattern}`, "forks"]),
     poolOptions: { forks: { isolate: true } },
     // Long enough for a machine that has other things to do: no test measures time. With `RUNS`, a random test has no timeout.
     testTimeout: process.env.RUNS === undefined ? 180_000 : 0,

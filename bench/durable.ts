@@ -30,7 +30,10 @@ const filename = join(folder, "videos.db")
 
 const store = Layer.succeed(VideoStore, {
   find: () => Effect.succeed(null),
-  save: (execution) => Effect.succeed({ location: execution, bytes: 1 })
+  save: (execution) => Effect.succeed({ location: execution, bytes: 1 }),
+  put: (execution) => Effect.succeed({ location: execution, bytes: 1 }),
+  file: (execution) => Effect.succeed(execution),
+  remove: () => Effect.void
 })
 
 const openFiles = () => readdirSync("/proc/self/fd").length

@@ -43,7 +43,7 @@ const checks = [
   ["lint and format", ["@biomejs/biome/bin/biome", "check", "--error-on-warnings"]],
   ["words", ["../scripts/words.mjs"]],
   // `tsc` is patched by install.mjs: it reports Effect's diagnostics too.
-  ["types and Effect diagnostics", ["typescript/bin/tsc", "-p", "tsconfig.json"]]
+  ["types and Effect diagnostics", ["typescript/bin/tsc", "-p", "tsconfig.json", "--checkers", "1"]]
 ]
 
 const tests = run("tests", ["vitest/vitest.mjs", "run", ...names], "inherit", memory)

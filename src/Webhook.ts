@@ -31,6 +31,7 @@ import type * as Scope from "effect/Scope"
 import { variable } from "./internal/config/environment.js"
 import { checkConfig, count, finiteTimeout } from "./internal/config/optionRules.js"
 import { hubOf } from "./internal/watch/watchHub.js"
+import { schemes, type WebhookScheme } from "./internal/webhook/schemes.js"
 import { checkSecret, sign, type WebhookBody } from "./internal/webhook/signature.js"
 import {
   makeVerifier,
@@ -51,7 +52,6 @@ import { Videos } from "./Videos.js"
 
 export * from "./internal/errors/webhookErrors.js"
 export * from "./internal/webhook/replayStore.js"
-export type { WebhookScheme } from "./internal/webhook/schemes.js"
 export type { WebhookHeaders } from "./internal/webhook/verifyDelivery.js"
 export * from "./internal/webhook/webhookEvent.js"
 export type {
@@ -59,6 +59,7 @@ export type {
   WebhookBody,
   WebhookError,
   WebhookRequest,
+  WebhookScheme,
   WebhooksService,
   WebhooksSettings,
   WebhookVerifyError,
@@ -151,21 +152,25 @@ export interface WebhooksOptions<E = never, R = never> extends WebhookVerifyOpti
 
 const variableName = "OPENAI_WEBHOOK_SECRET"
 
-const fromEnvironment: Config.Config<Pick<WebhookVerifyOptions, "secrets">> = variable(variableName, (value) => {
-  const [first = "", ...others] = value.split(",").map((secret) => secret.trim())
-  for (const secret of [first, ...others]) {
-    const problem = checkSecret(secret)
-    if (problem !== null) return { problem }
-  }
-  const secrets = [Redacted.make(first), ...others.map((secret) => Redacted.make(secret))] as const
-  return { value: { secrets } }
-}).pipe(
-  Config.mapOrFail((options) =>
-    options === undefined
-      ? Either.left(ConfigError.MissingData([variableName], `\`${variableName}\` must be set to the webhook's secret`))
-      : Either.right(options)
+const fromEnvironment = (scheme: WebhookScheme = "standard"): Config.Config<Pick<WebhookVerifyOptions, "secrets">> =>
+  variable(variableName, (value) => {
+    const [first = "", ...others] = value.split(",").map((secret) => secret.trim())
+    for (const secret of [first, ...others]) {
+      // A scheme that does not exist is refused with the other options.
+      const problem = checkSecret(secret, schemes[scheme]?.hasEncodedKeys)
+      if (problem !== null) return { problem }
+    }
+    const secrets = [Redacted.make(first), ...others.map((secret) => Redacted.make(secret))] as const
+    return { value: { secrets } }
+  }).pipe(
+    Config.mapOrFail((options) =>
+      options === undefined
+        ? Either.left(
+            ConfigError.MissingData([variableName], `\`${variableName}\` must be set to the webhook's secret`)
+          )
+        : Either.right(options)
+    )
   )
-)
 
 /**
  * Receives webhooks, and handles each message once. The `replayStore` remembers the messages; by default in memory, for this layer
@@ -205,13 +210,13 @@ export class Webhooks extends Context.Tag("effect-videos/Webhooks")<Webhooks, We
     Webhooks.layerConfigWith({})
   )
 
-  /** `layerConfig` with a replay store and other options that are not secret. */
+  /** `layerConfig` with all options but the secrets. */
   static readonly layerConfigWith = <E = never, R = never>(
-    options: WebhooksSettings<E, R> & Pick<WebhookVerifyOptions, "tolerance">
+    options: Omit<WebhooksOptions<E, R>, "secrets">
   ): Layer.Layer<Webhooks, ConfigError.ConfigError | E, Exclude<R, Scope.Scope>> =>
     Layer.scoped(
       Webhooks,
-      Effect.flatMap(fromEnvironment, (secrets) => makeWebhooks({ ...options, ...secrets }))
+      Effect.flatMap(fromEnvironment(options.scheme), (secrets) => makeWebhooks({ ...options, ...secrets }))
     )
 }
 

@@ -1,6 +1,14 @@
 import { afterEach, assert, describe, it, vi } from "@effect/vitest"
-import { Clock, Duration, Effect, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
-import { awaitVideo, retrieveVideo, Videos, type VideosService, type WatchOptions, watchVideo } from "effect-videos"
+import { Clock, DateTime, Duration, Effect, Fiber, Layer, Option, Schedule, Stream, TestClock } from "effect"
+import {
+  awaitVideo,
+  retrieveVideo,
+  settleSubmission,
+  Videos,
+  type VideosService,
+  type WatchOptions,
+  watchVideo
+} from "effect-videos"
 import { memoryReplayStore } from "effect-videos/Webhook"
 import { retryAfter } from "../src/internal/http/retryAfter.js"
 import { stepper } from "../src/internal/http/retryPolicy.js"
@@ -155,6 +163,44 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
       assert.strictEqual(yield* next, 1000)
       yield* TestClock.adjust("31 seconds")
       assert.strictEqual(yield* next, null)
+    })
+  )
+
+  it.effect("neither shortens nor stretches how long a submission of before is looked for on the list", () =>
+    Effect.gen(function* () {
+      const { clock, jump } = yield* settable
+      const test = yield* Effect.clock
+      const sentAt = yield* DateTime.now
+      const made = snapshot("queued", { id: "video_1", prompt: "a boat", created_at: sentAt.epochMillis / 1000 + 2 })
+      // The server's list lags: it shows the job after this many seconds.
+      const settled = (after: number) =>
+        settleSubmission(
+          { prompt: "a boat" },
+          { begunAt: sentAt, sentAt, baseline: [], heldElsewhere: () => Effect.succeed([]) }
+        ).pipe(
+          Effect.zip(test.currentTimeMillis),
+          Effect.provide(
+            Layer.mock(Videos, {
+              listPages: () =>
+                Stream.fromEffect(
+                  Effect.map(test.currentTimeMillis, (now) => ({
+                    videos: now >= after * 1000 ? [made] : [],
+                    hasMore: false
+                  }))
+                )
+            })
+          ),
+          Effect.withClock(clock),
+          Effect.fork
+        )
+      const found = yield* settled(20)
+      const missing = yield* settled(Infinity)
+      yield* TestClock.adjust("500 millis")
+      jump(by, back)
+      yield* TestClock.adjust("2 minutes")
+      const [outcome] = yield* Fiber.join(found)
+      assert.strictEqual(outcome._tag, "Made")
+      assert.deepStrictEqual(yield* Fiber.join(missing), [{ _tag: "NotMade" }, 30_000])
     })
   )
 

@@ -1,7 +1,6 @@
 /** `continueVideo` and `joinVideos` around FFmpeg: what is sent, which files are left, and what each failure says. */
 import * as fs from "node:fs"
 import { join } from "node:path"
-import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
 import { Cause, Effect, Either, Fiber, Schedule, Stream, TestClock } from "effect"
@@ -14,7 +13,7 @@ import {
   joinVideos
 } from "effect-videos/continue"
 import { instant } from "../packages/server/test/support.js"
-import { fakeFilm, fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
+import { fakeFilm, fakePlatform, fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
 import { distance, folder, graysIn, hasFfmpeg } from "./support/films.js"
 import { parseMultipart } from "./support/multipart.js"
 import { json, serve, text } from "./support/server.js"
@@ -64,7 +63,7 @@ const world = (options: WorldOptions = {}) =>
     })
     const submissions = () => server.requests.filter(({ method, url }) => method === "POST" && url === "/v1/videos")
     const path = join(at, "longer.mp4")
-    const provided = Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer])
+    const provided = Effect.provide([videosOver(server, {}, VideosFetch.layer), fakePlatform])
     return {
       at,
       path,
@@ -369,7 +368,7 @@ describe("continueVideo submits nothing", () => {
       const server = yield* serve(text(401, "no"))
       const error = yield* Effect.flip(
         continueVideo(request, join(at, "longer.mp4")).pipe(
-          Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer])
+          Effect.provide([videosOver(server, {}, VideosFetch.layer), fakePlatform])
         )
       )
       assert.strictEqual(error._tag, "AuthenticationError")
@@ -386,7 +385,7 @@ describe("continueVideo, with the embedded server,", () => {
       const made = yield* Effect.gen(function* () {
         const clip = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
         return yield* continueVideo({ ...request, video: clip }, join(at, "longer.mp4"), { ffmpeg: "/no/ffmpeg" })
-      }).pipe(Effect.provide([videosOver(server, {}, VideosFetch.layer), NodeContext.layer]))
+      }).pipe(Effect.provide([videosOver(server, {}, VideosFetch.layer), fakePlatform]))
       assert.deepInclude(made, { way: "extended", seconds: 8 })
       assert.strictEqual((yield* server.jobs).length, 2)
       assert.deepStrictEqual(left(at), ["longer.mp4"])
@@ -405,7 +404,7 @@ describe("continueVideo, with the embedded server,", () => {
           directory: at,
           onPhase: (phase) => Effect.sync(() => phases.push(phase))
         })
-      }).pipe(Effect.provide([videos, NodeContext.layer]))
+      }).pipe(Effect.provide([videos, fakePlatform]))
       assert.strictEqual(made.way, "joined")
       assert.deepStrictEqual(phases, ["extend", "prepare", "create", "join"])
       assert.closeTo(made.seconds ?? 0, 8 - 1 / 24, 0.001)
@@ -430,7 +429,7 @@ describe("continueVideo, with the embedded server,", () => {
             directory: at,
             window: "1 second"
           })
-        }).pipe(Effect.provide([videos, NodeContext.layer]))
+        }).pipe(Effect.provide([videos, fakePlatform]))
         // 3 s begin with the second that was sent.
         assert.closeTo(made.seconds ?? 0, 2 + 3 - 1, 0.001)
         assert.strictEqual((yield* graysIn(made.path)).length, 4 * 24)

@@ -168,6 +168,28 @@ describe("idleTimeout of a download", () => {
   )
 })
 
+describe("a download whose `onResponse` does not return", () => {
+  it.scopedLive.each(
+    clients.flatMap(({ client, layer }) => [
+      { client, layer, end: "dies", options: { onResponse: () => Effect.die("a bug") } },
+      { client, layer, end: "is interrupted", options: { onResponse: () => Effect.never, totalTimeout: 50 } }
+    ])
+  )("closes its connection if it $end ($client)", ({ layer, options }) =>
+    Effect.gen(function* () {
+      const { closed, reply } = yield* hangUntilClosed
+      const server = yield* serve((response, request, index) => {
+        response.writeHead(200, { "content-type": "video/mp4", "content-length": "5000" }).write(head)
+        reply(response, request, index)
+      })
+      // As long as the layer lives, only the call closes the connection.
+      const videos = yield* Layer.build(videosOver(server, {}, layer))
+      const exit = yield* Stream.runDrain(downloadVideo("video_1", options)).pipe(Effect.exit, Effect.provide(videos))
+      expect(exit._tag).toBe("Failure")
+      yield* closed
+    })
+  )
+})
+
 describe("idleTimeout of a configuration", () => {
   // Until the test server closes, nothing else would end this download.
   const stuck = Effect.gen(function* () {

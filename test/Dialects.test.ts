@@ -15,7 +15,7 @@ import {
   VideosConfig
 } from "effect-videos"
 import { inTurn, json, type Reply, serve, text } from "./support/server.js"
-import { videosOver } from "./support/videos.js"
+import { answerJson, videosOver, videosScripted } from "./support/videos.js"
 
 const id = "5b1f0c1e-7a52-9d0b-8c3e-2f6a90d4e611"
 
@@ -184,6 +184,23 @@ describe("a submission", () => {
         resolution: "480p",
         image: { url: "https://h/p.png" }
       })
+    })
+  )
+
+  it.effect("is remembered for what the responses to its polls leave out, beside hundreds of others", () =>
+    Effect.gen(function* () {
+      const count = 300
+      const { layer } = videosScripted(
+        (index) => answerJson(200, index < count ? { request_id: `job-${index}` } : { status: "pending" }),
+        { dialect: "xai", apiKey: "sk-none" }
+      )
+      const [first] = yield* Effect.forEach(Array.from({ length: count }), (_, index) =>
+        createVideo({ prompt: `prompt ${index}`, model: "m" })
+      ).pipe(
+        Effect.flatMap(([job]) => Effect.all([retrieveVideo(job?.id ?? "")])),
+        Effect.provide(layer)
+      )
+      assert.deepInclude({ ...first }, { prompt: "prompt 0", model: "m" })
     })
   )
 

@@ -212,6 +212,24 @@ describe("VideosUndici", () => {
     })
   )
 
+  it.effect("leaves no timer behind if a dispatcher refuses a call at once", () =>
+    Effect.gen(function* () {
+      const agent = Object.assign(new Undici.MockAgent(), {
+        dispatch: () => {
+          throw new Error("refused")
+        }
+      })
+      const layer = VideosUndici.layerWithoutDispatcher.pipe(
+        Layer.provide(Layer.succeed(NodeHttpClient.Dispatcher, agent))
+      )
+      const error = yield* Effect.flip(retrieveVideo("video_1")).pipe(
+        Effect.provide(videosOver({ baseUrl: "http://videos.invalid/v1" }, {}, layer))
+      )
+      expect(error).toMatchObject({ _tag: "TransportError", detail: "refused" })
+      expect([...(yield* TestClock.sleeps())]).toEqual([])
+    })
+  )
+
   it.scopedLive("drops a call that was interrupted while it waited for a connection", () =>
     Effect.gen(function* () {
       const server = yield* serve(hang)

@@ -1,14 +1,13 @@
 /** `extendTo` over the embedded server: which way, what is paid for, and how the next run goes on after a crash. */
 import * as fs from "node:fs"
 import { join } from "node:path"
-import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import { awaitVideo, createVideo, dialects, VideoFile, type VideosConfigOptions, VideosFetch } from "effect-videos"
 import { type ExtendToOptions, ExtendToPhase, extendTo } from "effect-videos/continue"
 import { fixture, instant } from "../packages/server/test/support.js"
-import { fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
+import { fakePlatform, fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
 import { folder, graysIn, hasFfmpeg } from "./support/films.js"
 import { videosOver } from "./support/videos.js"
 
@@ -27,7 +26,7 @@ const world = (seconds: number, config: VideosConfigOptions = {}) =>
       { dialect, listLag: 0, onUnknownOutcome: "reconcile", ...config },
       VideosFetch.layer
     )
-    const provided = Effect.provide(Layer.merge(videos, NodeContext.layer))
+    const provided = Effect.provide(Layer.merge(videos, fakePlatform))
     const model = dialect === "xai" ? "grok-imagine-video" : undefined
     const size = dialect === "xai" ? "480x480" : "64x64"
     const clip = yield* provided(

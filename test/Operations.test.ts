@@ -175,7 +175,9 @@ describe.each([anyClient])("deleteVideo over $client", ({ layer: client }) => {
     ["the job as deleted", json(200, job({ status: "deleted" })), true, "deleted"],
     ["the job as cancelled", json(200, job({ status: "cancelled" })), true, "cancelled"],
     ["the job, still running", json(200, job({ status: "in_progress" })), false, "in_progress"],
-    ["a null", json(200, null), true, null]
+    ["a null", json(200, null), true, null],
+    ["an empty 204", text(204, ""), true, null],
+    ["an empty 200", text(200, ""), true, null]
   ] as const)("reads %s", ([, reply, deleted, status]) =>
     Effect.gen(function* () {
       const server = yield* serve(reply)

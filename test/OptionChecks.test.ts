@@ -95,12 +95,12 @@ const calls: ReadonlyArray<{
     values: [0, -1, 1.5, 1000, "ten"],
     run: (options) => Stream.runDrain(listVideos(loose(options)))
   },
-  {
+  ...["timeout", "totalTimeout", "idleTimeout", "contentGrace"].map((field) => ({
     name: "downloadVideo",
-    field: "contentGrace",
+    field,
     values: noDuration,
-    run: (options) => Stream.runDrain(downloadVideo("video_1", loose(options)))
-  },
+    run: (options: object) => Stream.runDrain(downloadVideo("video_1", loose({ ...options })))
+  })),
   {
     name: "downloadVideoToFile",
     field: "idleTimeout",
@@ -164,6 +164,9 @@ describe("a layer's option that makes no sense", () => {
     ["dialect.paths", { dialect: incomplete }],
     ["dialect.paths", { dialect: { ...dialects.sglang, paths: { ...paths, listVideos: "videos" } } }],
     ["dialect.encoding", { dialect: { ...dialects.sglang, encoding: "xml" } }],
+    ...[undefined, {}, { baseUrl: "api.x.ai/v1", keyVariable: "KEY" }].map(
+      (home) => ["dialect.home", { baseUrl: "http://me/v1", dialect: { ...dialects.xai, home } }] as const
+    ),
     ["apiKey", { apiKey: 42 }]
   ] as const)("is a ConfigError that names it: %s", ([name, options]) =>
     Effect.gen(function* () {

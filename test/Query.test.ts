@@ -120,15 +120,24 @@ describe.each([anyClient])("over $client", ({ layer }) => {
       const echoes: ReadonlyArray<Reply> = [
         (response, request, index) => json(400, { error: { message: request.url } })(response, request, index),
         (response, request, index) => text(502, request.url)(response, request, index),
+        (response, request, index) => text(500, JSON.stringify(request.headers))(response, request, index),
         (response, request, index) => text(200, `${secret} ${request.url}`)(response, request, index),
+        (response, request, index) => json(200, { error: { message: request.url } })(response, request, index),
+        (response, request, index) => json(200, { echo: request.headers })(response, request, index),
         (response, request, index) => redirect(302, `ftp://host${request.url}`)(response, request, index),
         reset
       ]
-      for (const echo of echoes) {
+      const ways = [
+        { config: { query }, call: {} },
+        { config: {}, call: { extraQuery: query } },
+        { config: {}, call: { extraQuery: { ...query, "api-key": "other-1" }, extraHeaders: { "x-key": secret } } },
+        { config: {}, call: { extraQuery: query, extraHeaders: { authorization: `Bearer ${secret}` } } }
+      ]
+      for (const [echo, { call, config }] of echoes.flatMap((echo) => ways.map((way) => [echo, way] as const))) {
         const server = yield* serve(echo)
         const spans = recordSpans()
-        const exit = yield* retrieveVideo("video_1").pipe(
-          Effect.provide(videosOver(server, { query, readRetry: Schedule.stop }, layer)),
+        const exit = yield* retrieveVideo("video_1", call).pipe(
+          Effect.provide(videosOver(server, { ...config, readRetry: Schedule.stop }, layer)),
           Effect.withTracer(spans.tracer),
           Effect.exit
         )
@@ -152,6 +161,21 @@ describe.each([anyClient])("over $client", ({ layer }) => {
     })
   )
 })
+
+it.scopedLive("no error shows a secret in the body of a call, if the server repeats it", () =>
+  Effect.gen(function* () {
+    const server = yield* serve(inTurn(json(422, { detail: [{ msg: `no ${secret}` }] }), json(200, { seen: secret })))
+    const create = createVideo(
+      { prompt: "x", callback: { url: "https://host/hook", secret }, extraBody: { provider_key: `${secret}-2` } },
+      { onUnknownOutcome: "fail" }
+    )
+    const errors = yield* Effect.all([Effect.flip(create), Effect.flip(create)]).pipe(
+      Effect.provide(videosOver(server, { dialect: "openrouter" }, anyClient.layer))
+    )
+    expect(inspect(errors, { depth: 8, showHidden: true })).not.toContain(secret)
+    expect(server.requests).toHaveLength(2)
+  })
+)
 
 it.scopedLive("a job whose fields have a short parameter's value keeps them", () =>
   Effect.gen(function* () {

@@ -1,8 +1,9 @@
+import { inspect } from "node:util"
 import type { HttpClient } from "@effect/platform"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, type Layer, Redacted, Stream } from "effect"
 import { createVideo, downloadVideo, extendVideo, retrieveVideo, VideoFile } from "effect-videos"
-import { json, redirect, routes, serve, text } from "./support/server.js"
+import { inTurn, json, redirect, reset, routes, serve, text } from "./support/server.js"
 import { atOnce, clients, job, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
@@ -65,6 +66,23 @@ for (const { client, layer } of clients) {
           expect(JSON.stringify(storage.requests[0]?.headers)).not.toMatch(/sk-|org-1|proj_1|film|azure|session/)
           expect(carried(server.requests[0]?.headers)).toHaveLength(personal.length - 1)
         })
+    )
+
+    it.scopedLive("to a URL with a user is followed without the user, which no error shows", () =>
+      Effect.gen(function* () {
+        const storage = yield* serve(
+          inTurn(text(200, "\u0000the clip's bytes", { "content-type": "video/mp4" }), reset, reset, reset)
+        )
+        const away = `${storage.origin.replace("//", "//someone:hunter2@")}/clip.mp4?sig=s1`
+        const server = yield* serve(redirect(302, away))
+        const download = Stream.runCollect(downloadVideo("video_1")).pipe(Effect.provide(videosFor(server, layer)))
+        const bytes = yield* download
+        expect(Buffer.concat([...Chunk.toReadonlyArray(bytes)]).toString()).toBe("\u0000the clip's bytes")
+        expect(carried(storage.requests[0]?.headers)).toEqual([])
+        const error = yield* Effect.flip(download)
+        expect(error._tag).toBe("TransportError")
+        expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/someone|hunter2|sig=/)
+      })
     )
 
     it.scopedLive("away and back again stays anonymous", () =>

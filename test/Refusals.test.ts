@@ -71,6 +71,14 @@ const envelopes: ReadonlyArray<Row> = [
     message: /^createVideo: `seconds` not accepted \(HTTP 400\): Invalid value/
   },
   {
+    says: "a code and a param of ten thousand characters",
+    to: "create",
+    reply: json(400, protocol("No.", "c".repeat(10_000), null, "p".repeat(10_000))),
+    tag: "BadRequestError",
+    fields: { code: `${"c".repeat(2048)}…`, param: `${"p".repeat(2048)}…` },
+    message: /No\./
+  },
+  {
     says: "vLLM-Omni: an integer code",
     to: "create",
     reply: json(400, protocol("Model mismatch", 400, "Bad Request")),

@@ -106,6 +106,28 @@ describe("an upload without a content type", () => {
     }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
+  it.scopedLive.each(names.filter((name) => kinds[name]?.[1].startsWith("image/")))(
+    "is sent as what its first bytes show in a data URL, too: %s",
+    (kind) =>
+      Effect.gen(function* () {
+        const [bytes, type] = kinds[kind] ?? [new Uint8Array(), ""]
+        for (const file of [
+          VideoFile.fromBytes(bytes),
+          VideoFile.fromStream(inPieces(bytes, 7)),
+          fileOf(new Blob([bytes as Uint8Array<ArrayBuffer>])),
+          fileOf(new Blob([bytes as Uint8Array<ArrayBuffer>], { type: "image/x-other" }))
+        ]) {
+          const server = yield* serve(json(200, { request_id: "video_1" }))
+          yield* Effect.provide(
+            createVideo({ prompt: "x", inputReference: file }),
+            videosOver(server, { dialect: "xai", apiKey: "sk-none" })
+          )
+          const { image } = JSON.parse(String(server.requests[0]?.body))
+          assert.strictEqual(image.url, `data:${type};base64,${Buffer.from(bytes).toString("base64")}`)
+        }
+      })
+  )
+
   it.scopedLive("keeps its name and loses its wrong type, if the name's extension lies", () =>
     Effect.gen(function* () {
       const heic = ftyp("heic", "mif1", "heic")

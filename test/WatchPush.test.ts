@@ -46,6 +46,25 @@ describe("watches that events wake", () => {
     })
   )
 
+  it.effect("poll when the event arrives, even if the next poll by the clock is the last before a timeout", () =>
+    Effect.gen(function* () {
+      const { deliver, fleet, layer } = yield* pushed([{ ...job, run: 20_000 }])
+      yield* Effect.gen(function* () {
+        const fiber = yield* Effect.fork(Stream.runLast(watchVideo(job.id, { totalTimeout: "50 seconds" })))
+        // Too early: the watch goes on, and still has its last poll.
+        yield* TestClock.adjust("10 seconds")
+        yield* deliver(eventOf(job.id))
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(fleet.polls.length, 2)
+        yield* TestClock.adjust("10 seconds")
+        yield* deliver(eventOf(job.id))
+        yield* TestClock.adjust("1 millis")
+        const last = yield* Fiber.join(fiber)
+        assert.strictEqual(last._tag === "Some" && last.value.status, "completed")
+      }).pipe(Effect.provide(layer))
+    })
+  )
+
   it.effect("find by themselves what the sender forgot", () =>
     Effect.gen(function* () {
       const { fleet, layer } = yield* pushed([job])

@@ -1,8 +1,9 @@
 /** Deliveries of the gateways, signed as each of them signs. */
 import { createHmac } from "node:crypto"
+import * as HttpApp from "@effect/platform/HttpApp"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { verifyWebhook } from "effect-videos/Webhook"
+import { ConfigProvider, Effect, Layer, Logger } from "effect"
+import { verifyWebhook, Webhooks, webhookHttpApp } from "effect-videos/Webhook"
 
 const now = Math.floor(Date.now() / 1000)
 
@@ -53,4 +54,32 @@ describe("a delivery", () => {
       assert.deepInclude(error, { _tag: "WebhookSignatureError", reason: "mismatch" })
     })
   )
+
+  it.live("is verified with a secret of the environment and the scheme that is given; a log names its message", () => {
+    const logs: Array<string> = []
+    const logger = Logger.make(({ annotations }) => void logs.push(JSON.stringify([...annotations])))
+    const deliver = (scheme: "openrouter" | "llmgateway", headers: { readonly [name: string]: string }, body: string) =>
+      Effect.gen(function* () {
+        const app = webhookHttpApp(() => Effect.die("a bug"))
+        const context = yield* Layer.build(Webhooks.layerConfigWith({ scheme }))
+        const runtime = yield* Effect.provide(Effect.runtime<Webhooks>(), context)
+        const request = new Request("http://me/", { method: "POST", headers, body })
+        return yield* Effect.promise(() => HttpApp.toWebHandlerRuntime(runtime)(app)(request))
+      })
+    return Effect.gen(function* () {
+      const body = JSON.stringify({ type: "video.generation.completed", data: { id: "gen-vid-1" } })
+      const hex = createHmac("sha256", "whsec_plain").update(`${now},${body}`).digest("hex")
+      const openrouter = {
+        "x-openrouter-idempotency-key": "gen-vid-1-completed",
+        "x-openrouter-signature": `t=${now},v1=${hex}`
+      }
+      assert.strictEqual((yield* deliver("openrouter", openrouter, body)).status, 500)
+      assert.include(logs.join(), "gen-vid-1-completed")
+      assert.strictEqual((yield* deliver("llmgateway", openrouter, body)).status, 401)
+    }).pipe(
+      Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+      Effect.scoped,
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["OPENAI_WEBHOOK_SECRET", "whsec_plain"]])))
+    )
+  })
 })

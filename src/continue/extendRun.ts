@@ -11,25 +11,25 @@ import * as Stream from "effect/Stream"
 import { isSnapshot } from "../internal/download/contentSource.js"
 import { checksumOfEnd } from "../internal/download/partialFile.js"
 import { type Target, writeError } from "../internal/download/targetFile.js"
-import type * as Errors from "../internal/errors/errors.js"
 import { ofJob } from "../internal/errors/ofJob.js"
 import type { Dialect } from "../internal/protocol/dialect.js"
 import type { CreateVideoRequest } from "../internal/protocol/requestSchemas.js"
 import * as VideoFile from "../internal/protocol/videoFile.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
+import { randomId } from "../internal/randomId.js"
 import { completed } from "../internal/watch/completedVideo.js"
 import { hubOf } from "../internal/watch/watchHub.js"
 import { awaitVideo, watchVideo } from "../Stream.js"
 import { downloadVideoToFile } from "../Transfer.js"
 import { settleSubmission, Videos } from "../Videos.js"
 import { referenceOf } from "./continueVideo.js"
-import { ManifestError, SegmentUncertainError } from "./errors.js"
+import { ManifestError, SegmentUncertainError, SpendingLimitError } from "./errors.js"
 import { type ExtendToOptions, ExtendToPhase } from "./extendToTypes.js"
 import { checkPrograms, failed } from "./ffmpeg.js"
 import { type Film, probe } from "./film.js"
 import { fetched, inDirectory, type JobOrFile, joined, programsOf, type Work } from "./joinVideos.js"
 import { type Clip, differences, type Manifest, type ManifestFile, type Submission } from "./manifest.js"
-import { isLongEnough, lengthOf, limitOf, planSegment, reasonAgainst, spentOf } from "./segmentPlan.js"
+import { isLongEnough, isNotExtended, lengthOf, limitOf, planSegment, reasonAgainst, spentOf } from "./segmentPlan.js"
 
 /** The arguments of `extendTo`, and where its phases go. */
 export interface Call {
@@ -50,12 +50,13 @@ interface Submitted {
 
 const isUncertain = Predicate.isTagged("SubmissionUncertainError")
 
-/** Known before anything is paid for: this server, or its dialect, does not extend this clip. */
-const isNotExtended = (error: {
-  readonly _tag: string
-}): error is Errors.OperationUnsupportedError | Errors.InvalidRequestError =>
-  (error._tag === "OperationUnsupportedError" && "operation" in error && error.operation === "extendVideo") ||
-  (error._tag === "InvalidRequestError" && "field" in error && error.field === "video")
+const unsent = {
+  size: null,
+  begunAt: DateTime.unsafeMake(0),
+  sentAt: DateTime.unsafeMake(0),
+  baseline: null,
+  job: null
+} as const
 
 /** Without a submission that made no job. */
 const withoutPending = (manifest: Manifest): Manifest => ({
@@ -192,8 +193,11 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
     ) =>
       Effect.gen(function* () {
         const isAgain = manifest.pending !== null
-        const limit = isAgain ? null : limitOf(manifest, file.path, options)
-        if (limit !== null) return yield* limit
+        const limit = isAgain ? null : limitOf(manifest, options)
+        if (limit !== null) {
+          const reached = { submissions: manifest.submissions, spent: spentOf(manifest), seconds: lengthOf(manifest) }
+          return yield* new SpendingLimitError({ limit, ...reached, manifest: file.path })
+        }
         const sentAt = yield* DateTime.now
         const submission = { ...planned, sentAt, ...(isAgain ? {} : { begunAt: sentAt, baseline: yield* baseline }) }
         const submissions = manifest.submissions + (isAgain ? 0 : 1)
@@ -228,8 +232,11 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
         })
       )
 
-    const plan = (manifest: Manifest, way: Submission["way"]) =>
-      planSegment(manifest, dialect, options.segmentSeconds ?? 8, way)
+    const plan = (manifest: Manifest, way: Submission["way"]): Submission => ({
+      ...planSegment(manifest, dialect, options.segmentSeconds ?? 8, way),
+      ...unsent,
+      idempotencyKey: randomId()
+    })
 
     /** Set once the server has said that it extends nothing. */
     let refusal: string | null = null

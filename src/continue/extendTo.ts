@@ -80,7 +80,19 @@ export const extendTo = (
 
 // internal
 
-const checkCall = ({ options, prompts, totalSeconds }: Call, dialect: Dialect) =>
+/** @internal */
+export const checkOrder = (
+  {
+    options,
+    prompts,
+    totalSeconds
+  }: {
+    readonly options: ExtendToOptions
+    readonly prompts: ReadonlyArray<string>
+    readonly totalSeconds: number
+  },
+  dialect: Dialect
+) =>
   Effect.gen(function* () {
     const { extraBody, maxCost, maxSegments, model, segmentSeconds = 8, size } = options
     const check = (field: string, value: unknown, isRight: boolean, accepted: string) =>
@@ -101,7 +113,7 @@ const run = (call: Call) =>
   Effect.gen(function* () {
     const { options, path } = call
     const dialect = hubOf(yield* Videos)?.dialect ?? anyServer
-    yield* checkCall(call, dialect)
+    yield* checkOrder(call, dialect)
     const target = yield* place(path, options)
     return yield* exclusively(yield* FileSystem.FileSystem, target, null, () =>
       Effect.flatMap(openManifest(target), (file) => runSegments(call, dialect, target, file))

@@ -41,3 +41,4 @@ export {
   joinVideos
 } from "./joinVideos.js"
 export type { Seam } from "./seam.js"
+export * as Segments from "./segments.js"

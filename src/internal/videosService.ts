@@ -65,6 +65,12 @@ const maxPicture = 15 * 1024 * 1024
 /** After this many milliseconds, every replica of a server has a submitted job. */
 const recentMillis = 60_000
 
+/** More jobs than end while one download waits. */
+const maxEnded = 256
+
+/** More jobs than run at once: until it ends, the responses of a job may leave out what its submission said. */
+const maxSubmitted = 10_000
+
 /** The operations and the watches over an HTTP layer. When the scope closes, watches and downloads are interrupted. */
 export const makeVideos = (
   http: VideosHttpService,
@@ -94,9 +100,9 @@ const makeOperations = (
 ): { readonly operations: VideosService; readonly submitted: RecentJobs } => {
   const { dialect } = policies
   const claims = new Claims()
-  const endedJobs = new RecentJobs()
+  const endedJobs = new RecentJobs(maxEnded)
   /** Jobs that were submitted here: a proxy may refuse a job with 403 until it has recorded it. */
-  const submitted = new RecentJobs()
+  const submitted = new RecentJobs(maxSubmitted)
 
   /** What is known of a job that was submitted here, for the fields that its responses leave out. */
   const knownJob = (id: string) =>

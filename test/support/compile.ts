@@ -39,7 +39,7 @@ export const compile = (sources: ReadonlyMap<string, string>): ReadonlyArray<Pro
   writeFileSync(`${folder}tsconfig.json`, JSON.stringify(config))
   const { stdout } = spawnSync(
     process.execPath,
-    [`${root}node_modules/typescript/bin/tsc`, "-p", `${folder}tsconfig.json`, "--pretty", "false"],
+    [`${root}node_modules/typescript/bin/tsc`, "-p", `${folder}tsconfig.json`, "--pretty", "false", "--checkers", "1"],
     { cwd: folder, encoding: "utf8" }
   )
   // Effect's own diagnostics have codes of six digits.

@@ -1,7 +1,9 @@
 /** Stand-ins for FFmpeg's programs, for tests of what happens around them: a start of the real ones takes a quarter of a second. */
 import * as fs from "node:fs"
-import { join } from "node:path"
-import { Effect } from "effect"
+import { basename, dirname, join } from "node:path"
+import { CommandExecutor } from "@effect/platform"
+import { NodeContext } from "@effect/platform-node"
+import { Effect, Inspectable, Layer, Sink, Stream } from "effect"
 
 const box = (type: string, body: Buffer) => {
   const head = Buffer.alloc(8)
@@ -57,6 +59,7 @@ export const fakePrograms = (at: string, result: Buffer, cases = ""): Effect.Eff
     const [ffmpeg, ffprobe] = [join(at, "ffmpeg"), join(at, "ffprobe")]
     fs.writeFileSync(join(at, "result"), result)
     fs.writeFileSync(join(at, "trial"), framesFilm(4))
+    if (cases === "") fs.writeFileSync(join(at, "plain"), "")
     const mode = { mode: 0o755 }
     fs.writeFileSync(
       ffprobe,
@@ -70,3 +73,60 @@ export const fakePrograms = (at: string, result: Buffer, cases = ""): Effect.Eff
     )
     return { ffmpeg, ffprobe }
   })
+
+interface Output {
+  readonly code: number
+  readonly out?: string
+  readonly err?: string
+}
+
+const linesIn = (path: string): string =>
+  fs.existsSync(path) ? (fs.readFileSync(path, "latin1").match(/^(frame|stream)\|.*\n/gm) ?? []).join("") : ""
+
+/** Does what the programs that `fakePrograms` writes do. */
+const outputOf = (program: string, args: ReadonlyArray<string>): Output => {
+  const at = dirname(program)
+  const last = args.at(-1) ?? ""
+  if (args.some((arg) => arg === "-version" || arg === "-filters")) return { code: 0 }
+  if (basename(program) === "ffprobe") {
+    const isFilm = fs.existsSync(last) && fs.readFileSync(last, "latin1").slice(0, 12).includes("ftyp")
+    const out = linesIn(last) || (isFilm ? linesIn(join(at, "clip")) : "")
+    return out === "" ? { code: 1, err: "Invalid data\n" } : { code: 0, out }
+  }
+  if (last.endsWith("frame.png")) fs.writeFileSync(last, "a frame\n")
+  else fs.copyFileSync(join(at, last.endsWith("trial.mp4") ? "trial" : "result"), last)
+  return { code: 0 }
+}
+
+const textStream = (text = "") => (text === "" ? Stream.empty : Stream.make(Buffer.from(text, "latin1")))
+
+/** A process that has ended. */
+const ended = ({ code, err, out }: Output): CommandExecutor.Process => ({
+  ...Inspectable.BaseProto,
+  [CommandExecutor.ProcessTypeId]: CommandExecutor.ProcessTypeId,
+  pid: CommandExecutor.ProcessId(0),
+  exitCode: Effect.succeed(CommandExecutor.ExitCode(code)),
+  isRunning: Effect.succeed(false),
+  kill: () => Effect.void,
+  stdin: Sink.drain,
+  stdout: textStream(out),
+  stderr: textStream(err)
+})
+
+const executor = Layer.effect(
+  CommandExecutor.CommandExecutor,
+  Effect.map(CommandExecutor.CommandExecutor, (processes) =>
+    CommandExecutor.makeExecutor((command) => {
+      if (command._tag !== "StandardCommand") return processes.start(command)
+      const { args, command: program } = command
+      const isFake = fs.existsSync(join(dirname(program), "plain")) && fs.existsSync(program)
+      return isFake ? Effect.sync(() => ended(outputOf(program, args))) : processes.start(command)
+    })
+  )
+)
+
+/**
+ * `NodeContext.layer` that runs the programs of `fakePrograms` without processes: the process of the tests is large, and its forks
+ * are slow. Programs with `cases`, and all others, run as processes.
+ */
+export const fakePlatform = Layer.provideMerge(executor, NodeContext.layer)

@@ -3,11 +3,15 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-/** Below `node_modules`, where imports of packages resolve. The threads of one run share the pid. */
+/** Names the run. The first process sets it, and its workers have the environment of that. */
+const run = process.env["EFFECT_VIDEOS_TEST_RUN"] ?? String(process.pid)
+process.env["EFFECT_VIDEOS_TEST_RUN"] = run
+
+/** Below `node_modules`, where imports of packages resolve. */
 export const runFolder: string = join(
   fileURLToPath(new URL("../..", import.meta.url)),
   "node_modules/.cache/effect-videos-tests",
-  String(process.pid)
+  run
 )
 
 /** Vitest calls this at the end of the run. */

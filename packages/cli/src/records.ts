@@ -45,6 +45,16 @@ export const runRecord = (run: Run) => ({
   job_id: run.jobId,
   status: run.status,
   progress: run.progress,
+  seconds: run.seconds,
+  segments: run.segments.map(({ execution, jobId, progress, seconds, segment, state, way }) => ({
+    segment,
+    way,
+    execution,
+    state,
+    job_id: jobId,
+    progress,
+    seconds
+  })),
   sends: run.sends,
   candidates: run.candidates.map(({ createdAt, id, status }) => ({ id, status, created_at: unix(createdAt) })),
   problem: run.problem,

@@ -4,6 +4,7 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import type { DurableVideosService, Run } from "@effect-videos/durable"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -14,7 +15,7 @@ import { runRecord } from "./records.js"
 import { Screen, styles } from "./screen.js"
 import { Session } from "./session.js"
 import { quote } from "./text.js"
-import { makeWriter, runsTable, writeRun } from "./writer.js"
+import { makeWriter, progressText, runsTable, writeRun } from "./writer.js"
 
 /** Uses the service over the database, which is closed again. */
 const withRuns = <A, E, R>(
@@ -26,28 +27,83 @@ const withRuns = <A, E, R>(
     Effect.provide(Effect.flatMap(DurableVideos, use), clientLayer(given, { isNew }))
   )
 
+type Refusals = ReadonlyArray<readonly [option: string, isGiven: boolean]>
+
+const refuse = (refused: Refusals, problem: string) => {
+  const [field] = refused.find(([, isGiven]) => isGiven) ?? []
+  return field === undefined ? Effect.void : new UsageError({ field, problem })
+}
+
+interface ToLength {
+  readonly to: Option.Option<Duration.Duration>
+  readonly next: ReadonlyArray<string>
+  readonly maxSegments: Option.Option<number>
+  readonly maxCost: Option.Option<number>
+}
+
+/** Options that mean nothing without a length to reach. */
+export const needsTo = ({ maxCost, maxSegments, next }: ToLength, others: Refusals) =>
+  refuse(
+    [
+      ["--then", next.length > 0],
+      ["--max-segments", Option.isSome(maxSegments)],
+      ["--max-cost", Option.isSome(maxCost)],
+      ...others
+    ],
+    "needs `--to`"
+  )
+
+interface Later extends options.Submission, Database, ToLength {
+  readonly source: string
+  readonly seconds: Option.Option<number>
+  readonly size: Option.Option<string>
+  readonly model: Option.Option<string>
+}
+
+const optional = <Name extends string, A>(name: Name, value: Option.Option<A>) =>
+  Option.match(value, { onNone: () => ({}), onSome: (value) => ({ [name]: value }) as { readonly [name in Name]: A } })
+
+/** How the run of these options is started, and with which request. */
+const startOf = (options: Later, prompt: string) =>
+  Effect.gen(function* () {
+    const { maxCost, maxSegments, model, seconds, size, source, to } = options
+    const common = {
+      video: source,
+      ...(Object.keys(options.extraBody).length === 0 ? {} : { extraBody: options.extraBody })
+    }
+    if (Option.isSome(to)) {
+      const request = {
+        ...common,
+        totalSeconds: Duration.toSeconds(to.value),
+        prompts: [prompt, ...options.next] as const,
+        ...optional("segmentSeconds", seconds),
+        ...optional("size", size),
+        ...optional("model", model),
+        ...optional("maxSegments", maxSegments),
+        ...optional(
+          "maxCost",
+          Option.map(maxCost, (amount) => ({ amount, currency: "USD" }))
+        )
+      }
+      return (durable: DurableVideosService, key: string) => durable.extendTo(request, { key })
+    }
+    yield* needsTo(options, [
+      ["--size", Option.isSome(size)],
+      ["--model", Option.isSome(model)]
+    ])
+    if (Option.isNone(seconds)) return yield* new UsageError({ field: "--seconds", problem: "is missing" })
+    const request = { ...common, prompt, seconds: seconds.value }
+    return (durable: DurableVideosService, key: string) => durable.extend(request, { key })
+  })
+
 /** `extend --durable`: records the run, and returns. A worker runs it. */
-export const extendLater = (
-  given: options.Submission & Database & { readonly source: string; readonly seconds: number },
-  refused: ReadonlyArray<readonly [option: string, isGiven: boolean]>
-) =>
+export const extendLater = (given: Later, refused: Refusals) =>
   Effect.gen(function* () {
     const prompt = yield* options.promptOf(given)
-    const other = refused.find(([, isGiven]) => isGiven)?.[0]
-    if (other !== undefined) {
-      return yield* new UsageError({
-        field: other,
-        problem: "cannot be used with `--durable`: `worker` and `runs` have it"
-      })
-    }
-    const request = {
-      video: given.source,
-      prompt,
-      seconds: given.seconds,
-      ...(Object.keys(given.extraBody).length === 0 ? {} : { extraBody: given.extraBody })
-    }
+    yield* refuse(refused, "cannot be used with `--durable`: `worker` and `runs` have it")
+    const start = yield* startOf(given, prompt)
     const key = Option.getOrElse(given.idempotencyKey, () => randomUUID())
-    const run = yield* withRuns(given, true, (durable) => durable.extend(request, { key }))
+    const run = yield* withRuns(given, true, (durable) => start(durable, key))
     yield* Effect.flatMap(makeWriter(given), (writer) => writer.write(runRecord(run), () => `${run.execution}\n`))
     const screen = yield* Screen
     if (!screen.terminal.err) return
@@ -115,8 +171,9 @@ const wait = Command.make(
       const screen = yield* Screen
       const run = yield* forOne(given, (durable, execution) => {
         const updates = durable.watch(execution).pipe(
-          Stream.changesWith((a, b) => a.state === b.state && a.problem === b.problem),
-          Stream.tap(({ problem, state }) => screen.err(`${problem === null ? state : `${state}: ${problem}`}\n`)),
+          Stream.map((run) => ({ state: run.state, text: progressText(run) })),
+          Stream.changesWith((a, b) => a.text === b.text),
+          Stream.tap(({ text }) => screen.err(`${text}\n`)),
           // It needs a decision, which may take any time.
           Stream.takeUntil(({ state }) => isEnded(state) || state === "uncertain"),
           Stream.runDrain

@@ -27,7 +27,7 @@ import { follow, type Plan, untilSaved } from "./follow.js"
 import { extendByJoin } from "./join.js"
 import * as options from "./options.js"
 import { planOutput } from "./output.js"
-import { extendLater } from "./runs.js"
+import { extendLater, needsTo } from "./runs.js"
 import { Screen } from "./screen.js"
 import { Session } from "./session.js"
 import { isFile, source, sourceArgument, videoSource } from "./sources.js"
@@ -137,14 +137,7 @@ export const extend = Command.make(
     const now = Effect.gen(function* () {
       const { extraBody } = given
       if (Option.isSome(given.to)) return yield* extendToLength(given, Duration.toSeconds(given.to.value))
-      const alone = [
-        ["--then", given.next.length > 0],
-        ["--max-segments", Option.isSome(given.maxSegments)],
-        ["--max-cost", Option.isSome(given.maxCost)],
-        ["--unsettled", Option.isSome(given.unsettled)]
-      ] as const
-      const [field] = alone.find(([, isGiven]) => isGiven) ?? []
-      if (field !== undefined) return yield* new UsageError({ field, problem: "needs `--to`" })
+      yield* needsTo(given, [["--unsettled", Option.isSome(given.unsettled)]])
       if (Option.isNone(given.seconds)) return yield* new UsageError({ field: "--seconds", problem: "is missing" })
       const seconds = given.seconds.value
       const prompt = yield* options.promptOf(given)
@@ -166,17 +159,10 @@ export const extend = Command.make(
           return yield* new UsageError({ field: "--database", problem: "needs `--durable`" })
         return yield* Effect.provide(now, videosLayer(given))
       }
-      if (Option.isNone(given.seconds)) return yield* new UsageError({ field: "--seconds", problem: "is missing" })
-      const { baseUrl, dialect, join, model, output, overwrite, query, size, stallTimeout, timeout, watch } = given
-      yield* extendLater({ ...given, seconds: given.seconds.value }, [
+      const { baseUrl, dialect, join, output, overwrite, query, stallTimeout, timeout, watch } = given
+      yield* extendLater(given, [
         ["--join", join],
-        ["--to", Option.isSome(given.to)],
-        ["--then", given.next.length > 0],
-        ["--max-segments", Option.isSome(given.maxSegments)],
-        ["--max-cost", Option.isSome(given.maxCost)],
         ["--unsettled", Option.isSome(given.unsettled)],
-        ["--size", Option.isSome(size)],
-        ["--model", Option.isSome(model)],
         ["--watch", watch],
         ["--output", Option.isSome(output)],
         ["--overwrite", overwrite],

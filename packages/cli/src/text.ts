@@ -6,6 +6,9 @@ const control = /\p{Cc}+/gu
 /** One line, safe to print. */
 export const clean = (text: string): string => text.replace(control, " ")
 
+/** One column each. */
+const plain = /^[\x20-\x7e]*$/
+
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
 const wide =
@@ -13,6 +16,7 @@ const wide =
 
 /** In columns of a terminal. */
 export const widthOf = (text: string): number => {
+  if (plain.test(text)) return text.length
   let width = 0
   for (const { segment } of segmenter.segment(text)) width += wide.test(segment) ? 2 : 1
   return width

@@ -1,5 +1,5 @@
 /** Data on standard output: JSON lines for programs, text for people. */
-import type { Run } from "@effect-videos/durable"
+import type { Run, RunSegment } from "@effect-videos/durable"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { type DownloadedFile, phaseOf, type VideoResource } from "effect-videos"
@@ -143,8 +143,37 @@ export const longTable = (videos: ReadonlyArray<VideoResource>, columns: number,
     style.bold
   )
 
-const promptOf = ({ request }: Run): string =>
-  typeof request === "object" && request !== null && "prompt" in request ? String(request.prompt) : ""
+const promptOf = ({ request }: Run): string => {
+  if (typeof request !== "object" || request === null) return ""
+  if ("prompt" in request) return String(request.prompt)
+  return "prompts" in request && Array.isArray(request.prompts) ? request.prompts.join(" / ") : ""
+}
+
+/** The length to reach; `null` for a run of one job. */
+const totalOf = ({ request }: Run): number | null =>
+  typeof request === "object" && request !== null && "totalSeconds" in request ? Number(request.totalSeconds) : null
+
+/** `waiting, segment 2: 12 s of 60 s`, and why it waits. */
+export const progressText = (run: Run): string => {
+  const { problem, segments, seconds, state } = run
+  const { segment } = segments.at(-1) ?? {}
+  const total = totalOf(run)
+  const length = seconds === null || total === null ? "" : `: ${Math.round(seconds)} s of ${total} s`
+  const text = segment === undefined ? state : `${state}, segment ${segment}${length}`
+  return clean(problem === null ? text : `${text}: ${problem}`)
+}
+
+const segmentText = ({ jobId, progress, segment, state, way }: RunSegment): string =>
+  clean(
+    [
+      `${segment} ${state}`,
+      state === "waiting" && progress !== null ? `${Math.round(progress)} %` : "",
+      jobId ?? "",
+      way === "joined" ? "(joined)" : ""
+    ]
+      .filter((word) => word !== "")
+      .join(" ")
+  )
 
 const runText = (run: Run) => (style: Style) =>
   fields(
@@ -155,6 +184,8 @@ const runText = (run: Run) => (style: Style) =>
       ["attempt", run.attempt === 1 ? null : String(run.attempt)],
       ["job", cleaned(run.jobId)],
       ["progress", run.progress === null ? null : `${Math.round(run.progress)} %`],
+      ["length", run.seconds === null ? null : `${Math.round(run.seconds)} s of ${totalOf(run)} s`],
+      ["segments", run.segments.length === 0 ? null : run.segments.map(segmentText).join(", ")],
       ["prompt", clean(promptOf(run))],
       ["problem", run.problem === null ? null : style.red(clean(run.problem))],
       ["candidates", run.candidates.length === 0 ? null : run.candidates.map(({ id }) => clean(id)).join(", ")],
@@ -175,7 +206,7 @@ export const runsTable = (runs: ReadonlyArray<Run>, columns: number, style: Styl
       run.execution.slice(0, 8),
       time(run.createdAt)?.slice(0, 16) ?? "",
       run.state,
-      run.jobId ?? "",
+      run.jobId ?? (run.segments.length === 0 ? "" : `segment ${run.segments.length}`),
       promptOf(run)
     ]),
     columns,

@@ -26,16 +26,37 @@ describe("durable runs", () => {
       assert.strictEqual(started.code, 0, started.err)
       const { execution, state } = JSON.parse(started.out)
       assert.strictEqual(state, "accepted")
+      const long = [
+        "extend",
+        source.id,
+        "the tide",
+        "--then",
+        "a boat",
+        "--to",
+        "20s",
+        "--durable",
+        "--max-segments",
+        "2"
+      ]
+      const second = JSON.parse((yield* finished(yield* command(long, {}))).out)
+      assert.deepInclude(second, { kind: "extendTo", state: "accepted", segments: [] })
       assert.lengthOf(yield* jobs, 1)
       const worker = yield* command(["worker"], { OPENAI_BASE_URL: baseUrl })
       const waited = yield* finished(yield* command(["runs", "wait", execution.slice(0, 8)], {}))
       assert.strictEqual(waited.code, 0, waited.err)
       const run = JSON.parse(waited.out)
       assert.deepInclude(run, { execution, state: "done", kind: "extend", key: "a", sends: 1 })
-      yield* saying(worker, "err", /done/)
+      const longer = yield* finished(yield* command(["runs", "wait", second.execution, "--table"], {}))
+      assert.strictEqual(longer.code, 0, longer.err)
+      assert.match(longer.out, /length +20 s of 20 s\nsegments +1 done \S+, 2 done \S+\nprompt +the tide \/ a boat\n/)
+      yield* saying(worker, "err", new RegExp(`${second.execution.slice(0, 8)} done`))
       worker.child.kill("SIGTERM")
       const stopped = yield* finished(worker)
-      assert.deepStrictEqual([stopped.code, JSON.parse(stopped.out)], [130, run])
+      const shown = stopped.out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+      assert.deepStrictEqual([stopped.code, shown.find((one) => one.execution === execution)], [130, run])
       assert.isAbove(statSync(run.location).size, 0)
       const [listed, other] = yield* Effect.all([
         Effect.flatMap(command(["runs", "list", "--table"], {}), finished),

@@ -24,7 +24,7 @@ import {
   RunNotFoundError,
   RunStateError
 } from "./errors.js"
-import { CreateRequest, ExtendRequest, Run, RunState } from "./Runs.js"
+import { CreateRequest, ExtendRequest, ExtendToRequest, Run, RunState } from "./Runs.js"
 
 const key = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(200))
 
@@ -45,7 +45,7 @@ const list = HttpApiEndpoint.get("list", "/runs")
   )
   .addSuccess(Schema.Array(Run))
 
-const start = <Kind extends "create" | "extend", A, I>(kind: Kind, request: Schema.Schema<A, I>) =>
+const start = <Kind extends "create" | "extend" | "extendTo", A, I>(kind: Kind, request: Schema.Schema<A, I>) =>
   HttpApiEndpoint.post(kind, `/runs/${kind}`)
     .setPayload(Schema.Struct({ key, request }))
     .addSuccess(Run)
@@ -74,6 +74,7 @@ const resolve = HttpApiEndpoint.post("resolve")`/runs/${execution}/resolve`
 class RunsGroup extends HttpApiGroup.make("runs")
   .add(start("create", CreateRequest))
   .add(start("extend", ExtendRequest))
+  .add(start("extendTo", ExtendToRequest))
   .add(list)
   .add(one.addError(RunNotFoundError, { status: 404 }))
   .add(events.addError(RunNotFoundError, { status: 404 }))
@@ -88,6 +89,7 @@ class RunsGroup extends HttpApiGroup.make("runs")
  * | endpoint                         | does                                                              |
  * | -------------------------------- | ----------------------------------------------------------------- |
  * | `POST /runs/create`, `/extend`   | starts a run: `{ key, request }`                                  |
+ * | `POST /runs/extendTo`            | the same, with `segments` of its own                              |
  * | `GET /runs`                      | reads runs, newest first: `state`, `limit`, `before`              |
  * | `GET /runs/:execution`           | reads a run                                                       |
  * | `GET /runs/:execution/events`    | server-sent events until the run has ended; `after` resumes       |
@@ -110,6 +112,7 @@ const group = HttpApiBuilder.group(DurableVideosApi, "runs", (handlers) =>
     handlers
       .handle("create", ({ payload }) => durable.create(payload.request, { key: payload.key }))
       .handle("extend", ({ payload }) => durable.extend(payload.request, { key: payload.key }))
+      .handle("extendTo", ({ payload }) => durable.extendTo(payload.request, { key: payload.key }))
       .handle("list", ({ urlParams: { before, limit, state } }) =>
         durable.list({
           limit,

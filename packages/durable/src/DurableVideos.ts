@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -25,16 +24,17 @@ import {
   RunStateError
 } from "./errors.js"
 import { Drain } from "./internal/drain.js"
-import { type Engine, forget, localEngine, wake } from "./internal/engine.js"
+import { type Engine, forget, localEngine } from "./internal/engine.js"
 import { fingerprintOf } from "./internal/fingerprint.js"
 import { listPoller } from "./internal/listPoller.js"
 import { type RunRow, toRun } from "./internal/runRow.js"
 import { DatabaseName, RunTable } from "./internal/runTable.js"
-import { workflowOf, workflowsLayer } from "./internal/runWorkflow.js"
+import { workflowsLayer } from "./internal/runWorkflow.js"
 import { Settings, type SettingsService } from "./internal/settings.js"
 import { lockDatabase, sqliteClient } from "./internal/sqliteConnection.js"
-import { start, sweeper } from "./internal/sweeper.js"
-import { CreateRequest, ExtendRequest, isEnded, type Run, type RunState } from "./Runs.js"
+import { type NewRun, record, start, unsettledOf, wakeRun, workflowOf } from "./internal/startRun.js"
+import { sweeper } from "./internal/sweeper.js"
+import { CreateRequest, ExtendRequest, ExtendToRequest, isEnded, type Run, type RunState } from "./Runs.js"
 import type { VideoStore } from "./VideoStore.js"
 
 // -----------------------------------------------------------------------------
@@ -50,7 +50,7 @@ import type { VideoStore } from "./VideoStore.js"
 export interface StartOptions {
   /**
    * The caller's name for this request, such as an order's number: 1 to 200 characters. The same key with the same request returns
-   * the run that there is, for ever; with another request it fails. A key counts for one kind: `create` and `extend` have their own.
+   * the run that there is, for ever; with another request it fails. A key counts for one kind: `create`, `extend` and `extendTo` have their own.
    */
   readonly key: string
 }
@@ -64,9 +64,16 @@ export interface DurableVideosService {
   readonly create: (request: CreateRequest, options: StartOptions) => Effect.Effect<Run, StartError>
   /** Records a run that extends a clip, and starts it. Returns at once. */
   readonly extend: (request: ExtendRequest, options: StartOptions) => Effect.Effect<Run, StartError>
+  /**
+   * Records a run that extends a clip to a length, and starts it. Returns at once. Each segment is a run of its own, which `list`
+   * leaves out and `segments` names: it is submitted once, waited for and settled like any other. Films that are not the whole are
+   * joined by FFmpeg at the end. The same key with another `maxSegments` or `maxCost` changes the limit, and continues a run that
+   * has ended as `failed`.
+   */
+  readonly extendTo: (request: ExtendToRequest, options: StartOptions) => Effect.Effect<Run, StartError>
   /** Reads a run. */
   readonly get: (execution: string) => Effect.Effect<Run, RunNotFoundError | DatabaseUnavailableError>
-  /** Reads runs, newest first. */
+  /** Reads runs, newest first, without the segments of others. */
   readonly list: (options?: {
     readonly states?: ReadonlyArray<RunState> | undefined
     /** Default: 100. */
@@ -84,7 +91,7 @@ export interface DurableVideosService {
   ) => Stream.Stream<Run, RunNotFoundError | DatabaseUnavailableError>
   /**
    * Cancels a run: before its next step, or after the one that it is in. `deleteJob` deletes the job too, as soon as the server
-   * allows it. A run that has ended stays as it is.
+   * allows it. Of `extendTo`, that is the open segment. A run that has ended stays as it is.
    */
   readonly cancel: (
     execution: string,
@@ -101,7 +108,8 @@ export interface DurableVideosService {
   /**
    * Continues a run that waits after a failure at once. A run that ended otherwise than `done` begins again as a new attempt under
    * its key, which makes a new job; the new run is returned. If the old request may have made a job that is not known, the new
-   * attempt reads the list first: it adopts that job, sends the request if there certainly is none, or becomes `uncertain`.
+   * attempt reads the list first: it adopts that job, sends the request if there certainly is none, or becomes `uncertain`. A run
+   * of `extendTo` keeps the segments that are complete; a segment is retried with its run alone.
    */
   readonly retry: (execution: string) => Effect.Effect<Run, RunNotFoundError | RunStateError | DatabaseUnavailableError>
   /** Deletes what the engine keeps of a run that has ended. The run stays on the list, and its key stays taken. */
@@ -147,6 +155,9 @@ export interface RunOptions {
   readonly retryAfter?: Duration.DurationInput | undefined
   /** How often overdue runs are looked for. Default: 10 seconds. */
   readonly sweepEvery?: Duration.DurationInput | undefined
+  /** The programs that join segments of `extendTo`, by name or path. Default: `ffmpeg` and `ffprobe` on the `PATH`. */
+  readonly ffmpeg?: string | undefined
+  readonly ffprobe?: string | undefined
   /** For how long a runner whose layer is released lets its steps end: no new one begins. Default: 10 seconds. */
   readonly stopWithin?: Duration.DurationInput | undefined
 }
@@ -230,6 +241,7 @@ const settingsOf = (options: RunOptions): SettingsService => ({
   lostAfter: Duration.decode(options.lostAfter ?? "10 minutes"),
   retryAfter: Duration.decode(options.retryAfter ?? "5 seconds"),
   stopWithin: Duration.decode(options.stopWithin ?? "10 seconds"),
+  programs: { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe },
   sweep: {
     every: Duration.decode(options.sweepEvery ?? "10 seconds"),
     late: Duration.times(Duration.decode(options.sweepEvery ?? "10 seconds"), 3)
@@ -261,7 +273,13 @@ const problemsOf = (error: ParseResult.ParseError): string => {
   return `not what the protocol accepts: ${[...new Set(fields)].map((field) => `\`${field}\``).join(", ")}`
 }
 
-const requests = { create: CreateRequest, extend: ExtendRequest } as const
+const requests = { create: CreateRequest, extend: ExtendRequest, extendTo: ExtendToRequest } as const
+
+/** A limit is not part of what is asked for. */
+const withoutLimits = (json: string) => {
+  const { maxCost, maxSegments, ...rest } = JSON.parse(json)
+  return { asked: JSON.stringify(rest), limits: JSON.stringify([maxSegments, maxCost?.amount, maxCost?.currency]) }
+}
 
 const make = Effect.gen(function* () {
   const runs = yield* RunTable
@@ -285,60 +303,67 @@ const make = Effect.gen(function* () {
   const change = (operation: string, execution: string, columns: Parameters<typeof runs.update>[1]) =>
     Effect.mapError(runs.update(execution, columns), unavailable(operation))
 
-  const wakeRun = (row: RunRow) => Effect.provide(wake(workflowOf(row.kind), row.execution_id, row.round), context)
+  const wake = (row: RunRow) => Effect.provide(wakeRun(row), context)
 
-  /**
-   * Records an attempt and starts it. The row comes first: the sweeper starts what was left here. `unsettled` is an earlier attempt
-   * whose request may have made a job: the new one takes that question over, and settles it before it sends anything.
-   */
-  const begin = (
-    operation: string,
-    row: Pick<RunRow, "kind" | "run_key" | "attempt" | "fingerprint" | "request">,
-    unsettled: RunRow | null = null
-  ) =>
+  /** The run of the segment that a run of `extendTo` waits for. */
+  const openSegment = (operation: string, { plan }: RunRow) =>
+    plan?.pending == null
+      ? Effect.succeed(null)
+      : Effect.mapError(runs.get(plan.pending.execution), unavailable(operation))
+
+  /** Rows as runs. Those of `extendTo` show the run of their open segment. */
+  const show = (operation: string, rows: ReadonlyArray<RunRow>) =>
+    Effect.map(
+      Effect.mapError(runs.some(rows.flatMap(({ plan }) => plan?.pending?.execution ?? [])), unavailable(operation)),
+      (segments) => {
+        const open = new Map(segments.map((row) => [row.execution_id, row]))
+        return rows.map((row) => toRun(row, open.get(row.plan?.pending?.execution ?? "") ?? null))
+      }
+    )
+
+  const showOne = (operation: string, row: RunRow): Effect.Effect<Run, DatabaseUnavailableError> =>
+    Effect.map(openSegment(operation, row), (open) => toRun(row, open))
+
+  const forgetRun = (kind: RunRow["kind"], execution: string) =>
+    Effect.provide(forget(workflowOf(kind), execution), context)
+
+  /** Records an attempt and starts it. */
+  const begin = (operation: string, row: Omit<NewRun, "server">) =>
     Effect.gen(function* () {
-      const { attempt, kind, run_key } = row
-      const execution_id = yield* workflowOf(kind).executionId({ key: run_key, attempt })
-      const now = yield* Clock.currentTimeMillis
-      const insert = runs.insert({
-        ...row,
-        execution_id,
-        state: "accepted",
-        server,
-        idempotency_key: unsettled?.idempotency_key ?? `effect-videos-${execution_id}`,
-        baseline: unsettled?.baseline ? JSON.stringify(unsettled.baseline) : null,
-        intent_at: unsettled?.intent_at ?? null,
-        sent_at: unsettled?.sent_at ?? null,
-        sends: unsettled?.sends ?? 0,
-        job_id: null,
-        status: null,
-        progress: null,
-        candidates: null,
-        problem: null,
-        location: null,
-        bytes: null,
-        cancel: null,
-        resolution: null,
-        round: 0,
-        tries: 0,
-        missing_since: null,
-        wake_at: null,
-        nudges: 0,
-        version: 1,
-        created_at: now,
-        updated_at: now,
-        ended_at: null
-      })
-      yield* Effect.mapError(insert, unavailable(operation))
+      const { kind, run_key } = row
+      const execution = yield* Effect.mapError(record(runs, { ...row, server }), unavailable(operation))
       const stored = yield* Effect.mapError(runs.latest(kind, run_key), unavailable(operation))
-      if (stored === null) return yield* Effect.dieMessage(`run ${execution_id} is not in the table`)
+      if (stored === null) return yield* Effect.dieMessage(`run ${execution} is not in the table`)
       if (stored.fingerprint !== row.fingerprint)
         return yield* new IdempotencyConflictError({ operation, key: run_key, execution: stored.execution_id })
       if (stored.state === "accepted") yield* Effect.provide(start(stored), context)
-      return toRun(stored)
+      return stored
     })
 
-  const startRun = (kind: "create" | "extend", request: unknown, { key }: StartOptions) =>
+  /** The next attempt of a run that has ended otherwise than `done`. */
+  const beginAgain = (operation: string, row: RunRow, request: string) =>
+    Effect.gen(function* () {
+      const { attempt, fingerprint, kind, plan, run_key } = row
+      const latest = yield* Effect.mapError(runs.latest(kind, run_key), unavailable(operation))
+      if (latest !== null && latest.attempt > attempt) return latest
+      const again = { kind, run_key, attempt: attempt + 1, fingerprint, request, plan, unsettled: unsettledOf(row) }
+      return yield* begin(operation, again).pipe(
+        Effect.catchTag("IdempotencyConflictError", (error) => Effect.die(error))
+      )
+    })
+
+  /** The limits of a call apply to the run that there is. */
+  const setLimits = (operation: string, row: RunRow, request: string) =>
+    Effect.gen(function* () {
+      if (row.state === "done" || withoutLimits(row.request).limits === withoutLimits(request).limits) return row
+      if (row.state === "failed") return yield* beginAgain(operation, row, request)
+      if (isEnded(row.state)) return row
+      const after = yield* change(operation, row.execution_id, { request })
+      yield* wake(after)
+      return after
+    })
+
+  const startRun = (kind: keyof typeof requests, request: unknown, { key }: StartOptions) =>
     Effect.gen(function* () {
       const operation = `DurableVideos.${kind}`
       if (typeof key !== "string" || key.length === 0 || key.length > 200)
@@ -347,32 +372,36 @@ const make = Effect.gen(function* () {
         request
       ).pipe(Effect.mapError((error) => new InvalidRunError({ operation, detail: problemsOf(error) })))
       const existing = yield* Effect.mapError(runs.latest(kind, key), unavailable(operation))
-      const fingerprint = yield* fingerprintOf(encoded)
-      return yield* begin(operation, {
+      const fingerprint = yield* fingerprintOf(kind === "extendTo" ? withoutLimits(encoded).asked : encoded)
+      const stored = yield* begin(operation, {
         kind,
         run_key: key,
         attempt: existing?.attempt ?? 1,
         fingerprint,
         request: encoded
       })
+      return yield* showOne(operation, kind === "extendTo" ? yield* setLimits(operation, stored, encoded) : stored)
     })
 
-  const get: DurableVideosService["get"] = (execution) => Effect.map(find("DurableVideos.get", execution), toRun)
+  const get = (operation: string, execution: string) =>
+    Effect.flatMap(find(operation, execution), (row) => showOne(operation, row))
 
   return DurableVideos.of({
     create: (request, options) => startRun("create", request, options),
     extend: (request, options) => startRun("extend", request, options),
-    get,
-    list: (options) =>
-      runs
-        .list({
-          states: options?.states,
-          limit: options?.limit ?? 100,
-          before: options?.before?.createdAt.epochMillis
-        })
-        .pipe(Effect.mapBoth({ onFailure: unavailable("DurableVideos.list"), onSuccess: (rows) => rows.map(toRun) })),
+    extendTo: (request, options) => startRun("extendTo", request, options),
+    get: (execution) => get("DurableVideos.get", execution),
+    list: (options) => {
+      const operation = "DurableVideos.list"
+      const rows = runs.list({
+        states: options?.states,
+        limit: options?.limit ?? 100,
+        before: options?.before?.createdAt.epochMillis
+      })
+      return Effect.flatMap(Effect.mapError(rows, unavailable(operation)), (rows) => show(operation, rows))
+    },
     watch: (execution, options) =>
-      Stream.repeatEffect(Effect.map(find("DurableVideos.watch", execution), toRun)).pipe(
+      Stream.repeatEffect(get("DurableVideos.watch", execution)).pipe(
         Stream.throttle({ cost: () => 1, units: 1, duration: "500 millis", strategy: "shape" }),
         Stream.changesWith((a, b) => a.version === b.version),
         Stream.takeUntil(({ state }) => isEnded(state)),
@@ -382,49 +411,43 @@ const make = Effect.gen(function* () {
       Effect.gen(function* () {
         const operation = "DurableVideos.cancel"
         const row = yield* find(operation, execution)
-        if (isEnded(row.state)) return toRun(row)
+        if (isEnded(row.state)) return yield* showOne(operation, row)
         const cancel = options?.deleteJob === true ? "delete job" : "keep job"
         const after = yield* change(operation, execution, { cancel })
-        yield* wakeRun(after)
-        return toRun(after)
+        yield* wake(after)
+        return yield* showOne(operation, after)
       }),
     resolve: (execution, decision) =>
       Effect.gen(function* () {
         const operation = "DurableVideos.resolve"
-        const { state } = yield* find(operation, execution)
-        if (state !== "uncertain")
+        const row = yield* find(operation, execution)
+        // The segment is in doubt, and its run shows it.
+        const inDoubt = (yield* openSegment(operation, row)) ?? row
+        if (inDoubt.state !== "uncertain")
           return yield* new RunStateError({
             operation,
             execution,
-            state,
+            state: row.state,
             detail: "only an uncertain run needs a decision"
           })
-        const after = yield* change(operation, execution, { resolution: decision })
-        yield* wakeRun(after)
-        return toRun(after)
+        const after = yield* change(operation, inDoubt.execution_id, { resolution: decision })
+        yield* wake(after)
+        return yield* get(operation, execution)
       }),
     retry: (execution) =>
       Effect.gen(function* () {
         const operation = "DurableVideos.retry"
         const row = yield* find(operation, execution)
-        if (row.state === "done")
-          return yield* new RunStateError({
-            operation,
-            execution,
-            state: row.state,
-            detail: "its clip is in the store"
-          })
+        const refuse = (detail: string) => new RunStateError({ operation, execution, state: row.state, detail })
+        if (row.state === "done") return yield* refuse("its clip is in the store")
         if (!isEnded(row.state)) {
-          yield* wakeRun(row)
-          return toRun(row)
+          yield* wake(row)
+          const segment = yield* openSegment(operation, row)
+          if (segment !== null && !isEnded(segment.state)) yield* wake(segment)
+          return yield* showOne(operation, row)
         }
-        const { attempt, fingerprint, kind, request, run_key } = row
-        const latest = yield* Effect.mapError(runs.latest(kind, run_key), unavailable(operation))
-        if (latest !== null && latest.attempt > attempt) return toRun(latest)
-        const unsettled = row.sent_at !== null && row.job_id === null ? row : null
-        return yield* begin(operation, { kind, run_key, attempt: attempt + 1, fingerprint, request }, unsettled).pipe(
-          Effect.catchTag("IdempotencyConflictError", (error) => Effect.die(error))
-        )
+        if (row.parent !== null) return yield* refuse(`it is a segment of run ${row.parent}: retry that one`)
+        return yield* showOne(operation, yield* beginAgain(operation, row, row.request))
       }),
     forget: (execution) =>
       Effect.gen(function* () {
@@ -432,7 +455,15 @@ const make = Effect.gen(function* () {
         const row = yield* find(operation, execution)
         if (!isEnded(row.state))
           return yield* new RunStateError({ operation, execution, state: row.state, detail: "it has not ended" })
-        yield* Effect.provide(forget(workflowOf(row.kind), execution), context)
+        const segments = (yield* showOne(operation, row)).segments
+        yield* Effect.forEach(
+          segments,
+          (segment) => forgetRun(segment.way === "extended" ? "extend" : "create", segment.execution),
+          {
+            discard: true
+          }
+        )
+        yield* forgetRun(row.kind, execution)
       }),
     webhook: (event) =>
       Effect.gen(function* () {
@@ -441,7 +472,7 @@ const make = Effect.gen(function* () {
         const failure = unavailable("DurableVideos.webhook")
         const row = yield* Effect.mapError(runs.byJob(server, videoId), failure)
         if (row !== null) {
-          if (row.state === "waiting" || row.state === "submitting") yield* wakeRun(row)
+          if (row.state === "waiting" || row.state === "submitting") yield* wake(row)
           return
         }
         if (yield* Effect.mapError(runs.isSubmitting(server), failure))

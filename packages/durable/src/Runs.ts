@@ -55,6 +55,61 @@ export const ExtendRequest = Schema.Struct({
  */
 export type ExtendRequest = typeof ExtendRequest.Type
 
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+
+const PositiveSeconds = Schema.Number.pipe(Schema.positive(), Schema.lessThan(1e6))
+
+/**
+ * How clips meet: `Seam` of `effect-videos/continue`, with its length in seconds.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const SeamRequest = Schema.Struct({
+  /** For how many seconds the end of one clip fades into the beginning of the next. Default: 0. */
+  crossfadeSeconds: optional(Schema.NonNegative.pipe(Schema.lessThan(1e6))),
+  /** Whether the colours of the second clip are shifted to those of the first. Default: `false`. */
+  matchColour: optional(Schema.Boolean)
+})
+
+/**
+ * The request of a run that extends a clip to a length: the arguments and options of `extendTo` of `effect-videos/continue`, with
+ * a job as the source. `maxSegments` and `maxCost` are limits of the run, and not part of what is asked for: the same key with
+ * other limits is the same run.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ExtendToRequest = Schema.Struct({
+  /** The id of the job to extend. */
+  video: Schema.NonEmptyString,
+  /** The length to reach. */
+  totalSeconds: PositiveSeconds,
+  /** One for each segment; the last one for all that follow. */
+  prompts: Schema.NonEmptyArray(Prompt),
+  /** Default: 8, or the next length that the server takes. */
+  segmentSeconds: optional(PositiveSeconds.pipe(Schema.greaterThanOrEqualTo(1))),
+  /** `never`: every segment is a clip of its own that is joined by FFmpeg. Default: `auto`, the server's extension if it has one. */
+  extension: optional(Schema.Literal("auto", "never")),
+  /** The model and the size of segments of their own. Default: the server's model, and the size of the clip. */
+  model: optional(Schema.NonEmptyString),
+  size: optional(Schema.NonEmptyString),
+  extraBody: ExtraBody,
+  /** The most jobs that are submitted, in all attempts together. Default: no limit. */
+  maxSegments: optional(Schema.NonNegativeInt),
+  /** No job is submitted that would exceed it, if it costs as much as the dearest so far. Default: no limit. */
+  maxCost: optional(Schema.Struct({ amount: Schema.NonNegative, currency: Schema.NonEmptyString })),
+  seam: optional(SeamRequest),
+  /** How many seconds of the clip go along instead of its last frame, for a server that takes a clip. Default: none. */
+  windowSeconds: optional(PositiveSeconds)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ExtendToRequest = typeof ExtendToRequest.Type
+
 /**
  * Where a run is.
  *
@@ -149,6 +204,33 @@ export const Candidate = Schema.Struct({
 export type Candidate = typeof Candidate.Type
 
 /**
+ * A segment of a run of `extendTo`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const RunSegment = Schema.Struct({
+  /** From 1. */
+  segment: Schema.Number,
+  /** `extended`: by the server's extension. `joined`: a clip of its own, from the last frame. */
+  way: Schema.Literal("extended", "joined"),
+  /** The run that makes it. */
+  execution: Schema.String,
+  state: RunState,
+  jobId: Schema.NullOr(Schema.String),
+  /** Percent, as the server said last. */
+  progress: Schema.NullOr(Schema.Number),
+  /** The length that was requested. */
+  seconds: Schema.Number
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type RunSegment = typeof RunSegment.Type
+
+/**
  * One run as it is at a moment.
  *
  * @since 0.1.0
@@ -157,7 +239,7 @@ export type Candidate = typeof Candidate.Type
 export const Run = Schema.Struct({
   /** Names the run in every method. Derived from the kind, the key and the attempt. */
   execution: Schema.String,
-  kind: Schema.Literal("create", "extend"),
+  kind: Schema.Literal("create", "extend", "extendTo"),
   /** The caller's idempotency key. */
   key: Schema.String,
   /** 1, and one more for each `retry` of a run that had ended. */
@@ -172,9 +254,15 @@ export const Run = Schema.Struct({
   /** How often the submission was sent. */
   sends: Schema.Number,
   jobId: Schema.NullOr(Schema.String),
-  /** The job's status and progress as the server said last. */
+  /** The job's status and progress as the server said last. Of `extendTo`: the part of the added length that is there. */
   status: Schema.NullOr(Schema.String),
   progress: Schema.NullOr(Schema.Number),
+  /** The segments of a run of `extendTo`, the open one last. */
+  segments: Schema.Array(RunSegment),
+  /** The length that a run of `extendTo` has reached; `null` for other runs. */
+  seconds: Schema.NullOr(Schema.Number),
+  /** The run of `extendTo` that this run is a segment of. `list` leaves such runs out. */
+  parent: Schema.NullOr(Schema.String),
   /** The jobs that may be its own, while it is uncertain. */
   candidates: Schema.Array(Candidate),
   /** Why it waits, or why it ended. */

@@ -4,8 +4,10 @@
  *
  * @since 0.1.0
  */
-import { createReadStream } from "node:fs"
-import { HeadObjectCommand, type S3Client } from "@aws-sdk/client-s3"
+import { createReadStream, createWriteStream } from "node:fs"
+import { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
+import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, type S3Client } from "@aws-sdk/client-s3"
 import { Upload } from "@aws-sdk/lib-storage"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -37,7 +39,7 @@ export interface S3Options {
  *   the file's after the upload.
  * - A failure is a `VideoStoreError`: `reason` says of which kind, and `detail` has the server's code and status alone.
  * - The credentials need `s3:GetObject`, `s3:PutObject`, `s3:AbortMultipartUpload` and, for an object that is not there,
- *   `s3:ListBucket`.
+ *   `s3:ListBucket`; runs of `extendTo` that join segments need `s3:DeleteObject`.
  *
  * @example
  * import { S3Client } from "@aws-sdk/client-s3"
@@ -102,7 +104,36 @@ export const layerS3 = ({
     )
   }
 
-  return VideoStore.layerUpload({ directory, find, upload })
+  const failedAs =
+    (operation: string, location: string) =>
+    (error: unknown): VideoStoreError => {
+      const { detail, reason } = toFailure(error)
+      return new VideoStoreError({ operation, location, detail, reason })
+    }
+
+  const download: Exclude<UploadOptions["download"], undefined> = (execution, path) => {
+    const { key, location } = objectOf(execution)
+    return Effect.tryPromise({
+      try: async (signal) => {
+        const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: signal })
+        if (!(Body instanceof Readable)) throw Object.assign(new Error("no body"), { code: "NoBody" })
+        await pipeline(Body, createWriteStream(path), { signal })
+      },
+      catch: failedAs("S3.download", location)
+    })
+  }
+
+  const remove: Exclude<UploadOptions["remove"], undefined> = (execution) => {
+    const { key, location } = objectOf(execution)
+    return Effect.asVoid(
+      Effect.tryPromise({
+        try: (abortSignal) => client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal }),
+        catch: failedAs("S3.remove", location)
+      })
+    )
+  }
+
+  return VideoStore.layerUpload({ directory, find, upload, download, remove })
 }
 
 // internal

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { randomUUID } from "node:crypto"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -10,6 +11,7 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import type { VideoResource } from "effect-videos/Schema"
 import { type DownloadToFileError, downloadVideoToFile } from "effect-videos/Transfer"
 import type { Videos } from "effect-videos/Videos"
@@ -28,7 +30,8 @@ export interface StoredVideo {
 }
 
 /**
- * A store of clips. Both methods may run again for the same execution after a crash, and on another machine.
+ * A store of clips. Each method may run again for the same execution after a crash, and on another machine. Runs of `extendTo`
+ * that join segments use the last three: a segment has an execution of its own, and is removed once it is joined.
  *
  * @since 0.1.0
  * @category models
@@ -41,6 +44,12 @@ export interface VideoStoreService {
     execution: string,
     video: VideoResource
   ) => Effect.Effect<StoredVideo, VideoStoreError | DownloadToFileError, Videos>
+  /** Stores a local file: whole or not at all. Replaces what is there. */
+  readonly put: (execution: string, path: string) => Effect.Effect<StoredVideo, VideoStoreError>
+  /** Returns the path of a local file with the clip, for FFmpeg. It may be deleted with the scope. Fails if there is none. */
+  readonly file: (execution: string) => Effect.Effect<string, VideoStoreError, Scope.Scope>
+  /** Deletes the clip, if there is one. */
+  readonly remove: (execution: string) => Effect.Effect<void, VideoStoreError>
 }
 
 /**
@@ -58,6 +67,10 @@ export interface UploadOptions {
     execution: string,
     file: { readonly path: string; readonly bytes: number }
   ) => Effect.Effect<StoredVideo, VideoStoreError>
+  /** Copies a clip to a local path. Default: runs that join segments wait, and say that it is missing. */
+  readonly download?: ((execution: string, path: string) => Effect.Effect<void, VideoStoreError>) | undefined
+  /** Deletes a clip, if there is one. Default: segments are kept after they are joined. */
+  readonly remove?: VideoStoreService["remove"] | undefined
 }
 
 /**
@@ -81,7 +94,7 @@ export class VideoStore extends Context.Tag("effect-videos/VideoStore")<VideoSto
   static readonly layerDirectory = (directory: string): Layer.Layer<VideoStore, VideoStoreError> =>
     Layer.effect(
       VideoStore,
-      Effect.map(makeDirectory(directory), ({ download, find }) => VideoStore.of({ find, save: download }))
+      Effect.map(makeDirectory(directory), (store) => VideoStore.of(store))
     ).pipe(Layer.provide(platform))
 
   /** Any other store: a clip is downloaded to a local directory, checked, uploaded, and deleted there. */
@@ -95,11 +108,28 @@ export class VideoStore extends Context.Tag("effect-videos/VideoStore")<VideoSto
           find: options.find,
           save: (execution, video) =>
             Effect.gen(function* () {
-              const file = (yield* local.find(execution)) ?? (yield* local.download(execution, video))
+              const file = (yield* local.find(execution)) ?? (yield* local.save(execution, video))
               const stored = yield* options.upload(execution, { path: file.location, bytes: file.bytes })
               yield* Effect.ignore(fs.remove(file.location))
               return stored
-            })
+            }),
+          put: (execution, path) =>
+            Effect.flatMap(local.sizeOf(path), (bytes) => options.upload(execution, { path, bytes })),
+          file: (execution) =>
+            Effect.gen(function* () {
+              const { download } = options
+              if (download === undefined) {
+                return yield* new VideoStoreError({
+                  operation: "VideoStore.file",
+                  location: execution,
+                  detail: "the store has no `download`"
+                })
+              }
+              const path = yield* Effect.acquireRelease(local.temporary, (path) => Effect.ignore(fs.remove(path)))
+              yield* download(execution, path)
+              return path
+            }),
+          remove: options.remove ?? (() => Effect.void)
         })
       })
     ).pipe(Layer.provide(platform))
@@ -117,8 +147,9 @@ const makeDirectory = (directory: string) =>
     const toError = (operation: string) => (error: { readonly message: string }) =>
       new VideoStoreError({ operation, location: directory, detail: error.message })
     const nameOf = (execution: string) => `${execution}.mp4`
+    const locationOf = (execution: string) => path.join(directory, nameOf(execution))
     const find: VideoStoreService["find"] = (execution) => {
-      const location = path.join(directory, nameOf(execution))
+      const location = locationOf(execution)
       return fs.stat(location).pipe(
         Effect.map(({ size }): StoredVideo | null => ({ location, bytes: Number(size) })),
         Effect.catchIf(
@@ -130,7 +161,7 @@ const makeDirectory = (directory: string) =>
     }
     const makeIt = fs.makeDirectory(directory, { recursive: true })
     yield* Effect.mapError(makeIt, toError("VideoStore.layerDirectory"))
-    const download: VideoStoreService["save"] = (execution, video) =>
+    const save: VideoStoreService["save"] = (execution, video) =>
       // The directory may be gone since.
       Effect.mapError(makeIt, toError("VideoStore.save")).pipe(
         Effect.zipRight(downloadVideoToFile(video, nameOf(execution), { directory })),
@@ -143,5 +174,36 @@ const makeDirectory = (directory: string) =>
         ),
         Effect.provide(context)
       )
-    return { find, download }
+    const sizeOf = (file: string) =>
+      Effect.mapBoth(fs.stat(file), { onFailure: toError("VideoStore.put"), onSuccess: ({ size }) => Number(size) })
+    /** A path for a file on its way. */
+    const temporary = Effect.sync(() => path.join(directory, `${randomUUID()}.tmp`))
+    const put: VideoStoreService["put"] = (execution, file) =>
+      Effect.acquireUseRelease(
+        temporary,
+        (part) =>
+          Effect.gen(function* () {
+            yield* makeIt
+            yield* fs.copyFile(file, part)
+            yield* Effect.scoped(Effect.flatMap(fs.open(part, { flag: "r+" }), ({ sync }) => sync))
+            yield* fs.rename(part, locationOf(execution))
+          }).pipe(Effect.mapError(toError("VideoStore.put"))),
+        (part) => Effect.ignore(fs.remove(part))
+      ).pipe(
+        Effect.zipRight(sizeOf(locationOf(execution))),
+        Effect.map((bytes) => ({ location: locationOf(execution), bytes }))
+      )
+    const file: VideoStoreService["file"] = (execution) =>
+      Effect.flatMap(find(execution), (found) =>
+        found === null
+          ? new VideoStoreError({
+              operation: "VideoStore.file",
+              location: locationOf(execution),
+              detail: "no such file"
+            })
+          : Effect.succeed(found.location)
+      )
+    const remove: VideoStoreService["remove"] = (execution) =>
+      Effect.mapError(fs.remove(locationOf(execution), { force: true }), toError("VideoStore.remove"))
+    return { find, save, put, file, remove, sizeOf, temporary }
   })

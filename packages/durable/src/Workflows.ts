@@ -36,3 +36,11 @@ export const CreateVideo = workflow("effect-videos/CreateVideo/v1")
  * @category workflows
  */
 export const ExtendVideo = workflow("effect-videos/ExtendVideo/v1")
+
+/**
+ * Extends a clip to a length (`ExtendToRequest`): each segment is a run of its own.
+ *
+ * @since 0.1.0
+ * @category workflows
+ */
+export const ExtendTo = workflow("effect-videos/ExtendTo/v1")

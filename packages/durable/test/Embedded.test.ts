@@ -233,7 +233,13 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       assert.deepStrictEqual(yield* call(`/runs/${execution}/events?after=${version}`), { status: 200, body: "" })
       assert.deepStrictEqual(JSON.parse((yield* call("/runs?state=done&limit=1")).body), [JSON.parse(last)])
       assert.deepStrictEqual(JSON.parse((yield* call(`/runs/${execution}`)).body), JSON.parse(last))
+      const long = yield* call("/runs/extendTo", {
+        key: "http",
+        request: { video: "video_nowhere", totalSeconds: 20, prompts: ["over HTTP"] }
+      })
+      assert.deepInclude(JSON.parse(long.body), { kind: "extendTo", state: "accepted", segments: [], seconds: null })
       const wrong = yield* Effect.all([
+        call("/runs/extendTo", { key: "http", request: { video: "video_nowhere", totalSeconds: 20, prompts: [] } }),
         call("/runs/create", { key: "http", request: { ...request, prompt: "another" } }),
         call("/runs/create", { key: "http", request: { prompt: "" } }),
         call("/runs/nowhere/events"),
@@ -242,9 +248,9 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       ])
       assert.deepStrictEqual(
         wrong.map(({ status }) => status),
-        [409, 400, 404, 409, 409]
+        [400, 409, 400, 404, 409, 409]
       )
-      assert.include(wrong[0]?.body, "IdempotencyConflictError")
+      assert.include(wrong[1]?.body, "IdempotencyConflictError")
       assert.strictEqual((yield* call(`/runs/${execution}/cancel`, { deleteJob: true })).body, last)
       const { paths } = JSON.parse((yield* call("/openapi.json")).body)
       assert.sameMembers(
@@ -253,6 +259,7 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
           "",
           "/create",
           "/extend",
+          "/extendTo",
           ...["", "/events", "/cancel", "/retry", "/resolve"].map((end) => `/{execution}${end}`)
         ].map((path) => `/runs${path}`)
       )
@@ -418,7 +425,7 @@ describe("a database that cannot be used", () => {
         client.close()
       })
       const error = yield* opened(later)
-      assert.deepInclude(error, { _tag: "DatabaseVersionError", found: 99, supported: 2 })
+      assert.deepInclude(error, { _tag: "DatabaseVersionError", found: 99, supported: 3 })
     })
   )
 })

@@ -130,6 +130,7 @@ describe("a runner that stops", () => {
         polling: { min: Duration.seconds(1), max: Duration.seconds(1) },
         lostAfter: Duration.minutes(10),
         retryAfter: Duration.seconds(5),
+        programs: {},
         stopWithin: Duration.seconds(10),
         sweep: { every: Duration.seconds(10), late: Duration.seconds(30) }
       })

@@ -42,19 +42,32 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
       const ports = yield* Effect.promise(() => Promise.all([freePort(), freePort()]))
       yield* Effect.forEach(ports, (port) => Layer.build(runner(port)), { concurrency: 2 })
       const keys = ["a", "b"]
-      const runs = yield* Effect.flatMap(DurableVideos, (durable) =>
-        Effect.forEach(
+      const ended = (execution: string) =>
+        Effect.flatMap(DurableVideos, (durable) =>
+          Effect.map(
+            Stream.runLast(Stream.filter(durable.watch(execution), ({ state }) => isEnded(state))),
+            Option.getOrThrow
+          )
+        )
+      yield* Effect.gen(function* () {
+        const durable = yield* DurableVideos
+        const runs = yield* Effect.forEach(
           keys,
           (key) =>
             Effect.flatMap(durable.create({ prompt: key, size: "64x64", seconds: 4 }, { key }), ({ execution }) =>
-              Stream.runLast(Stream.filter(durable.watch(execution), ({ state }) => isEnded(state)))
+              ended(execution)
             ),
           { concurrency: "unbounded" }
         )
-      ).pipe(Effect.provide(DurablePostgres.layerClient({ url }).pipe(Layer.provide(quiet))))
-      for (const run of runs) assert.deepInclude(run, { _tag: "Some" })
+        // A run and its segments may be on different runners.
+        const video = runs[0]?.jobId ?? ""
+        const { execution } = yield* durable.extendTo({ video, totalSeconds: 20, prompts: ["c"] }, { key: "c" })
+        const long = yield* ended(execution)
+        assert.deepInclude(long, { state: "done", seconds: 20, progress: 100 })
+        assert.lengthOf(long.segments, 2)
+      }).pipe(Effect.provide(DurablePostgres.layerClient({ url }).pipe(Layer.provide(quiet))))
       const { jobs } = yield* Effect.provide(VideosServer, Layer.succeedContext(server))
-      assert.lengthOf(yield* jobs, keys.length)
+      assert.lengthOf(yield* jobs, keys.length + 2)
 
       // A second runner at the address of the first.
       const taken = yield* Effect.flip(Effect.scoped(Layer.build(Layer.fresh(runner(ports[0] ?? 0)))))

@@ -64,6 +64,28 @@ describe("clips in a bucket", () => {
     }).pipe(Effect.provide(videos))
   )
 
+  it.scopedLive("are copied to a local file for FFmpeg, stored from one, and deleted", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporary
+      const film = join(yield* temporary, "film.mp4")
+      writeFileSync(film, "a film")
+      const server = yield* s3Server()
+      yield* Effect.gen(function* () {
+        const store = yield* VideoStore
+        assert.deepStrictEqual(yield* store.put("one", film), { location: "s3://films/clips/one.mp4", bytes: 6 })
+        const path = yield* Effect.scoped(
+          Effect.tap(store.file("one"), (path) => assert.strictEqual(readFileSync(path, "utf8"), "a film"))
+        )
+        assert.isFalse(existsSync(path))
+        assert.isTrue(existsSync(film))
+        yield* store.remove("one")
+        yield* store.remove("one")
+        const error = yield* Effect.flip(Effect.scoped(store.file("one")))
+        assert.deepInclude(error, { operation: "S3.download", reason: "missing", detail: "NoSuchKey, HTTP 404" })
+      }).pipe(Effect.provide(storeOf(server, directory)))
+    })
+  )
+
   it.scopedLive(
     "above 5 MiB are sent in parts; a connection that is cut leaves nothing, and the next attempt all",
     () =>

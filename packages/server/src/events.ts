@@ -12,6 +12,7 @@ import type { ClipFiles } from "./clipFiles.js"
 import type { Fault, Rule } from "./faults/model.js"
 import type { Faults, RequestRecord } from "./faults/rules.js"
 import type { Job, Jobs } from "./Jobs.js"
+import { currentMonotonicMillis } from "./monotonicClock.js"
 import type { Frames } from "./page/frames.js"
 import { viewsOf } from "./page/views.js"
 
@@ -90,9 +91,6 @@ export interface EventParts {
   readonly changes: Changes
   readonly clipFiles: ClipFiles
 }
-
-/** Milliseconds of the monotonic clock. */
-const currentMonotonicMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / BigInt(1_000_000)))
 
 /** Streams the current state, and then every change until the reader closes the connection. */
 export const eventStream = (parts: EventParts): Stream.Stream<Uint8Array> =>

@@ -51,7 +51,8 @@ export interface ServedRoutes {
   readonly paths?: { readonly [operation in Operation]?: ReadonlyArray<string> }
 }
 
-const decodeSegment = (segment: string): string => {
+/** A segment that is not percent-encoded as it should be is taken as it is. */
+export const decodeSegment = (segment: string): string => {
   try {
     return decodeURIComponent(segment)
   } catch {

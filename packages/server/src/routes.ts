@@ -22,7 +22,7 @@ import { type Job, type Jobs, stateOf } from "./Jobs.js"
 import { isObject } from "./json.js"
 import { keyCheck } from "./keys.js"
 import { pageOf } from "./list.js"
-import { type Operation, operationOf } from "./operations.js"
+import { decodeSegment, type Operation, operationOf } from "./operations.js"
 import {
   type Fields,
   type Refusal,
@@ -124,9 +124,9 @@ const refusalResponse = (dialect: Imitation, original: Refusal, refused: Refused
 /** The id in the public path of a clip. */
 const clipIdOf = ({ clipPath }: Imitation, url: string): string | null => {
   const [before = "", after = ""] = clipPath?.("\n").split("\n") ?? []
-  const path = /^https?:/.test(url) ? new URL(url).pathname : url.replace(/[?#].*$/s, "")
+  const path = URL.canParse(url) ? new URL(url).pathname : url.replace(/[?#].*$/s, "")
   const isClip = before !== "" && path.startsWith(before) && path.endsWith(after) && path.length > before.length
-  return isClip ? decodeURIComponent(path.slice(before.length, path.length - after.length)) : null
+  return isClip ? decodeSegment(path.slice(before.length, path.length - after.length)) : null
 }
 
 /** Serves a clip at its public URL. A store refuses a key that is not its own, as S3 does with a signed URL. */

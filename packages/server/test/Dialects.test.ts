@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { VideosServer, type VideosServerService } from "@effect-videos/server"
 import { Effect, Redacted, TestClock } from "effect"
+import { makePollLimit } from "../src/pollLimit.js"
 import { idOf, idsOf, instant, type Json, post, postForm, remove, segment, send, type TestResponse } from "./support.js"
 
 type Options = Parameters<typeof VideosServer.layerInProcess>[0]
@@ -262,6 +263,41 @@ describe("errors", () => {
       yield* TestClock.adjust("1 minute")
       assert.strictEqual((yield* contentOf(id)).status, late)
     }).pipe(Effect.provide(as(dialect, { outcome: () => ({ code: "c", message: "m" }) })))
+  )
+})
+
+describe("a malformed URL", () => {
+  const aiproxy = VideosServer.layerInProcess({ ...instant, dialect: "aiproxy" })
+
+  it.effect("of a clip is not found", () =>
+    Effect.gen(function* () {
+      const { baseUrl } = yield* VideosServer
+      const { status } = yield* send(`${new URL(baseUrl).origin}/clips/%ZZ.mp4`)
+      assert.strictEqual(status, 404)
+    }).pipe(Effect.provide(aiproxy))
+  )
+
+  it.effect.each(["https://[bad", "http://", "https://host/clips/%ZZ.mp4"])(
+    "of a source fails the job, as one that cannot be read does: %s",
+    (video) =>
+      Effect.gen(function* () {
+        const id = idOf(yield* post("/videos/extensions", { video, prompt: "on", seconds: "4" }))
+        assert.deepInclude((yield* retrieve(id)).json, { status: "failed" })
+      }).pipe(Effect.provide(aiproxy))
+  )
+})
+
+describe("a limit of polls", () => {
+  it.effect("is the same if the clock is set back", () =>
+    Effect.gen(function* () {
+      const test = yield* Effect.clock
+      const permit = makePollLimit(1)
+      yield* permit
+      yield* TestClock.adjust("2 seconds")
+      const past = { ...test, currentTimeMillis: Effect.succeed(-600_000) }
+      yield* Effect.withClock(permit, past)
+      assert.strictEqual((yield* Effect.flip(Effect.withClock(permit, past))).status, 429)
+    })
   )
 })
 

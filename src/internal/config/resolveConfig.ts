@@ -75,6 +75,14 @@ const limitRules = Object.fromEntries(
 const dialectRules = {
   name: rules.required(rules.text),
   authHeader: rules.required(rules.oneOf("authorization", "api-key")),
+  home: rules.required(
+    rules.rule(
+      "null, or { baseUrl, keyVariable } with an http(s) URL",
+      (value) =>
+        value === null ||
+        (wire.isObject(value) && typeof value.keyVariable === "string" && !("problem" in readBaseUrl(value.baseUrl)))
+    )
+  ),
   paths: rules.required(
     rules.rule(
       "a path, or null, for each operation",

@@ -14,9 +14,6 @@ import type { DownloadVideoError } from "../videosTypes.js"
 /** A job that was made longer ago, and does not say when it ended, has not ended just now. */
 const longestJob = 60 * 60_000
 
-/** More jobs than end while one download waits. */
-const maxJobs = 256
-
 /** Content of a completed job that may be yet to come. */
 export class Lagging extends Data.TaggedError("Lagging")<{
   /** What the server said; it may have a `Retry-After`. */
@@ -35,13 +32,18 @@ export const lagging = (refusal: VideosHttpError, video: VideoResource, detail: 
 /** The jobs that this `Videos` has seen recently in some state, and when it first did, in monotonic milliseconds. */
 export class RecentJobs {
   private readonly seen = new Map<string, { readonly video: VideoResource; readonly at: number }>()
+  private readonly capacity: number
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+  }
 
   add(video: VideoResource, now: number): void {
     if (this.seen.has(video.id)) return
     this.seen.set(video.id, { video, at: now })
     // A Map keeps its order: the oldest goes first.
     const [oldest = ""] = this.seen.keys()
-    if (this.seen.size > maxJobs) this.seen.delete(oldest)
+    if (this.seen.size > this.capacity) this.seen.delete(oldest)
   }
 
   /** It was deleted. */
@@ -102,12 +104,13 @@ export const retryWhileLagging = <A>(
 ): Effect.Effect<A, DownloadVideoError> =>
   Effect.flatMap(currentMonotonicMillis, (begunAt) => {
     const nextDelay = retryDelays<VideosHttpError>({ schedule: retry, maxRetryAfter })
-    const until = begunAt + Duration.toMillis(options?.totalTimeout ?? totalTimeout)
     const run = (given: ContentOptions | undefined): Effect.Effect<A, DownloadVideoError> =>
       Effect.catchTag(attempt(given), "Lagging", ({ last, refusal }) =>
         options?.singleAttempt === true
           ? Effect.fail(last)
           : Effect.flatMap(Effect.zip(nextDelay(refusal), currentMonotonicMillis), ([millis, now]) => {
+              // `attempt` has checked the option.
+              const until = begunAt + Duration.toMillis(options?.totalTimeout ?? totalTimeout)
               if (millis === null || now + millis >= until) return Effect.fail(last)
               const left = until - now - millis
               return Effect.delay(run(left === Infinity ? given : { ...given, totalTimeout: left }), millis)

@@ -37,16 +37,21 @@ export const asyncWithTimeout = <A, E>(
 ): Effect.Effect<A, E | Cause.TimeoutException> =>
   Effect.clockWith((clock) =>
     Effect.async<A, E | Cause.TimeoutException>((resume) => {
+      let isOver = false
       let cancelTimer = noTimer
       const abort = register((result) => {
+        isOver = true
         cancelTimer()
         resume(result)
       })
-      cancelTimer = startTimer(clock, timeout, () => {
-        // First: an aborted request may fail at once.
-        resume(Effect.fail(new Cause.TimeoutException()))
-        abort()
-      })
+      // The work may end while it is registered: then no timer may keep the process alive.
+      if (!isOver) {
+        cancelTimer = startTimer(clock, timeout, () => {
+          // First: an aborted request may fail at once.
+          resume(Effect.fail(new Cause.TimeoutException()))
+          abort()
+        })
+      }
       return Effect.sync(() => {
         cancelTimer()
         abort()

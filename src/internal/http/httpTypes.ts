@@ -48,9 +48,15 @@ export interface CallOptions {
   readonly totalTimeout?: Duration.DurationInput | undefined
   /** `true` turns this layer's own retries off, for a caller with its own schedule, as a watch has. Default: `false`. */
   readonly singleAttempt?: boolean | undefined
-  /** Sent beside this library's own headers, and instead of one with the same name. Only to the server's own origin. */
+  /**
+   * Sent beside this library's own headers, and instead of one with the same name. Only to the server's own origin. No error and no
+   * span shows the value of one whose name is that of a secret (`authorization`, `x-api-key` and their like).
+   */
   readonly extraHeaders?: { readonly [name: string]: string } | undefined
-  /** Added to the URL's query. A parameter replaces one of the same name in the configuration's `query`. */
+  /**
+   * Added to the URL's query. A parameter replaces one of the same name in the configuration's `query`. No error and no span shows
+   * one that is a secret by its name (`key`, `code`, `sig` and their like), or as long and as mixed as a key.
+   */
   readonly extraQuery?: { readonly [name: string]: string } | undefined
   /** Runs with each response of the server, errors included, before it is decoded: request ids, rate-limit headers. */
   readonly onResponse?: ((response: ResponseMeta) => Effect.Effect<void>) | undefined

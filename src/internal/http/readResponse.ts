@@ -11,7 +11,7 @@ import { prune } from "../protocol/json.js"
 import * as wire from "../protocol/jsonReaders.js"
 import { looksLikeHtml, maxDetail } from "./errorBody.js"
 import type { VideosCall, VideosHttpError, VideosResponse } from "./httpTypes.js"
-import { parseJson, type Secrets } from "./redaction.js"
+import { parseJson, redactExtras, type Secrets } from "./redaction.js"
 import { isOk } from "./responseBody.js"
 import { type RequestContext, requestIdOf, toError } from "./responseError.js"
 import type { ResponseHead, WholeResponse } from "./transport.js"
@@ -28,11 +28,18 @@ const itemsIn = (json: unknown): number => {
 
 /** @internal */
 export const makeResponseReader = (origin: string, { redact, redactJson }: Secrets, limits: Limits) => {
-  const requestId = (headers: Headers.Headers) => requestIdOf(headers, redact)
+  /** Redacts the secrets of the configuration and of the call. */
+  const redactFor =
+    (call: VideosCall) =>
+    (text: string): string =>
+      redactExtras(redact(text), call)
+
+  const requestId = (call: VideosCall, headers: Headers.Headers) => requestIdOf(headers, redactFor(call))
 
   /** The query and the fragment of another host's URL are left out: they may be signed. */
   const contextOf = (call: VideosCall, url: string): RequestContext => {
     const { origin: host, pathname } = new URL(url)
+    const redact = redactFor(call)
     const isForeign = host !== origin
     return {
       operation: call.operation,
@@ -51,6 +58,7 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
   ): Errors.TransportError => {
     const cause = error.cause ?? error
     const { detail, reason } = diagnose(cause)
+    const redact = redactFor(call)
     const shown = isHttpClientError(cause) ? undefined : redactCause(cause, redact)
     return new Errors.TransportError({
       operation: call.operation,
@@ -72,10 +80,10 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
     new Errors.ResponseDecodeError({
       ...contextOf(call, url),
       status,
-      requestId: requestId(headers),
+      requestId: requestId(call, headers),
       reason,
       detail,
-      body: redact(body.slice(0, maxRedacted)).slice(0, maxDetail)
+      body: redactFor(call)(body.slice(0, maxRedacted)).slice(0, maxDetail)
     })
 
   /** Not a `syntax` error, which is transient: another attempt would be too long again. */
@@ -109,7 +117,7 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
     }
     // Each level has at least two characters.
     if (text.length > 2 * limits.jsonDepth) prune(json, limits.jsonDepth)
-    return Effect.succeed({ status, headers, requestId: requestId(headers), body: redactJson(text, json) })
+    return Effect.succeed({ status, headers, requestId: requestId(call, headers), body: redactJson(text, json) })
   }
 
   const decode = (
@@ -119,8 +127,8 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
   ): Effect.Effect<VideosResponse, VideosHttpError> => {
     const { isTruncated, status, text } = response
     if (!isOk(status) && call.acceptsErrorBody === undefined) return statusError(call, response, url)
-    if (status === 202 && call.acceptsEmptyBody === true && text.trim() === "")
-      return accepted(call, response, null, url)
+    const mayBeEmpty = call.kind === "remove" ? isOk(status) : status === 202 && call.acceptsEmptyBody === true
+    if (mayBeEmpty && text.trim() === "") return accepted(call, response, null, url)
     const json = isTruncated ? Option.none() : parseJson(text)
     if (isOk(status)) {
       return Option.isSome(json)
@@ -135,7 +143,7 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
   /** Runs the call's `onResponse`, before the response is decoded or its bytes are handed over. */
   const runOnResponse = (call: VideosCall, { headers, status }: ResponseHead): Effect.Effect<void> => {
     const onResponse = call.options?.onResponse
-    return onResponse === undefined ? Effect.void : onResponse({ status, headers, requestId: requestId(headers) })
+    return onResponse === undefined ? Effect.void : onResponse({ status, headers, requestId: requestId(call, headers) })
   }
 
   const read = (
@@ -153,5 +161,5 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
   ): Effect.Effect<never, VideosHttpError> =>
     Effect.flatMap(runOnResponse(call, response), () => statusError(call, response, url))
 
-  return { contextOf, downloadError, read, requestId, runOnResponse, tooMuch, transportError }
+  return { contextOf, downloadError, read, redactFor, requestId, runOnResponse, tooMuch, transportError }
 }

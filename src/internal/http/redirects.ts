@@ -52,6 +52,9 @@ export const nextRequest = (
   } catch {
     return refuse("scheme", "an invalid URL")
   }
+  // `fetch` refuses a URL with a user, and names all of it in its error; undici ignores the user.
+  to.username = ""
+  to.password = ""
   const shown = `${to.protocol}//${to.host}${to.pathname}`
   if (call.kind !== "read") return refuse("submission", shown)
   if (to.protocol !== "http:" && to.protocol !== "https:") return refuse("scheme", to.protocol)

@@ -94,7 +94,7 @@ export const toError = (
     isForeign: context.isForeign,
     status,
     requestId: requestIdOf(headers, context.redact),
-    code: context.redact(keyCode(body) ?? body.code ?? body.type ?? "") || null,
+    code: clip(context.redact(keyCode(body) ?? body.code ?? body.type ?? "")) || null,
     // Redacted after it was decoded, because an encoding hides a secret, and before it is truncated, because half of one stays.
     detail: clip(context.redact(body.message).replace(teamId, "$1<redacted>")),
     retryAfter: retryAfter(headers, now),
@@ -137,7 +137,10 @@ export const toError = (
     default:
       return status >= 500
         ? new Errors.ServerError(fields)
-        : new Errors.BadRequestError({ ...fields, param: body.param === null ? null : context.redact(body.param) })
+        : new Errors.BadRequestError({
+            ...fields,
+            param: body.param === null ? null : clip(context.redact(body.param))
+          })
   }
 }
 

@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { VideosConfigService } from "../config/configTypes.js"
@@ -47,7 +48,6 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const { baseUrl, limits } = config
   const { origin } = new URL(baseUrl)
   const secrets = makeSecrets(config)
-  const { redact } = secrets
   const reader = makeResponseReader(origin, secrets, limits)
   const prepare = makePrepare(config)
   const locate = makeWithQuery(config)
@@ -124,7 +124,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     if (isRedirected) return sent
     const extra = call.options?.extraHeaders
     const names = extra === undefined ? hiddenNames : [...hiddenNames, ...Object.keys(extra)]
-    return withHttpSpan(sent, request, { names, redact })
+    return withHttpSpan(sent, request, { names, redact: reader.redactFor(call) })
   }
 
   /** One attempt: sends the call's request and follows its redirects, all within one timeout. */
@@ -150,7 +150,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
         to: { readonly status: number; readonly location: string | undefined },
         redirects: number
       ) =>
-        Effect.flatMap(nextRequest(call, from, to, redirects, redact, locate), (request) =>
+        Effect.flatMap(nextRequest(call, from, to, redirects, reader.redactFor(call), locate), (request) =>
           follow(request, redirects + 1)
         )
       const request = prepare(call)
@@ -291,11 +291,14 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
       idle
     )
     const { origin: host, route } = reader.contextOf(call, url)
-    return Effect.as(reader.runOnResponse(call, response), {
+    // A callback that dies, or is interrupted, leaves no reader of the body. In a fiber of its own: this one is ending.
+    const close = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(discard(response))), Fiber.await)
+    const notified = Effect.onError(reader.runOnResponse(call, response), () => close)
+    return Effect.as(notified, {
       status,
       headers,
-      requestId: reader.requestId(headers),
-      redact,
+      requestId: reader.requestId(call, headers),
+      redact: reader.redactFor(call),
       route,
       stream: withLimit(stream, {
         limit: downloadBytes - (range?.start ?? 0),

@@ -4,6 +4,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Errors from "../errors/errors.js"
 import { clip, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type { VideosCall, VideosResponse } from "../http/httpTypes.js"
+import { redactExtras } from "../http/redaction.js"
 import type { Dialect } from "./dialect.js"
 import { toProtocol } from "./dialectResponse.js"
 import * as wire from "./jsonReaders.js"
@@ -44,8 +45,8 @@ export const undecodable = (call: VideosCall, response: VideosResponse, detail: 
     status: response.status,
     requestId: response.requestId,
     reason: "shape",
-    detail,
-    body: (JSON.stringify(response.body) ?? "").slice(0, maxDetail)
+    detail: redactExtras(detail, call),
+    body: redactExtras(JSON.stringify(response.body) ?? "", call).slice(0, maxDetail)
   })
 
 const kindOf = (body: unknown): string =>

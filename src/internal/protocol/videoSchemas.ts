@@ -39,8 +39,8 @@ export { VideoId } from "./videoId.js"
 
 /**
  * The phase of a job or of a bare status word, in any case and with `-` or spaces for `_`. An unknown
- * word is `running`: visible, never final, never a crash; a watch's `stallTimeout` or `timeout` is what ends
- * it.
+ * word is `running`: visible, never final, never a crash; a watch's `stallTimeout` or `totalTimeout` is what
+ * ends it.
  *
  * @example
  * import { phaseOf } from "effect-videos/Schema"

@@ -12,6 +12,7 @@ import * as Errors from "../errors/errors.js"
 import type { Dialect } from "./dialect.js"
 import { valueAt } from "./dialectResponse.js"
 import * as wire from "./jsonReaders.js"
+import { detectMediaType } from "./mediaType.js"
 import { isWithin } from "./requestBody.js"
 import type { VideoSource } from "./requestSchemas.js"
 import { invalid } from "./validateRequest.js"
@@ -92,7 +93,11 @@ export const dataUrlOf = (
         : Effect.succeed([length + part.byteLength, part] as const)
     ),
     Stream.runCollect,
-    Effect.map((parts) => `data:${file.contentType};base64,${Encoding.encodeBase64(concatBytes([...parts]))}`)
+    Effect.map((parts) => {
+      const bytes = concatBytes([...parts])
+      const detected = file.detect === undefined ? null : detectMediaType(bytes, file.contentType)
+      return `data:${detected ?? file.contentType};base64,${Encoding.encodeBase64(bytes)}`
+    })
   )
 }
 

@@ -18,7 +18,7 @@ export type State = "sent" | "unknown" | "interrupted" | "given up"
 export interface Entry {
   readonly submission: Submission
   readonly criteria: JobCriteria
-  /** Unix milliseconds of the `Clock`. */
+  /** Monotonic milliseconds. */
   readonly begunAt: number
   /** The number of the event that began it. */
   readonly begun: number
@@ -44,7 +44,7 @@ interface Held {
 
 /** A job as it was first heard of. */
 interface Known {
-  /** It existed at this event, and at this time of the local clock. */
+  /** It existed at this event, and at this time in monotonic milliseconds. */
   since: number
   at: number
   /** When the server says that it was made. */

@@ -12,7 +12,7 @@ import type { ListVideosError } from "../videosTypes.js"
 export interface ListRead {
   /** Each once, in the list's order. */
   readonly videos: ReadonlyArray<VideoResource>
-  /** The time of the response in Unix milliseconds: by the local clock, and by the server's. */
+  /** The time of the response: in monotonic milliseconds, and in Unix milliseconds by the server's clock. */
   readonly at: number
   readonly serverNow: number
   /** Whether the response had a `Date`; without it, the server's clock is taken for the own. */

@@ -1,4 +1,5 @@
 /** Settles a submission of an earlier process, whose outcome is unknown, by the server's list. Sends nothing but reads. */
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -6,6 +7,7 @@ import * as Stream from "effect/Stream"
 import type { SubmissionPolicy } from "../config/policies.js"
 import type * as Errors from "../errors/errors.js"
 import type { SubmitOptions } from "../http/httpTypes.js"
+import { currentMonotonicMillis } from "../monotonicClock.js"
 import type { Dialect } from "../protocol/dialect.js"
 import type { CreateVideoRequest, ExtendVideoRequest } from "../protocol/requestSchemas.js"
 import { createRequest, extendRequest } from "../protocol/submissionRequests.js"
@@ -103,12 +105,10 @@ export const settle = <E, R>(
     const lag = Duration.toMillis(listLag)
     const ids = options.baseline === null ? null : new Set(options.baseline)
     const begunAt = DateTime.toEpochMillis(options.begunAt)
-    const sentAt = DateTime.toEpochMillis(options.sentAt)
-    const startedAt = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+    const since = Math.max(0, (yield* Clock.currentTimeMillis) - DateTime.toEpochMillis(options.sentAt))
     // A server that had not responded by the client's timeout may take as long again. An outage adds nothing to that.
     const atMost = Duration.toMillis(submitTimeout)
-    const took = Math.min(Math.max(startedAt - sentAt, 0), atMost)
-    const until = Math.max(Math.min(startedAt, sentAt + atMost) + took, startedAt) + lag
+    const until = (yield* currentMonotonicMillis) + Math.max(0, Math.min(since, 2 * atMost - since)) + lag
     const seen = new Map<string, VideoResource>()
     for (let reads = 1, pause = firstPause; ; reads++, pause = Math.min(pause * 2, Math.max(lag, firstPause))) {
       const list = yield* readSince(videos, ids, begunAt, options.options)
@@ -120,7 +120,7 @@ export const settle = <E, R>(
       const verdict = judgeByBaseline(own, { begunAt, ids }, list, held, open, listTrusted)
       if (verdict._tag === "Made") return verdict
       if (verdict._tag === "Unclear") for (const video of verdict.candidates) seen.set(video.id, video)
-      const left = until - (yield* Effect.clockWith((clock) => clock.currentTimeMillis))
+      const left = until - (yield* currentMonotonicMillis)
       if (left <= 0 && reads >= 2) {
         if (verdict._tag === "Unclear") return verdict
         // A failed job may be gone from the list although it was made.

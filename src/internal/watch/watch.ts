@@ -318,9 +318,11 @@ export class Watch implements Row {
     else this.settle()
   }
 
-  /** Polls at once, whatever the schedule says. */
+  /** Polls at once, whatever the schedule says. The last poll before the deadline is still to come, unless it has been taken. */
   poke(): void {
-    if (!this.waiting && !this.isLastPoll) this.poll()
+    if (this.waiting || this.isClosing) return
+    this.isLastPoll = false
+    this.poll()
   }
 
   end(exit: Exit.Exit<void, WatchError>): void {

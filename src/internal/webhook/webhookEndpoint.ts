@@ -73,11 +73,13 @@ export const makeHttpApp = <E, R>(
     const request = yield* HttpServerRequest.HttpServerRequest
     if (request.method !== "POST") return notPost
     const body = yield* readBody(request, maxBodySize)
+    let messageId = ""
     // The handler's own error may have any tag, also one of this library: `Either.left` keeps the two apart.
     return yield* webhooks
-      .handle({ headers: request.headers, body }, (event, message) =>
-        Effect.mapError(handler(event, message), Either.left)
-      )
+      .handle({ headers: request.headers, body }, (event, message) => {
+        messageId = message.messageId
+        return Effect.mapError(handler(event, message), Either.left)
+      })
       .pipe(
         Effect.as(taken),
         Effect.catchAll((error) => (Either.isEither(error) ? error : refuse(error))),
@@ -87,11 +89,7 @@ export const makeHttpApp = <E, R>(
             : Effect.logError(
                 "the handler of a webhook failed; the response asks its sender to deliver again",
                 cause
-              ).pipe(
-                // The delivery was verified before its handler ran.
-                Effect.annotateLogs("webhook.id", request.headers["webhook-id"]),
-                Effect.as(failed)
-              )
+              ).pipe(Effect.annotateLogs("webhook.id", messageId), Effect.as(failed))
         )
       )
   }).pipe(Effect.merge)

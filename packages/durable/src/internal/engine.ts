@@ -96,6 +96,15 @@ export const wake = (workflow: Workflow.Any, executionId: string, round: number)
 export const execute = <R>(start: Effect.Effect<unknown, never, R>): Effect.Effect<void, never, R> =>
   Effect.asVoid(insist(start))
 
+/**
+ * Runs with the services of the layer alone. In a step, the engine would make what it starts a child of the step's execution, and
+ * resume that one when the child ends.
+ */
+export const apart =
+  <Services>(services: Context.Context<Services>) =>
+  <A, E>(self: Effect.Effect<A, E, Services>): Effect.Effect<A, E> =>
+    Effect.mapInputContext(self, (_: Context.Context<never>) => services)
+
 const clockEntity = "Workflow/-/DurableClock"
 
 const addressOf = (workflow: Workflow.Any, executionId: string, type: string) =>

@@ -10,12 +10,11 @@ import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import { isTerminal, type VideoResource } from "effect-videos/Schema"
 import { Videos } from "effect-videos/Videos"
-import { wake } from "./engine.js"
 import { polls } from "./metrics.js"
 import type { RunRow } from "./runRow.js"
 import { RunTable } from "./runTable.js"
-import { workflowOf } from "./runWorkflow.js"
 import { Settings } from "./settings.js"
+import { wakeRun } from "./startRun.js"
 
 /** Single reads at once. */
 const concurrency = 8
@@ -34,7 +33,7 @@ const poll = Effect.gen(function* () {
       const { progress, status } = video
       if (row.status !== status || row.progress !== progress)
         yield* table.update(row.execution_id, { status, progress })
-      if (isTerminal(video)) yield* wake(workflowOf(row.kind), row.execution_id, row.round)
+      if (isTerminal(video)) yield* wakeRun(row)
     })
 
   const takePage = (page: ReadonlyArray<VideoResource>) =>
@@ -67,9 +66,7 @@ const poll = Effect.gen(function* () {
         onSuccess: (video) => note(row, video),
         // Its run finds out, and waits for a while.
         onFailure: (error) =>
-          error._tag === "VideoNotFoundError" && row.missing_since === null
-            ? wake(workflowOf(row.kind), row.execution_id, row.round)
-            : Effect.void
+          error._tag === "VideoNotFoundError" && row.missing_since === null ? wakeRun(row) : Effect.void
       }),
     { concurrency, discard: true }
   )

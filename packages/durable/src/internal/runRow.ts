@@ -1,7 +1,9 @@
 /** One row of the table of runs, and what a public `Run` shows of it. */
 import * as DateTime from "effect/DateTime"
+import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
-import { Candidate, type Run, RunState } from "../Runs.js"
+import { Candidate, ExtendToRequest, isEnded, type Run, type RunSegment, RunState } from "../Runs.js"
+import { Plan, progressOf, reachedOf } from "./runPlan.js"
 
 /** SQLite returns whole numbers as `bigint`, Postgres `BIGINT` as text. */
 const Numeric = Schema.transform(Schema.Union(Schema.Number, Schema.BigIntFromSelf, Schema.String), Schema.Number, {
@@ -16,7 +18,7 @@ const numeric = Schema.NullOr(Numeric)
 /** Columns in the order of the table. Times are Unix milliseconds, lists JSON. */
 export const RunRow = Schema.Struct({
   execution_id: Schema.String,
-  kind: Schema.Literal("create", "extend"),
+  kind: Schema.Literal("create", "extend", "extendTo"),
   run_key: Schema.String,
   attempt: Numeric,
   fingerprint: Schema.String,
@@ -51,7 +53,13 @@ export const RunRow = Schema.Struct({
   version: Numeric,
   created_at: Numeric,
   updated_at: Numeric,
-  ended_at: numeric
+  ended_at: numeric,
+  /** Execution of the run of `extendTo` that this run is a segment of. */
+  parent: text,
+  /** Of a run of `extendTo`. */
+  plan: Schema.NullOr(Schema.parseJson(Plan)),
+  /** Why an extension was refused before it was paid for: the server extends nothing, or not this clip. */
+  refusal: Schema.NullOr(Schema.Literal("server", "clip"))
 })
 
 export interface RunRow extends Schema.Schema.Type<typeof RunRow> {}
@@ -59,6 +67,12 @@ export interface RunRow extends Schema.Schema.Type<typeof RunRow> {}
 export type Columns = {
   -readonly [name in keyof RunRow]?: (typeof RunRow.Encoded)[name] | undefined
 }
+
+/** The fields that are not as they should be, and not what is in them: no prompt is in a message. */
+export const fieldsOf = (error: ParseResult.ParseError): string =>
+  ParseResult.ArrayFormatter.formatErrorSync(error)
+    .map(({ path }) => path.join("."))
+    .join(", ")
 
 const time = (millis: number | null): DateTime.Utc | null => (millis === null ? null : DateTime.unsafeMake(millis))
 
@@ -70,7 +84,34 @@ const parse = (text: string): unknown => {
   }
 }
 
-export const toRun = (row: RunRow): Run => ({
+/** What a run of `extendTo` has of its own. `open` is the row of its pending segment, if it is recorded. */
+const extendToFields = (row: RunRow, open: RunRow | null): Pick<Run, "progress" | "seconds" | "segments"> => {
+  const { plan } = row
+  const request = Schema.decodeOption(Schema.parseJson(ExtendToRequest))(row.request)
+  if (plan === null || request._tag === "None") return { progress: null, seconds: null, segments: [] }
+  const { done, pending } = plan
+  const last: RunSegment | null =
+    pending === null
+      ? null
+      : {
+          segment: pending.segment,
+          way: pending.way,
+          execution: pending.execution,
+          state: open?.state ?? "accepted",
+          jobId: open?.job_id ?? null,
+          progress: open?.progress ?? null,
+          seconds: pending.seconds
+        }
+  const complete = done.map((segment): RunSegment => ({ ...segment, state: "done", progress: 100 }))
+  const isOpen = last !== null && (!isEnded(last.state) || last.state === "done")
+  return {
+    progress: row.state === "done" ? 100 : progressOf(plan, request.value, isOpen ? last : null),
+    seconds: reachedOf(plan, request.value),
+    segments: last === null ? complete : [...complete, last]
+  }
+}
+
+export const toRun = (row: RunRow, open: RunRow | null): Run => ({
   execution: row.execution_id,
   kind: row.kind,
   key: row.run_key,
@@ -82,7 +123,8 @@ export const toRun = (row: RunRow): Run => ({
   sends: row.sends,
   jobId: row.job_id,
   status: row.status,
-  progress: row.progress,
+  ...(row.kind === "extendTo" ? extendToFields(row, open) : { progress: row.progress, seconds: null, segments: [] }),
+  parent: row.parent,
   candidates: row.candidates ?? [],
   problem: row.problem,
   location: row.location,

@@ -14,7 +14,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { DatabaseUnavailableError, DatabaseVersionError } from "../errors.js"
-import { openStates } from "../Runs.js"
+import { Candidate, openStates } from "../Runs.js"
 import { type Columns, RunRow } from "./runRow.js"
 
 const columns = `
@@ -42,6 +42,13 @@ const migrations = {
   "0002_budget": Effect.flatMap(SqlClient.SqlClient, (sql) =>
     sql.unsafe(
       "CREATE TABLE effect_video_budget (key TEXT PRIMARY KEY, tokens DOUBLE PRECISION, result DOUBLE PRECISION, at DOUBLE PRECISION)"
+    )
+  ),
+  "0003_segments": Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.forEach(
+      ["parent", "plan", "refusal"],
+      (column) => sql.unsafe(`ALTER TABLE effect_video_runs ADD COLUMN ${column} TEXT`),
+      { discard: true }
     )
   )
 }
@@ -80,6 +87,19 @@ const migrate = (database: string) =>
     })
   )
 
+/** What a run of `extendTo` shows of the segment that it waits for. */
+export const waitingFor = (segment: RunRow) =>
+  ({
+    state: segment.state === "uncertain" ? "uncertain" : "waiting",
+    problem:
+      segment.problem === null || segment.ended_at !== null
+        ? null
+        : `segment ${segment.run_key.split("/").at(-1)}: ${segment.problem}`,
+    candidates: segment.candidates === null ? null : JSON.stringify(encodeCandidates(segment.candidates))
+  }) as const
+
+const encodeCandidates = Schema.encodeSync(Schema.Array(Candidate))
+
 /** The columns, and not what is in them: no prompt is in an error. */
 const unreadable = (error: ParseResult.ParseError): SqlError => {
   const columns = ParseResult.ArrayFormatter.formatErrorSync(error).map(({ path: [, column] }) => String(column))
@@ -94,19 +114,24 @@ export interface RunTableService {
   /** Adds a row, unless one has its kind, key and attempt. */
   readonly insert: (row: typeof RunRow.Encoded) => Effect.Effect<void, SqlError>
   readonly get: (execution: string) => Effect.Effect<RunRow | null, SqlError>
+  readonly some: (executions: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
   /** The latest attempt under a key. */
   readonly latest: (kind: string, key: string) => Effect.Effect<RunRow | null, SqlError>
   readonly byJob: (server: string, job: string) => Effect.Effect<RunRow | null, SqlError>
-  /** Changes a row, counts the change, and returns the row after it. */
+  /**
+   * Changes a row, counts the change, and returns the row after it. A change of a segment is one of its run of `extendTo`, which
+   * shows why the segment waits.
+   */
   readonly update: (execution: string, change: Columns) => Effect.Effect<RunRow, SqlError>
   /** Gives a job to a run; `false` if another run has it. */
   readonly claim: (execution: string, server: string, job: string) => Effect.Effect<boolean, SqlError>
-  /** Newest first. */
+  /** Newest first, without the segments of other runs. */
   readonly list: (options: {
     readonly states?: ReadonlyArray<string> | undefined
     readonly limit: number
     readonly before?: number | undefined
   }) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
+  /** Rows whose job runs. */
   readonly waiting: (server: string) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
   /** Rows that should have gone on before `due`, or have not changed since `idle` although they work. */
   readonly overdue: (due: number, idle: number) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
@@ -143,10 +168,20 @@ const make = Effect.gen(function* () {
   const byJob: RunTableService["byJob"] = (server, job) =>
     one(sql`SELECT * FROM ${table} WHERE server = ${server} AND job_id = ${job}`)
 
+  /** Not `updated_at`: the sweeper reads it, and a run that is overdue is overdue. */
+  const showIn = (parent: string, segment: RunRow) =>
+    read(
+      sql`UPDATE ${table} SET ${sql.update(waitingFor(segment))}, version = version + 1 WHERE execution_id = ${parent} AND state IN ('waiting', 'uncertain') RETURNING *`
+    )
+
   const service: RunTableService = {
     database,
     insert: (row) => Effect.asVoid(sql`INSERT INTO ${table} ${sql.insert({ ...row })} ON CONFLICT DO NOTHING`),
     get: (execution) => one(sql`SELECT * FROM ${table} WHERE execution_id = ${execution}`),
+    some: (executions) =>
+      executions.length === 0
+        ? Effect.succeed([])
+        : read(sql`SELECT * FROM ${table} WHERE ${sql.in("execution_id", executions)}`),
     latest: (kind, key) =>
       one(sql`SELECT * FROM ${table} WHERE kind = ${kind} AND run_key = ${key} ORDER BY attempt DESC LIMIT 1`),
     byJob,
@@ -156,7 +191,12 @@ const make = Effect.gen(function* () {
           one(
             sql`UPDATE ${table} SET ${sql.update({ ...change, updated_at: now })}, version = version + 1 WHERE execution_id = ${execution} RETURNING *`
           ),
-          (row) => (row === null ? Effect.dieMessage(`run ${execution} is not in the table`) : Effect.succeed(row))
+          (row) =>
+            row === null
+              ? Effect.dieMessage(`run ${execution} is not in the table`)
+              : row.parent === null
+                ? Effect.succeed(row)
+                : Effect.as(showIn(row.parent, row), row)
         )
       ),
     claim: (execution, server, job) =>
@@ -171,11 +211,13 @@ const make = Effect.gen(function* () {
     list: ({ before, limit, states }) =>
       read(
         sql`SELECT * FROM ${table} WHERE ${sql.and([
+          sql`parent IS NULL`,
           states === undefined ? sql`1 = 1` : sql.in("state", states),
           before === undefined ? sql`1 = 1` : sql`created_at < ${before}`
         ])} ORDER BY created_at DESC, execution_id LIMIT ${limit}`
       ),
-    waiting: (server) => read(sql`SELECT * FROM ${table} WHERE state = 'waiting' AND server = ${server}`),
+    waiting: (server) =>
+      read(sql`SELECT * FROM ${table} WHERE state = 'waiting' AND server = ${server} AND job_id IS NOT NULL`),
     overdue: (due, idle) =>
       read(
         sql`SELECT * FROM ${table} WHERE ended_at IS NULL AND (wake_at < ${due} OR (wake_at IS NULL AND updated_at < ${idle}) OR (state = 'accepted' AND updated_at < ${due})) LIMIT 500`
@@ -199,7 +241,7 @@ const make = Effect.gen(function* () {
       sql<{
         readonly state: string
         readonly n: unknown
-      }>`SELECT state, count(*) AS n FROM ${table} WHERE ${sql.in("state", openStates)} GROUP BY state`,
+      }>`SELECT state, count(*) AS n FROM ${table} WHERE parent IS NULL AND ${sql.in("state", openStates)} GROUP BY state`,
       (rows) => new Map(rows.map(({ n, state }) => [state, Number(n)]))
     ),
     isSubmitting: (server) =>

@@ -1,5 +1,5 @@
 /** The body of every workflow: the steps in order, each as a stored activity. */
-import { Activity, type Workflow, WorkflowEngine } from "@effect/workflow"
+import { Activity, WorkflowEngine } from "@effect/workflow"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -7,9 +7,13 @@ import * as ParseResult from "effect/ParseResult"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { RunOutcome } from "../Runs.js"
-import { CreateVideo, ExtendVideo } from "../Workflows.js"
+import { CreateVideo, ExtendTo, ExtendVideo } from "../Workflows.js"
 import { Drain } from "./drain.js"
-import { clearClocks, handOver, waitUntil } from "./engine.js"
+import { apart, clearClocks, type Engine, handOver, waitUntil } from "./engine.js"
+import { makeExtendTo } from "./extendToSteps.js"
+import { toolsLayer } from "./films.js"
+import { RunTable } from "./runTable.js"
+import { wakeRun } from "./startRun.js"
 import { makeSteps, Next, type Step } from "./steps.js"
 import { makeSubmit } from "./submitOnce.js"
 
@@ -43,9 +47,16 @@ export const workflowsLayer = Layer.unwrapEffect(
     const steps = yield* makeSteps
     const submit = yield* makeSubmit(steps)
     const drain = yield* Drain
-    const inOrder = { intent: steps.intent, submit, confirm: steps.confirm, download: steps.download }
+    const table = yield* RunTable
+    const inEngine = apart(yield* Effect.context<Engine>())
+    const one = { intent: steps.intent, submit, confirm: steps.confirm, download: steps.download }
+    const many = yield* makeExtendTo(steps)
 
-    const body = (execution: string) =>
+    /** The run that waits for a segment reads it when it has ended. */
+    const wakeParent = (parent: string) =>
+      Effect.flatMap(Effect.orDie(table.get(parent)), (row) => (row === null ? Effect.void : inEngine(wakeRun(row))))
+
+    const body = (execution: string, inOrder: { readonly [name: string]: Step }) =>
       Effect.gen(function* () {
         let outcome: RunOutcome = { state: "done", problem: null }
         for (const [name, step] of Object.entries(inOrder)) {
@@ -59,7 +70,11 @@ export const workflowsLayer = Layer.unwrapEffect(
           name: "report",
           success: Schema.Void,
           interruptRetryPolicy: Schedule.stop,
-          execute: Effect.zipRight(steps.report(execution, outcome), clearClocks(workflow, execution))
+          execute: Effect.gen(function* () {
+            const { parent } = yield* steps.report(execution, outcome)
+            if (parent !== null) yield* wakeParent(parent)
+            yield* clearClocks(workflow, execution)
+          })
         })
         return outcome
       }).pipe(
@@ -72,14 +87,10 @@ export const workflowsLayer = Layer.unwrapEffect(
         drain.counted
       )
 
-    return Layer.merge(
-      CreateVideo.toLayer((_payload, execution) => body(execution)),
-      ExtendVideo.toLayer((_payload, execution) => body(execution))
+    return Layer.mergeAll(
+      CreateVideo.toLayer((_payload, execution) => body(execution, one)),
+      ExtendVideo.toLayer((_payload, execution) => body(execution, one)),
+      ExtendTo.toLayer((_payload, execution) => body(execution, many))
     )
   })
-)
-
-const workflows = { create: CreateVideo, extend: ExtendVideo } as const
-
-export const workflowOf = (kind: keyof typeof workflows): (typeof workflows)[keyof typeof workflows] & Workflow.Any =>
-  workflows[kind]
+).pipe(Layer.provide(toolsLayer))

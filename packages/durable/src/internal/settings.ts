@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { Segments } from "effect-videos/continue"
 
 export interface SettingsService {
   /** The label of the server. */
@@ -16,6 +17,8 @@ export interface SettingsService {
   readonly retryAfter: Duration.Duration
   /** For how long a runner that stops waits for its steps. */
   readonly stopWithin: Duration.Duration
+  /** The programs that join the segments of `extendTo`. */
+  readonly programs: Pick<Segments.FilmOptions, "ffmpeg" | "ffprobe">
   /** The interval at which the sweeper reads the overdue runs, and how late they are then. */
   readonly sweep: { readonly every: Duration.Duration; readonly late: Duration.Duration }
 }
@@ -32,6 +35,10 @@ export type CheckpointName =
   | "before download"
   | "after download"
   | "before report"
+  | "after plan"
+  | "after segment"
+  | "before save"
+  | "after save"
 
 export class Checkpoint extends Context.Reference<Checkpoint>()("effect-videos/durable/Checkpoint", {
   defaultValue:

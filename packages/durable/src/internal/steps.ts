@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { Segments } from "effect-videos/continue"
 import { isTransient } from "effect-videos/Errors"
 import { isTerminal, phaseOf, type VideoResource } from "effect-videos/Schema"
 import { Videos } from "effect-videos/Videos"
@@ -38,7 +39,8 @@ const baselineSize = 20
 
 export const makeSteps = Effect.gen(function* () {
   const videos = yield* Videos
-  const store = yield* VideoStore
+  const clips = yield* VideoStore
+  const isWhole = yield* Segments.isWhole
   const table = yield* RunTable
   const settings = yield* Settings
   const checkpoint = yield* Checkpoint
@@ -146,44 +148,50 @@ export const makeSteps = Effect.gen(function* () {
       return go
     })
 
+  /** Stores the clip of a job under a name, unless it is there. */
+  const store = (name: string, job: string) =>
+    Effect.flatMap(clips.find(name), (found) =>
+      found === null ? Effect.flatMap(videos.retrieve(job), (video) => clips.save(name, video)) : Effect.succeed(found)
+    ).pipe(Effect.provideService(Videos, videos))
+
+  const notStored = (row: RunRow, error: { readonly _tag: string; readonly message: string }): Effect.Effect<Next> => {
+    switch (error._tag) {
+      case "VideoExpiredError":
+        return Effect.succeed(end("lost", error.message))
+      case "VideoFailedError":
+        return Effect.succeed(end("failed", error.message))
+      default:
+        // The job is paid for: whatever it is, it may pass.
+        return postpone(row, error.message)
+    }
+  }
+
   const download: Step = (execution) =>
     Effect.gen(function* () {
       const row = yield* begin(execution)
-      const { job_id } = row
+      const { job_id, kind, parent } = row
       if (job_id === null) return yield* Effect.dieMessage(`run ${execution} has no job to download`)
       if (row.cancel !== null) return yield* cancel(row)
+      // The next segment, or the end of its run, has what this one has.
+      if (parent !== null && kind === "extend" && isWhole) return go
       yield* checkpoint("before download")
-      const saved = yield* Effect.flatMap(store.find(execution), (found) =>
-        found === null
-          ? Effect.flatMap(videos.retrieve(job_id), (video) => store.save(execution, video))
-          : Effect.succeed(found)
-      ).pipe(Effect.provideService(Videos, videos), Effect.either)
-      if (saved._tag === "Left") {
-        const { left: error } = saved
-        switch (error._tag) {
-          case "VideoExpiredError":
-            return end("lost", error.message)
-          case "VideoFailedError":
-            return end("failed", error.message)
-          default:
-            // The job is paid for: whatever it is, it may pass.
-            return yield* postpone(row, error.message)
-        }
-      }
+      const saved = yield* Effect.either(store(execution, job_id))
+      if (saved._tag === "Left") return yield* notStored(row, saved.left)
       yield* checkpoint("after download")
       const { bytes, location } = saved.right
-      yield* change(execution, { location, bytes, problem: null, tries: 0 })
+      // A segment is removed once it is joined.
+      yield* change(execution, { ...(parent === null ? { location, bytes } : {}), problem: null, tries: 0 })
       return go
     })
 
-  const report = (execution: string, { problem, state }: RunOutcome): Effect.Effect<void> =>
+  const report = (execution: string, { problem, state }: RunOutcome): Effect.Effect<RunRow> =>
     Effect.gen(function* () {
       yield* checkpoint("before report")
       const ended_at = yield* Clock.currentTimeMillis
-      yield* change(execution, { state, problem, ended_at, wake_at: null, candidates: null, resolution: null })
+      return yield* change(execution, { state, problem, ended_at, wake_at: null, candidates: null, resolution: null })
     })
 
-  return { begin, cancel, change, confirm, download, intent, postpone, report, seen, wait }
+  return { begin, cancel, change, confirm, download, intent, notStored, postpone, report, seen, store, wait }
 })
 
 export type Steps = Effect.Effect.Success<typeof makeSteps>

@@ -7,14 +7,17 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Metric from "effect/Metric"
-import * as ParseResult from "effect/ParseResult"
+import type { ParseError } from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { Segments } from "effect-videos/continue"
 import { isTransient } from "effect-videos/Errors"
 import type { CreateVideoRequest, ExtendVideoRequest, VideoResource } from "effect-videos/Schema"
 import { type SettledSubmission, settleSubmission, Videos } from "effect-videos/Videos"
-import { CreateRequest, ExtendRequest } from "../Runs.js"
+import { CreateRequest, ExtendRequest, ExtendToRequest } from "../Runs.js"
+import { VideoStore } from "../VideoStore.js"
+import { filmOptions, type Tools } from "./films.js"
 import { sends, uncertain } from "./metrics.js"
-import type { RunRow } from "./runRow.js"
+import { fieldsOf, type RunRow } from "./runRow.js"
 import { RunTable } from "./runTable.js"
 import { Checkpoint, Settings } from "./settings.js"
 import { end, go, type Next, type Step, type Steps } from "./steps.js"
@@ -22,28 +25,51 @@ import { end, go, type Next, type Step, type Steps } from "./steps.js"
 /** A submission is sent so often in a row; then it waits, longer each time, or for a person. */
 const maxSends = 3
 
-const decoders = {
-  create: Schema.decodeUnknownEither(Schema.parseJson(CreateRequest)),
-  extend: Schema.decodeUnknownEither(Schema.parseJson(ExtendRequest))
+/** A segment that is a clip of its own: the picture that it goes on from is made when the request is sent. */
+export const SegmentRequest = Schema.Struct({
+  ...CreateRequest.fields,
+  continues: Schema.optionalWith(
+    Schema.Struct({
+      /** Its name in the store. */
+      clip: Schema.String,
+      seam: ExtendToRequest.fields.seam,
+      windowSeconds: ExtendToRequest.fields.windowSeconds
+    }),
+    { exact: true }
+  )
+})
+
+type Continues = Exclude<(typeof SegmentRequest.Type)["continues"], undefined>
+
+const decodeSegment = Schema.decodeUnknownEither(Schema.parseJson(SegmentRequest))
+const decodeExtension = Schema.decodeUnknownEither(Schema.parseJson(ExtendRequest))
+
+interface Submission {
+  readonly request: CreateVideoRequest | ExtendVideoRequest
+  readonly continues: Continues | null
 }
 
 /** The request of a row; fails if this version cannot read it. */
-const requestOf = ({ kind, request }: RunRow): Either.Either<CreateVideoRequest | ExtendVideoRequest, string> =>
-  Either.mapBoth(decoders[kind](request), {
-    // No prompt is in a message.
-    onLeft: (error) =>
-      ParseResult.ArrayFormatter.formatErrorSync(error)
-        .map(({ path }) => path.join("."))
-        .join(", "),
-    // JSON has no `undefined`.
-    onRight: (decoded) => decoded as CreateVideoRequest | ExtendVideoRequest
+const requestOf = ({ kind, request }: RunRow): Either.Either<Submission, string> => {
+  const decoded: Either.Either<typeof SegmentRequest.Type | ExtendRequest, ParseError> =
+    kind === "extend" ? decodeExtension(request) : decodeSegment(request)
+  return Either.mapBoth(decoded, {
+    onLeft: fieldsOf,
+    onRight: (all) => {
+      const { continues = null, ...rest } = { continues: null, ...all }
+      // JSON has no `undefined`.
+      return { request: rest as CreateVideoRequest | ExtendVideoRequest, continues }
+    }
   })
+}
 
 export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
   Effect.gen(function* () {
     const videos = yield* Videos
     const table = yield* RunTable
     const settings = yield* Settings
+    const store = yield* VideoStore
+    const tools = yield* Effect.context<Tools>()
     const checkpoint = yield* Checkpoint
 
     /** Whether the job is the run's now. Another run may have been faster. */
@@ -89,7 +115,9 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
         openElsewhere: Effect.map(
           Effect.orDie(table.open(row.execution_id, row.server, row.intent_at ?? sentAt)),
           (rows) =>
-            rows.flatMap((other) => Either.match(requestOf(other), { onLeft: () => [], onRight: (one) => [one] }))
+            rows.flatMap((other) =>
+              Either.match(requestOf(other), { onLeft: () => [], onRight: ({ request }) => [request] })
+            )
         )
       }).pipe(
         Effect.provideService(Videos, videos),
@@ -100,6 +128,16 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
         ),
         Effect.either
       )
+
+    /** The picture or the clip that a segment of its own goes on from. */
+    const referenceTo = ({ continues, request }: Submission) => {
+      if (continues === null || "video" in request) return Effect.succeed({})
+      const options = filmOptions(continues, settings)
+      return Effect.flatMap(store.file(continues.clip), (path) => Segments.reference(path, request, options)).pipe(
+        Effect.provide(tools),
+        Effect.provideService(Videos, videos)
+      )
+    }
 
     const send = (row: RunRow, request: CreateVideoRequest | ExtendVideoRequest) => {
       // The table settles it, and knows more than this process.
@@ -148,7 +186,7 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
           if (request._tag === "Left")
             return yield* postpone(row, `this version cannot read the run's request: ${request.left}`)
           if (row.sent_at !== null) {
-            const outcome = yield* settle(row, request.right, row.sent_at)
+            const outcome = yield* settle(row, request.right.request, row.sent_at)
             if (outcome._tag === "Left") return yield* postpone(row, outcome.left)
             if (outcome.right._tag === "Unclear") {
               if (row.cancel !== null) return end("cancelled", `its job is not known: ${outcome.right.detail}`)
@@ -161,12 +199,14 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
             row = yield* begin(execution)
             continue
           }
+          const reference = yield* Effect.either(referenceTo(request.right))
+          if (reference._tag === "Left") return yield* postpone(row, reference.left.message)
           // Committed before the request is sent: the next run of this step knows that it may have been sent.
           const sent_at = yield* Clock.currentTimeMillis
           row = yield* change(execution, { sent_at, sends: row.sends + 1, state: "submitting" })
           yield* Metric.increment(sends)
           yield* checkpoint("before request")
-          const sent = yield* send(row, request.right)
+          const sent = yield* send(row, { ...request.right.request, ...reference.right })
           yield* checkpoint("after response")
           if (sent._tag === "Right") {
             if (yield* adopt(row, sent.right)) return go
@@ -178,12 +218,14 @@ export const makeSubmit = ({ begin, cancel, change, postpone, seen }: Steps) =>
             const { left: error } = sent
             const nothing = { sent_at: null, sends: row.sends - 1 }
             if (isTransient(error)) return yield* postpone(row, error.message, nothing)
-            yield* change(execution, nothing)
+            const isAll = error._tag === "OperationUnsupportedError"
+            const refusal = Segments.isNotExtended(error) ? (isAll ? "server" : "clip") : null
+            yield* change(execution, { ...nothing, refusal })
             return end("refused", error.message)
           }
           row = yield* begin(execution)
         }
-      }).pipe(Effect.annotateLogs({ execution, server: settings.server }))
+      }).pipe(Effect.scoped, Effect.annotateLogs({ execution, server: settings.server }))
 
     return submit
   })

@@ -7,12 +7,12 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import { execute, nudge } from "./engine.js"
+import { nudge } from "./engine.js"
 import { nudges, setRuns } from "./metrics.js"
 import type { RunRow } from "./runRow.js"
 import { RunTable } from "./runTable.js"
-import { workflowOf } from "./runWorkflow.js"
 import { backoff, Settings } from "./settings.js"
+import { start, workflowOf } from "./startRun.js"
 
 /** A step that has not changed its row for so long may have lost its process. */
 const idle = Duration.toMillis("5 minutes")
@@ -39,10 +39,6 @@ const sweep = Effect.gen(function* () {
   )
   yield* setRuns(table)
 })
-
-/** Starts the workflow of a row; a second start changes nothing. */
-export const start = (row: Pick<RunRow, "kind" | "run_key" | "attempt">) =>
-  execute(workflowOf(row.kind).execute({ key: row.run_key, attempt: row.attempt }, { discard: true }))
 
 const loop = Effect.flatMap(Settings, (settings) =>
   Effect.sleep(settings.sweep.every).pipe(

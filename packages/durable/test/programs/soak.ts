@@ -1,13 +1,13 @@
 /**
  * `npm run soak:durable`: each moment of a run at which its process may be killed, alone, then with a lost response and no webhook
- * or poll, then among runs with the same prompt. Prints a line for each, and fails at the first that has not one job and one
- * whole file for each run.
+ * or poll, then among runs with the same prompt, then of runs to a length. Prints a line for each, and fails at the first that has
+ * not one job for each run or segment, and one whole file for each run.
  */
 
 import { FetchHttpClient } from "@effect/platform"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Layer } from "effect"
-import { type Killed, runKilled } from "../support/kills.js"
+import { folder, joining, type Killed, runKilled } from "../support/kills.js"
 
 const moments = [
   "before intent",
@@ -23,11 +23,14 @@ const moments = [
   "before report"
 ]
 
+/** Those of a run to a length, and of its segments. */
+const momentsOfLength = ["after plan", ...moments, "after segment", "before save", "after save"]
+
 const lostResponse: ReadonlyArray<Fault.Rule> = [
   { on: ["extend"], when: Fault.first(1), fault: Fault.reset("after-commit") }
 ]
 
-const cases: ReadonlyArray<readonly [name: string, killed: Killed]> = [
+const cases: ReadonlyArray<readonly [name: string, killed: Killed & { readonly isLong?: boolean }]> = [
   ...moments.map((moment) => [`SIGTERM ${moment}`, { kill: [moment], keys: ["a"], signal: "SIGTERM" }] as const),
   ...moments.map((moment) => [moment, { kill: [moment], keys: ["a"] }] as const),
   ...moments.map(
@@ -45,7 +48,14 @@ const cases: ReadonlyArray<readonly [name: string, killed: Killed]> = [
       same: "the same"
     }
   ],
-  ["at every moment, one after the other, with three runs", { kill: moments, keys: ["a", "b", "c"] }]
+  ["at every moment, one after the other, with three runs", { kill: moments, keys: ["a", "b", "c"] }],
+  ...momentsOfLength.map(
+    (moment) => [`to a length: ${moment}`, { kill: [moment], keys: ["a"], isLong: true }] as const
+  ),
+  [
+    "to a length: at every moment, one after the other, with two runs",
+    { kill: momentsOfLength, keys: ["a", "b"], isLong: true }
+  ]
 ]
 
 /** How long the first process took to stop. */
@@ -62,11 +72,14 @@ const program = Effect.forEach(
   ([name, killed]) =>
     Effect.gen(function* () {
       const started = performance.now()
-      const { ends, jobs, log, whole } = yield* Effect.scoped(runKilled(killed))
+      const long = Effect.flatMap(Effect.flatMap(folder, joining), (joins) => runKilled({ ...killed, joins }))
+      const { ends, files, jobs, log, whole } = yield* Effect.scoped(killed.isLong === true ? long : runKilled(killed))
       const expected = killed.keys.length
+      const expectedJobs = killed.isLong === true ? 2 * expected : expected
       const seconds = ((performance.now() - started) / 1000).toFixed(1)
       const isSentOnce = killed.signal !== "SIGTERM" || log.split(" sent\n").length === 2
-      const isRight = jobs === expected && whole.length === expected && ends.at(-1) === "0" && isSentOnce
+      const isWhole = whole.length === expected && files.length === expected
+      const isRight = jobs === expectedJobs && isWhole && ends.at(-1) === "0" && isSentOnce
       const line = `${name}: ${jobs} jobs, ${whole.length} whole files of ${expected}, ${ends.length} processes, ${stopped(log)}${seconds} s`
       console.log(`${isRight ? "ok    " : "failed"} ${line}`)
       if (!isRight) return yield* Effect.dieMessage(log)

@@ -15,6 +15,8 @@ import { Checkpoint } from "../../src/internal/settings.js"
 const { BASE_URL = "", FOLDER = "", KEYS = "", KILL = "", POLLS = "on", SAME = "", SOURCE = "" } = process.env
 /** How it ends itself. */
 const signal = process.env["SIGNAL"] === "SIGTERM" ? "SIGTERM" : "SIGKILL"
+/** With this, the runs are to a length, and join clips of their own with the programs of this directory. */
+const { PROGRAMS = "" } = process.env
 /** With these, it is a runner on Postgres. */
 const { LISTEN = "", POSTGRES = "" } = process.env
 /** `on`: each moment is a line of the log. */
@@ -67,7 +69,8 @@ const options: RunOptions = {
     : { polling: { min: "1 hour", max: "1 hour" } }),
   safetyNet: POLLS === "on" ? "2 minutes" : "1 second",
   retryAfter: "100 millis",
-  sweepEvery: "1 second"
+  sweepEvery: "1 second",
+  ...(PROGRAMS === "" ? {} : { ffmpeg: join(PROGRAMS, "ffmpeg"), ffprobe: join(PROGRAMS, "ffprobe") })
 }
 
 const database =
@@ -104,8 +107,11 @@ const program = Effect.gen(function* () {
     KEYS.split(","),
     (key) =>
       Effect.gen(function* () {
-        const request = { video: SOURCE, prompt: `the tide comes in: ${SAME === "" ? key : SAME}`, seconds: 4 } as const
-        const { execution } = yield* durable.extend(request, { key })
+        const prompt = `the tide comes in: ${SAME === "" ? key : SAME}`
+        const long = { video: SOURCE, prompts: [prompt], totalSeconds: 8, size: "64x64", extension: "never" } as const
+        const { execution } = yield* PROGRAMS === ""
+          ? durable.extend({ video: SOURCE, prompt, seconds: 4 }, { key })
+          : durable.extendTo(long, { key })
         yield* Stream.runForEach(durable.watch(execution), ({ problem, state }) =>
           Effect.sync(() => {
             log(`${key} ${state} ${problem ?? ""}`)

@@ -1,6 +1,6 @@
 /** Runs the worker in processes of its own, which kill themselves, until all of its runs have ended. */
 import { spawn } from "node:child_process"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,6 +9,7 @@ import { Effect } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
 import { build } from "esbuild"
 import { root } from "../../../../test/support/bundle.js"
+import { fakePrograms, framesFilm } from "../../../../test/support/fakeFfmpeg.js"
 import { runFolder } from "../../../../test/support/runFolder.js"
 
 /** The worker with all that it uses in one file: it starts with less than half of the processor time. */
@@ -56,6 +57,13 @@ const runProcess = (path: string, env: { readonly [name: string]: string }) =>
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   )
 
+/** FFmpeg's stand-ins in a directory: a clip has 2 s, and a join of three has what three have. */
+export const joining = (programs: string) =>
+  Effect.sync(() => {
+    writeFileSync(join(programs, "clip"), framesFilm(48))
+    return { programs, film: framesFilm(3 * 48 - 2) }
+  }).pipe(Effect.tap(({ film }) => fakePrograms(programs, film)))
+
 export interface Killed {
   /** The moments at which a process kills itself, each once. */
   readonly kill: ReadonlyArray<string>
@@ -66,12 +74,14 @@ export interface Killed {
   readonly same?: string
   /** Whether the waiting jobs are polled; else the durable clock alone ends a wait. */
   readonly polls?: "on" | "off"
+  /** The runs are to a length, with two segments of their own that these programs join to this film. */
+  readonly joins?: { readonly programs: string; readonly film: Buffer } | undefined
   /** Faults of the server. */
   readonly faults?: ReadonlyArray<Fault.Rule>
 }
 
 /** What came of it: the jobs that were paid for, and the files, by whether they are whole. */
-export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "", signal = "SIGKILL" }: Killed) =>
+export const runKilled = ({ faults = [], joins, keys, kill, polls = "on", same = "", signal = "SIGKILL" }: Killed) =>
   Effect.gen(function* () {
     const at = yield* folder
     const server = yield* VideosServer
@@ -86,6 +96,7 @@ export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "", si
       KEYS: keys.join(","),
       KILL: kill.join(","),
       POLLS: polls,
+      PROGRAMS: joins?.programs ?? "",
       SAME: same,
       SIGNAL: signal,
       SOURCE: source.id
@@ -95,13 +106,14 @@ export const runKilled = ({ faults = [], keys, kill, polls = "on", same = "", si
     const log = readFileSync(join(at, "log"), "utf8")
     const reached = kill.filter((point) => existsSync(join(at, `reached ${point}`)))
     const made = (yield* server.jobs).filter(({ id }) => !before.has(id))
-    const wholes = yield* Effect.forEach(made, ({ id }) =>
+    const contents = yield* Effect.forEach(made, ({ id }) =>
       Effect.promise(async () =>
         Buffer.from(await (await fetch(`${server.baseUrl}/videos/${id}/content`)).arrayBuffer())
       )
     )
     const clips = join(at, "clips")
     const files = readdirSync(clips)
+    const wholes = joins === undefined ? contents : [joins.film]
     const whole = files.filter((file) => wholes.some((bytes) => bytes.equals(readFileSync(join(clips, file)))))
     return { ends, files, jobs: made.length, log, reached, whole }
   })

@@ -102,6 +102,14 @@ export const s3Server = (
           if (object === undefined) throw new S3Error(404, "NoSuchKey")
           return void response.writeHead(200, { "content-length": object.length }).end()
         }
+        case "GET": {
+          const object = objects.get(key)
+          if (object === undefined) throw new S3Error(404, "NoSuchKey")
+          return void response.writeHead(200, { "content-length": object.length }).end(object)
+        }
+        case "DELETE":
+          objects.delete(key)
+          return void response.writeHead(204).end()
         case "PUT":
           objects.set(key, (await bodyOf(request)).body)
           return void response.writeHead(200, { etag: '"whole"' }).end()
