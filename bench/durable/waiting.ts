@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url"
 import { EntityId, Sharding } from "@effect/cluster"
 import { FetchHttpClient } from "@effect/platform"
 import { SqlClient } from "@effect/sql"
-import { DurableVideos, VideoStore } from "@effect-videos/durable"
+import { CreateVideo, DurableVideos, VideoStore } from "@effect-videos/durable"
 import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { createClient } from "@libsql/client"
 import { Effect, Layer, Logger, Redacted, Stream } from "effect"
@@ -21,7 +21,6 @@ import { Videos } from "effect-videos"
 import Pg from "pg"
 import { localEngine } from "../../packages/durable/src/internal/engine.js"
 import { postgresClient } from "../../packages/durable/src/internal/postgresPool.js"
-import { workflowOf } from "../../packages/durable/src/internal/runWorkflow.js"
 import { sqliteClient } from "../../packages/durable/src/internal/sqliteConnection.js"
 import { freePort } from "../../packages/durable/test/support/postgres.js"
 
@@ -160,7 +159,7 @@ const copy = (execution: string, copies: number) =>
       const all = yield* Effect.forEach(numbers, (n) =>
         Effect.gen(function* () {
           const key = `run ${n}`
-          const id = yield* workflowOf("create").executionId({ key, attempt: 1 })
+          const id = yield* CreateVideo.executionId({ key, attempt: 1 })
           const shard = sharding.getShardId(EntityId.make(id), "default")
           // Ids are times: those of the copies are earlier, seconds apart.
           const shift = (value: Row[string] | undefined) =>
