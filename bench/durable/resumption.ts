@@ -148,7 +148,7 @@ const client = (url: string) =>
 export const kills = (url: string | null) =>
   url === null
     ? Effect.orDie(Effect.provide(repeated(killLocal), live))
-    : repeated(killShared(url)).pipe(Effect.provide(client(url)), Effect.provide(live), Effect.orDie)
+    : repeated(killShared(url)).pipe(Effect.provide(Layer.merge(client(url), live)), Effect.orDie)
 
 /** Two runners on Postgres are replaced, one after the other, while runs begin: how long runs take, beside those before it. */
 export const deploys = (url: string) =>
@@ -204,4 +204,4 @@ export const deploys = (url: string) =>
     print("a run, rolling deploy", took(true))
     const made = (yield* server.jobs).length - before
     console.log(`${"".padEnd(24)} ${made} jobs of ${started.length} runs`)
-  }).pipe(Effect.scoped, Effect.provide(client(url)), Effect.provide(live), Effect.orDie)
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(client(url), live)), Effect.orDie)

@@ -43,9 +43,9 @@ export interface S3Options {
  *
  * @example
  * import { S3Client } from "@aws-sdk/client-s3"
- * import { layerS3 } from "@effect-videos/durable/S3"
+ * import * as S3 from "@effect-videos/durable/S3"
  *
- * const store = layerS3({
+ * const store = S3.layer({
  *   bucket: "films",
  *   prefix: "clips/",
  *   client: new S3Client({ region: "eu-central-1" }),
@@ -55,7 +55,7 @@ export interface S3Options {
  * @since 0.1.0
  * @category layers
  */
-export const layerS3 = ({
+export const layer = ({
   bucket,
   client,
   directory,

@@ -8,7 +8,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { DurableVideos, isEnded, type Run, type RunOptions, VideoStore } from "@effect-videos/durable"
 import * as Api from "@effect-videos/durable/Api"
-import { layerS3 } from "@effect-videos/durable/S3"
+import * as S3 from "@effect-videos/durable/S3"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { createClient } from "@libsql/client"
 import {
@@ -272,7 +272,7 @@ describe("a run that cannot go on", () => {
       const s3 = yield* s3Server((operation) =>
         operation === "PUT" && denials-- > 0 ? { status: 403, code: "AccessDenied" } : null
       )
-      const store = layerS3({ bucket, client: s3.client, directory: join(folder, "uploads") })
+      const store = S3.layer({ bucket, client: s3.client, directory: join(folder, "uploads") })
       const context = yield* Layer.build(server)
       const isUploaded = yield* Deferred.make<void>()
       const scope = yield* Scope.make()

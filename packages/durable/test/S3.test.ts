@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { layerS3 } from "@effect-videos/durable/S3"
+import * as S3 from "@effect-videos/durable/S3"
 import { VideosServer } from "@effect-videos/server"
 import { Effect, Stream } from "effect"
 import { awaitVideo, createVideo, downloadVideo } from "effect-videos"
@@ -25,7 +25,7 @@ const clip = Effect.flatMap(createVideo({ prompt: "the tide", size: "64x64", sec
 type Server = Effect.Effect.Success<ReturnType<typeof s3Server>>
 
 const storeOf = ({ client }: Pick<Server, "client">, directory: string, name = bucket) =>
-  layerS3({ bucket: name, prefix: "clips/", client, directory })
+  S3.layer({ bucket: name, prefix: "clips/", client, directory })
 
 const save = (execution: string) =>
   Effect.gen(function* () {
