@@ -210,7 +210,7 @@ describe("watchVideo: when it polls", () => {
       const { times } = yield* watched(polls, {})
       assert.strictEqual(times[1], 250)
       const second = (times[2] ?? 0) - 250
-      assert.isTrue(second >= 900 && second <= 1150, `${second} ms`)
+      assert.isTrue(second >= 1350 && second <= 1700, `${second} ms`)
     })
   )
 
