@@ -331,7 +331,9 @@ const keepSegment = (target: Target, file: string, job: VideoResource, error: Me
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const { dirname, join } = yield* Path.Path
-    const name = job.id.replace(/[^\w-]/g, "_").slice(0, 128)
+    const id = job.id.replace(/[^\w-]/g, "_")
+    // Long ids begin alike, with what a gateway knows, and end with the job.
+    const name = id.length > 128 ? `${id.slice(0, 64)}${id.slice(-64)}` : id
     const segmentPath = join(dirname(target.path), `${name}.segment.mp4`)
     // If it cannot be kept, the server has it still, and the error says which job it is.
     const kept = yield* Effect.isSuccess(fs.rename(file, segmentPath))

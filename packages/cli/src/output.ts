@@ -27,8 +27,11 @@ export const checkNoTerminal = (name: string) =>
     terminal.out ? refuse(`is \`${name}\`, and standard output is a terminal`) : Effect.void
   )
 
-/** A file name for an id, whatever is in it. */
-export const fileNameOf = (id: string): string => `${id.replace(/[^\w.-]/g, "_").slice(0, 100)}.mp4`
+/** A file name for an id, whatever is in it. Long ids begin alike, with what a gateway knows, and end with the job. */
+export const fileNameOf = (id: string): string => {
+  const name = id.replace(/[^\w.-]/g, "_")
+  return `${name.length > 100 ? `${name.slice(0, 50)}${name.slice(-50)}` : name}.mp4`
+}
 
 const refuse = (problem: string) => new UsageError({ field: "--output", problem })
 

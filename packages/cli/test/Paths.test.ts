@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { folder } from "../../../test/support/films.js"
 import { instant } from "../../server/test/support.js"
+import { fileNameOf } from "../src/output.js"
 import { cli, jobs, serverLayer, terminal } from "./support.js"
 
 const create = ["create", "-p", "x", "--size", "64x64", "--seconds", "4"]
@@ -62,6 +63,16 @@ describe("a path that cannot be written", () => {
       assert.notInclude(err, "-o /dev/full")
     }).pipe(Effect.provide(serverLayer(instant)))
   )
+})
+
+describe("the file of an id", () => {
+  it("is its own: the ids of a gateway begin alike for more than 100 characters", () => {
+    const id = (job: string) =>
+      `video_${Buffer.from(`litellm:custom_llm_provider:azure;model_id:${"0".repeat(36)};video_id:${job}`).toString("base64")}`
+    const names = ["video_1a", "video_1b"].map((job) => fileNameOf(id(job)))
+    assert.strictEqual(new Set(names).size, 2)
+    for (const name of names) assert.isAtMost(name.length, 104)
+  })
 })
 
 describe("a path that another process has", () => {
