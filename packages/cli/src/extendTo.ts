@@ -40,7 +40,8 @@ const argumentsOf = (given: Given, to: number, prompt: string): ReadonlyArray<st
   ...words("--size", given.size),
   ...Object.entries(given.extraBody).flatMap(([name, value]: readonly [string, Json]) => [
     "--set",
-    `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`
+    // A text that reads as a number stays a text.
+    `${name}=${typeof value === "string" && options.parseJson(value) === value ? value : JSON.stringify(value)}`
   ]),
   ...words("--max-segments", given.maxSegments),
   ...words("--max-cost", given.maxCost)

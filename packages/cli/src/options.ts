@@ -71,7 +71,7 @@ export const choice = <Name extends keyof typeof choices>(
   name: Name
 ): Options.Options<(typeof choices)[Name][number]> => Options.choice(name, choices[name])
 
-const parseJson = (text: string): Json => {
+export const parseJson = (text: string): Json => {
   try {
     return JSON.parse(text)
   } catch {

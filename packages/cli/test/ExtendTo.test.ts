@@ -53,7 +53,7 @@ describe("extend --to", () => {
       const { jobs } = yield* VideosServer
       const source = yield* created
       const written = nothing()
-      const args = ["extend", source, "it rains", "--to", "12s", "-o", path]
+      const args = ["extend", source, "it rains", "--to", "12s", "--set", 'style="7"', "-o", path]
       const fiber = yield* Effect.fork(running(written, args))
       yield* passTimeUntil(
         Effect.sync(() => /queued/.test(written.err)),
@@ -61,7 +61,7 @@ describe("extend --to", () => {
       )
       yield* Fiber.interrupt(fiber)
       const [, line = ""] = /To resume:\n {2}effect-videos (.*)\n/.exec(written.err) ?? []
-      assert.strictEqual(line, `extend ${source} -p "it rains" --to 12s -o ${path}`.replaceAll('"', "'"))
+      assert.strictEqual(line, `extend ${source} -p 'it rains' --to 12s --set 'style="7"' -o ${path}`)
       const { code, err } = yield* cliOverTime(args)
       assert.strictEqual(code, 0, err)
       assert.strictEqual((yield* jobs).length, 2)
