@@ -8,7 +8,8 @@ import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { FileError, ResponseDecodeError, SubmissionUncertainError } from "effect-videos"
+import { dialects, type FileError, type ResponseDecodeError, type SubmissionUncertainError } from "effect-videos"
+import { isDialectName } from "effect-videos/Dialects"
 import * as VideosUndici from "effect-videos/undici"
 import { exitCodes, kindOfCause } from "./exitCodes.js"
 import { commandOf, leadingWords } from "./help.js"
@@ -21,9 +22,11 @@ import { clean, quote, withoutOperation, wrap } from "./text.js"
 interface Context {
   readonly given: ReadonlyArray<string>
   readonly program: string
-  /** As it was given or is in the environment. */
+  /** As it was given or is in the environment, without its query, which may hold a key. */
   readonly baseUrl: string
   readonly hasKey: boolean
+  /** Where the key is read from. */
+  readonly keyVariable: string
 }
 
 /** What an option was given. */
@@ -31,14 +34,22 @@ const optionOf = (given: ReadonlyArray<string>, name: string): string | undefine
   given.find((argument) => argument.startsWith(`${name}=`))?.slice(name.length + 1) ??
   (given.includes(name) ? given[given.indexOf(name) + 1] : undefined)
 
+const openaiHome = { baseUrl: "https://api.openai.com/v1", keyVariable: "OPENAI_API_KEY", baseUrlVariable: undefined }
+
 const variable = (name: string) => Effect.orElseSucceed(Config.string(name), () => "")
 
 const contextOf = (given: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const { program } = yield* Session
-    const baseUrl = optionOf(given, "--base-url") || (yield* variable("OPENAI_BASE_URL")) || "https://api.openai.com/v1"
-    const hasKey = optionOf(given, "--api-key-fd") !== undefined || (yield* variable("OPENAI_API_KEY")).trim() !== ""
-    return { given, program, baseUrl, hasKey } satisfies Context
+    const dialect = optionOf(given, "--dialect") ?? (yield* variable("VIDEOS_DIALECT")).trim()
+    const home = (isDialectName(dialect) ? dialects[dialect].home : null) ?? openaiHome
+    const named = optionOf(given, "--base-url") || (yield* variable("OPENAI_BASE_URL"))
+    const ofHome = home.baseUrlVariable === undefined ? "" : yield* variable(home.baseUrlVariable)
+    const baseUrl = (named || ofHome || home.baseUrl).replace(/[?#].*$/s, "")
+    const isHome = named === "" || (URL.canParse(named) && new URL(named).host === new URL(home.baseUrl).host)
+    const keyVariable = isHome ? home.keyVariable : "OPENAI_API_KEY"
+    const hasKey = optionOf(given, "--api-key-fd") !== undefined || (yield* variable(keyVariable)).trim() !== ""
+    return { given, program, baseUrl, hasKey, keyVariable } satisfies Context
   })
 
 // -----------------------------------------------------------------------------
@@ -67,7 +78,10 @@ const problemsOf = (error: ConfigError.ConfigError, given: ReadonlyArray<string>
   return [optionOf(given, "--base-url") === undefined ? message : message.replace("`OPENAI_BASE_URL`", "`--base-url`")]
 }
 
-const configuration = (error: ConfigError.ConfigError, { given, program }: Context): ReadonlyArray<string> => {
+const configuration = (
+  error: ConfigError.ConfigError,
+  { given, keyVariable, program }: Context
+): ReadonlyArray<string> => {
   if (!ConfigError.isMissingDataOnly(error)) {
     const problems = problemsOf(error, given)
     return problems.length === 1 ? problems : problems.map((problem) => `${problem}.`)
@@ -75,7 +89,7 @@ const configuration = (error: ConfigError.ConfigError, { given, program }: Conte
   return given[0] === "serve"
     ? ["no API key: set OPENAI_API_KEY to the one that requests shall have, or leave out `--require-key`"]
     : [
-        "no API key: set OPENAI_API_KEY, or OPENAI_BASE_URL to a server that wants none.",
+        `no API key: set ${keyVariable}, or OPENAI_BASE_URL to a server that wants none.`,
         `To try it without either, run \`${program} serve\` and do as it says.`
       ]
 }
@@ -89,7 +103,7 @@ const whereServer = "Is it running? OPENAI_BASE_URL, or `--base-url`, says where
 /** The base URL that was probably meant: most servers have the protocol below `/v1`. */
 const versionHint = ({ baseUrl }: Context): ReadonlyArray<string> => {
   if (!URL.canParse(baseUrl) || /\/v\d+\w*\/*$/.test(new URL(baseUrl).pathname)) return []
-  return [`The base URL has no version. Did you mean ${baseUrl.replace(/[?#].*$/, "").replace(/\/+$/, "")}/v1?`]
+  return [`The base URL has no version. Did you mean ${baseUrl.replace(/\/+$/, "")}/v1?`]
 }
 
 /** A page of a proxy, of a login, or of a server whose API is elsewhere. */
@@ -159,7 +173,7 @@ const proxyLines = (failure: unknown, { baseUrl }: Context): Effect.Effect<Reado
 
 /** The message, and what to do next. */
 const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
-  const { given, hasKey, program } = context
+  const { given, hasKey, keyVariable, program } = context
   const help = `See \`${[program, ...commandOf(leadingWords(given)).split(" ")].filter((word) => word !== "").join(" ")} --help\`.`
   if (isValidationError(error)) return [usage(error), help]
   if (ConfigError.isConfigError(error)) return configuration(error, context)
@@ -204,8 +218,8 @@ const linesOf = (error: unknown, context: Context): ReadonlyArray<string> => {
     case "AuthenticationError":
       if (has("isForeign", true) || has("reason", "forbidden")) return [message]
       return hasKey
-        ? [`the API key was refused (${said})`, "OPENAI_API_KEY is the key, or what `--api-key-fd` reads."]
-        : [`no API key is set, and the server wants one (${said})`, "Set OPENAI_API_KEY, or use `--api-key-fd`."]
+        ? [`the API key was refused (${said})`, `${keyVariable} is the key, or what \`--api-key-fd\` reads.`]
+        : [`no API key is set, and the server wants one (${said})`, `Set ${keyVariable}, or use \`--api-key-fd\`.`]
     case "BadRequestError":
       return isUnread(detail, status)
         ? [`the server did not read the body (${said})`, `\`${program} doctor\` names the dialect that fits.`]

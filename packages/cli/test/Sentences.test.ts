@@ -44,6 +44,30 @@ const cases: ReadonlyArray<
     ]
   ],
   [
+    "sends an HTML page, and has a key in the query of its base URL",
+    () => html.clone(),
+    {
+      VIDEOS_ON_UNKNOWN_OUTCOME: "fail",
+      OPENAI_BASE_URL: "http://videos.invalid/v1?api_key=sk-not-to-be-shown"
+    },
+    10,
+    ["Check the base URL, http://videos.invalid/v1."]
+  ],
+  [
+    "is xAI's and refuses the key",
+    () => Response.json({ code: "invalid-argument", error: "Incorrect API key provided." }, { status: 401 }),
+    { OPENAI_BASE_URL: "", VIDEOS_DIALECT: "xai", XAI_API_KEY: "sk-not-to-be-shown" },
+    3,
+    ["error: the API key was refused (HTTP 401: Incorrect API key", "XAI_API_KEY is the key"]
+  ],
+  [
+    "is xAI's and wants a key, and none is set",
+    () => Response.json({}),
+    { OPENAI_BASE_URL: "", VIDEOS_DIALECT: "xai" },
+    3,
+    ["error: no API key: set XAI_API_KEY, or OPENAI_BASE_URL"]
+  ],
+  [
     "wants a key, and none is set",
     () => Response.json(openaiError("You did not provide one."), { status: 401 }),
     {},
