@@ -14,6 +14,7 @@ import * as options from "./options.js"
 import { runRecord } from "./records.js"
 import { Screen, styles } from "./screen.js"
 import { Session } from "./session.js"
+import { jobSource } from "./sources.js"
 import { quote } from "./text.js"
 import { makeWriter, progressText, runsTable, writeRun } from "./writer.js"
 
@@ -66,9 +67,9 @@ const optional = <Name extends string, A>(name: Name, value: Option.Option<A>) =
 /** How the run of these options is started, and with which request. */
 const startOf = (options: Later, prompt: string) =>
   Effect.gen(function* () {
-    const { maxCost, maxSegments, model, seconds, size, source, to } = options
+    const { maxCost, maxSegments, model, seconds, size, to } = options
     const common = {
-      video: source,
+      video: yield* jobSource(options.source),
       ...(Object.keys(options.extraBody).length === 0 ? {} : { extraBody: options.extraBody })
     }
     if (Option.isSome(to)) {
@@ -114,15 +115,18 @@ export const extendLater = (given: Later, refused: Refusals) =>
   })
 
 /** A whole execution id; its beginning stands for the one run, of the newest 1,000, whose id begins so. */
-const wholeId = (durable: DurableVideosService, given: string) =>
-  given.length >= 32
-    ? Effect.succeed(given)
+const wholeId = (durable: DurableVideosService, given: string) => {
+  if (given.length >= 32) return Effect.succeed(given)
+  // Every id begins with an empty text, which is what a variable of a script holds that was not set.
+  return given.length < 4
+    ? new UsageError({ field: "EXECUTION", problem: "must be an execution id, or its first 4 characters or more" })
     : Effect.flatMap(durable.list({ limit: 1000 }), (runs) => {
         const found = runs.filter(({ execution }) => execution.startsWith(given))
         return found.length > 1
           ? new UsageError({ field: given, problem: `is the beginning of ${found.length} execution ids` })
           : Effect.succeed(found[0]?.execution ?? given)
       })
+}
 
 const execution = Args.text({ name: "EXECUTION" })
 

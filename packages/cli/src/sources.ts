@@ -35,4 +35,12 @@ export const videoSource = (text: string) =>
     return yield* source(text)
   })
 
+/** What a durable run starts from: it may run on another machine, and later than a URL is valid. */
+export const jobSource = (text: string) =>
+  Effect.flatMap(videoSource(text), (video) =>
+    typeof video === "string"
+      ? Effect.succeed(video)
+      : new UsageError({ field: "ID", problem: "must be the id of a job: `--durable` extends no file and no URL" })
+  )
+
 export const sourceArgument = Args.text({ name: "ID|FILE" })

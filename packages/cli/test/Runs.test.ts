@@ -1,11 +1,15 @@
 /** Durable runs by the command: one process records a run, another runs it, others show it. */
-import { statSync } from "node:fs"
+import { existsSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
 import { Effect, Layer } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
+import { folder } from "../../../test/support/films.js"
+import { instant } from "../../server/test/support.js"
 import { finished, saying, useCommand } from "./process.js"
+import { cli, serverLayer } from "./support.js"
 
 const { command } = useCommand()
 
@@ -68,5 +72,29 @@ describe("durable runs", () => {
         [4, "error: no run 0000 in this database. `list` shows the runs.\n"]
       )
     }).pipe(Effect.provide(server))
+  )
+
+  it.scopedLive("are named by four characters or more: an empty variable of a script cancels nothing", () =>
+    Effect.gen(function* () {
+      const database = ["--database", join(yield* folder, "videos.db")]
+      const started = yield* cli(["extend", "video_1", "x", "--seconds", "4", "--durable", ...database])
+      assert.strictEqual(started.code, 0, started.err)
+      const { code, err } = yield* cli(["runs", "cancel", "", ...database])
+      assert.deepStrictEqual([code, err.includes("`EXECUTION` must be")], [2, true], err)
+      const [run] = (yield* cli(["runs", "list", ...database])).records
+      assert.deepInclude(run, { state: "accepted", cancel: null })
+    }).pipe(Effect.provide(serverLayer(instant)))
+  )
+
+  it.scoped.each(["clip.mp4", "https://videos.invalid/clip.mp4"])("extend a job, and nothing else: not %s", (source) =>
+    Effect.gen(function* () {
+      const at = yield* folder
+      writeFileSync(join(at, "clip.mp4"), "a clip")
+      const given = source.startsWith("https:") ? source : join(at, source)
+      const database = join(at, "videos.db")
+      const { code, err } = yield* cli(["extend", given, "x", "--seconds", "4", "--durable", "--database", database])
+      assert.deepStrictEqual([code, existsSync(database)], [2, false], err)
+      assert.include(err, "`ID` must be the id of a job")
+    }).pipe(Effect.provide(serverLayer(instant)))
   )
 })
