@@ -150,6 +150,17 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
     })
   )
 
+  it.live.each(["postgres://me:12/secret@127.0.0.1:9/videos", "postgres://me:/secret@127.0.0.1/videos"])(
+    "fail without the password if it is not encoded as a URL wants it: %s",
+    (wrong) =>
+      Effect.gen(function* () {
+        const client = DurablePostgres.layerClient({ url: wrong })
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(client))).pipe(Effect.provide(quiet))
+        assert.strictEqual(error._tag, "DatabaseUnavailableError")
+        assert.notInclude(error.message, "secret")
+      })
+  )
+
   it.live("fail with a tag and without the password if the database does not respond", () =>
     Effect.gen(function* () {
       const client = DurablePostgres.layerClient({ url: "postgres://me:secret@127.0.0.1:9/videos" })

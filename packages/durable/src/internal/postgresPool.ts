@@ -13,8 +13,10 @@ const connections = 10
 /** Host and database, without the credentials. */
 export const nameOf = (url: Redacted.Redacted): string => {
   try {
-    const { host, pathname } = new URL(Redacted.value(url))
-    return `postgres://${host}${pathname}`
+    const text = Redacted.value(url)
+    const { host, pathname, username } = new URL(text)
+    // A password with a slash in it ends the host too early, and is in the path.
+    return username === "" && text.includes("@") ? "postgres" : `postgres://${host}${pathname}`
   } catch {
     return "postgres"
   }
