@@ -98,6 +98,16 @@ describe("extendTo", () => {
     }).pipe(inDialect("openai"))
   )
 
+  it.scopedLive("refuses a crossfade without end, which its manifest cannot hold, before anything is sent", () =>
+    Effect.gen(function* () {
+      const { at, phases, provided, submissions } = yield* world(1)
+      const extending = Stream.runDrain(phases(2.5, { segmentSeconds: 1, seam: { crossfade: Infinity } }))
+      const error = yield* provided(Effect.flip(extending))
+      assert.deepInclude(error, { _tag: "InvalidRequestError", field: "crossfade" })
+      assert.deepStrictEqual([yield* submissions, fs.readdirSync(at)], [0, []])
+    }).pipe(inDialect("vllm-omni"))
+  )
+
   it.scopedLive.skipIf(!hasFfmpeg)("joins clips of their own if the dialect has no extension, once, at the end", () =>
     Effect.gen(function* () {
       const { at, path, run } = yield* world(1)

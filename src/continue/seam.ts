@@ -22,7 +22,7 @@ export interface Seam {
   readonly matchColour?: boolean | undefined
 }
 
-const seamRules: rules.RulesOf<Seam> = { crossfade: rules.duration, matchColour: rules.boolean }
+const seamRules: rules.RulesOf<Seam> = { crossfade: rules.finiteDuration, matchColour: rules.boolean }
 
 /** What is wrong with a seam or a window; `null` if nothing is. */
 export const checkSeam = (seam: Seam | undefined, window: Duration.DurationInput | undefined) =>

@@ -50,6 +50,11 @@ export const timeout: Rule = rule("a duration longer than 0, such as `30 seconds
 /** A time that may be none. */
 export const duration: Rule = rule("a duration of 0 or more, such as `30 seconds`", (value) => millisOf(value) !== null)
 
+/** The same, and it ends. */
+export const finiteDuration: Rule = rule("a finite duration of 0 or more, such as `30 seconds`", (value) =>
+  Number.isFinite(millisOf(value) ?? Number.NaN)
+)
+
 /** A timer has to be set to it. */
 export const finiteTimeout: Rule = rule("a finite duration longer than 0, such as `30 seconds`", (value) => {
   const millis = millisOf(value)
