@@ -139,11 +139,13 @@ export class VideoStore extends Context.Tag("effect-videos/VideoStore")<VideoSto
 
 const platform = Layer.merge(NodeFileSystem.layer, NodePath.layer)
 
-const makeDirectory = (directory: string) =>
+const makeDirectory = (given: string) =>
   Effect.gen(function* () {
     const context = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
+    // Locations are read by other processes, which run in other directories.
+    const directory = path.resolve(given)
     const toError = (operation: string) => (error: { readonly message: string }) =>
       new VideoStoreError({ operation, location: directory, detail: error.message })
     const nameOf = (execution: string) => `${execution}.mp4`

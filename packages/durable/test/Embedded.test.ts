@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import { HttpApiBuilder, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
@@ -402,6 +402,34 @@ describe("webhooks", () => {
       assert.strictEqual(lost.state, "done")
       assert.strictEqual(yield* prompts("pushed", "not pushed"), 2)
     }).pipe(Effect.provide(patient))
+  )
+})
+
+describe("a database", () => {
+  it.effect.each(["runs #1.db", "why?.db", "100%41.db"])("is the file that was named: %s", (name) =>
+    Effect.gen(function* () {
+      const filename = join(folder, name)
+      const runner = DurableVideos.layerSqlite({ filename }).pipe(
+        Layer.provide(store),
+        Layer.provide(server),
+        Layer.provide(quiet)
+      )
+      yield* Effect.scoped(Layer.build(runner))
+      assert.deepStrictEqual([existsSync(filename), existsSync(`${filename}.lock`)], [true, true])
+    })
+  )
+})
+
+describe("a store in a directory", () => {
+  it.effect("names its clips by absolute paths, however the directory was named", () =>
+    Effect.gen(function* () {
+      const store = yield* VideoStore
+      const file = join(folder, "a.mp4")
+      writeFileSync(file, "a clip")
+      const location = join(folder, "relative", "run.mp4")
+      assert.strictEqual((yield* store.put("run", file)).location, location)
+      assert.strictEqual((yield* store.find("run"))?.location, location)
+    }).pipe(Effect.provide(VideoStore.layerDirectory(relative(process.cwd(), join(folder, "relative")))))
   )
 })
 

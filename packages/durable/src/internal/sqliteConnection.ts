@@ -12,8 +12,11 @@ import { DatabaseInUseError, DatabaseUnavailableError } from "../errors.js"
 
 const pragmas = ["journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000"]
 
+/** The driver takes a URL, and decodes it: `#`, `?` and `%` of a name would be parts of the URL. */
+const urlOf = (file: string): string => `file:${file.split("/").map(encodeURIComponent).join("/")}`
+
 const openDatabase = async (file: string): Promise<Client> => {
-  const client = createClient({ url: `file:${file}`, intMode: "bigint" })
+  const client = createClient({ url: urlOf(file), intMode: "bigint" })
   for (const pragma of pragmas) await client.execute(`PRAGMA ${pragma}`)
   // Reads the file: one that is not a database fails here.
   await client.execute("SELECT count(*) FROM sqlite_master")
@@ -72,7 +75,7 @@ export const lockDatabase = (
   Effect.acquireRelease(
     Effect.tryPromise({
       try: async () => {
-        const client = createClient({ url: `file:${file}.lock` })
+        const client = createClient({ url: urlOf(`${file}.lock`) })
         try {
           await client.execute("BEGIN EXCLUSIVE")
           return client
