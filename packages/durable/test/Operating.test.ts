@@ -27,7 +27,7 @@ import {
   Stream,
   TestClock
 } from "effect"
-import { createVideo } from "effect-videos"
+import { createVideo, Videos } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 import { Drain } from "../src/internal/drain.js"
@@ -85,6 +85,49 @@ const statements = (name: string, ...sql: ReadonlyArray<string>) =>
     for (const statement of sql) await client.executeMultiple(statement)
     client.close()
   })
+
+describe("a run", () => {
+  it.scopedLive("whose job the server has deleted before the clip is stored is lost, and not retried for ever", () =>
+    Effect.gen(function* () {
+      const context = yield* Layer.build(server)
+      const videos = Context.get(context, Videos)
+      const { jobs } = Context.get(context, VideosServer)
+      const checkpoint: typeof Checkpoint.Service = (name) =>
+        name === "before download"
+          ? Effect.ignore(
+              Effect.flatMap(jobs, (all) => Effect.forEach(all, ({ id }) => videos.delete(id), { discard: true }))
+            )
+          : Effect.void
+      const run = yield* Effect.provide(
+        Effect.flatMap(create("deleted"), ({ execution }) => ended(execution)),
+        runner(context, { name: "deleted", checkpoint, lostAfter: "100 millis" })
+      )
+      assert.deepInclude(run, { state: "lost", sends: 1, location: null })
+    })
+  )
+
+  it.scopedLive("that has its job already is not driven by a decision that came late", () =>
+    Effect.gen(function* () {
+      const name = "late"
+      const context = yield* Layer.build(serverOf("1 hour"))
+      const { faults } = Context.get(context, VideosServer)
+      const reads = Effect.map(faults.log, (log) => log.filter(({ operation }) => operation === "retrieve").length)
+      const seldom = { min: "1 hour", max: "1 hour" } as const
+      yield* Effect.gen(function* () {
+        const durable = yield* DurableVideos
+        const { execution } = yield* create("late")
+        const waiting = yield* until(execution, ({ state, wakeAt }) => state === "waiting" && wakeAt !== null)
+        yield* statements(name, "UPDATE effect_video_runs SET resolution = 'resend'")
+        yield* durable.retry(execution)
+        yield* until(execution, ({ version }) => version > waiting.version + 1)
+        // Long enough for many reads.
+        yield* faults.set([{ on: ["create"], fault: Fault.status({ status: 400 }) }])
+        yield* ended((yield* create("refused")).execution)
+        assert.isAtMost(yield* reads, 2)
+      }).pipe(Effect.provide(runner(context, { name, polling: seldom })))
+    })
+  )
+})
 
 describe("a runner that stops", () => {
   it.scoped("lets its executions end before its layers are released, for `stopWithin` at most", () =>

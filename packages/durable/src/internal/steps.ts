@@ -63,7 +63,8 @@ export const makeSteps = Effect.gen(function* () {
       const at = (yield* Clock.currentTimeMillis) + millis
       const round = row.round + 1
       const after = yield* change(row.execution_id, { ...columns, round, wake_at: at })
-      const isDecided = after.cancel !== row.cancel || after.resolution !== null
+      // A decision that came after the job was found decides nothing.
+      const isDecided = after.cancel !== row.cancel || (after.resolution !== null && after.job_id === null)
       return { _tag: "Wait", round, at: isDecided ? 0 : at }
     })
 
@@ -110,6 +111,16 @@ export const makeSteps = Effect.gen(function* () {
       return go
     })
 
+  /** The server does not know the job: a replica may lag, and a server that has just started may still read its jobs. */
+  const missing = (row: RunRow, problem: string, columns: Columns = {}): Effect.Effect<Next> =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const since = row.missing_since ?? now
+      return now - since >= Duration.toMillis(settings.lostAfter)
+        ? end("lost", problem)
+        : yield* postpone(row, problem, { ...columns, missing_since: since })
+    })
+
   const seen = ({ progress, status }: VideoResource): Columns => ({ status, progress })
 
   const confirm: Step = (execution, count) =>
@@ -126,12 +137,7 @@ export const makeSteps = Effect.gen(function* () {
       if (read._tag === "Left") {
         const { left: error } = read
         if (error._tag !== "VideoNotFoundError") return yield* postpone(row, error.message, { state: "waiting" })
-        const now = yield* Clock.currentTimeMillis
-        const since = row.missing_since ?? now
-        // A replica may lag, and a server that has just started may still read its jobs.
-        return now - since >= Duration.toMillis(settings.lostAfter)
-          ? end("lost", error.message)
-          : yield* postpone(row, error.message, { state: "waiting", missing_since: since })
+        return yield* missing(row, error.message, { state: "waiting" })
       }
       const video = read.right
       const columns = { ...seen(video), missing_since: null, problem: null, tries: 0 }
@@ -160,9 +166,11 @@ export const makeSteps = Effect.gen(function* () {
         return Effect.succeed(end("lost", error.message))
       case "VideoFailedError":
         return Effect.succeed(end("failed", error.message))
+      case "VideoNotFoundError":
+        return missing(row, error.message)
       default:
         // The job is paid for: whatever it is, it may pass.
-        return postpone(row, error.message)
+        return postpone(row, error.message, { missing_since: null })
     }
   }
 
