@@ -5,7 +5,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpServer from "@effect/platform/HttpServer"
-import type { ServeError } from "@effect/platform/HttpServerError"
+import { ServeError } from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import type * as Path from "@effect/platform/Path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -168,7 +168,11 @@ export class VideosServer extends Context.Tag("effect-videos/VideosServer")<Vide
       Effect.gen(function* () {
         const server = createServer()
         const { host = "127.0.0.1", port = 0 } = options
-        const httpServer = yield* NodeHttpServer.make(() => server, { host, port })
+        const httpServer = yield* Effect.catchAllDefect(
+          NodeHttpServer.make(() => server, { host, port }),
+          // Node throws if the port is not one of 0 to 65535.
+          (cause) => new ServeError({ cause })
+        )
         const { address } = httpServer
         const authority =
           address._tag === "TcpAddress" ? `${host.includes(":") ? `[${host}]` : host}:${address.port}` : "localhost"

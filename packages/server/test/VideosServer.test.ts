@@ -236,12 +236,14 @@ describe("on a socket", () => {
     )
   }
 
-  it.live("listens on the given port, and fails if the port is in use", () =>
+  it.live("listens on the given port, and fails if the port is in use, or is not a port", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
-      const port = Number(new URL(baseUrl).port)
-      const second = yield* Effect.flip(Effect.scoped(Layer.build(VideosServer.layer({ port }))))
-      assert.strictEqual(second._tag, "ServeError")
+      const used = Number(new URL(baseUrl).port)
+      for (const port of [used, 65_536, -1, Number.NaN]) {
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(VideosServer.layer({ port }))))
+        assert.strictEqual(error._tag, "ServeError")
+      }
     }).pipe(Effect.provide(VideosServer.layer()))
   )
 
