@@ -33,11 +33,13 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/**
- * Files in processes of their own, which run beside the threads: the engine of durable runs replaces the clock, and the others
- * mostly wait for processes that they start.
- */
-const alone = ["packages/durable/test/!(S3).test.ts", "test/Examples.test.ts", "test/ContinueMedia.test.ts"]
+/** Files in processes of their own, which run beside the threads: they mostly wait for processes that they start. */
+const alone = [
+  "test/Examples.test.ts",
+  "test/ContinueMedia.test.ts",
+  "packages/durable/test/Kills.test.ts",
+  "packages/durable/test/Postgres.test.ts"
+]
 
 export default defineConfig({
   test: {
@@ -46,10 +48,10 @@ export default defineConfig({
     pool: "threads",
     isolate: false,
     poolMatchGlobs: alone.map((pattern): [string, "forks"] => [`**/${pattern}`, "forks"]),
-    poolOptions: { forks: { isolate: true } },
+    poolOptions: { forks: { isolate: false } },
     // Long enough for a machine that has other things to do: no test measures time. With `RUNS`, a random test has no timeout.
     testTimeout: process.env.RUNS === undefined ? 180_000 : 0,
-    hookTimeout: 180_000,
+    hookTimeout: 600_000,
     maxWorkers: workers,
     // The same number: the pool would end idle threads in the middle of a run, and report that as an error.
     minWorkers: workers,

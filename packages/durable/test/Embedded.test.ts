@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
 import { HttpApiBuilder, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { DurableVideos, isEnded, type Run, VideoStore, VideoStoreError } from "@effect-videos/durable"
 import * as Api from "@effect-videos/durable/Api"
 import { Fault, VideosServer } from "@effect-videos/server"
@@ -15,6 +15,7 @@ import { createVideo, VideoEvent } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 import { Checkpoint } from "../src/internal/settings.js"
+import { withLayer } from "./support/sharedLayer.js"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -75,8 +76,8 @@ const create = (prompt: string) =>
 const lose = (fault: Fault.Fault) =>
   Effect.flatMap(VideosServer, ({ faults }) => faults.set([{ on: ["create"], when: Fault.first(1), fault }]))
 
-layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
-  it.effect("creates a clip, and a run extends it; the same key is the same run", () =>
+withLayer("a run on SQLite", live, (test) => {
+  test("creates a clip, and a run extends it; the same key is the same run", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const first = yield* ended((yield* create("a")).execution)
@@ -92,19 +93,17 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       assert.deepInclude(conflict, { _tag: "IdempotencyConflictError", execution: started.execution })
       const [newest] = yield* durable.list({ states: ["done"], limit: 1 })
       assert.strictEqual(newest?.execution, started.execution)
-    })
-  )
+    }))
 
-  it.effect("a response that is lost after the job was made costs one job", () =>
+  test("a response that is lost after the job was made costs one job", () =>
     Effect.gen(function* () {
       yield* lose(Fault.reset("after-commit"))
       const run = yield* ended((yield* create("lost response")).execution)
       assert.deepInclude(run, { state: "done", sends: 1 })
       assert.strictEqual(yield* prompts("lost response"), 1)
-    })
-  )
+    }))
 
-  it.effect("what cannot be told waits for a decision: resend, give up, or a job's id", () =>
+  test("what cannot be told waits for a decision: resend, give up, or a job's id", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const uncertain = (prompt: string) =>
@@ -135,10 +134,9 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       yield* durable.resolve(next, "give up")
       yield* ended(next)
       assert.strictEqual(yield* prompts("decide", "decide too"), 1)
-    })
-  )
+    }))
 
-  it.effect("a job that fails ends its run, and `retry` begins a new attempt under the key", () =>
+  test("a job that fails ends its run, and `retry` begins a new attempt under the key", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const run = yield* ended((yield* create("forbidden")).execution)
@@ -149,10 +147,9 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       assert.strictEqual((yield* create("forbidden")).execution, next.execution)
       yield* ended(next.execution)
       assert.strictEqual(yield* prompts("forbidden"), 2)
-    })
-  )
+    }))
 
-  it.effect("a server that refuses a request is not asked again; one that is not there is", () =>
+  test("a server that refuses a request is not asked again; one that is not there is", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       yield* lose(Fault.status({ status: 400 }))
@@ -167,10 +164,9 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       ])
       assert.strictEqual((yield* ended((yield* create("busy")).execution)).state, "done")
       assert.strictEqual(yield* prompts("refused", "busy"), 1)
-    })
-  )
+    }))
 
-  it.effect("a store that is full delays a run, and pays for nothing again", () =>
+  test("a store that is full delays a run, and pays for nothing again", () =>
     Effect.gen(function* () {
       refusals.left = 2
       const { execution } = yield* create("stored")
@@ -178,10 +174,9 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       assert.include(full.problem ?? "", "no space left")
       assert.strictEqual((yield* ended(execution)).state, "done")
       assert.strictEqual(yield* prompts("stored"), 1)
-    })
-  )
+    }))
 
-  it.effect("cancel ends a run, and deletes its job if asked to", () =>
+  test("cancel ends a run, and deletes its job if asked to", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       refusals.left = Number.POSITIVE_INFINITY
@@ -192,20 +187,18 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
       assert.strictEqual((yield* ended(execution)).state, "cancelled")
       refusals.left = 0
       assert.strictEqual(yield* prompts("cancelled"), 0)
-    })
-  )
+    }))
 
-  it.effect("a run that was recorded and not started is started later", () =>
+  test("a run that was recorded and not started is started later", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const { execution } = yield* ended((yield* create("again")).execution)
       yield* durable.forget(execution)
       assert.strictEqual((yield* create("again")).execution, execution)
       assert.strictEqual(yield* prompts("again"), 1)
-    })
-  )
+    }))
 
-  it.scoped("is started, watched and decided over HTTP; an OpenAPI document has the endpoints", () =>
+  test("is started, watched and decided over HTTP; an OpenAPI document has the endpoints", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const http = HttpApiBuilder.serve().pipe(
@@ -263,10 +256,9 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
           ...["", "/events", "/cancel", "/retry", "/resolve"].map((end) => `/{execution}${end}`)
         ].map((path) => `/runs${path}`)
       )
-    })
-  )
+    }).pipe(Effect.scoped))
 
-  it.effect("another process starts and watches runs as a client; a second runner is refused", () =>
+  test("another process starts and watches runs as a client; a second runner is refused", () =>
     Effect.gen(function* () {
       const other = DurableVideos.layerSqlite({ filename }).pipe(Layer.provide(store), Layer.provide(server))
       const refused = yield* Effect.flip(Effect.scoped(Layer.build(other)))
@@ -275,8 +267,7 @@ layer(live, { excludeTestServices: true })("a run on SQLite", (it) => {
         Effect.provide(DurableVideos.layerSqliteClient({ filename }))
       )
       assert.strictEqual(run.state, "done")
-    })
-  )
+    }))
 })
 
 describe("a runner that stops", () => {
@@ -437,7 +428,7 @@ describe("a database that cannot be used", () => {
   const opened = (filename: string) =>
     Effect.flip(Effect.scoped(Layer.build(DurableVideos.layerSqliteClient({ filename })))).pipe(Effect.provide(quiet))
 
-  it.effect("is an error with a tag: no folder, no database, or tables of a later version", () =>
+  it.live("is an error with a tag: no folder, no database, or tables of a later version", () =>
     Effect.gen(function* () {
       const missing = yield* opened(join(folder, "nowhere/videos.db"))
       assert.strictEqual(missing._tag, "DatabaseUnavailableError")

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { DurableVideos, type ExtendToRequest, isEnded, type Run, VideoStore } from "@effect-videos/durable"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Deferred, Effect, Layer, Logger, Option, Schedule, Stream } from "effect"
@@ -11,6 +11,7 @@ import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 import { fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
 import { Checkpoint, type CheckpointName } from "../src/internal/settings.js"
+import { withLayer } from "./support/sharedLayer.js"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-extend-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -94,8 +95,8 @@ const ways = ({ segments }: Run) => segments.map(({ segment, state, way }) => `$
 /** The list does not decide what a lost submission has made: it stays uncertain. */
 const extending = live("extending", {}, { dialect: { ...dialects.openai, listTrusted: false } })
 
-layer(extending, { excludeTestServices: true })("extendTo on a server with an extension", (it) => {
-  it.effect("makes a run for each segment, and stores one file; the same key is the same run", () =>
+withLayer("extendTo on a server with an extension", extending, (test) => {
+  test("makes a run for each segment, and stores one file; the same key is the same run", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const { request, started } = yield* start({ totalSeconds: 17, prompts: ["a light", "a boat"] })
@@ -128,10 +129,9 @@ layer(extending, { excludeTestServices: true })("extendTo on a server with an ex
       assert.strictEqual(conflict._tag, "IdempotencyConflictError")
       yield* durable.forget(run.execution)
       assert.deepInclude(yield* durable.get(run.execution), { state: "done", seconds: 20 })
-    })
-  )
+    }))
 
-  it.effect("ends with the segment whose job failed, and `retry` goes on with those that are done", () =>
+  test("ends with the segment whose job failed, and `retry` goes on with those that are done", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       forbidden.add("nothing good")
@@ -145,10 +145,9 @@ layer(extending, { excludeTestServices: true })("extendTo on a server with an ex
       const again = yield* ended(yield* durable.retry(run.execution))
       assert.deepInclude(again, { state: "done", attempt: 2, seconds: 20 })
       assert.deepStrictEqual(yield* jobs("well", "nothing good"), ["well", "nothing good", "nothing good"])
-    })
-  )
+    }))
 
-  it.effect("is uncertain if a segment is, and `resolve` decides for it", () =>
+  test("is uncertain if a segment is, and `resolve` decides for it", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const { faults } = yield* VideosServer
@@ -177,10 +176,9 @@ layer(extending, { excludeTestServices: true })("extendTo on a server with an ex
       assert.deepStrictEqual(yield* jobs("given up"), [])
       yield* durable.cancel(next.execution)
       assert.strictEqual((yield* ended(next)).state, "cancelled")
-    })
-  )
+    }))
 
-  it.effect("`cancel` ends the open segment and deletes its job; `retry` makes it again", () =>
+  test("`cancel` ends the open segment and deletes its job; `retry` makes it again", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const isRecorded = yield* Deferred.make<void>()
@@ -199,10 +197,9 @@ layer(extending, { excludeTestServices: true })("extendTo on a server with an ex
       assert.deepStrictEqual(yield* jobs("stopped"), [])
       assert.strictEqual((yield* ended(yield* durable.retry(run.execution))).state, "done")
       assert.deepStrictEqual(yield* jobs("stopped"), ["stopped"])
-    })
-  )
+    }))
 
-  it.effect("stops at `maxSegments`, and the same call with a higher limit goes on", () =>
+  test("stops at `maxSegments`, and the same call with a higher limit goes on", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const { request, started } = yield* start({ totalSeconds: 20, prompts: ["limited"], maxSegments: 1 })
@@ -213,10 +210,9 @@ layer(extending, { excludeTestServices: true })("extendTo on a server with an ex
       const next = yield* durable.extendTo({ ...request, maxSegments: 2 }, { key: "limited" })
       assert.deepInclude(yield* ended(next), { state: "done", attempt: 2 })
       assert.deepStrictEqual(yield* jobs("limited"), ["limited", "limited"])
-    })
-  )
+    }))
 
-  it.effect("is refused before anything is sent if the source or the request is wrong", () =>
+  test("is refused before anything is sent if the source or the request is wrong", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const { started } = yield* start({ video: "video_nowhere", totalSeconds: 12, prompts: ["no source"] })
@@ -226,10 +222,9 @@ layer(extending, { excludeTestServices: true })("extendTo on a server with an ex
       const wrong = yield* Effect.flip(durable.extendTo({ video: "a", totalSeconds: -1, prompts: ["b"] }, { key: "c" }))
       assert.deepInclude(wrong, { _tag: "InvalidRunError" })
       assert.include(wrong.message, "`totalSeconds`")
-    })
-  )
+    }))
 
-  it.effect("makes a clip of its own if the server turns out to extend nothing", () =>
+  test("makes a clip of its own if the server turns out to extend nothing", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       yield* faults.set([{ on: ["extend"], fault: Fault.status({ status: 404, body: "html" }) }])
@@ -239,14 +234,13 @@ layer(extending, { excludeTestServices: true })("extendTo on a server with an ex
       assert.deepInclude(run, { state: "done", problem: null })
       assert.deepStrictEqual(ways(run), ["1 joined done", "2 joined done"])
       assert.isTrue(film.equals(readFileSync(run.location ?? "")))
-    })
-  )
+    }))
 })
 
 const joining = live("joining", { dialect: "vllm-omni" }, { dialect: dialects["vllm-omni"] })
 
-layer(joining, { excludeTestServices: true })("extendTo on a server without an extension", (it) => {
-  it.effect("joins clips of their own, from the last frame of the one before, and keeps one file", () =>
+withLayer("extendTo on a server without an extension", joining, (test) => {
+  test("joins clips of their own, from the last frame of the one before, and keeps one file", () =>
     Effect.gen(function* () {
       const video = (yield* source(2)).id
       const prompts = ["b", "c"] as const
@@ -259,14 +253,13 @@ layer(joining, { excludeTestServices: true })("extendTo on a server without an e
       assert.isTrue(film.equals(readFileSync(run.location ?? "")))
       const segment = yield* Effect.flatMap(DurableVideos, (durable) => durable.get(run.segments[1]?.execution ?? ""))
       assert.deepInclude(segment.request, { continues: { clip: run.segments[0]?.execution }, size: "160x90" })
-    })
-  )
+    }))
 })
 
 const costly = live("costly", { dialect: "xai" }, { dialect: dialects.xai })
 
-layer(costly, { excludeTestServices: true })("extendTo on a server that says what jobs cost", (it) => {
-  it.effect("stops before `maxCost` would be exceeded", () =>
+withLayer("extendTo on a server that says what jobs cost", costly, (test) => {
+  test("stops before `maxCost` would be exceeded", () =>
     Effect.gen(function* () {
       const video = (yield* source(2, "grok-imagine-video")).id
       // 4 s cost 0.2 USD, 6 s cost 0.3 USD.
@@ -275,12 +268,11 @@ layer(costly, { excludeTestServices: true })("extendTo on a server that says wha
       const run = yield* ended(started)
       assert.match(run.problem ?? "", /^stopped at 6\.0 s by maxCost: 2 jobs were submitted/)
       assert.deepStrictEqual(yield* jobs("dear"), ["dear", "dear"])
-    })
-  )
+    }))
 })
 
 describe("a store that has no `download`", () => {
-  it.scoped("refuses to join segments, and says what is missing", () =>
+  it.scopedLive("refuses to join segments, and says what is missing", () =>
     Effect.gen(function* () {
       const store = yield* VideoStore
       const error = yield* Effect.flip(store.file("one"))
