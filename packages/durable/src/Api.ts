@@ -10,7 +10,6 @@ import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
 import * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -39,8 +38,8 @@ const list = HttpApiEndpoint.get("list", "/runs")
     Schema.Struct({
       state: optional(RunState),
       limit: optional(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 1000))),
-      /** The `createdAt` of the last run of the page before. */
-      before: optional(Schema.DateTimeUtc)
+      /** The `execution` of the last run of the page before. */
+      before: optional(Schema.NonEmptyString)
     })
   )
   .addSuccess(Schema.Array(Run))
@@ -117,7 +116,7 @@ const group = HttpApiBuilder.group(DurableVideosApi, "runs", (handlers) =>
         durable.list({
           limit,
           states: state === undefined ? undefined : [state],
-          before: before === undefined ? undefined : { createdAt: DateTime.toUtc(before) }
+          before
         })
       )
       .handle("show", ({ path }) => durable.get(path.execution))

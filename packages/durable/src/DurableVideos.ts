@@ -78,8 +78,8 @@ export interface DurableVideosService {
     readonly states?: ReadonlyArray<RunState> | undefined
     /** Default: 100. */
     readonly limit?: number | undefined
-    /** Runs that were created before this one. */
-    readonly before?: Pick<Run, "createdAt"> | undefined
+    /** The execution of a run: those that come after it on the list, for the next page. */
+    readonly before?: string | undefined
   }) => Effect.Effect<ReadonlyArray<Run>, DatabaseUnavailableError>
   /**
    * Emits a run as it is, and after each change, until it has ended; from any process that opens the database. Reads the database
@@ -396,7 +396,7 @@ const make = Effect.gen(function* () {
       const rows = runs.list({
         states: options?.states,
         limit: options?.limit ?? 100,
-        before: options?.before?.createdAt.epochMillis
+        before: options?.before
       })
       return Effect.flatMap(Effect.mapError(rows, unavailable(operation)), (rows) => show(operation, rows))
     },

@@ -12,6 +12,7 @@ import * as S3 from "@effect-videos/durable/S3"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { createClient } from "@libsql/client"
 import {
+  Array as Arr,
   Context,
   Deferred,
   Duration,
@@ -31,7 +32,10 @@ import { createVideo, Videos } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 import { Drain } from "../src/internal/drain.js"
+import { DatabaseName, RunTable } from "../src/internal/runTable.js"
 import { Checkpoint, Settings } from "../src/internal/settings.js"
+import { sqliteClient } from "../src/internal/sqliteConnection.js"
+import { record } from "../src/internal/startRun.js"
 import { bucket, s3Server } from "./support/s3.js"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-operating-"))
@@ -126,6 +130,29 @@ describe("a run", () => {
         assert.isAtMost(yield* reads, 2)
       }).pipe(Effect.provide(runner(context, { name, polling: seldom })))
     })
+  )
+})
+
+describe("the list of runs", () => {
+  it.effect("has each run once, page after page, if runs are of one millisecond", () =>
+    Effect.gen(function* () {
+      const table = yield* RunTable
+      const row = { kind: "create", attempt: 1, fingerprint: "", request: "{}", server: "default" } as const
+      const made = yield* Effect.forEach(Arr.range(1, 5), (n) => record(table, { ...row, run_key: `${n}` }))
+      const pages: Array<string> = []
+      for (let before: string | undefined; pages.length < 5; before = pages.at(-1)) {
+        const page = yield* table.list({ limit: 2, before })
+        assert.isNotEmpty(page)
+        pages.push(...page.map(({ execution_id }) => execution_id))
+      }
+      assert.deepStrictEqual([...pages].sort(), [...made].sort())
+    }).pipe(
+      Effect.provide(
+        RunTable.layer.pipe(
+          Layer.provide(Layer.merge(sqliteClient(join(folder, "list.db")), Layer.succeed(DatabaseName, "list.db")))
+        )
+      )
+    )
   )
 })
 

@@ -129,11 +129,14 @@ export interface RunTableService {
   readonly list: (options: {
     readonly states?: ReadonlyArray<string> | undefined
     readonly limit: number
-    readonly before?: number | undefined
+    readonly before?: string | undefined
   }) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
   /** Rows whose job runs. */
   readonly waiting: (server: string) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
-  /** Rows that should have gone on before `due`, or have not changed since `idle` although they work. */
+  /**
+   * Rows that should have gone on before `due`, or have not changed since `idle` although they work. A nudge changes a row: those
+   * that were not nudged for longest come first.
+   */
   readonly overdue: (due: number, idle: number) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
   /** Of these jobs, those that other runs have. */
   readonly held: (
@@ -213,14 +216,16 @@ const make = Effect.gen(function* () {
         sql`SELECT * FROM ${table} WHERE ${sql.and([
           sql`parent IS NULL`,
           states === undefined ? sql`1 = 1` : sql.in("state", states),
-          before === undefined ? sql`1 = 1` : sql`created_at < ${before}`
+          before === undefined
+            ? sql`1 = 1`
+            : sql`EXISTS (SELECT 1 FROM ${table} last WHERE last.execution_id = ${before} AND (${table}.created_at < last.created_at OR (${table}.created_at = last.created_at AND ${table}.execution_id > last.execution_id)))`
         ])} ORDER BY created_at DESC, execution_id LIMIT ${limit}`
       ),
     waiting: (server) =>
       read(sql`SELECT * FROM ${table} WHERE state = 'waiting' AND server = ${server} AND job_id IS NOT NULL`),
     overdue: (due, idle) =>
       read(
-        sql`SELECT * FROM ${table} WHERE ended_at IS NULL AND (wake_at < ${due} OR (wake_at IS NULL AND updated_at < ${idle}) OR (state = 'accepted' AND updated_at < ${due})) LIMIT 500`
+        sql`SELECT * FROM ${table} WHERE ended_at IS NULL AND (wake_at < ${due} OR (wake_at IS NULL AND updated_at < ${idle}) OR (state = 'accepted' AND updated_at < ${due})) ORDER BY updated_at LIMIT 500`
       ),
     held: (execution, server, jobs) =>
       jobs.length === 0
