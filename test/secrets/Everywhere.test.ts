@@ -125,7 +125,12 @@ const seenOf = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<{ readonly seen:
       Effect.exit
     )
     return {
-      seen: [shown(exit), ...spans.said(), ...lines, JSON.stringify(Metric.unsafeSnapshot())].join("\n"),
+      seen: [
+        shown(exit),
+        ...spans.said(),
+        ...lines,
+        inspect(Metric.unsafeSnapshot(), { depth: null, maxArrayLength: null, maxStringLength: null })
+      ].join("\n"),
       failed: Exit.isFailure(exit)
     }
   })

@@ -15,6 +15,7 @@ import { createVideo, VideoEvent } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 import { Checkpoint } from "../src/internal/settings.js"
+import { lockDatabase } from "../src/internal/sqliteConnection.js"
 import { withLayer } from "./support/sharedLayer.js"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-"))
@@ -423,6 +424,10 @@ describe("a store in a directory", () => {
     }).pipe(Effect.provide(VideoStore.layerDirectory(relative(process.cwd(), join(folder, "relative")))))
   )
 })
+
+it.live("a database is free for another layer of this process as soon as its layer is released", () =>
+  Effect.repeatN(Effect.scoped(lockDatabase(join(folder, "locked.db"))), 50)
+)
 
 describe("a database that cannot be used", () => {
   const opened = (filename: string) =>

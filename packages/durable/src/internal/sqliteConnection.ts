@@ -89,5 +89,6 @@ export const lockDatabase = (
           ? new DatabaseInUseError({ database: file })
           : new DatabaseUnavailableError({ operation: "DurableVideos", database: file, detail: describe(error) })
     }),
-    (client) => Effect.sync(() => client.close())
+    // The driver keeps a closed connection until its statements are collected: the lock ends with the transaction.
+    (client) => Effect.promise(() => client.execute("ROLLBACK").finally(() => client.close()))
   ).pipe(Effect.asVoid)
