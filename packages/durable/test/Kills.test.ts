@@ -25,7 +25,7 @@ describe("kill -9", () => {
 
   it.scopedLive("between the segments of `extendTo` and at its end leaves a job for each, and one whole file", () =>
     Effect.gen(function* () {
-      const kill = ["after plan", "in request", "after segment", "after save"]
+      const kill = ["after segment", "after save"]
       const joins = yield* Effect.flatMap(folder, joining)
       const { ends, files, jobs, log, reached, whole } = yield* runKilled({ kill, keys: ["a"], joins })
       assert.deepStrictEqual(reached, kill, log)
