@@ -4,10 +4,12 @@
  *
  * @since 0.1.0
  */
+import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -132,7 +134,7 @@ export interface DurableVideosService {
 export type StartError = InvalidRunError | IdempotencyConflictError | DatabaseUnavailableError
 
 /**
- * How runs wait.
+ * How runs wait. A duration that is not above 0 fails the layer with a `ConfigError` that names it.
  *
  * @since 0.1.0
  * @category models
@@ -204,7 +206,7 @@ export class DurableVideos extends Context.Tag("effect-videos/DurableVideos")<Du
    */
   static readonly layerSqlite = (
     options: SqliteOptions
-  ): Layer.Layer<DurableVideos, DatabaseError, Videos | VideoStore> =>
+  ): Layer.Layer<DurableVideos, DatabaseError | ConfigError.ConfigError, Videos | VideoStore> =>
     Layer.unwrapScoped(
       Effect.as(
         lockDatabase(options.filename),
@@ -219,7 +221,7 @@ export class DurableVideos extends Context.Tag("effect-videos/DurableVideos")<Du
   /** Starts, watches and cancels runs on a SQLite file of this machine, and runs none: another process does, with `layerSqlite`. */
   static readonly layerSqliteClient = (
     options: SqliteOptions
-  ): Layer.Layer<DurableVideos, DatabaseUnavailableError | DatabaseVersionError> =>
+  ): Layer.Layer<DurableVideos, DatabaseUnavailableError | DatabaseVersionError | ConfigError.ConfigError> =>
     client(options).pipe(
       Layer.provide(localEngine("client")),
       Layer.provide(table(options.filename)),
@@ -231,39 +233,53 @@ export class DurableVideos extends Context.Tag("effect-videos/DurableVideos")<Du
 // internal
 // -----------------------------------------------------------------------------
 
-const settingsOf = (options: RunOptions): SettingsService => ({
-  server: options.server ?? "default",
-  polling: {
-    min: Duration.decode(options.polling?.min ?? "1 second"),
-    max: Duration.decode(options.polling?.max ?? "15 seconds")
-  },
-  safetyNet: Duration.decode(options.safetyNet ?? "2 minutes"),
-  lostAfter: Duration.decode(options.lostAfter ?? "10 minutes"),
-  retryAfter: Duration.decode(options.retryAfter ?? "5 seconds"),
-  stopWithin: Duration.decode(options.stopWithin ?? "10 seconds"),
-  programs: { ffmpeg: options.ffmpeg, ffprobe: options.ffprobe },
-  sweep: {
-    every: Duration.decode(options.sweepEvery ?? "10 seconds"),
-    late: Duration.times(Duration.decode(options.sweepEvery ?? "10 seconds"), 3)
-  }
-})
+const decoded = (
+  name: string,
+  given: Duration.DurationInput,
+  isAccepted: (millis: number) => boolean = (millis) => millis > 0 && millis < Infinity
+): Effect.Effect<Duration.Duration, ConfigError.ConfigError> =>
+  Duration.decodeUnknown(given).pipe(
+    Option.filter((duration) => isAccepted(Duration.toMillis(duration))),
+    Option.match({
+      onNone: () => Effect.fail(ConfigError.InvalidData([name], 'must be a duration above 0, such as "10 seconds"')),
+      onSome: Effect.succeed
+    })
+  )
+
+const settingsOf = (options: RunOptions): Effect.Effect<SettingsService, ConfigError.ConfigError> =>
+  Effect.gen(function* () {
+    const { ffmpeg, ffprobe, polling, server = "default" } = options
+    const every = yield* decoded("sweepEvery", options.sweepEvery ?? "10 seconds")
+    return {
+      server,
+      polling: {
+        min: yield* decoded("polling.min", polling?.min ?? "1 second"),
+        max: yield* decoded("polling.max", polling?.max ?? "15 seconds")
+      },
+      safetyNet: yield* decoded("safetyNet", options.safetyNet ?? "2 minutes"),
+      lostAfter: yield* decoded("lostAfter", options.lostAfter ?? "10 minutes", (millis) => millis > 0),
+      retryAfter: yield* decoded("retryAfter", options.retryAfter ?? "5 seconds"),
+      stopWithin: yield* decoded("stopWithin", options.stopWithin ?? "10 seconds", () => true),
+      programs: { ffmpeg, ffprobe },
+      sweep: { every, late: Duration.times(every, 3) }
+    }
+  })
 
 /** @internal */
 export const table = (database: string) => Layer.provideMerge(RunTable.layer, Layer.succeed(DatabaseName, database))
 
 /** @internal */
-export const client = (options: RunOptions): Layer.Layer<DurableVideos, never, Engine | RunTable> =>
-  Layer.effect(DurableVideos, make).pipe(Layer.provide(Layer.succeed(Settings, settingsOf(options))))
+export const client = (options: RunOptions): Layer.Layer<DurableVideos, ConfigError.ConfigError, Engine | RunTable> =>
+  Layer.effect(DurableVideos, make).pipe(Layer.provide(Layer.effect(Settings, settingsOf(options))))
 
 /** @internal */
 export const runner = (
   options: RunOptions
-): Layer.Layer<DurableVideos, never, Engine | RunTable | Videos | VideoStore> => {
-  const settings = settingsOf(options)
-  const background = Layer.mergeAll(workflowsLayer, listPoller(settings.server), sweeper)
+): Layer.Layer<DurableVideos, ConfigError.ConfigError, Engine | RunTable | Videos | VideoStore> => {
+  const background = Layer.mergeAll(workflowsLayer, listPoller(options.server ?? "default"), sweeper)
   return Layer.merge(Layer.effect(DurableVideos, make), background).pipe(
     Drain.around,
-    Layer.provide(Layer.succeed(Settings, settings))
+    Layer.provide(Layer.effect(Settings, settingsOf(options)))
   )
 }
 

@@ -7,6 +7,7 @@ import { ClusterWorkflowEngine, RunnerAddress } from "@effect/cluster"
 import type { RateLimiterStore } from "@effect/experimental/RateLimiter"
 import { NodeClusterSocket } from "@effect/platform-node"
 import { SqlClient } from "@effect/sql"
+import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -99,7 +100,9 @@ const unreachable = (options: PostgresOptions) => (error: unknown) =>
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: PostgresOptions): Layer.Layer<DurableVideos, DatabaseError, Videos | VideoStore> => {
+export const layer = (
+  options: PostgresOptions
+): Layer.Layer<DurableVideos, DatabaseError | ConfigError.ConfigError, Videos | VideoStore> => {
   const { host, port } = options.listen
   const engine = ClusterWorkflowEngine.layer.pipe(
     Layer.provideMerge(
@@ -148,7 +151,9 @@ export const layerRateLimiterStore = ({
  * @since 0.1.0
  * @category layers
  */
-export const layerClient = (options: PostgresClientOptions): Layer.Layer<DurableVideos, DatabaseError> => {
+export const layerClient = (
+  options: PostgresClientOptions
+): Layer.Layer<DurableVideos, DatabaseError | ConfigError.ConfigError> => {
   const engine = ClusterWorkflowEngine.layer.pipe(
     Layer.provideMerge(
       NodeClusterSocket.layer({ clientOnly: true, shardingConfig: { ...timing, runnerAddress: Option.none() } })

@@ -429,6 +429,19 @@ it.live("a database is free for another layer of this process as soon as its lay
   Effect.repeatN(Effect.scoped(lockDatabase(join(folder, "locked.db"))), 50)
 )
 
+it.live.each([
+  ["sweepEvery", { sweepEvery: 0 }],
+  ["polling.max", { polling: { max: -1 } }],
+  ["retryAfter", { retryAfter: Number.NaN }],
+  ["safetyNet", { safetyNet: "soon" as "1 second" }]
+] as const)("a duration that is none is a ConfigError that names it: %s", ([name, options]) =>
+  Effect.gen(function* () {
+    const layer = DurableVideos.layerSqliteClient({ filename: join(folder, "options.db"), ...options })
+    const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+    assert.deepInclude(error, { _op: "InvalidData", path: [name] })
+  })
+)
+
 describe("a database that cannot be used", () => {
   const opened = (filename: string) =>
     Effect.flip(Effect.scoped(Layer.build(DurableVideos.layerSqliteClient({ filename })))).pipe(Effect.provide(quiet))
