@@ -33,12 +33,15 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Files in processes of their own, which run beside the threads: they mostly wait for processes that they start. */
+/**
+ * Files in processes of their own, which run beside the threads: they mostly wait, for processes that they start and for durable
+ * runs. Together they take about as long as all others.
+ */
 const alone = [
   "test/Examples.test.ts",
   "test/ContinueMedia.test.ts",
-  "packages/durable/test/Kills.test.ts",
-  "packages/durable/test/Postgres.test.ts"
+  "packages/server/test/PageBrowser.test.ts",
+  "packages/durable/test/!(S3).test.ts"
 ]
 
 export default defineConfig({
