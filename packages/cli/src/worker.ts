@@ -55,14 +55,17 @@ export const worker = Command.make(
         yield* screen.err(
           `Running the runs of ${where._tag === "File" ? where.filename : "Postgres"}. Ctrl-C stops it.\n`
         )
-        const seen = new Map<string, Run>()
+        // `null` before the first listing.
+        let seen: ReadonlyMap<string, Pick<Run, "state" | "problem">> | null = null
         const show = Effect.gen(function* () {
-          for (const run of [...(yield* durable.list({ limit: 1000 }))].reverse()) {
+          const listed = yield* durable.list({ limit: 1000 })
+          const last = seen
+          seen = new Map(listed.map(({ execution, problem, state }) => [execution, { problem, state }] as const))
+          for (const run of [...listed].reverse()) {
             const { endedAt, execution, problem, state } = run
-            const before = seen.get(execution)
-            seen.set(execution, run)
+            const before = last?.get(execution)
             if (before?.state === state && before.problem === problem) continue
-            if (endedAt !== null && DateTime.lessThan(endedAt, startedAt)) continue
+            if (last === null && endedAt !== null && DateTime.lessThan(endedAt, startedAt)) continue
             yield* screen.err(`${execution.slice(0, 8)} ${clean(problem === null ? state : `${state}: ${problem}`)}\n`)
             if (isEnded(state)) yield* writeRun(writer, run)
           }
