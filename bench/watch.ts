@@ -5,7 +5,7 @@
  *
  *   npm run bench -- watch
  *   npm run bench -- watch --spread                (50 to 10,000 watches, begun within 0 s, 10 s and the length of a job: an hour)
- *   npm run bench -- watch --spread --jobs=1000    (one size of them)
+ *   npm run bench -- watch --spread --jobs=1000 --within=10    (some of them)
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
@@ -24,11 +24,14 @@ interface Size {
   readonly spread: number
 }
 
-const chosen = process.argv.find((word) => word.startsWith("--jobs="))
+const chosen = (name: string, all: ReadonlyArray<number>): ReadonlyArray<number> => {
+  const word = process.argv.find((word) => word.startsWith(`--${name}=`))
+  return word === undefined ? all : [Number(word.slice(name.length + 3))]
+}
 
 const sizes: ReadonlyArray<Size> = process.argv.includes("--spread")
-  ? (chosen === undefined ? [50, 200, 1000, 10_000] : [Number(chosen.slice("--jobs=".length))]).flatMap((count) =>
-      [0, 10_000, 20_000].map((spread) => ({ count, run: 20_000, spread }))
+  ? chosen("jobs", [50, 200, 1000, 10_000]).flatMap((count) =>
+      chosen("within", [0, 10, 20]).map((seconds) => ({ count, run: 20_000, spread: seconds * 1000 }))
     )
   : [
       { count: 2000, run: 4000, spread: 0 },

@@ -47,11 +47,11 @@ const write = (jobs: Jobs, index: number, now: number): string => {
   return `{"id":"${idOf(jobs, index)}","object":"video","model":"sora-2","status":"${done ? "completed" : "in_progress"}","progress":${progress},"created_at":${created},"completed_at":${done ? Math.floor(end / 1000) : null},"expires_at":null,"prompt":"a lighthouse at dusk, waves below","size":"1280x720","seconds":"12","remixed_from_video_id":null,"error":null}`
 }
 
-/** How many jobs there are by now. */
+/** How many jobs there are by now. A timer may fire within the millisecond before a job's begin. */
 const createdCount = (jobs: Jobs, now: number): number =>
   jobs.spread === 0 || jobs.count === 0
     ? jobs.count
-    : Math.max(0, Math.min(jobs.count, Math.floor(((now - jobs.startsAt) / jobs.spread) * jobs.count) + 1))
+    : Math.max(0, Math.min(jobs.count, Math.floor(((now + 1 - jobs.startsAt) / jobs.spread) * jobs.count) + 1))
 
 /** Returns a page of the list, newest first. */
 const writePage = (jobs: Jobs, after: string | null, now: number): string => {
