@@ -446,6 +446,25 @@ describe("a database that cannot be used", () => {
   const opened = (filename: string) =>
     Effect.flip(Effect.scoped(Layer.build(DurableVideos.layerSqliteClient({ filename })))).pipe(Effect.provide(quiet))
 
+  it.scopedLive("is an error with a tag while another program has locked it", () =>
+    Effect.gen(function* () {
+      const locked = join(folder, "held.db")
+      yield* Effect.acquireRelease(
+        Effect.promise(async () => {
+          const client = createClient({ url: `file:${locked}` })
+          await client.execute("PRAGMA journal_mode = WAL")
+          await client.execute("BEGIN EXCLUSIVE")
+          return client
+        }),
+        (client) => Effect.promise(() => client.execute("ROLLBACK").finally(() => client.close()))
+      )
+      assert.deepInclude(yield* opened(locked), {
+        _tag: "DatabaseUnavailableError",
+        detail: "SQLITE_BUSY: database is locked"
+      })
+    })
+  )
+
   it.live("is an error with a tag: no folder, no database, or tables of a later version", () =>
     Effect.gen(function* () {
       const missing = yield* opened(join(folder, "nowhere/videos.db"))

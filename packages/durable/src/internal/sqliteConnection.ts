@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { DatabaseInUseError, DatabaseUnavailableError } from "../errors.js"
 
-const pragmas = ["journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000"]
+const pragmas = ["busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL"]
 
 /** The driver takes a URL, and decodes it: `#`, `?` and `%` of a name would be parts of the URL. */
 const urlOf = (file: string): string => `file:${file.split("/").map(encodeURIComponent).join("/")}`
@@ -18,8 +18,9 @@ const urlOf = (file: string): string => `file:${file.split("/").map(encodeURICom
 const openDatabase = async (file: string): Promise<Client> => {
   const client = createClient({ url: urlOf(file), intMode: "bigint" })
   for (const pragma of pragmas) await client.execute(`PRAGMA ${pragma}`)
-  // Reads the file: one that is not a database fails here.
-  await client.execute("SELECT count(*) FROM sqlite_master")
+  // A file that is not a database, or that another program has locked, fails here: the engine would try again for minutes.
+  await client.execute("BEGIN IMMEDIATE")
+  await client.execute("ROLLBACK")
   const transaction = async (): Promise<Transaction> => {
     await client.execute("BEGIN IMMEDIATE")
     let isOpen = true
