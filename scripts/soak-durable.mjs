@@ -1,5 +1,5 @@
 // Kills real processes at each moment of a durable run: `npm run soak:durable`, or `-- "in request"` for some of the cases.
-// `-- postgres` kills runners that share a Postgres of Debian's packages; `RUNS=100` for another number of runs.
+// `-- --postgres` does it on a Postgres of Debian's packages; `-- postgres` kills runners that share one (`RUNS=100` for another number).
 import "./install.mjs"
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"

@@ -1,13 +1,15 @@
 /**
  * `npm run soak:durable`: each moment of a run at which its process may be killed, alone, then with a lost response and no webhook
  * or poll, then among runs with the same prompt, then of runs to a length. Prints a line for each, and fails at the first that has
- * not one job for each run or segment, and one whole file for each run.
+ * not one job for each run or segment, and one whole file for each run. `--postgres`: each on a database of its own of a Postgres.
  */
 
 import { FetchHttpClient } from "@effect/platform"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Layer } from "effect"
+import Pg from "pg"
 import { folder, joining, type Killed, runKilled } from "../support/kills.js"
+import { freePort, postgres } from "../support/postgres.js"
 
 const moments = [
   "before intent",
@@ -65,27 +67,45 @@ const stopped = (log: string): string => {
   return millis >= 0 ? `stopped within ${millis} ms, ` : ""
 }
 
-const only = process.argv[2]
+const only = process.argv.slice(2).find((word) => word !== "--postgres")
 
-const program = Effect.forEach(
-  cases.filter(([name]) => only === undefined || name.includes(only)),
-  ([name, killed]) =>
-    Effect.gen(function* () {
-      const started = performance.now()
-      const long = Effect.flatMap(Effect.flatMap(folder, joining), (joins) => runKilled({ ...killed, joins }))
-      const { ends, files, jobs, log, whole } = yield* Effect.scoped(killed.isLong === true ? long : runKilled(killed))
-      const expected = killed.keys.length
-      const expectedJobs = killed.isLong === true ? 2 * expected : expected
-      const seconds = ((performance.now() - started) / 1000).toFixed(1)
-      const isSentOnce = killed.signal !== "SIGTERM" || log.split(" sent\n").length === 2
-      const isWhole = whole.length === expected && files.length === expected
-      const isRight = jobs === expectedJobs && isWhole && ends.at(-1) === "0" && isSentOnce
-      const line = `${name}: ${jobs} jobs, ${whole.length} whole files of ${expected}, ${ends.length} processes, ${stopped(log)}${seconds} s`
-      console.log(`${isRight ? "ok    " : "failed"} ${line}`)
-      if (!isRight) return yield* Effect.dieMessage(log)
-    }),
-  { discard: true }
-)
+const isOnPostgres = process.argv.includes("--postgres")
+
+/** A database of its own for a case. */
+const newDatabase = (url: string, index: number) =>
+  Effect.promise(async () => {
+    const client = new Pg.Client({ connectionString: url })
+    await client.connect()
+    await client.query(`CREATE DATABASE soak_${index}`)
+    await client.end()
+    return { url: url.replace(/postgres$/, `soak_${index}`), listen: await freePort() }
+  })
+
+const runAll = (url: string | null) =>
+  Effect.forEach(
+    cases.filter(([name]) => only === undefined || name.includes(only)),
+    ([name, options], index) =>
+      Effect.gen(function* () {
+        const killed = { ...options, postgres: url === null ? undefined : yield* newDatabase(url, index) }
+        const started = performance.now()
+        const long = Effect.flatMap(Effect.flatMap(folder, joining), (joins) => runKilled({ ...killed, joins }))
+        const { ends, files, jobs, log, whole } = yield* Effect.scoped(
+          killed.isLong === true ? long : runKilled(killed)
+        )
+        const expected = killed.keys.length
+        const expectedJobs = killed.isLong === true ? 2 * expected : expected
+        const seconds = ((performance.now() - started) / 1000).toFixed(1)
+        const isSentOnce = killed.signal !== "SIGTERM" || log.split(" sent\n").length === 2
+        const isWhole = whole.length === expected && files.length === expected
+        const isRight = jobs === expectedJobs && isWhole && ends.at(-1) === "0" && isSentOnce
+        const line = `${name}: ${jobs} jobs, ${whole.length} whole files of ${expected}, ${ends.length} processes, ${stopped(log)}${seconds} s`
+        console.log(`${isRight ? "ok    " : "failed"} ${line}`)
+        if (!isRight) return yield* Effect.dieMessage(log)
+      }),
+    { discard: true }
+  )
+
+const program = isOnPostgres ? Effect.scoped(Effect.flatMap(postgres, ({ url }) => runAll(url))) : runAll(null)
 
 const server = VideosServer.layer({ queueTime: 0, runTime: "300 millis", idempotency: "ignore" })
 

@@ -76,12 +76,23 @@ export interface Killed {
   readonly polls?: "on" | "off"
   /** The runs are to a length, with two segments of their own that these programs join to this film. */
   readonly joins?: { readonly programs: string; readonly film: Buffer } | undefined
+  /** An empty database of a Postgres, and the port of the runner; else SQLite. */
+  readonly postgres?: { readonly url: string; readonly listen: number } | undefined
   /** Faults of the server. */
   readonly faults?: ReadonlyArray<Fault.Rule>
 }
 
 /** What came of it: the jobs that were paid for, and the files, by whether they are whole. */
-export const runKilled = ({ faults = [], joins, keys, kill, polls = "on", same = "", signal = "SIGKILL" }: Killed) =>
+export const runKilled = ({
+  faults = [],
+  joins,
+  keys,
+  kill,
+  polls = "on",
+  postgres,
+  same = "",
+  signal = "SIGKILL"
+}: Killed) =>
   Effect.gen(function* () {
     const at = yield* folder
     const server = yield* VideosServer
@@ -95,6 +106,7 @@ export const runKilled = ({ faults = [], joins, keys, kill, polls = "on", same =
       FOLDER: at,
       KEYS: keys.join(","),
       KILL: kill.join(","),
+      ...(postgres === undefined ? {} : { POSTGRES: postgres.url, LISTEN: String(postgres.listen) }),
       POLLS: polls,
       PROGRAMS: joins?.programs ?? "",
       SAME: same,
