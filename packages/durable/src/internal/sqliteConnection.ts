@@ -18,7 +18,7 @@ const urlOf = (file: string): string => `file:${file.split("/").map(encodeURICom
 const openDatabase = async (file: string): Promise<Client> => {
   const client = createClient({ url: urlOf(file), intMode: "bigint" })
   for (const pragma of pragmas) await client.execute(`PRAGMA ${pragma}`)
-  // A file that is not a database, or that another program has locked, fails here: the engine would try again for minutes.
+  // A file that is not a database, or that another program has locked, fails here: the engine would retry for minutes.
   await client.execute("BEGIN IMMEDIATE")
   await client.execute("ROLLBACK")
   const transaction = async (): Promise<Transaction> => {
