@@ -11,7 +11,7 @@ import { prune } from "../protocol/json.js"
 import * as wire from "../protocol/jsonReaders.js"
 import { looksLikeHtml, maxDetail } from "./errorBody.js"
 import type { VideosCall, VideosHttpError, VideosResponse } from "./httpTypes.js"
-import { parseJson, redactExtras, type Secrets } from "./redaction.js"
+import { makeRedactCall, parseJson, type Secrets } from "./redaction.js"
 import { isOk } from "./responseBody.js"
 import { type RequestContext, requestIdOf, toError } from "./responseError.js"
 import type { ResponseHead, WholeResponse } from "./transport.js"
@@ -29,10 +29,10 @@ const itemsIn = (json: unknown): number => {
 /** @internal */
 export const makeResponseReader = (origin: string, { redact, redactJson }: Secrets, limits: Limits) => {
   /** Redacts the secrets of the configuration and of the call. */
-  const redactFor =
-    (call: VideosCall) =>
-    (text: string): string =>
-      redactExtras(redact(text), call)
+  const redactFor = (call: VideosCall): ((text: string) => string) => {
+    const redactCall = makeRedactCall(call)
+    return (text) => redactCall(redact(text))
+  }
 
   const requestId = (call: VideosCall, headers: Headers.Headers) => requestIdOf(headers, redactFor(call))
 

@@ -67,10 +67,10 @@ const parameters = (name: string, value: Redacted.Redacted): ReadonlyArray<Redac
 }
 
 /**
- * Redacts what a call itself adds to its request, where its name says that it is a secret: it may be another account's key, or a
- * callback's secret.
+ * Returns a function that redacts what a call itself adds to its request, where its name says that it is a secret: it may be another
+ * account's key, or a callback's secret.
  */
-export const redactExtras = (text: string, { body, options }: Pick<VideosCall, "body" | "options">): string => {
+export const makeRedactCall = ({ body, options }: Pick<VideosCall, "body" | "options">): ((text: string) => string) => {
   const { extraHeaders, extraQuery } = options ?? {}
   const inQuery = Object.entries(extraQuery ?? {}).flatMap(([name, value]) =>
     isSecretParameter(name, value) ? parameters(name, Redacted.make(value)).map(Redacted.value) : []
@@ -82,7 +82,8 @@ export const redactExtras = (text: string, { body, options }: Pick<VideosCall, "
   const inBody = Object.entries(body ?? {}).flatMap(([name, value]) =>
     typeof value === "string" && isSecretParameter(name, "") && !placeholder.test(value) ? [value] : []
   )
-  return redactTruncated(text, patternsOf([...inQuery, ...inHeaders, ...inBody]))
+  const patterns = patternsOf([...inQuery, ...inHeaders, ...inBody])
+  return (text) => redactTruncated(text, patterns)
 }
 
 /** @internal */

@@ -4,7 +4,7 @@ import * as ParseResult from "effect/ParseResult"
 import * as Errors from "../errors/errors.js"
 import { clip, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type { VideosCall, VideosResponse } from "../http/httpTypes.js"
-import { redactExtras } from "../http/redaction.js"
+import { makeRedactCall } from "../http/redaction.js"
 import type { Dialect } from "./dialect.js"
 import { toProtocol } from "./dialectResponse.js"
 import * as wire from "./jsonReaders.js"
@@ -38,16 +38,18 @@ const decodeVideo = (body: unknown, known?: Known): Either.Either<Schema.VideoRe
 }
 
 /** The error of a response that is not such a resource. */
-export const undecodable = (call: VideosCall, response: VideosResponse, detail: string): Errors.ResponseDecodeError =>
-  new Errors.ResponseDecodeError({
+export const undecodable = (call: VideosCall, response: VideosResponse, detail: string): Errors.ResponseDecodeError => {
+  const redact = makeRedactCall(call)
+  return new Errors.ResponseDecodeError({
     operation: call.operation,
     route: `${call.request.method} ${call.request.url}`,
     status: response.status,
     requestId: response.requestId,
     reason: "shape",
-    detail: redactExtras(detail, call),
-    body: redactExtras(JSON.stringify(response.body) ?? "", call).slice(0, maxDetail)
+    detail: redact(detail),
+    body: redact(JSON.stringify(response.body) ?? "").slice(0, maxDetail)
   })
+}
 
 const kindOf = (body: unknown): string =>
   body === null
