@@ -10,7 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as ParseResult from "effect/ParseResult"
+import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Videos } from "effect-videos/Videos"
@@ -29,7 +29,7 @@ import { Drain } from "./internal/drain.js"
 import { type Engine, forget, localEngine } from "./internal/engine.js"
 import { fingerprintOf } from "./internal/fingerprint.js"
 import { listPoller } from "./internal/listPoller.js"
-import { type RunRow, toRun } from "./internal/runRow.js"
+import { fieldsOf, type RunRow, toRun } from "./internal/runRow.js"
 import { DatabaseName, RunTable } from "./internal/runTable.js"
 import { workflowsLayer } from "./internal/runWorkflow.js"
 import { Settings, type SettingsService } from "./internal/settings.js"
@@ -52,7 +52,8 @@ import type { VideoStore } from "./VideoStore.js"
 export interface StartOptions {
   /**
    * The caller's name for this request, such as an order's number: 1 to 200 characters. The same key with the same request returns
-   * the run that there is, for ever; with another request it fails. A key counts for one kind: `create`, `extend` and `extendTo` have their own.
+   * the run that there is, for ever; with another request it fails. A key counts for one kind: `create`, `extend` and `extendTo` have
+   * their own.
    */
   readonly key: string
 }
@@ -134,7 +135,7 @@ export interface DurableVideosService {
 export type StartError = InvalidRunError | IdempotencyConflictError | DatabaseUnavailableError
 
 /**
- * How runs wait. A duration that is not above 0 fails the layer with a `ConfigError` that names it.
+ * How runs wait. A duration that is not above 0 fails the layer with a `ConfigError` that names it; `stopWithin` may be 0.
  *
  * @since 0.1.0
  * @category models
@@ -283,11 +284,10 @@ export const runner = (
   )
 }
 
-/** The fields, and not what is in them: no prompt is in an error. */
-const problemsOf = (error: ParseResult.ParseError): string => {
-  const fields = ParseResult.ArrayFormatter.formatErrorSync(error).map(({ path }) => path.join("."))
-  return `not what the protocol accepts: ${[...new Set(fields)].map((field) => `\`${field}\``).join(", ")}`
-}
+const problemsOf = (error: ParseResult.ParseError): string =>
+  `not what the protocol accepts: ${fieldsOf(error)
+    .map((field) => `\`${field}\``)
+    .join(", ")}`
 
 const requests = { create: CreateRequest, extend: ExtendRequest, extendTo: ExtendToRequest } as const
 

@@ -70,7 +70,7 @@ export const layer = ({
     const { key, location } = objectOf(execution)
     return Effect.tryPromise({
       try: (abortSignal) => client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), { abortSignal }),
-      catch: (error) => toFailure(error)
+      catch: toFailure
     }).pipe(
       Effect.map(({ ContentLength }): StoredVideo => ({ location, bytes: ContentLength ?? 0 })),
       // A bucket that is missing has the same response: the upload reports it.
@@ -78,14 +78,13 @@ export const layer = ({
         ({ status }) => status === 404,
         () => Effect.succeed(null)
       ),
-      Effect.mapError(({ detail, reason }) => new VideoStoreError({ operation: "S3.find", location, detail, reason }))
+      Effect.mapError(failedAs("S3.find", location))
     )
   }
 
   const upload: UploadOptions["upload"] = (execution, { bytes, path }) => {
     const { key, location } = objectOf(execution)
-    const failed = ({ detail, reason }: Pick<Failure, "detail" | "reason">) =>
-      new VideoStoreError({ operation: "S3.upload", location, detail, reason })
+    const failed = failedAs("S3.upload", location)
     return Effect.tryPromise({
       try: (signal) => {
         const params = { Bucket: bucket, Key: key, Body: createReadStream(path), ContentType: "video/mp4" }
@@ -104,22 +103,15 @@ export const layer = ({
     )
   }
 
-  const failedAs =
-    (operation: string, location: string) =>
-    (error: unknown): VideoStoreError => {
-      const { detail, reason } = toFailure(error)
-      return new VideoStoreError({ operation, location, detail, reason })
-    }
-
   const download: Exclude<UploadOptions["download"], undefined> = (execution, path) => {
     const { key, location } = objectOf(execution)
     return Effect.tryPromise({
       try: async (signal) => {
         const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: signal })
-        if (!(Body instanceof Readable)) throw Object.assign(new Error("no body"), { code: "NoBody" })
+        if (!(Body instanceof Readable)) throw Object.assign(new Error("it is empty"), { code: "EmptyResponse" })
         await pipeline(Body, createWriteStream(path), { signal })
       },
-      catch: failedAs("S3.download", location)
+      catch: (error) => failedAs("S3.download", location)(toFailure(error))
     })
   }
 
@@ -128,7 +120,7 @@ export const layer = ({
     return Effect.asVoid(
       Effect.tryPromise({
         try: (abortSignal) => client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal }),
-        catch: failedAs("S3.remove", location)
+        catch: (error) => failedAs("S3.remove", location)(toFailure(error))
       })
     )
   }
@@ -143,6 +135,11 @@ interface Failure {
   readonly detail: string
   readonly status: number | undefined
 }
+
+const failedAs =
+  (operation: string, location: string) =>
+  ({ detail, reason }: Pick<Failure, "detail" | "reason">): VideoStoreError =>
+    new VideoStoreError({ operation, location, detail, reason })
 
 const textOf = (value: unknown): string => (typeof value === "string" && /^[\w.]{1,80}$/.test(value) ? value : "")
 

@@ -360,7 +360,7 @@ export const makeExtendTo = ({ begin, change, notStored, postpone, store, wait }
         const request = decodeRequest(row.request)
         if (request._tag === "Left") {
           if (row.cancel !== null && row.plan === null) return end("cancelled")
-          return yield* later(row, `this version cannot read the run's request: ${fieldsOf(request.left)}`)
+          return yield* later(row, `this version cannot read the run's request: ${fieldsOf(request.left).join(", ")}`)
         }
         const work: Work = { row, request: request.right }
         let made: Plan | Next = row.plan ?? (row.cancel !== null ? end("cancelled") : yield* planFrom(work))

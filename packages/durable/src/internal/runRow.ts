@@ -68,11 +68,10 @@ export type Columns = {
   -readonly [name in keyof RunRow]?: (typeof RunRow.Encoded)[name] | undefined
 }
 
-/** The fields that are not as they should be, and not what is in them: no prompt is in a message. */
-export const fieldsOf = (error: ParseResult.ParseError): string =>
-  ParseResult.ArrayFormatter.formatErrorSync(error)
-    .map(({ path }) => path.join("."))
-    .join(", ")
+/** The fields that are not as they should be, each once, and not what is in them: no prompt is in a message. */
+export const fieldsOf = (error: ParseResult.ParseError): ReadonlyArray<string> => [
+  ...new Set(ParseResult.ArrayFormatter.formatErrorSync(error).map(({ path }) => path.join(".")))
+]
 
 const time = (millis: number | null): DateTime.Utc | null => (millis === null ? null : DateTime.unsafeMake(millis))
 

@@ -10,12 +10,12 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as ParseResult from "effect/ParseResult"
+import type * as ParseResult from "effect/ParseResult"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { DatabaseUnavailableError, DatabaseVersionError } from "../errors.js"
 import { Candidate, openStates } from "../Runs.js"
-import { type Columns, RunRow } from "./runRow.js"
+import { type Columns, fieldsOf, RunRow } from "./runRow.js"
 
 const columns = `
   execution_id TEXT PRIMARY KEY, kind TEXT NOT NULL, run_key TEXT NOT NULL, attempt BIGINT NOT NULL,
@@ -100,14 +100,12 @@ export const waitingFor = (segment: RunRow) =>
 
 const encodeCandidates = Schema.encodeSync(Schema.Array(Candidate))
 
-/** The columns, and not what is in them: no prompt is in an error. */
 const unreadable = (error: ParseResult.ParseError): SqlError => {
-  const columns = ParseResult.ArrayFormatter.formatErrorSync(error).map(({ path: [, column] }) => String(column))
-  const message = `effect_video_runs has a row that this version cannot read: ${[...new Set(columns)].join(", ")}`
+  const message = `effect_video_runs has a row that this version cannot read: ${fieldsOf(error).join(", ")}`
   return new SqlError({ cause: new Error(message), message })
 }
 
-const decodeRows = Schema.decodeUnknown(Schema.Array(RunRow))
+const decodeRow = Schema.decodeUnknown(RunRow)
 
 export interface RunTableService {
   readonly database: string
@@ -163,7 +161,7 @@ const make = Effect.gen(function* () {
     rows.pipe(
       // A short outage of the database, or a busy one.
       Effect.retry(Schedule.intersect(Schedule.exponential("100 millis"), Schedule.recurs(4))),
-      Effect.flatMap((rows) => Effect.mapError(decodeRows(rows), unreadable))
+      Effect.flatMap(Effect.forEach((row) => Effect.mapError(decodeRow(row), unreadable)))
     )
   const one = (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
     Effect.map(read(rows), (rows) => rows[0] ?? null)

@@ -54,7 +54,7 @@ const requestOf = ({ kind, request }: RunRow): Either.Either<Submission, string>
   const decoded: Either.Either<typeof SegmentRequest.Type | ExtendRequest, ParseError> =
     kind === "extend" ? decodeExtension(request) : decodeSegment(request)
   return Either.mapBoth(decoded, {
-    onLeft: fieldsOf,
+    onLeft: (error) => fieldsOf(error).join(", "),
     onRight: (all) => {
       const { continues = null, ...rest } = { continues: null, ...all }
       // JSON has no `undefined`.
