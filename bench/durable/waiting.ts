@@ -16,13 +16,14 @@ import { SqlClient } from "@effect/sql"
 import { CreateVideo, DurableVideos, VideoStore } from "@effect-videos/durable"
 import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { createClient } from "@libsql/client"
-import { Effect, Layer, Logger, Redacted, Stream } from "effect"
+import { Effect, Layer, Logger, Redacted } from "effect"
 import { Videos } from "effect-videos"
 import Pg from "pg"
 import { localEngine } from "../../packages/durable/src/internal/engine.js"
 import { postgresClient } from "../../packages/durable/src/internal/postgresPool.js"
 import { sqliteClient } from "../../packages/durable/src/internal/sqliteConnection.js"
 import { freePort } from "../../packages/durable/test/support/postgres.js"
+import { startWaiting } from "../../packages/durable/test/support/runs.js"
 
 interface Task {
   readonly baseUrl: string
@@ -128,19 +129,6 @@ const layerOf = ({ baseUrl, filename, port, url }: Task) =>
     Layer.provide(FetchHttpClient.layer),
     Layer.provide(Logger.remove(Logger.defaultLogger))
   )
-
-/** Starts one run, which then waits for its job. */
-const startOne = Effect.gen(function* () {
-  const durable = yield* DurableVideos
-  const { execution } = yield* durable.create({ prompt: "the tide", size: "64x64", seconds: 4 }, { key: "run 0" })
-  yield* durable.watch(execution).pipe(
-    Stream.takeUntil(({ state, wakeAt }) => state === "waiting" && wakeAt !== null),
-    Stream.runDrain
-  )
-  // The engine stores that it is suspended.
-  yield* Effect.sleep("1 second")
-  return execution
-})
 
 type Row = { readonly [column: string]: string | number | bigint | boolean | null }
 
@@ -257,7 +245,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const program =
     copies === null
       ? measureIn(seconds, counts).pipe(Effect.provide(layerOf(task)))
-      : startOne.pipe(
+      : startWaiting("run 0").pipe(
           Effect.provide(layerOf(task)),
           Effect.flatMap((execution) => Effect.provide(copy(execution, copies), clientOf(task))),
           Effect.as(nothing)

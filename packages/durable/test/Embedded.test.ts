@@ -6,16 +6,17 @@ import { join, relative } from "node:path"
 import { HttpApiBuilder, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { DurableVideos, isEnded, type Run, VideoStore, VideoStoreError } from "@effect-videos/durable"
+import { DurableVideos, isEnded, VideoStore, VideoStoreError } from "@effect-videos/durable"
 import * as Api from "@effect-videos/durable/Api"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { createClient } from "@libsql/client"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Schema, Scope, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Scope } from "effect"
 import { createVideo, VideoEvent } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 import { Checkpoint } from "../src/internal/settings.js"
 import { lockDatabase } from "../src/internal/sqliteConnection.js"
+import { create, ended, until } from "./support/runs.js"
 import { withLayer } from "./support/sharedLayer.js"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-"))
@@ -57,21 +58,10 @@ const live = DurableVideos.layerSqlite({ filename, ...fast }).pipe(
   Layer.provide(quiet)
 )
 
-const until = (execution: string, isReached: (run: Run) => boolean) =>
-  Effect.gen(function* () {
-    const durable = yield* DurableVideos
-    return Option.getOrThrow(yield* Stream.runHead(Stream.filter(durable.watch(execution), isReached)))
-  })
-
-const ended = (execution: string) => until(execution, ({ state }) => isEnded(state))
-
 const prompts = (...those: ReadonlyArray<string>) =>
   Effect.flatMap(VideosServer, ({ jobs }) =>
     Effect.map(jobs, (all) => all.filter(({ prompt }) => prompt !== null && those.includes(prompt)).length)
   )
-
-const create = (prompt: string) =>
-  Effect.flatMap(DurableVideos, (durable) => durable.create({ prompt, size: "64x64", seconds: 4 }, { key: prompt }))
 
 /** Loses the response to the next submission. */
 const lose = (fault: Fault.Fault) =>

@@ -3,14 +3,15 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { DurableVideos, type ExtendToRequest, isEnded, type Run, VideoStore } from "@effect-videos/durable"
+import { DurableVideos, type ExtendToRequest, type Run, VideoStore } from "@effect-videos/durable"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
-import { Deferred, Effect, Layer, Logger, Option, Schedule, Stream } from "effect"
+import { Deferred, Effect, Layer, Logger, Schedule } from "effect"
 import { awaitVideo, createVideo, type VideosConfigOptions } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
 import { fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
 import { Checkpoint, type CheckpointName } from "../src/internal/settings.js"
+import { ended, until } from "./support/runs.js"
 import { withLayer } from "./support/sharedLayer.js"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-extend-"))
@@ -62,13 +63,6 @@ const live = (name: string, server: InProcessOptions, videos: VideosConfigOption
     Layer.provide(Logger.remove(Logger.defaultLogger))
   )
 
-const until = (execution: string, isReached: (run: Run) => boolean) =>
-  Effect.flatMap(DurableVideos, (durable) =>
-    Effect.map(Stream.runHead(Stream.filter(durable.watch(execution), isReached)), Option.getOrThrow)
-  )
-
-const ended = (run: Run) => until(run.execution, ({ state }) => isEnded(state))
-
 const source = (seconds: number, model?: string) =>
   Effect.flatMap(
     createVideo({ prompt: "a lighthouse", seconds, size: model === undefined ? "64x64" : "480x480", model }),
@@ -100,7 +94,7 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const { request, started } = yield* start({ totalSeconds: 17, prompts: ["a light", "a boat"] })
-      const run = yield* ended(started)
+      const run = yield* ended(started.execution)
       assert.deepInclude(run, {
         state: "done",
         problem: null,
@@ -136,13 +130,13 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
       const durable = yield* DurableVideos
       forbidden.add("nothing good")
       const { started } = yield* start({ totalSeconds: 20, prompts: ["well", "nothing good"] })
-      const run = yield* ended(started)
+      const run = yield* ended(started.execution)
       assert.deepInclude(run, { state: "failed", problem: "segment 2: moderation_blocked: no", seconds: 12 })
       assert.deepStrictEqual(ways(run), ["1 extended done", "2 extended failed"])
       const segment = yield* Effect.flip(durable.retry(run.segments[1]?.execution ?? ""))
       assert.include(segment.message, `it is a segment of run ${run.execution}`)
       forbidden.clear()
-      const again = yield* ended(yield* durable.retry(run.execution))
+      const again = yield* ended((yield* durable.retry(run.execution)).execution)
       assert.deepInclude(again, { state: "done", attempt: 2, seconds: 20 })
       assert.deepStrictEqual(yield* jobs("well", "nothing good"), ["well", "nothing good", "nothing good"])
     }))
@@ -160,7 +154,7 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
       const [listed] = yield* durable.list({ states: ["uncertain"] })
       assert.strictEqual(listed?.execution, run.execution)
       yield* durable.resolve(run.execution, "resend")
-      assert.deepInclude(yield* ended(run), { state: "done", problem: null, candidates: [] })
+      assert.deepInclude(yield* ended(run.execution), { state: "done", problem: null, candidates: [] })
       assert.deepStrictEqual(yield* jobs("lost"), ["lost"])
       const decided = yield* Effect.flip(durable.resolve(run.execution, "resend"))
       assert.strictEqual(decided._tag, "RunStateError")
@@ -169,13 +163,13 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
       const second = yield* start({ totalSeconds: 12, prompts: ["given up"] })
       yield* until(second.started.execution, ({ state }) => state === "uncertain")
       yield* durable.resolve(second.started.execution, "give up")
-      assert.strictEqual((yield* ended(second.started)).state, "abandoned")
+      assert.strictEqual((yield* ended(second.started.execution)).state, "abandoned")
       // The new attempt does not send what the first may have sent.
       const next = yield* durable.retry(second.started.execution)
       yield* until(next.execution, ({ state }) => state === "uncertain")
       assert.deepStrictEqual(yield* jobs("given up"), [])
       yield* durable.cancel(next.execution)
-      assert.strictEqual((yield* ended(next)).state, "cancelled")
+      assert.strictEqual((yield* ended(next.execution)).state, "cancelled")
     }))
 
   test("`cancel` ends the open segment and deletes its job; `retry` makes it again", () =>
@@ -191,11 +185,11 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
       yield* until(segment, ({ cancel }) => cancel === "delete job")
       yield* Deferred.succeed(isCancelled, undefined)
       moments.clear()
-      const run = yield* ended(started)
+      const run = yield* ended(started.execution)
       assert.deepInclude(run, { state: "cancelled" })
       assert.deepStrictEqual(ways(run), ["1 extended cancelled"])
       assert.deepStrictEqual(yield* jobs("stopped"), [])
-      assert.strictEqual((yield* ended(yield* durable.retry(run.execution))).state, "done")
+      assert.strictEqual((yield* ended((yield* durable.retry(run.execution)).execution)).state, "done")
       assert.deepStrictEqual(yield* jobs("stopped"), ["stopped"])
     }))
 
@@ -203,12 +197,12 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const { request, started } = yield* start({ totalSeconds: 20, prompts: ["limited"], maxSegments: 1 })
-      const run = yield* ended(started)
+      const run = yield* ended(started.execution)
       assert.strictEqual(run.state, "failed")
       assert.match(run.problem ?? "", /^stopped at 12\.0 s by maxSegments: 1 job was submitted/)
       assert.strictEqual((yield* durable.extendTo(request, { key: "limited" })).execution, run.execution)
       const next = yield* durable.extendTo({ ...request, maxSegments: 2 }, { key: "limited" })
-      assert.deepInclude(yield* ended(next), { state: "done", attempt: 2 })
+      assert.deepInclude(yield* ended(next.execution), { state: "done", attempt: 2 })
       assert.deepStrictEqual(yield* jobs("limited"), ["limited", "limited"])
     }))
 
@@ -216,7 +210,7 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const { started } = yield* start({ video: "video_nowhere", totalSeconds: 12, prompts: ["no source"] })
-      const run = yield* ended(started)
+      const run = yield* ended(started.execution)
       assert.deepInclude(run, { state: "refused", segments: [], seconds: null })
       assert.include(run.problem ?? "", "video_nowhere")
       const wrong = yield* Effect.flip(durable.extendTo({ video: "a", totalSeconds: -1, prompts: ["b"] }, { key: "c" }))
@@ -229,7 +223,7 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
       const { faults } = yield* VideosServer
       yield* faults.set([{ on: ["extend"], fault: Fault.status({ status: 404, body: "html" }) }])
       const { started } = yield* start({ totalSeconds: 8, prompts: ["refused"], size: "64x64" })
-      const run = yield* ended(started)
+      const run = yield* ended(started.execution)
       yield* faults.set([])
       assert.deepInclude(run, { state: "done", problem: null })
       assert.deepStrictEqual(ways(run), ["1 joined done", "2 joined done"])
@@ -245,7 +239,7 @@ withLayer("extendTo on a server without an extension", joining, (test) => {
       const video = (yield* source(2)).id
       const prompts = ["b", "c"] as const
       const { started } = yield* start({ video, totalSeconds: 6, segmentSeconds: 2, prompts })
-      const run = yield* ended(started)
+      const run = yield* ended(started.execution)
       assert.deepInclude(run, { state: "done", problem: null, seconds: 6 })
       assert.deepStrictEqual(ways(run), ["1 joined done", "2 joined done"])
       assert.deepStrictEqual(yield* jobs("b", "c"), ["b", "c"])
@@ -265,7 +259,7 @@ withLayer("extendTo on a server that says what jobs cost", costly, (test) => {
       // 4 s cost 0.2 USD, 6 s cost 0.3 USD.
       const maxCost = { amount: 0.6, currency: "USD" }
       const { started } = yield* start({ video, totalSeconds: 8, segmentSeconds: 2, prompts: ["dear"], maxCost })
-      const run = yield* ended(started)
+      const run = yield* ended(started.execution)
       assert.match(run.problem ?? "", /^stopped at 6\.0 s by maxCost: 2 jobs were submitted/)
       assert.deepStrictEqual(yield* jobs("dear"), ["dear", "dear"])
     }))

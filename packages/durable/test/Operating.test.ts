@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { HttpApiBuilder, HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { DurableVideos, isEnded, type Run, type RunOptions, VideoStore } from "@effect-videos/durable"
+import { DurableVideos, type RunOptions, VideoStore } from "@effect-videos/durable"
 import * as Api from "@effect-videos/durable/Api"
 import * as S3 from "@effect-videos/durable/S3"
 import { Fault, VideosServer } from "@effect-videos/server"
@@ -23,9 +23,7 @@ import {
   Logger,
   Metric,
   MetricState,
-  Option,
   Scope,
-  Stream,
   TestClock
 } from "effect"
 import { createVideo, Videos } from "effect-videos"
@@ -36,6 +34,7 @@ import { DatabaseName, RunTable } from "../src/internal/runTable.js"
 import { Checkpoint, Settings } from "../src/internal/settings.js"
 import { sqliteClient } from "../src/internal/sqliteConnection.js"
 import { record } from "../src/internal/startRun.js"
+import { create, ended, until } from "./support/runs.js"
 import { bucket, s3Server } from "./support/s3.js"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-operating-"))
@@ -72,16 +71,6 @@ const runner = (context: Context.Context<ServerContext>, { checkpoint, name, sto
     Layer.provide(Layer.succeed(Checkpoint, checkpoint ?? (() => Effect.void))),
     Layer.provide(quiet)
   )
-
-const create = (key: string) =>
-  Effect.flatMap(DurableVideos, (durable) => durable.create({ prompt: key, size: "64x64", seconds: 4 }, { key }))
-
-const until = (execution: string, isReached: (run: Run) => boolean) =>
-  Effect.flatMap(DurableVideos, ({ watch }) =>
-    Effect.map(Stream.runHead(Stream.filter(watch(execution), isReached)), Option.getOrThrow)
-  )
-
-const ended = (execution: string) => until(execution, ({ state }) => isEnded(state))
 
 const statements = (name: string, ...sql: ReadonlyArray<string>) =>
   Effect.promise(async () => {

@@ -8,7 +8,8 @@ import { join } from "node:path"
 import { DurableVideos, VideoStore } from "@effect-videos/durable"
 import { VideosServer } from "@effect-videos/server"
 import { createClient } from "@libsql/client"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer } from "effect"
+import { startWaiting } from "../support/runs.js"
 
 const folder = mkdtempSync(join(tmpdir(), "durable-journal-"))
 const filename = join(folder, "videos.db")
@@ -17,17 +18,6 @@ const live = DurableVideos.layerSqlite({ filename }).pipe(
   Layer.provide(VideoStore.layerDirectory(folder)),
   Layer.provide(VideosServer.layerTest({ queueTime: 0, runTime: "1 hour" }))
 )
-
-const program = Effect.gen(function* () {
-  const durable = yield* DurableVideos
-  const { execution } = yield* durable.create({ prompt: "the tide", size: "64x64", seconds: 4 }, { key: "a" })
-  yield* durable.watch(execution).pipe(
-    Stream.takeUntil(({ state, wakeAt }) => state === "waiting" && wakeAt !== null),
-    Stream.runDrain
-  )
-  // The engine stores that the run is suspended.
-  yield* Effect.sleep("1 second")
-})
 
 const dump = async () => {
   const client = createClient({ url: `file:${filename}` })
@@ -47,7 +37,7 @@ const dump = async () => {
   return `${lines.join("\n")}\n`
 }
 
-Effect.runPromise(Effect.provide(program, live))
+Effect.runPromise(Effect.provide(startWaiting("a"), live))
   .then(dump)
   .then((text) => {
     writeFileSync(process.argv[2] ?? "journal.sql", text)
