@@ -161,7 +161,7 @@ const make = Effect.gen(function* () {
     rows.pipe(
       // A short outage of the database, or a busy one.
       Effect.retry(Schedule.intersect(Schedule.exponential("100 millis"), Schedule.recurs(4))),
-      Effect.flatMap(Effect.forEach((row) => Effect.mapError(decodeRow(row), unreadable)))
+      Effect.flatMap((rows) => Effect.forEach(rows, (row) => Effect.mapError(decodeRow(row), unreadable)))
     )
   const one = (rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>) =>
     Effect.map(read(rows), (rows) => rows[0] ?? null)
