@@ -43,9 +43,10 @@ const makePageReads =
     Either.match(routes.listRequest(dialect, options, options), {
       onLeft: Effect.fail,
       onRight: (call) =>
-        Effect.flatMap(http.execute(call), (response) => responses.listResponse(call, response, dialect, known)).pipe(
-          Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest),
-          (self) => withSpan(self, "Videos.list", () => spanOf("list_videos", {}))
+        Effect.flatMap(http.execute(call), (response) =>
+          responses.orUndecodable(call, response, responses.decodeList(response.body, dialect, known))
+        ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest), (self) =>
+          withSpan(self, "Videos.list", () => spanOf("list_videos", {}))
         )
     })
 
@@ -109,7 +110,7 @@ const makeOperations = (
     Effect.map(currentMonotonicMillis, (now) => submitted.findRecent(id, Number.POSITIVE_INFINITY, now))
 
   const decodePoll = (call: VideosCall, response: VideosResponse, id: string) =>
-    Either.match(responses.retrieveResponse(call, response, id, dialect), {
+    Either.match(responses.orUndecodable(call, response, responses.decodePoll(response.body, id, dialect)), {
       onLeft: Effect.fail,
       onRight: (video): Effect.Effect<VideoResource> =>
         dialect.response?.fromRequest === undefined
@@ -211,7 +212,7 @@ const makeOperations = (
   ) =>
     Effect.flatMap(routes.listRequest(dialect, { ...options, after }, options), (call) =>
       Effect.flatMap(http.execute(call), (response) =>
-        Either.map(responses.listResponse(call, response, dialect), (page) => {
+        Either.map(responses.orUndecodable(call, response, responses.decodeList(response.body, dialect)), (page) => {
           const { fresh, next } = cursor.take(page)
           return {
             page: { videos: fresh, hasMore: page.hasMore },
@@ -244,10 +245,13 @@ const makeOperations = (
     call: VideosCall,
     response: VideosResponse
   ): Either.Either<SubmitResponse, Errors.ResponseDecodeError> =>
-    Either.map(responses.submitResponse(call, response, dialect), (video) => ({
-      video,
-      toDecodeError: (detail) => responses.undecodable(call, response, detail)
-    }))
+    Either.map(
+      responses.orUndecodable(call, response, responses.decodeSubmission(response.body, dialect)),
+      (video) => ({
+        video,
+        toDecodeError: (detail) => responses.undecodable(call, response, detail)
+      })
+    )
 
   const recorded = <E>(
     { body, operation }: submissions.Submission["call"],
@@ -354,16 +358,19 @@ const makeOperations = (
       () => spanOf("remix_video", {})
     )
 
+  const readCharacter = (call: VideosCall, response: VideosResponse) =>
+    responses.orUndecodable(call, response, responses.decodeCharacter(response.body))
+
   const createCharacter: VideosService["createCharacter"] = (request, options) =>
     Effect.flatMap(submissions.characterRequest(dialect, request, options), (submission) =>
-      submit(submission, send(submission), responses.characterResponse)
+      submit(submission, send(submission), readCharacter)
     ).pipe(Effect.catchTag("VideoNotFoundError", asBadRequest), (self) =>
       withSpan(self, "Videos.createCharacter", () => spanOf("create_character", {}))
     )
 
   const retrieveCharacter: VideosService["retrieveCharacter"] = (id, options) =>
     Effect.flatMap(routes.characterRequest(dialect, "retrieveCharacter", id, options), (call) =>
-      Effect.flatMap(http.execute(call), (response) => responses.characterResponse(call, response))
+      Effect.flatMap(http.execute(call), (response) => readCharacter(call, response))
     ).pipe(
       Effect.catchTags({
         ModerationBlockedError: asBadRequest,
@@ -387,7 +394,7 @@ const makeOperations = (
       onSuccess: (response): Effect.Effect<VideoResource, Errors.ResponseDecodeError> => {
         if (dialect.response?.fromRequest !== undefined)
           return Effect.flatMap(decodePoll(call, response, id), recordEnd)
-        const video = responses.retrieveResponse(call, response, id, dialect)
+        const video = responses.orUndecodable(call, response, responses.decodePoll(response.body, id, dialect))
         return Either.isRight(video) ? recordEnd(video.right) : video
       }
     })
@@ -408,7 +415,7 @@ const makeOperations = (
         claims.forget(id)
         endedJobs.forget(id)
         submitted.forget(id)
-        return responses.deleteResponse(call, response, id, dialect)
+        return responses.orUndecodable(call, response, responses.decodeDeletion(response.body, id, dialect))
       })
     ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
       withSpan(self, "Videos.delete", () => spanOf("delete_video", { "video.id": id }))

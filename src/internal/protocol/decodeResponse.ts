@@ -1,6 +1,5 @@
 /** Decodes responses into resources. */
 import * as Either from "effect/Either"
-import * as ParseResult from "effect/ParseResult"
 import * as Errors from "../errors/errors.js"
 import { clip, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type { VideosCall, VideosResponse } from "../http/httpTypes.js"
@@ -9,12 +8,12 @@ import type { Dialect } from "./dialect.js"
 import { toProtocol } from "./dialectResponse.js"
 import * as wire from "./jsonReaders.js"
 import type { ListPage } from "./listCursor.js"
-import { fromWire } from "./videoDecoder.js"
+import { characterFromWire, fromWire } from "./videoDecoder.js"
 import { isId } from "./videoId.js"
 import * as Schema from "./videoSchemas.js"
 
-/** What was seen of a job before, by its id. */
-export type Known = (id: string) => Schema.VideoResource | null
+/** A resource, or what is wrong with the body. */
+type Decoded<A> = Either.Either<A, string>
 
 /** Which dialect a response belongs to, if it is not the one that is set. */
 const otherDialect = (body: wire.JsonObject, dialect: Dialect): string => {
@@ -27,17 +26,18 @@ const otherDialect = (body: wire.JsonObject, dialect: Dialect): string => {
   return name === null ? "" : `. It belongs to the dialect \`${name}\`: set \`dialect: "${name}"\``
 }
 
-/** What `Schema.VideoResource` decodes to, and nothing where it fails, at a third of the cost: pages are read by the hundred. */
-const decodeVideo = (body: unknown, known?: Known): Either.Either<Schema.VideoResource, "no id"> => {
-  if (!wire.isObject(body)) return Either.left("no id")
+/** What was seen of a job before, by its id. */
+type Known = (id: string) => Schema.VideoResource | null
+
+/** What `Schema.VideoResource` decodes to, and `null` if it fails, at a third of the cost: pages are read by the hundred. */
+const videoIn = (body: unknown, known?: Known): Schema.VideoResource | null => {
+  if (!wire.isObject(body)) return null
   const id = wire.jobId(body)
   const last = id === null ? null : (known?.(id) ?? null)
-  return last !== null || isId(id)
-    ? Either.right(fromWire(body.id === id ? body : { ...body, id }, last))
-    : Either.left("no id")
+  return last !== null || isId(id) ? fromWire(body.id === id ? body : { ...body, id }, last) : null
 }
 
-/** The error of a response that is not such a resource. */
+/** The error of a response that cannot be decoded. */
 export const undecodable = (call: VideosCall, response: VideosResponse, detail: string): Errors.ResponseDecodeError => {
   const redact = makeRedactCall(call)
   return new Errors.ResponseDecodeError({
@@ -50,6 +50,13 @@ export const undecodable = (call: VideosCall, response: VideosResponse, detail: 
     body: redact(JSON.stringify(response.body) ?? "").slice(0, maxDetail)
   })
 }
+
+export const orUndecodable = <A>(
+  call: VideosCall,
+  response: VideosResponse,
+  decoded: Decoded<A>
+): Either.Either<A, Errors.ResponseDecodeError> =>
+  Either.mapLeft(decoded, (detail) => undecodable(call, response, detail))
 
 const kindOf = (body: unknown): string =>
   body === null
@@ -71,31 +78,19 @@ const idProblem = ({ id }: wire.JsonObject): string =>
   typeof id === "number" || wire.isObject(id) ? "its `id` is not an integer that can be read exactly" : "it has no `id`"
 
 /** The response to a submission. Without an id, the job could never be read. */
-export const submitResponse = (
-  call: VideosCall,
-  response: VideosResponse,
-  dialect: Dialect
-): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
-  const { body: sent } = response
-  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
-  if (!wire.isObject(sent)) return fail(`it is ${kindOf(sent)}, not a video`)
+export const decodeSubmission = (sent: unknown, dialect: Dialect): Decoded<Schema.VideoResource> => {
+  if (!wire.isObject(sent)) return Either.left(`it is ${kindOf(sent)}, not a video`)
   const body = toProtocol(sent, dialect, true)
   const job = wire.jobIn(body, (inner) => wire.jobId(inner) !== null)
-  if (wire.jobId(job) === null) return fail(`${whyNot(sent, idProblem(sent))}${otherDialect(sent, dialect)}`)
-  return Either.mapLeft(decodeVideo(job), () => undecodable(call, response, "its `id` cannot be used in a URL"))
+  if (wire.jobId(job) === null) return Either.left(`${whyNot(sent, idProblem(sent))}${otherDialect(sent, dialect)}`)
+  return Either.fromNullable(videoIn(job), () => "its `id` cannot be used in a URL")
 }
 
 /** The response to a poll of a job. The job keeps the requested id: some servers change or blank it. */
-export const retrieveResponse = (
-  call: VideosCall,
-  response: VideosResponse,
-  id: string,
-  dialect: Dialect
-): Either.Either<Schema.VideoResource, Errors.ResponseDecodeError> => {
-  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
-  const isEmpty = response.body === null && dialect.response?.isEmptyWhilePending === true
-  const sent = isEmpty ? { status: "pending" } : response.body
-  if (!wire.isObject(sent)) return fail(`it is ${kindOf(sent)}, not a video`)
+export const decodePoll = (received: unknown, id: string, dialect: Dialect): Decoded<Schema.VideoResource> => {
+  const isEmpty = received === null && dialect.response?.isEmptyWhilePending === true
+  const sent = isEmpty ? { status: "pending" } : received
+  if (!wire.isObject(sent)) return Either.left(`it is ${kindOf(sent)}, not a video`)
   const body = toProtocol(sent, dialect)
   // An envelope may have a `status` of its own.
   const job = wire.jobIn(
@@ -103,23 +98,17 @@ export const retrieveResponse = (
     (inner) => wire.text(inner.status) !== null && (wire.text(body.status) === null || wire.jobId(inner) !== null)
   )
   if (typeof job.status !== "string" && typeof job.status !== "number" && job.object !== "video") {
-    return fail(`${whyNot(sent, "it has no `status`")}${otherDialect(sent, dialect)}`)
+    return Either.left(`${whyNot(sent, "it has no `status`")}${otherDialect(sent, dialect)}`)
   }
   return Either.right(fromWire(job.id === id ? job : { ...job, id }))
 }
 
-const decodeCharacter = ParseResult.decodeUnknownEither(Schema.VideoCharacter)
-
 /** A character, created or read. */
-export const characterResponse = (
-  call: VideosCall,
-  response: VideosResponse
-): Either.Either<Schema.VideoCharacter, Errors.ResponseDecodeError> => {
-  const { body } = response
-  const fail = (detail: string) => Either.left(undecodable(call, response, detail))
-  if (!wire.isObject(body)) return fail(`it is ${kindOf(body)}, not a character`)
-  if (wire.id(body.id) === null && typeof body.name !== "string") return fail(whyNot(body, "it has no `id`"))
-  return Either.mapLeft(decodeCharacter(body), () => undecodable(call, response, "it is not a character"))
+export const decodeCharacter = (body: unknown): Decoded<Schema.VideoCharacter> => {
+  if (!wire.isObject(body)) return Either.left(`it is ${kindOf(body)}, not a character`)
+  return wire.id(body.id) === null && typeof body.name !== "string"
+    ? Either.left(whyNot(body, "it has no `id`"))
+    : Either.right(characterFromWire(body))
 }
 
 const says = (value: unknown): boolean => value !== undefined && value !== null && value !== "" && value !== false
@@ -153,49 +142,31 @@ const cursorOf = (value: unknown): string | null => {
 }
 
 /** A page: the protocol's `{ data, has_more, last_id }`, less whatever a server leaves out, or a bare array. */
-export const listResponse = (
-  call: VideosCall,
-  response: VideosResponse,
-  dialect: Dialect,
-  known?: Known
-): Either.Either<ListPage, Errors.ResponseDecodeError> => {
-  const { body } = response
+export const decodeList = (body: unknown, dialect: Dialect, known?: Known): Decoded<ListPage> => {
   const items = itemsOf(body)
   if (items === null) {
-    const otherwise =
-      wire.isObject(body) && says(body.data) ? `its \`data\` is ${kindOf(body.data)}, not an array` : "it has no `data`"
-    const what = wire.isObject(body) ? whyNot(body, otherwise) : `it is ${kindOf(body)}, not a list`
-    return Either.left(undecodable(call, response, what))
+    if (!wire.isObject(body)) return Either.left(`it is ${kindOf(body)}, not a list`)
+    const { data } = body
+    return Either.left(whyNot(body, says(data) ? `its \`data\` is ${kindOf(data)}, not an array` : "it has no `data`"))
   }
   const videos: Array<Schema.VideoResource> = []
   for (const [index, item] of items.entries()) {
-    const video = decodeVideo(wire.isObject(item) ? toProtocol(item, dialect) : item, known)
-    if (Either.isLeft(video))
-      return Either.left(undecodable(call, response, `its item ${index} is not a video with an \`id\``))
-    videos.push(video.right)
+    const video = videoIn(wire.isObject(item) ? toProtocol(item, dialect) : item, known)
+    if (video === null) return Either.left(`its item ${index} is not a video with an \`id\``)
+    videos.push(video)
   }
   const { has_more: hasMore, last_id: lastId } = wire.isObject(body) ? body : ({} as wire.JsonObject)
-  return Either.right({
-    videos,
-    hasMore: typeof hasMore === "boolean" ? hasMore : null,
-    lastId: cursorOf(lastId)
-  })
+  return Either.right({ videos, hasMore: typeof hasMore === "boolean" ? hasMore : null, lastId: cursorOf(lastId) })
 }
 
 /** The result of a deletion: `{ deleted }`, the job itself (SGLang, TeleFuser), or nothing at all (204). */
-export const deleteResponse = (
-  call: VideosCall,
-  response: VideosResponse,
-  id: string,
-  dialect: Dialect
-): Either.Either<Schema.DeletedVideo, Errors.ResponseDecodeError> => {
-  const { body } = response
+export const decodeDeletion = (body: unknown, id: string, dialect: Dialect): Decoded<Schema.DeletedVideo> => {
   const deleted = { id: id as Schema.VideoId, deleted: true, video: null }
   if (body === null) return Either.right(deleted)
-  if (!wire.isObject(body)) return Either.left(undecodable(call, response, `it is ${kindOf(body)}, not a deletion`))
+  if (!wire.isObject(body)) return Either.left(`it is ${kindOf(body)}, not a deletion`)
   if (typeof body.deleted === "boolean") return Either.right({ ...deleted, deleted: body.deleted })
-  if (typeof body.status !== "string") return Either.left(undecodable(call, response, whyNot(body, "it says nothing")))
-  return Either.map(retrieveResponse(call, response, id, dialect), (video) => ({
+  if (typeof body.status !== "string") return Either.left(whyNot(body, "it says nothing"))
+  return Either.map(decodePoll(body, id, dialect), (video) => ({
     ...deleted,
     deleted: Schema.phaseOf(video) === "failed",
     video
