@@ -1,6 +1,6 @@
 import type * as Duration from "effect/Duration"
 import type { Operation } from "../errors/errorFields.js"
-import type { VideoPhase } from "./videoTypes.js"
+import type { VideoPhase } from "./phase.js"
 
 /** The operations that are requests: a watch is a series of `retrieveVideo`. */
 export type Route = Exclude<Operation, "watchVideo" | "awaitVideo">

@@ -1,8 +1,8 @@
 /** From a job in a dialect's words to the same job in the protocol's own, which `videoDecoder` reads. */
 import type { Dialect, ResponseRule } from "./dialect.js"
 import * as wire from "./jsonReaders.js"
-import { phaseOfStatus } from "./phase.js"
-import type { VideoPhase, VideoResource } from "./videoTypes.js"
+import { phaseOfStatus, type VideoPhase } from "./phase.js"
+import type { VideoResource } from "./videoTypes.js"
 
 /** The value at a path such as `video.duration`. */
 export const valueAt = (body: unknown, path: string): unknown =>

@@ -1,5 +1,6 @@
 /** Why a job failed, from a server that does not send the protocol's `error: { code, message }`. */
 import * as wire from "./jsonReaders.js"
+import type { VideoFault } from "./videoTypes.js"
 
 /** A name without case, `_` and `-`. */
 const plain = (name: string): string => name.replace(/[_-]/g, "").toLowerCase()
@@ -29,7 +30,7 @@ const textOf = (value: unknown): string | null => {
   return text.trim() === "" || isFine(text) ? null : text
 }
 
-const faultOf = (value: unknown): wire.Fault | null => {
+const faultOf = (value: unknown): VideoFault | null => {
   const text = textOf(value)
   if (text !== null) return { code: null, message: text }
   const fault = wire.isObject(value) ? wire.fault(value) : null
@@ -39,13 +40,13 @@ const faultOf = (value: unknown): wire.Fault | null => {
 const codeOf = (value: unknown): string | null =>
   Number.isSafeInteger(value) && value !== 0 ? String(value) : wire.text(value)
 
-const readIn = (body: wire.JsonObject, depth: number): wire.Fault | null => {
+const readIn = (body: wire.JsonObject, depth: number): VideoFault | null => {
   const entries = Object.entries(body).map(([name, value]) => [plain(name), value] as const)
   const ranked = [
     ...entries.filter(([name]) => isReason.test(name)),
     ...general.flatMap((name) => entries.filter((entry) => entry[0] === name))
   ]
-  let fault: wire.Fault | null = null
+  let fault: VideoFault | null = null
   for (const [, value] of ranked) fault ??= faultOf(value)
   const code = codeOf(entries.find(([name]) => isCode.test(name))?.[1])
   if (fault !== null) return { code: fault.code ?? code, message: fault.message }
@@ -64,7 +65,7 @@ const readIn = (body: wire.JsonObject, depth: number): wire.Fault | null => {
 }
 
 /** `error` as it was read, or, if it says nothing to people, what the body of a failed job says elsewhere. */
-export const failureReason = (body: wire.JsonObject, error: wire.Fault | null): wire.Fault | null => {
+export const failureReason = (body: wire.JsonObject, error: VideoFault | null): VideoFault | null => {
   if (error !== null && error.message !== "") return error
   const other = readIn(body, 2)
   if (other === null) return error

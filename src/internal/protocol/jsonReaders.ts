@@ -4,9 +4,7 @@
  */
 
 import { jobIdNames } from "./json.js"
-
-/** Any JSON value, as `JSON.parse` gives it. */
-export type Json = string | number | boolean | null | ReadonlyArray<Json> | { readonly [key: string]: Json }
+import type { VideoCost, VideoFault } from "./videoTypes.js"
 
 /** @internal */
 export type JsonObject = { readonly [key: string]: unknown }
@@ -81,18 +79,11 @@ export const percent = (value: unknown): number | null => {
   return parsed === null ? null : Math.min(100, Math.max(0, parsed))
 }
 
-/** What a server says went wrong, whatever the envelope. */
-export interface Fault {
-  readonly code: string | null
-  readonly message: string
-  readonly billed?: boolean
-}
-
 const codeOf = (value: unknown): string | null =>
   typeof value === "number" && Number.isFinite(value) ? String(value) : text(value)
 
 /** A job's `error`: the protocol's `{code, message}`, vLLM-Omni's integer code, SGLang's `{message}`, a bare string. */
-export const fault = (value: unknown): Fault | null => {
+export const fault = (value: unknown): VideoFault | null => {
   if (typeof value === "string") return value === "" ? null : { code: null, message: value }
   if (!isObject(value)) return null
   const keys = Object.keys(value)
@@ -106,7 +97,7 @@ export const fault = (value: unknown): Fault | null => {
 }
 
 /** What a job costs, as the client writes it. */
-export const cost = (value: unknown): { readonly amount: number; readonly currency: string } | null => {
+export const cost = (value: unknown): VideoCost | null => {
   if (!isObject(value)) return null
   const amount = number(value.amount)
   const currency = text(value.currency)

@@ -2,9 +2,9 @@ import type * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { CallOptions } from "../http/httpTypes.js"
-import { accepts } from "./acceptsAnnotation.js"
 import type { VideoFile } from "./videoFile.js"
-import { type Json, VideoId, type VideoResource } from "./videoSchemas.js"
+import { accepts, VideoId } from "./videoId.js"
+import type { Json, VideoResource } from "./videoSchemas.js"
 
 // -----------------------------------------------------------------------------
 // fields

@@ -1,7 +1,5 @@
-import * as Schema from "effect/Schema"
-import { accepts } from "./acceptsAnnotation.js"
-
 /** What can be sent as one segment of a path: everything that may be a job's id, and nothing that leaves its place. */
+import * as Schema from "effect/Schema"
 
 /**
  * The longest id that is accepted, in UTF-16 units. LiteLLM's ids carry routing data in base64 and run to a few
@@ -26,18 +24,17 @@ const climbs = (id: string): boolean =>
       )
     : false
 
-/** @internal */
-export const isSafeSegment = (id: string): boolean =>
-  id.length > 0 && id.length <= maxIdLength && !climbs(id) && !unsafeInPath.test(id)
-
 /** Anything at all that may be an id. */
-export const isId = (value: unknown): value is string => typeof value === "string" && isSafeSegment(value)
+export const isId = (value: unknown): value is string =>
+  typeof value === "string" &&
+  value.length > 0 &&
+  value.length <= maxIdLength &&
+  !climbs(value) &&
+  !unsafeInPath.test(value)
 
-// -----------------------------------------------------------------------------
-// ids
-// -----------------------------------------------------------------------------
+/** The annotation that says, in words, what a field accepts; `InvalidRequestError` repeats them. */
+export const accepts = (message: string) => ({ message: () => ({ message, override: true }) })
 
-/** @internal */
 export const acceptedId = "an id of 1 to 2048 characters with no `.` or `..` between slashes and no control characters"
 
 /**
@@ -49,7 +46,7 @@ export const acceptedId = "an id of 1 to 2048 characters with no `.` or `..` bet
  * @category ids
  */
 export const VideoId = Schema.String.pipe(
-  Schema.filter(isSafeSegment, {
+  Schema.filter(isId, {
     ...accepts(acceptedId),
     identifier: "VideoId",
     description: acceptedId,
@@ -60,7 +57,7 @@ export const VideoId = Schema.String.pipe(
           fc.base64String({ minLength: 4 }).map((id) => `video_${id}`),
           fc.string({ minLength: 1 })
         )
-        .filter(isSafeSegment)
+        .filter(isId)
   }),
   Schema.brand("VideoId")
 )

@@ -1,23 +1,14 @@
 import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import * as wire from "./jsonReaders.js"
-import { phaseOfStatus } from "./phase.js"
+import { phaseOfStatus, type VideoPhase } from "./phase.js"
 import * as resource from "./videoDecoder.js"
 import { VideoId } from "./videoId.js"
 import type * as Types from "./videoTypes.js"
 
-export type {
-  DeletedVideo,
-  Json,
-  VideoCost,
-  VideoFault,
-  VideoPage,
-  VideoPhase,
-  VideoResourceEncoded,
-  VideoStatus
-} from "./videoTypes.js"
-
-import type { VideoPhase } from "./videoTypes.js"
+export type { VideoPhase } from "./phase.js"
+export { VideoId } from "./videoId.js"
+export type * from "./videoTypes.js"
 
 /**
  * A job as the server last described it.
@@ -34,8 +25,6 @@ export interface VideoResource extends Types.VideoResource {}
  * @category models
  */
 export interface VideoCharacter extends Types.VideoCharacter {}
-
-export { VideoId } from "./videoId.js"
 
 /**
  * The phase of a job or of a bare status word, in any case and with `-` or spaces for `_`. An unknown

@@ -1,5 +1,4 @@
 import type * as DateTime from "effect/DateTime"
-import type * as wire from "./jsonReaders.js"
 import type { VideoId } from "./videoId.js"
 
 /**
@@ -8,11 +7,7 @@ import type { VideoId } from "./videoId.js"
  * @since 0.1.0
  * @category models
  */
-export type Json = wire.Json
-
-// -----------------------------------------------------------------------------
-// status
-// -----------------------------------------------------------------------------
+export type Json = string | number | boolean | null | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
 /**
  * The word that the server used for a job's state. The four of the protocol, and whatever a server adds: the set
@@ -22,19 +17,6 @@ export type Json = wire.Json
  * @category models
  */
 export type VideoStatus = "queued" | "in_progress" | "completed" | "failed" | (string & {})
-
-/**
- * What a status means: `waiting` (not started), `running`, `succeeded` (the content can be
- * had), `failed` (it never will be). The last two are final.
- *
- * @since 0.1.0
- * @category models
- */
-export type VideoPhase = "waiting" | "running" | "succeeded" | "failed"
-
-// -----------------------------------------------------------------------------
-// resources
-// -----------------------------------------------------------------------------
 
 /**
  * Why a job failed, in the server's words: its `error`, or, for a failed job without one, what servers send in its place, such
