@@ -14,8 +14,7 @@ import type { Json, VideoResource } from "./videoSchemas.js"
 const maxPromptLength = 32_000
 
 const isPrompt = (prompt: string): boolean =>
-  prompt.length > 0 &&
-  (prompt.length <= maxPromptLength || (prompt.length <= 2 * maxPromptLength && [...prompt].length <= maxPromptLength))
+  prompt.length <= maxPromptLength || (prompt.length <= 2 * maxPromptLength && [...prompt].length <= maxPromptLength)
 
 /**
  * What to make: 1 to 32,000 characters.
@@ -23,12 +22,8 @@ const isPrompt = (prompt: string): boolean =>
  * @since 0.1.0
  * @category schemas
  */
-export const Prompt = Schema.String.pipe(
-  Schema.filter(isPrompt, {
-    ...accepts("a text of 1 to 32,000 characters"),
-    identifier: "Prompt",
-    arbitrary: () => (fc) => fc.string({ minLength: 1, maxLength: 200 })
-  })
+export const Prompt = Schema.NonEmptyString.pipe(
+  Schema.filter(isPrompt, { ...accepts("a text of 1 to 32,000 characters"), identifier: "Prompt" })
 )
 
 /**
@@ -46,15 +41,9 @@ export type VideoSeconds = number
  * @since 0.1.0
  * @category schemas
  */
-export const VideoSeconds: Schema.Schema<number, string> = Schema.transform(
-  Schema.String.pipe(Schema.pattern(/^[1-9]\d{0,5}$/, { ...accepts("a whole number of seconds, 1 or more") })),
-  Schema.Number.pipe(
-    Schema.filter((seconds) => Number.isInteger(seconds) && seconds >= 1 && seconds < 1_000_000, {
-      ...accepts("a whole number of seconds, 1 or more"),
-      arbitrary: () => (fc) => fc.integer({ min: 1, max: 999_999 })
-    })
-  ),
-  { strict: true, decode: Number, encode: String }
+export const VideoSeconds: Schema.Schema<number, string> = Schema.compose(
+  Schema.String.pipe(Schema.pattern(/^[1-9]\d{0,5}$/)),
+  Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 999_999))
 ).annotations({ ...accepts("a whole number of seconds, 1 or more"), identifier: "VideoSeconds" })
 
 /**
@@ -169,11 +158,8 @@ export const PromptBody = Schema.standardSchemaV1(
  */
 export const CharacterBody = Schema.standardSchemaV1(
   Schema.Struct({
-    name: Schema.String.pipe(
-      Schema.filter((name) => name.length > 0 && [...name].length <= 80, {
-        ...accepts("a text of 1 to 80 characters"),
-        arbitrary: () => (fc) => fc.string({ minLength: 1, maxLength: 80 })
-      })
+    name: Schema.NonEmptyString.pipe(
+      Schema.filter((name) => [...name].length <= 80, accepts("a text of 1 to 80 characters"))
     )
   }).annotations({ identifier: "CharacterBody" })
 )
@@ -186,15 +172,9 @@ export const CharacterBody = Schema.standardSchemaV1(
  */
 export const ListQuery = Schema.standardSchemaV1(
   Schema.Struct({
-    limit: Schema.optionalWith(
-      Schema.Number.pipe(
-        Schema.filter((limit) => Number.isInteger(limit) && limit >= 1 && limit <= 100, {
-          ...accepts("a whole number from 1 to 100"),
-          arbitrary: () => (fc) => fc.integer({ min: 1, max: 100 })
-        })
-      ),
-      { exact: true }
-    ),
+    limit: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 100, accepts("a whole number from 1 to 100"))), {
+      exact: true
+    }),
     order: Schema.optionalWith(Schema.Literal("asc", "desc").annotations(accepts("`asc` or `desc`")), { exact: true }),
     after: Schema.optionalWith(VideoId, { exact: true })
   }).annotations({ identifier: "ListQuery" })
@@ -205,7 +185,7 @@ export const ListQuery = Schema.standardSchemaV1(
 // -----------------------------------------------------------------------------
 
 /**
- * Fields that some dialects have, and the protocol has not.
+ * Fields that the protocol does not have.
  *
  * @since 0.1.0
  * @category models
@@ -215,6 +195,8 @@ export interface DialectFields {
   readonly model?: string | undefined
   /** Where the server reports the end of the job (OpenRouter, llmgateway); see `effect-videos/Webhook`. */
   readonly callback?: Callback | undefined
+  /** The server's own parameters (`seed`, `fps`, `num_frames`, …). They are merged in last and may override. */
+  readonly extraBody?: { readonly [name: string]: Json } | undefined
 }
 
 /**
@@ -259,8 +241,6 @@ export interface CreateVideoRequest extends DialectFields {
   readonly size?: VideoSize | undefined
   /** A picture to start from: by URL, data URL or file id, or a file, which is uploaded. */
   readonly inputReference?: ImageReference | VideoFile | undefined
-  /** The server's own parameters (`seed`, `fps`, `num_frames`, …). They are merged in last and may override. */
-  readonly extraBody?: { readonly [name: string]: Json } | undefined
 }
 
 /**
@@ -275,8 +255,6 @@ export interface ExtendVideoRequest extends DialectFields {
   readonly prompt: string
   /** Length of the new segment alone. The response's `seconds` is that of the whole clip. */
   readonly seconds: VideoSeconds
-  /** The server's own parameters. They are merged in last and may override. */
-  readonly extraBody?: { readonly [name: string]: Json } | undefined
 }
 
 /**
@@ -289,8 +267,6 @@ export interface EditVideoRequest extends DialectFields {
   readonly video: VideoSource
   /** What changes: 1 to 32,000 characters. */
   readonly prompt: string
-  /** The server's own parameters. They are merged in last and may override. */
-  readonly extraBody?: { readonly [name: string]: Json } | undefined
 }
 
 /**
@@ -299,13 +275,11 @@ export interface EditVideoRequest extends DialectFields {
  * @since 0.1.0
  * @category models
  */
-export interface RemixVideoRequest {
+export interface RemixVideoRequest extends Pick<DialectFields, "extraBody"> {
   /** The completed job to remix, by id, reference or snapshot. */
   readonly video: string | { readonly id: string }
   /** The new prompt: 1 to 32,000 characters. */
   readonly prompt: string
-  /** The server's own parameters. They are merged in last and may override. */
-  readonly extraBody?: { readonly [name: string]: Json } | undefined
 }
 
 /**

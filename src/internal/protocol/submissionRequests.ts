@@ -75,7 +75,7 @@ const prepare = (
   operation: keyof typeof encoders,
   parts: {
     readonly fields: Fields
-    readonly more?: Requests.DialectFields & { readonly extraBody?: object | undefined }
+    readonly more?: Requests.DialectFields
     readonly options: SubmitOptions | undefined
     readonly file?: Submission["file"]
     /** The job that this derives from, by id. */

@@ -62,20 +62,7 @@ const Time = Schema.NullOr(
   )
 )
 
-const quantity = (max: number) =>
-  Schema.NullOr(
-    Schema.Number.pipe(
-      Schema.filter((value) => value >= 0 && value <= max, {
-        arbitrary: () => (fc) => fc.double({ min: 0, max, noNaN: true })
-      })
-    )
-  )
-
-const Amount = Schema.Number.pipe(
-  Schema.filter((amount) => amount >= 0 && Number.isFinite(amount), {
-    arbitrary: () => (fc) => fc.double({ min: 0, noNaN: true, noDefaultInfinity: true })
-  })
-)
+const quantity = (max: number) => Schema.NullOr(Schema.Finite.pipe(Schema.between(0, max)))
 
 const Text = Schema.NullOr(Schema.NonEmptyString)
 
@@ -114,7 +101,10 @@ const VideoResourceFromSelf: Schema.Schema<VideoResource> = Schema.Struct({
       billed: Schema.optionalWith(Schema.Boolean, { exact: true })
     })
   ),
-  cost: Schema.optionalWith(Schema.Struct({ amount: Amount, currency: Schema.NonEmptyString }), { exact: true }),
+  cost: Schema.optionalWith(
+    Schema.Struct({ amount: Schema.Finite.pipe(Schema.nonNegative()), currency: Schema.NonEmptyString }),
+    { exact: true }
+  ),
   extra: Extra
 })
 
