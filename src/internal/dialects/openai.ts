@@ -33,16 +33,6 @@ export const openai: Dialect = {
   listTrusted: true
 }
 
-/** The operations of servers that make clips and derive none. */
-export const withoutDerivation: Dialect["paths"] = {
-  ...openai.paths,
-  extendVideo: null,
-  editVideo: null,
-  remixVideo: null,
-  createCharacter: null,
-  retrieveCharacter: null
-}
-
 /** Lengths for servers that leave them to the model. */
 export const anyLength: Dialect["seconds"] = { ...openai.seconds, create: { min: 1 }, extend: { min: 1 } }
 

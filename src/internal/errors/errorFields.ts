@@ -36,17 +36,21 @@ export const nullable = <A, I>(schema: Schema.Schema<A, I>) =>
     Schema.withConstructorDefault(() => null)
   )
 
-/** The job that was submitted before the error came; `null` for an error of a single request. */
 export const submittedJob = nullable(Schema.String)
+
+/** The fields of every error of an operation. */
+export const operationFields = {
+  operation: Operation,
+  /** The job that was submitted before the error came; `null` for an error of a single request. */
+  videoId: submittedJob
+}
 
 export const jobSuffix = ({ videoId }: { readonly videoId: string | null }): string =>
   videoId === null ? "" : `; the job is ${videoId}`
 
 /** The fields of an error that is a response of the server. */
 export const responseFields = {
-  operation: Operation,
-  /** The job that was submitted before the error came; `null` for an error of a single request. */
-  videoId: submittedJob,
+  ...operationFields,
   /** Scheme, host and port of the server that sent the response. */
   origin: nullable(Schema.String),
   /** Whether that is another host than the API's: a redirect, or the URL in a job, led there. */
@@ -65,15 +69,7 @@ export const responseFields = {
   shouldRetry: nullable(Schema.Boolean)
 }
 
-export interface ResponseFields {
-  readonly operation: Operation
-  readonly origin: string | null
-  readonly isForeign: boolean
-  readonly status: number
-  readonly requestId: string | null
-  readonly detail: string
-  readonly videoId: string | null
-}
+type ResponseFields = Schema.Struct.Type<typeof responseFields>
 
 const responseOf = ({ isForeign, origin, requestId, status }: ResponseFields): string =>
   status === 0

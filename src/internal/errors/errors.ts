@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { VideoResource } from "../protocol/videoSchemas.js"
-import { jobSuffix, messageOf, nullable, Operation, responseFields, seconds, submittedJob } from "./errorFields.js"
+import { jobSuffix, messageOf, nullable, Operation, operationFields, responseFields, seconds } from "./errorFields.js"
 
 export * from "./jobErrors.js"
 export { Operation }
@@ -20,15 +20,13 @@ export { Operation }
 export class InvalidRequestError extends Schema.TaggedError<InvalidRequestError>("effect-videos/InvalidRequestError")(
   "InvalidRequestError",
   {
-    operation: Operation,
+    ...operationFields,
     /** Path of the field, such as `video.id`. */
     field: Schema.String,
     /** The shape of the given value: `a text of 0 characters`, `5`; never a text itself. */
     received: Schema.String,
     /** The accepted values. */
-    accepted: Schema.String,
-    /** The job that was submitted before, if its id is what cannot be sent. */
-    videoId: submittedJob
+    accepted: Schema.String
   }
 ) {
   readonly isTransient = false
@@ -71,14 +69,12 @@ export class UploadError extends Schema.TaggedError<UploadError>("effect-videos/
 export class TransportError extends Schema.TaggedError<TransportError>("effect-videos/TransportError")(
   "TransportError",
   {
-    operation: Operation,
+    ...operationFields,
     reason: Schema.Literal("connect", "exchange"),
     /** Scheme, host and port. */
     origin: Schema.String,
     detail: Schema.String,
-    cause: Schema.optional(Schema.Defect),
-    /** The job that was submitted before; `null` for an error of a single request. */
-    videoId: submittedJob
+    cause: Schema.optional(Schema.Defect)
   }
 ) {
   readonly isTransient = true
@@ -98,7 +94,7 @@ export class TransportError extends Schema.TaggedError<TransportError>("effect-v
 export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>("effect-videos/RequestTimeoutError")(
   "RequestTimeoutError",
   {
-    operation: Operation,
+    ...operationFields,
     timeout: Schema.DurationFromMillis,
     origin: Schema.String,
     /** The option that gave the timeout. */
@@ -110,9 +106,7 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
     mayHaveActed: Schema.Boolean.pipe(
       Schema.propertySignature,
       Schema.withConstructorDefault(() => true)
-    ),
-    /** The job that was submitted before; `null` for an error of a single request. */
-    videoId: submittedJob
+    )
   }
 ) {
   readonly isTransient = true
@@ -135,13 +129,11 @@ export class RequestTimeoutError extends Schema.TaggedError<RequestTimeoutError>
  * @category errors
  */
 export class RedirectError extends Schema.TaggedError<RedirectError>("effect-videos/RedirectError")("RedirectError", {
-  operation: Operation,
+  ...operationFields,
   status: Schema.Number,
   /** Its location, without query and fragment (they may be signed). */
   location: Schema.String,
-  reason: Schema.Literal("submission", "downgrade", "scheme", "loop", "opaque"),
-  /** The job that was submitted before; `null` for an error of a single request. */
-  videoId: submittedJob
+  reason: Schema.Literal("submission", "downgrade", "scheme", "loop", "opaque")
 }) {
   readonly isTransient = false
   override get message() {
@@ -166,7 +158,7 @@ const redirects = {
 export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>("effect-videos/ResponseDecodeError")(
   "ResponseDecodeError",
   {
-    operation: Operation,
+    ...operationFields,
     /** Method and path, such as `GET /videos/video_1`. */
     route: Schema.String,
     status: Schema.Number,
@@ -174,9 +166,7 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
     reason: Schema.Literal("syntax", "shape"),
     detail: Schema.String,
     /** The first 2 KiB of the body, secrets removed. */
-    body: Schema.String,
-    /** The job that was submitted before; `null` for an error of a single request. */
-    videoId: submittedJob
+    body: Schema.String
   }
 ) {
   /** A body that is not JSON is often truncated, or a proxy's page: a read may be retried. */

@@ -1,7 +1,7 @@
 /** The errors of a download to a file, beside those of every download. */
 import { PlatformError } from "@effect/platform/Error"
 import * as Schema from "effect/Schema"
-import { jobSuffix, nullable, Operation, submittedJob } from "./errorFields.js"
+import { jobSuffix, nullable, Operation, operationFields } from "./errorFields.js"
 
 /**
  * A file cannot be written, or must not be. Nothing is under the final name that was not there before.
@@ -19,7 +19,7 @@ import { jobSuffix, nullable, Operation, submittedJob } from "./errorFields.js"
  * @category errors
  */
 export class FileError extends Schema.TaggedError<FileError>("effect-videos/FileError")("FileError", {
-  operation: Operation,
+  ...operationFields,
   reason: Schema.Literal("invalidPath", "exists", "busy", "write"),
   path: Schema.String,
   /** The directory that the path must stay inside. */
@@ -35,9 +35,7 @@ export class FileError extends Schema.TaggedError<FileError>("effect-videos/File
   /** `busy`: the process that is writing; `null` for this one, and for one that is gone. */
   pid: nullable(Schema.Number),
   /** `write`: the error of the file system. */
-  cause: Schema.optional(PlatformError),
-  /** The job that was submitted; if the path is `busy`, the job that it is reserved for. */
-  videoId: submittedJob
+  cause: Schema.optional(PlatformError)
 }) {
   readonly isTransient = false
   override get message() {
