@@ -23,7 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { duration, positiveInteger } from "../internal/config/environment.js"
+import { duration, number } from "../internal/config/environment.js"
 import { checkConfig, finiteCount, finiteTimeout } from "../internal/config/optionRules.js"
 import { withTransport } from "../internal/http/transport.js"
 import { makeAgent, makeProxies, type Proxies, proxiesFromEnvironment, proxyOf } from "./proxy.js"
@@ -108,7 +108,7 @@ export const layerConfig: Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigE
     Config.all({
       proxies: proxiesFromEnvironment,
       connectTimeout: duration("VIDEOS_CONNECT_TIMEOUT", finiteTimeout),
-      connections: positiveInteger("VIDEOS_CONNECTIONS")
+      connections: number("VIDEOS_CONNECTIONS", finiteCount)
     }),
     ({ proxies, ...options }) => make(options, proxies)
   )

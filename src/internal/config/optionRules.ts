@@ -37,29 +37,27 @@ const isNegative = (value: unknown): boolean => {
   return Array.isArray(value) && value.some(isNegative)
 }
 
-/** `null` if it is not a duration. */
-const millisOf = (value: unknown): number | null =>
-  isNegative(value) ? null : Option.getOrNull(Option.map(Duration.decodeUnknown(value), Duration.toMillis))
+/** Not a number if it is not a duration. */
+const millisOf = (value: unknown): number =>
+  isNegative(value)
+    ? Number.NaN
+    : Option.match(Duration.decodeUnknown(value), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+
+const durationRule = (kind: string, isFine: (millis: number) => boolean): Rule =>
+  rule(`a ${kind}, such as \`30 seconds\``, (value) => isFine(millisOf(value)))
 
 /** A time after which something ends: of no length it would end everything. */
-export const timeout: Rule = rule("a duration longer than 0, such as `30 seconds`", (value) => {
-  const millis = millisOf(value)
-  return millis !== null && millis > 0
-})
+export const timeout = durationRule("duration longer than 0", (millis) => millis > 0)
 
-/** A time that may be none. */
-export const duration: Rule = rule("a duration of 0 or more, such as `30 seconds`", (value) => millisOf(value) !== null)
+export const duration = durationRule("duration of 0 or more", (millis) => millis >= 0)
 
-/** The same, and it ends. */
-export const finiteDuration: Rule = rule("a finite duration of 0 or more, such as `30 seconds`", (value) =>
-  Number.isFinite(millisOf(value) ?? Number.NaN)
-)
+export const finiteDuration = durationRule("finite duration of 0 or more", Number.isFinite)
 
 /** A timer has to be set to it. */
-export const finiteTimeout: Rule = rule("a finite duration longer than 0, such as `30 seconds`", (value) => {
-  const millis = millisOf(value)
-  return millis !== null && millis > 0 && Number.isFinite(millis)
-})
+export const finiteTimeout = durationRule(
+  "finite duration longer than 0",
+  (millis) => millis > 0 && Number.isFinite(millis)
+)
 
 /** How many; `Infinity` for any number. */
 export const count: Rule = rule(
@@ -67,7 +65,6 @@ export const count: Rule = rule(
   (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) > 0)
 )
 
-/** A positive integer. */
 export const finiteCount: Rule = rule("a positive integer", (value) => Number.isSafeInteger(value) && Number(value) > 0)
 
 export const schedule: Rule = rule("a Schedule", Schedule.isSchedule)
@@ -89,29 +86,29 @@ export const required =
 export const oneOf = (...texts: ReadonlyArray<string>): Rule =>
   rule(`one of ${texts.join(", ")}`, (value) => typeof value === "string" && texts.includes(value))
 
-/** What a configuration says of such a field; `unknown`: of one that has no rule. */
-export const problemIn = (
-  options: object | undefined,
-  rules: { readonly [name: string]: Rule },
-  unknown?: string
-): { readonly name: string; readonly problem: string } | null => {
+/** What is wrong with an option, in a configuration's words. */
+export interface Problem {
+  readonly name: string
+  readonly problem: string
+}
+
+export const problemIn = (options: object | undefined, rules: { readonly [name: string]: Rule }): Problem | null => {
   const first = firstProblem(options, rules)
-  const other =
-    unknown === undefined ? undefined : Object.keys(options ?? {}).find((name) => !Object.hasOwn(rules, name))
-  if (other !== undefined) return { name: other, problem: unknown ?? "" }
   return first && { name: first.field, problem: `must be ${first.accepted}; received ${shapeOf(first.value)}` }
 }
 
-/** Fails with a `ConfigError` whose message names the field as well as its path does. */
+/** The name is in the message as well as in the path: `ConfigError`'s `message` leaves the path out, its `toString` has both. */
+export const configError = (name: string, problem: string): ConfigError.ConfigError =>
+  ConfigError.InvalidData([name], `\`${name}\` ${problem}`)
+
+/** Fails with a `ConfigError` for the first option that its rule does not accept. */
 export const checkConfig = (
   options: object | undefined,
   rules: { readonly [name: string]: Rule }
 ): Effect.Effect<void, ConfigError.ConfigError> =>
   Effect.suspend(() => {
     const first = problemIn(options, rules)
-    return first === null
-      ? Effect.void
-      : Effect.fail(ConfigError.InvalidData([first.name], `\`${first.name}\` ${first.problem}`))
+    return first === null ? Effect.void : Effect.fail(configError(first.name, first.problem))
   })
 
 /** The first field that its rule does not accept, and what the rule would. */

@@ -1,21 +1,14 @@
 /** What submissions, downloads and watches take from the configuration. */
 import type * as Duration from "effect/Duration"
-import type * as Schedule from "effect/Schedule"
-import type { VideosHttpError } from "../errors/videosHttpError.js"
 import type { Dialect } from "../protocol/dialect.js"
-import type { OnUnknownOutcome, VideosConfigService, WatchingOptions } from "./configTypes.js"
+import type { VideosConfigService, WatchingOptions } from "./configTypes.js"
 
-/** How a submission is sent, and what happens if its outcome is unknown. */
-export interface SubmissionPolicy {
-  readonly onUnknownOutcome: OnUnknownOutcome
-  /** For this long after it was made, a job may be missing from the server's list. */
-  readonly listLag: Duration.Duration
+/** How a submission is sent, and what happens if its outcome is unknown. `totalTimeout` is for all of its requests together. */
+export interface SubmissionPolicy extends Pick<VideosConfigService, "listLag" | "onUnknownOutcome" | "totalTimeout"> {
   /** Whether the server's list has every job, so that a job that is not on it was not made. */
   readonly listTrusted: boolean
   /** Whether the server has a list. */
   readonly listServed: boolean
-  /** For a whole submission: queue, attempts, reads of the list, and attempts after those. */
-  readonly totalTimeout: Duration.Duration
   /** For one attempt. */
   readonly submitTimeout: Duration.Duration
   /** Scheme, host and port of the server, for errors. */
@@ -25,16 +18,7 @@ export interface SubmissionPolicy {
 }
 
 /** How long a download may take, and when it is retried. */
-export interface DownloadPolicy {
-  /** For this long a download may receive no bytes. */
-  readonly idleTimeout: Duration.Duration
-  /** For all attempts together, to the first byte. */
-  readonly totalTimeout: Duration.Duration
-  /** When content that a completed job does not have yet is requested again. */
-  readonly retry: Schedule.Schedule<unknown, VideosHttpError>
-  readonly maxRetryAfter: Duration.Duration
-  readonly dialect: Dialect
-}
+export type DownloadPolicy = Pick<VideosConfigService, "dialect" | "maxRetryAfter" | "readRetry" | "totalTimeout">
 
 /** How watches read their jobs. */
 export interface WatchingPolicy extends WatchingOptions {
@@ -55,7 +39,7 @@ const isHome = ({ baseUrl, dialect }: VideosConfigService): boolean =>
 
 /** @internal */
 export const policiesOf = (config: VideosConfigService): Policies => {
-  const { idleTimeout, maxRetryAfter, dialect, totalTimeout } = config
+  const { dialect } = config
   return {
     dialect,
     submission: {
@@ -63,18 +47,12 @@ export const policiesOf = (config: VideosConfigService): Policies => {
       listLag: config.listLag,
       listTrusted: dialect.listTrusted,
       listServed: dialect.paths.listVideos !== null,
-      totalTimeout,
+      totalTimeout: config.totalTimeout,
       submitTimeout: config.submitTimeout ?? config.requestTimeout,
       origin: new URL(config.baseUrl).origin,
       idHeader: isHome(config) ? (dialect.response?.idHeader ?? null) : null
     },
-    download: {
-      idleTimeout,
-      totalTimeout,
-      retry: config.readRetry,
-      maxRetryAfter,
-      dialect
-    },
+    download: config,
     watching: {
       ...(dialect.listTrusted ? {} : { list: "never" }),
       ...config.watching,

@@ -5,15 +5,17 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import { dialects, isDialectName } from "../dialects/dialects.js"
+import { openaiHome } from "../dialects/openai.js"
 import { backoff } from "../http/retryPolicy.js"
 import type { Dialect } from "../protocol/dialect.js"
 import * as wire from "../protocol/jsonReaders.js"
 import type { BudgetOptions } from "../rate/budgetTypes.js"
 import type { Limits, VideosConfigOptions, VideosConfigService, WatchingOptions } from "./configTypes.js"
-import { duration, number, positiveInteger, type Read, variable } from "./environment.js"
+import { duration, number, oneOf, type Read, variable } from "./environment.js"
 import * as rules from "./optionRules.js"
 import {
   checkHeader,
@@ -51,55 +53,59 @@ export const defaultSubmitRetry: Schedule.Schedule<unknown> = Schedule.intersect
 // rules
 // -----------------------------------------------------------------------------
 
-/** The default of each limit, and the most that it may be. */
-const limits: { readonly [name in keyof Limits]: { readonly default: number; readonly most: number } } = {
-  // A body of more bytes is longer than any string can be (V8: 2^29 characters).
-  jsonBytes: { default: 32 * 1024 * 1024, most: 256 * 1024 * 1024 },
-  errorBytes: { default: 64 * 1024, most: 256 * 1024 * 1024 },
-  // Deeper than this, code that recurses through a response, as `JSON.stringify` does, may run out of stack.
-  jsonDepth: { default: 128, most: 1000 },
-  listItems: { default: 100_000, most: Number.MAX_SAFE_INTEGER },
-  downloadBytes: { default: 4 * 1024 ** 3, most: Number.POSITIVE_INFINITY }
+const defaultLimits: Limits = {
+  jsonBytes: 32 * 1024 * 1024,
+  errorBytes: 64 * 1024,
+  jsonDepth: 128,
+  listItems: 100_000,
+  downloadBytes: 4 * 1024 ** 3
 }
 
-const limitRules = Object.fromEntries(
-  Object.entries(limits).map(([name, { most }]) => [
-    name,
-    rules.rule(
-      `a positive integer${most < Number.MAX_SAFE_INTEGER ? ` up to ${most}` : ""}`,
-      (value) => value === most || (Number.isSafeInteger(value) && Number(value) > 0 && Number(value) <= most)
-    )
-  ])
+/** The most that each limit may be. */
+const highestLimits: Limits = {
+  // A body of more bytes is longer than any string can be (V8: 2^29 characters).
+  jsonBytes: 256 * 1024 * 1024,
+  errorBytes: 256 * 1024 * 1024,
+  // Deeper than this, code that recurses through a response, as `JSON.stringify` does, may run out of stack.
+  jsonDepth: 1000,
+  listItems: Number.MAX_SAFE_INTEGER,
+  downloadBytes: Number.POSITIVE_INFINITY
+}
+
+const limitRules = Record.map({ ...highestLimits }, (most) =>
+  rules.rule(
+    `a positive integer${most < Number.MAX_SAFE_INTEGER ? ` up to ${most}` : ""}`,
+    (value) => value === most || (Number.isSafeInteger(value) && Number(value) > 0 && Number(value) <= most)
+  )
 )
 
-const dialectRules = {
-  name: rules.required(rules.text),
-  authHeader: rules.required(rules.oneOf("authorization", "api-key")),
-  home: rules.required(
-    rules.rule(
+const dialectRules = Record.map(
+  {
+    name: rules.text,
+    authHeader: rules.oneOf("authorization", "api-key"),
+    home: rules.rule(
       "null, or { baseUrl, keyVariable } with an http(s) URL",
       (value) =>
         value === null ||
         (wire.isObject(value) && typeof value.keyVariable === "string" && !("problem" in readBaseUrl(value.baseUrl)))
-    )
-  ),
-  paths: rules.required(
-    rules.rule(
+    ),
+    paths: rules.rule(
       "a path, or null, for each operation",
       (value) =>
         wire.isObject(value) &&
         Object.keys(value).length === Object.keys(dialects.openai.paths).length &&
         Object.keys(dialects.openai.paths).every((route) => value[route] === null || /^\//.test(String(value[route])))
-    )
-  ),
-  encoding: rules.required(rules.oneOf("json", "form")),
-  files: rules.required(rules.oneOf("form", "dataUrl")),
-  seconds: rules.required(rules.rule("{ field, type, create, extend }", wire.isObject)),
-  size: rules.required(rules.oneOf("size", "aspect_ratio")),
-  image: rules.required(rules.oneOf("object", "url", "image_reference", "image", "frame_images")),
-  source: rules.required(rules.rule("{ job, url, fileId, file }", wire.isObject)),
-  listTrusted: rules.required(rules.boolean)
-}
+    ),
+    encoding: rules.oneOf("json", "form"),
+    files: rules.oneOf("form", "dataUrl"),
+    seconds: rules.rule("{ field, type, create, extend }", wire.isObject),
+    size: rules.oneOf("size", "aspect_ratio"),
+    image: rules.oneOf("object", "url", "image_reference", "image", "frame_images"),
+    source: rules.rule("{ job, url, fileId, file }", wire.isObject),
+    listTrusted: rules.boolean
+  },
+  rules.required
+)
 
 type CheckedElsewhere = "baseUrl" | "query" | "apiKey" | "organization" | "project" | "headers" | "dialect"
 type Groups = "limits" | "budget" | "watching"
@@ -129,18 +135,13 @@ const watchingRules: rules.RulesOf<WatchingOptions> = {
   threshold: rules.finiteCount
 }
 
-interface Problem {
-  readonly name: string
-  readonly problem: string
-}
-
-const within = (group: string, problem: Problem | null): Problem | null =>
+const within = (group: string, problem: rules.Problem | null): rules.Problem | null =>
   problem === null ? null : { ...problem, name: `${group}.${problem.name}` }
 
 /** What a `Redacted` holds, or the value as it is. */
 const revealed = (given: unknown): unknown => (Redacted.isRedacted(given) ? Redacted.value(given) : given)
 
-const credentialProblem = (options: VideosConfigOptions): Problem | null => {
+const credentialProblem = (options: VideosConfigOptions): rules.Problem | null => {
   for (const name of ["apiKey", "organization", "project"] as const) {
     if (options[name] === undefined) continue
     const value = revealed(options[name])
@@ -161,10 +162,9 @@ const credentialProblem = (options: VideosConfigOptions): Problem | null => {
 // from values
 // -----------------------------------------------------------------------------
 
-// The name is in the message as well as in the path: `ConfigError`'s `message` leaves the path out, its `toString` has both.
-const invalid = ({ name, problem }: Problem) => Either.left(ConfigError.InvalidData([name], `\`${name}\` ${problem}`))
+const invalid = ({ name, problem }: rules.Problem) => Either.left(rules.configError(name, problem))
 
-const dialectOf = (given: VideosConfigOptions["dialect"] = "openai"): Dialect | Problem => {
+const dialectOf = (given: VideosConfigOptions["dialect"] = "openai"): Dialect | rules.Problem => {
   if (typeof given !== "string") return within("dialect", rules.problemIn(given, dialectRules)) ?? given
   return isDialectName(given)
     ? dialects[given]
@@ -172,8 +172,6 @@ const dialectOf = (given: VideosConfigOptions["dialect"] = "openai"): Dialect | 
 }
 
 const homeOf = (dialect: Dialect | undefined): NonNullable<Dialect["home"]> => dialect?.home ?? openaiHome
-
-const openaiHome = { baseUrl: "https://api.openai.com/v1", keyVariable: "OPENAI_API_KEY" }
 
 /** @internal */
 export const makeConfig = (
@@ -189,12 +187,11 @@ export const makeConfig = (
   const problem =
     credentialProblem(options) ??
     rules.problemIn(options, configRules) ??
-    within("limits", rules.problemIn(options.limits, limitRules, "is no limit")) ??
+    within("limits", rules.problemIn(options.limits, limitRules)) ??
     within("budget", rules.problemIn(budget, budgetRules)) ??
     within("watching", rules.problemIn(watching, watchingRules))
   if (problem !== null) return invalid(problem)
   const { submitTimeout } = dialect
-  const given = options.limits ?? {}
   return Either.right({
     baseUrl: base.url,
     query: query.query,
@@ -208,13 +205,7 @@ export const makeConfig = (
       submitTimeout === undefined || options.requestTimeout !== undefined ? undefined : Duration.decode(submitTimeout),
     idleTimeout: Duration.decode(options.idleTimeout ?? "60 seconds"),
     totalTimeout: Duration.decode(options.totalTimeout ?? Duration.infinity),
-    limits: {
-      jsonBytes: given.jsonBytes ?? limits.jsonBytes.default,
-      errorBytes: given.errorBytes ?? limits.errorBytes.default,
-      jsonDepth: given.jsonDepth ?? limits.jsonDepth.default,
-      listItems: given.listItems ?? limits.listItems.default,
-      downloadBytes: given.downloadBytes ?? limits.downloadBytes.default
-    },
+    limits: Record.map({ ...defaultLimits }, (byDefault, name) => options.limits?.[name] ?? byDefault),
     readRetry: options.readRetry ?? defaultReadRetry,
     submitRetry: options.submitRetry ?? defaultSubmitRetry,
     maxRetryAfter: Duration.decode(options.maxRetryAfter ?? "60 seconds"),
@@ -257,14 +248,6 @@ const readUrl: Read<string> = (value) => {
   return "problem" in base ? base : { value }
 }
 
-const oneOf = <const A extends string>(name: string, accepted: ReadonlyArray<A>) =>
-  variable(name, (text) => {
-    const value = accepted.find((known) => known === text.trim())
-    return value === undefined
-      ? { problem: `must be one of ${accepted.join(", ")}; received ${rules.shapeOf(text)}` }
-      : { value }
-  })
-
 const hostOf = (url: string): string => new URL(url).host
 
 /**
@@ -295,7 +278,7 @@ const connection = (dialect: Dialect | undefined) => {
   )
 }
 
-const dialectName = oneOf("VIDEOS_DIALECT", Object.keys(dialects).filter(isDialectName))
+const dialectName = oneOf("VIDEOS_DIALECT", ...Object.keys(dialects).filter(isDialectName))
 
 const others = Config.all({
   query: variable("VIDEOS_QUERY", (text) => {
@@ -305,23 +288,19 @@ const others = Config.all({
   organization: variable("OPENAI_ORG_ID", readHeader),
   project: variable("OPENAI_PROJECT_ID", readHeader),
   dialect: dialectName,
-  requestTimeout: duration("VIDEOS_REQUEST_TIMEOUT", rules.timeout),
-  idleTimeout: duration("VIDEOS_IDLE_TIMEOUT", rules.timeout),
-  totalTimeout: duration("VIDEOS_TOTAL_TIMEOUT", rules.timeout),
-  maxRetryAfter: duration("VIDEOS_MAX_RETRY_AFTER"),
-  onUnknownOutcome: oneOf("VIDEOS_ON_UNKNOWN_OUTCOME", ["reconcile", "fail", "resend"]),
-  listLag: duration("VIDEOS_LIST_LAG"),
+  requestTimeout: duration("VIDEOS_REQUEST_TIMEOUT", configRules.requestTimeout),
+  idleTimeout: duration("VIDEOS_IDLE_TIMEOUT", configRules.idleTimeout),
+  totalTimeout: duration("VIDEOS_TOTAL_TIMEOUT", configRules.totalTimeout),
+  maxRetryAfter: duration("VIDEOS_MAX_RETRY_AFTER", configRules.maxRetryAfter),
+  onUnknownOutcome: oneOf("VIDEOS_ON_UNKNOWN_OUTCOME", "reconcile", "fail", "resend"),
+  listLag: duration("VIDEOS_LIST_LAG", configRules.listLag),
   budget: Config.all({
-    requestsPerSecond: number(
-      "VIDEOS_REQUESTS_PER_SECOND",
-      "a positive, finite number",
-      (value) => Number.isFinite(value) && value > 0
-    ),
-    concurrency: positiveInteger("VIDEOS_CONCURRENCY")
+    requestsPerSecond: number("VIDEOS_REQUESTS_PER_SECOND", budgetRules.requestsPerSecond),
+    concurrency: number("VIDEOS_CONCURRENCY", budgetRules.concurrency)
   }),
   watching: Config.all({
-    list: oneOf("VIDEOS_WATCH_LIST", ["auto", "always", "never"]),
-    threshold: positiveInteger("VIDEOS_WATCH_THRESHOLD")
+    list: oneOf("VIDEOS_WATCH_LIST", "auto", "always", "never"),
+    threshold: number("VIDEOS_WATCH_THRESHOLD", watchingRules.threshold)
   })
 })
 

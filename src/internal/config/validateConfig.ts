@@ -1,10 +1,12 @@
 /** The rules of a configuration. Each returns the problem as a text without secrets. */
+import * as Predicate from "effect/Predicate"
+import { shapeOf } from "./optionRules.js"
+
 /** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
 const visible = /^[\x21-\x7e]+$/
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
-/** @internal */
 export const checkHeaderValue = (value: string): string | null => {
   if (value === "") return "must not be empty"
   if (visible.test(value)) return null
@@ -16,7 +18,6 @@ export const checkHeaderValue = (value: string): string | null => {
   return `must be visible ASCII characters alone; received ${value.length} characters with ${what}`
 }
 
-/** @internal */
 export const checkHeader = (name: string, value: string): string | null => {
   if (!token.test(name)) return "has a name that is not an HTTP header name"
   // Spaces are fine within a header that is not a key.
@@ -26,14 +27,11 @@ export const checkHeader = (name: string, value: string): string | null => {
 const wanted = "must be an http(s) URL without credentials or fragment, such as https://host/v1; received"
 
 /** The shape of a value that may be a secret: of a number, too, nothing is shown. */
-export const secretShape = (value: unknown): string =>
-  typeof value === "string"
-    ? `a text of ${value.length} characters`
-    : typeof value === "object" || value === undefined
-      ? value === null || value === undefined
-        ? String(value)
-        : "an object"
-      : `a ${typeof value}`
+export const secretShape = (value: unknown): string => {
+  if (typeof value === "string") return shapeOf(value)
+  if (Predicate.isNullable(value)) return String(value)
+  return typeof value === "object" ? "an object" : `a ${typeof value}`
+}
 
 /** Parameters of a query, by name. */
 export interface Query {
@@ -44,13 +42,9 @@ export interface Query {
 export const readBaseUrl = (
   value: unknown
 ): { readonly url: string; readonly query: Query } | { readonly problem: string } => {
-  let url: URL
-  try {
-    if (typeof value !== "string") return { problem: `${wanted} ${secretShape(value)}` }
-    url = new URL(value)
-  } catch {
-    return { problem: `${wanted} ${secretShape(value)} that is not a URL` }
-  }
+  if (typeof value !== "string") return { problem: `${wanted} ${secretShape(value)}` }
+  if (!URL.canParse(value)) return { problem: `${wanted} ${secretShape(value)} that is not a URL` }
+  const url = new URL(value)
   if (url.protocol !== "http:" && url.protocol !== "https:") return { problem: `${wanted} a ${url.protocol} URL` }
   if (url.username !== "" || url.password !== "") return { problem: `${wanted} one with credentials` }
   if (url.hash !== "" || /#/.test(value)) return { problem: `${wanted} one with a fragment` }

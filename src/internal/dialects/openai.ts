@@ -1,9 +1,11 @@
 import type { Dialect } from "../protocol/dialect.js"
 
+export const openaiHome = { baseUrl: "https://api.openai.com/v1", keyVariable: "OPENAI_API_KEY" }
+
 /** The protocol itself, as its specification has it. OpenAI's hosted service ended on 2026-09-24. */
 export const openai: Dialect = {
   name: "openai",
-  home: { baseUrl: "https://api.openai.com/v1", keyVariable: "OPENAI_API_KEY" },
+  home: openaiHome,
   authHeader: "authorization",
   paths: {
     createVideo: "/videos",

@@ -100,10 +100,10 @@ export const isReplicaLag = (
 export const retryWhileLagging = <A>(
   attempt: (options: ContentOptions | undefined) => Effect.Effect<A, DownloadVideoError | Lagging>,
   options: ContentOptions | undefined,
-  { maxRetryAfter, retry, totalTimeout }: DownloadPolicy
+  { maxRetryAfter, readRetry, totalTimeout }: DownloadPolicy
 ): Effect.Effect<A, DownloadVideoError> =>
   Effect.flatMap(currentMonotonicMillis, (begunAt) => {
-    const nextDelay = retryDelays<VideosHttpError>({ schedule: retry, maxRetryAfter })
+    const nextDelay = retryDelays<VideosHttpError>({ schedule: readRetry, maxRetryAfter })
     const run = (given: ContentOptions | undefined): Effect.Effect<A, DownloadVideoError> =>
       Effect.catchTag(attempt(given), "Lagging", ({ last, refusal }) =>
         options?.singleAttempt === true

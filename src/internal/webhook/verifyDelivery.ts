@@ -1,7 +1,7 @@
 /** Verifies a delivery and decodes its event. */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Clock from "effect/Clock"
-import * as ConfigError from "effect/ConfigError"
+import type * as ConfigError from "effect/ConfigError"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
-import { checkConfig, duration, oneOf } from "../config/optionRules.js"
+import { checkConfig, configError, duration, oneOf } from "../config/optionRules.js"
 import { WebhookDecodeError, WebhookSignatureError, WebhookTimestampError } from "../errors/webhookErrors.js"
 import { clip } from "../http/errorBody.js"
 import { parseJson, redacted } from "../http/redaction.js"
@@ -160,12 +160,11 @@ export const makeVerifier = (options: WebhookVerifyOptions): Effect.Effect<Verif
     const scheme = schemes[options.scheme ?? "standard"]
     const { hasEncodedKeys } = scheme
     if (secrets.length === 0) {
-      return yield* Effect.fail(ConfigError.InvalidData(["secrets"], "`secrets` must hold one at least"))
+      return yield* Effect.fail(configError("secrets", "must hold one at least"))
     }
     for (const [index, secret] of secrets.entries()) {
       const problem = checkSecret(Redacted.value(secret), hasEncodedKeys)
-      const name = `secrets[${index}]`
-      if (problem !== null) return yield* Effect.fail(ConfigError.InvalidData([name], `\`${name}\` ${problem}`))
+      if (problem !== null) return yield* Effect.fail(configError(`secrets[${index}]`, problem))
     }
     const tolerance = Duration.decode(options.tolerance ?? "300 seconds")
     const keys = yield* Effect.forEach(secrets, (secret) => importKey(secret, hasEncodedKeys))
