@@ -48,18 +48,7 @@ import type {
 } from "./internal/watch/watchTypes.js"
 import { Videos, type VideosService } from "./Videos.js"
 
-export type {
-  AwaitVideoError,
-  AwaitVideoOptions,
-  CreateAndWatchError,
-  EditAndWatchError,
-  ExtendAndWatchError,
-  RemixAndWatchError,
-  SubmitAndWatchOptions,
-  WatchOptions,
-  WatchVideoError,
-  WatchVideosOptions
-} from "./internal/watch/watchTypes.js"
+export type * from "./internal/watch/watchTypes.js"
 
 /**
  * One update of a job among many.
