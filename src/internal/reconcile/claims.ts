@@ -71,7 +71,6 @@ const maxDueAge = 24 * 60 * 60_000
 const millis = (time: VideoResource["createdAt"]): number | null => time?.epochMillis ?? null
 const maxEnded = 1000
 
-/** @internal */
 export class Claims {
   // Events are put in order by counting: two of one millisecond have no order by the clock.
   private events = 0

@@ -19,7 +19,6 @@ export interface Repeat {
   readonly isSettled: boolean
 }
 
-/** @internal */
 export const judgeRepeat = (entry: Entry, list: ListRead, claims: Claims, rules: Rules, repeat: Repeat): Verdict => {
   const { criteria } = entry
   const own = list.videos.find(({ id }) => claims.isUnderKey(entry, id))

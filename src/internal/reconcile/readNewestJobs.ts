@@ -7,6 +7,7 @@ import { ListCursor } from "../protocol/listCursor.js"
 import type { ListVideosOptions } from "../protocol/requestSchemas.js"
 import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
 import type { ListVideosError } from "../videosTypes.js"
+import { senderOf } from "../watch/watchOptions.js"
 
 /** The newest jobs of a server, back to the time before the submission at least, unless there is a gap. */
 export interface ListRead {
@@ -66,7 +67,6 @@ const add = (reading: Reading, page: VideoPage): void => {
   }
 }
 
-/** @internal */
 export const readNewest = (
   readPage: ReadPage,
   begunAt: number,
@@ -80,8 +80,7 @@ export const readNewest = (
       limit: pageSize,
       order: "desc",
       // A proxy may need the headers of the submission to find the account or the provider.
-      extraHeaders: options?.extraHeaders,
-      extraQuery: options?.extraQuery,
+      ...senderOf(options),
       onResponse: ({ headers }: ResponseMeta) =>
         Effect.sync(() => {
           date = Date.parse(headers["date"] ?? "")

@@ -84,7 +84,6 @@ const enoughGone = 5
 /** Whether the server has a job, and it has not ended badly: a complete list shows it. */
 export type IsThere = (id: string, options: SubmitOptions | undefined) => Effect.Effect<boolean>
 
-/** @internal */
 export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage: ReadPage, isThere: IsThere) => {
   const lag = Duration.toMillis(policy.listLag)
 

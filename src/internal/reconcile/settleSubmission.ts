@@ -90,7 +90,6 @@ const defaults = {
   listServed: true
 }
 
-/** @internal */
 export const settle = <E, R>(
   videos: VideosService,
   policy: Pick<SubmissionPolicy, keyof typeof defaults> | null,

@@ -41,7 +41,6 @@ import type { Claims, Entry } from "./claims.js"
 import { likenessOf, mayBecome, normalPrompt } from "./matchJob.js"
 import { type ListRead, margin, tolerance } from "./readNewestJobs.js"
 
-/** @internal */
 export type Verdict =
   | { readonly _tag: "Made"; readonly video: VideoResource }
   | { readonly _tag: "NotMade" }
@@ -127,7 +126,6 @@ const missingIn = (entry: Entry, list: ListRead, claims: Claims, lag: number): R
   return (isSourceDue ? [source, ...due] : due).filter((id) => !ids.has(id))
 }
 
-/** @internal */
 export interface Rules {
   readonly isTrusted: boolean
   /** For how many milliseconds a job may be missing in the list. */
@@ -136,7 +134,6 @@ export interface Rules {
   readonly resentAt: number | null
 }
 
-/** @internal */
 export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules): Verdict => {
   const timings = new Map<Entry, Timings>()
   const timingsFor = (of: Entry): Timings => {
