@@ -12,7 +12,6 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -29,82 +28,24 @@ import type {
   RemixVideoRequest
 } from "./internal/protocol/requestSchemas.js"
 import { isTerminal, type VideoResource } from "./internal/protocol/videoSchemas.js"
-import { completed } from "./internal/watch/completedVideo.js"
-import type { Start } from "./internal/watch/watch.js"
 import { planOf } from "./internal/watch/watchOptions.js"
-import { awaitOne, type UpdateOf, watchMany, watchOne } from "./internal/watch/watchStream.js"
-import { idOf, isSnapshot, jobsOf, type Target } from "./internal/watch/watchTargets.js"
-import type {
-  AwaitVideoError,
-  AwaitVideoOptions,
-  CreateAndWatchError,
-  EditAndWatchError,
-  ExtendAndWatchError,
-  RemixAndWatchError,
-  SubmitAndWatchOptions,
-  WatchOptions,
-  WatchVideoError,
-  WatchVideosOptions
+import { awaitOne, completed, startOf, watchMany, watchOne } from "./internal/watch/watchStream.js"
+import {
+  type AwaitVideoError,
+  type AwaitVideoOptions,
+  type CreateAndWatchError,
+  type EditAndWatchError,
+  type ExtendAndWatchError,
+  type RemixAndWatchError,
+  type SubmitAndWatchOptions,
+  VideoUpdate,
+  type WatchOptions,
+  type WatchVideoError,
+  type WatchVideosOptions
 } from "./internal/watch/watchTypes.js"
 import { Videos, type VideosService } from "./Videos.js"
 
-export type {
-  AwaitVideoError,
-  AwaitVideoOptions,
-  CreateAndWatchError,
-  EditAndWatchError,
-  ExtendAndWatchError,
-  RemixAndWatchError,
-  SubmitAndWatchOptions,
-  WatchOptions,
-  WatchVideoError,
-  WatchVideosOptions
-} from "./internal/watch/watchTypes.js"
-
-/**
- * One update of a job among many.
- *
- * - `VideoChanged`: a snapshot of a job that goes on.
- * - `VideoEnded`: the job's last snapshot, whether it completed or failed; nothing of this job follows.
- * - `VideoLost`: its watch failed, with what `watchVideo` would have failed with; nothing follows, and the job itself may
- *   go on. `lastSnapshot` (or `id`) resumes the watch.
- *
- * @since 0.1.0
- * @category models
- */
-export type VideoUpdate = Data.TaggedEnum<{
-  VideoChanged: { readonly id: string; readonly video: VideoResource }
-  VideoEnded: { readonly id: string; readonly video: VideoResource }
-  VideoLost: { readonly id: string; readonly error: WatchVideoError; readonly lastSnapshot: VideoResource | null }
-}>
-
-/**
- * Makes and takes apart `VideoUpdate`s.
- *
- * @example
- * import { Effect, Stream } from "effect"
- * import { VideoUpdate, watchVideos } from "effect-videos"
- *
- * const program = watchVideos(["video_1", "video_2"]).pipe(
- *   Stream.runForEach(
- *     VideoUpdate.$match({
- *       VideoChanged: ({ video }) => Effect.log(video.id, video.progress),
- *       VideoEnded: ({ video }) => Effect.log(video.id, video.status),
- *       VideoLost: ({ error, id }) => Effect.logError(id, error.message)
- *     })
- *   )
- * )
- *
- * @since 0.1.0
- * @category models
- */
-export const VideoUpdate = Data.taggedEnum<VideoUpdate>()
-
-const start = (target: Target, submitted: Start["submitted"] = null): Start => ({
-  id: idOf(target),
-  snapshot: isSnapshot(target) ? target : null,
-  submitted
-})
+export * from "./internal/watch/watchTypes.js"
 
 /**
  * Follows one job until it ends.
@@ -141,7 +82,7 @@ export const watchVideo = (
 ): Stream.Stream<VideoResource, WatchVideoError, Videos> =>
   Either.match(planOf("watchVideo", options), {
     onLeft: (error) => Stream.fail(error),
-    onRight: (plan) => watchOne(Videos, plan, start(video))
+    onRight: (plan) => watchOne(Videos, plan, startOf(video))
   })
 
 /**
@@ -163,13 +104,11 @@ export const awaitVideo = <E = never, R = never>(
   video: string | VideoResource,
   options?: AwaitVideoOptions<E, R>
 ): Effect.Effect<VideoResource, AwaitVideoError | E, R | Videos> =>
-  Either.match(planOf("awaitVideo", options), {
-    onLeft: (error) => Effect.fail(error),
-    onRight: (plan) =>
-      Effect.flatMap(Videos, (videos) =>
-        Effect.flatMap(awaitOne(videos, plan, start(video), options?.onUpdate), completed)
-      )
-  })
+  Effect.flatMap(planOf("awaitVideo", options), (plan) =>
+    Effect.flatMap(Videos, (videos) =>
+      Effect.flatMap(awaitOne(videos, plan, startOf(video), options?.onUpdate), completed)
+    )
+  )
 
 /**
  * Follows many jobs as one Stream, which ends when all of them have. A job whose watch fails is an element, `VideoLost`, and
@@ -201,19 +140,20 @@ export const watchVideos = <E = never, R = never>(
 ): Stream.Stream<VideoUpdate, E, R | Videos> => {
   const plan = planOf("watchVideo", options)
   const concurrency = options?.concurrency ?? Number.POSITIVE_INFINITY
-  const input = isStream(videos) ? videos : jobsOf(videos)
-  const starts = isStream(input)
-    ? Stream.map(input, (video) => start(video))
+  const input = isStream(videos)
+    ? videos
     : Number.isFinite(concurrency)
-      ? Stream.map(Stream.fromIterable(input), (video) => start(video))
-      : Array.from(input, (video) => start(video))
+      ? Stream.fromIterable(jobsOf(videos))
+      : Array.from(jobsOf(videos))
   if (Either.isLeft(plan)) {
     // As for each of them `watchVideo` would fail.
-    const all = Stream.StreamTypeId in starts ? starts : Stream.fromIterable(starts)
-    return Stream.map(all, ({ id, snapshot }) => lost(id, plan.left, snapshot))
+    return Stream.map(isStream(input) ? input : Stream.fromIterable(input), (video) => {
+      const { id, snapshot } = startOf(video)
+      return VideoUpdate.VideoLost({ id, error: plan.left, lastSnapshot: snapshot })
+    })
   }
   return withStreamSpan(
-    Stream.unwrap(Effect.map(Videos, (service) => watchMany(service, plan.right, starts, concurrency, { seen, lost }))),
+    Stream.unwrap(Effect.map(Videos, (service) => watchMany(service, plan.right, input, concurrency))),
     "Videos.watchMany",
     { "gen_ai.operation.name": "watch_videos" }
   )
@@ -222,13 +162,9 @@ export const watchVideos = <E = never, R = never>(
 const isStream = <A, E, R>(input: unknown | Stream.Stream<A, E, R>): input is Stream.Stream<A, E, R> =>
   Predicate.hasProperty(input, Stream.StreamTypeId)
 
-// Taken out once: a tagged enum makes a constructor anew each time it is asked for one.
-const { VideoChanged, VideoEnded, VideoLost } = VideoUpdate
-
-const lost: UpdateOf<VideoUpdate>["lost"] = (id, error, lastSnapshot) => VideoLost({ id, error, lastSnapshot })
-
-const seen = (id: string, video: VideoResource): VideoUpdate =>
-  isTerminal(video) ? VideoEnded({ id, video }) : VideoChanged({ id, video })
+/** What is neither a job nor iterable, from a program without types, is refused as a job. A string is one id. */
+const jobsOf = (given: string | VideoResource | Iterable<string | VideoResource>): Iterable<string | VideoResource> =>
+  Predicate.hasProperty(given, Symbol.iterator) ? given : [given]
 
 /**
  * Waits for the end of many jobs. The results are in the order of what was given, each as `awaitVideo` would have it, as
@@ -259,7 +195,7 @@ export const awaitVideos = (
     ),
     Effect.flatMap((ends) =>
       Effect.forEach(ids, (video) => {
-        const end = ends.get(start(video).id)
+        const end = ends.get(startOf(video).id)
         return end === undefined ? Effect.dieMessage("a watch ended without a terminal snapshot") : Effect.succeed(end)
       })
     )
@@ -364,7 +300,7 @@ const submitAndWatch = <E>(
         ? submitted
         : Stream.concat(
             submitted,
-            Stream.mapError(watchOne(Effect.succeed(videos), plan, start(job, { hint })), ofJob(job.id))
+            Stream.mapError(watchOne(Effect.succeed(videos), plan, startOf(job, { hint })), ofJob(job.id))
           )
     })
   )

@@ -62,23 +62,7 @@ import { VideosHttp } from "./transport/index.js"
 
 export type { SettledSubmission } from "./internal/reconcile/judgeByBaseline.js"
 export type { SettleOptions } from "./internal/reconcile/settleSubmission.js"
-export type {
-  CreateCharacterError,
-  CreateVideoError,
-  DeleteVideoError,
-  DownloadVideoError,
-  EditVideoError,
-  ExtendVideoError,
-  ListVideosError,
-  RemixVideoError,
-  RetrieveCharacterError,
-  RetrieveVideoError,
-  SubmitVideoError,
-  VideosService,
-  VideosState,
-  Watcher,
-  Watchers
-} from "./internal/videosTypes.js"
+export type * from "./internal/videosTypes.js"
 
 /**
  * The operations as a service.

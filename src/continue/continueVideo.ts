@@ -20,8 +20,8 @@ import { createRequest, extendRequest } from "../internal/protocol/submissionReq
 import { invalid } from "../internal/protocol/validateRequest.js"
 import * as VideoFile from "../internal/protocol/videoFile.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
-import { completed } from "../internal/watch/completedVideo.js"
 import { hubOf } from "../internal/watch/watchHub.js"
+import { completed } from "../internal/watch/watchStream.js"
 import {
   type CreateAndWatchError,
   createAndWatch,

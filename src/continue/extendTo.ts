@@ -80,7 +80,6 @@ export const extendTo = (
 
 // internal
 
-/** @internal */
 export const checkOrder = (
   {
     options,

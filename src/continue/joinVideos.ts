@@ -177,10 +177,8 @@ export const joinVideos = <E = never, R = never>(
 // where the work is done
 // -----------------------------------------------------------------------------
 
-/** @internal */
 export type Options = Omit<JoinVideosOptions<unknown, unknown>, keyof AwaitVideoOptions | "onPhase">
 
-/** @internal */
 export const enter = <E, R>(
   phase: ContinuePhase,
   { onPhase }: Pick<JoinVideosOptions<E, R>, "onPhase">
@@ -273,7 +271,6 @@ export const fetched = ({ directory, options }: Pick<Work, "directory" | "option
     return path
   })
 
-/** @internal */
 export const sourceOf = (work: Work, video: JobOrFile) =>
   Effect.flatMap(fetched(work, video, "source"), (path) =>
     probe(work.programs, path, { film: "source", segment: null })

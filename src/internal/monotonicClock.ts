@@ -13,7 +13,6 @@ const nanosPerMilli = BigInt(1_000_000)
 /** Only differences between two of these mean anything: compare none with a server's time, nor keep one across processes. */
 export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / nanosPerMilli)
 
-/** @internal */
 export const currentMonotonicMillis: Effect.Effect<number> = Effect.clockWith((clock) =>
   Effect.sync(() => monotonicMillis(clock))
 )

@@ -32,9 +32,10 @@ import { dataUrlOf, resolveSource } from "./protocol/videoSource.js"
 import { Claims } from "./reconcile/claims.js"
 import type { ReadPage } from "./reconcile/readNewestJobs.js"
 import { type IsThere, makeReconcile, type SubmitResponse } from "./reconcile/reconcileSubmission.js"
-import type { CreateVideoError, RetrieveVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
+import type { CreateVideoError, SubmitVideoError, VideosService } from "./videosTypes.js"
 import type { PageReads } from "./watch/poller.js"
 import { makeHub } from "./watch/watchHub.js"
+import { senderOf } from "./watch/watchOptions.js"
 
 /** Page reads for watches: the request is made once, and a job that has not changed keeps its `known` value. */
 const makePageReads =
@@ -50,14 +51,11 @@ const makePageReads =
         )
     })
 
-/** A submission's options for a read of its source, without the headers that belong to the submission. */
+/** A submission's options for a read of its source. */
 const sourceReadOptions = (options: CallOptions | undefined): CallOptions => ({
+  ...senderOf(options),
   timeout: options?.timeout,
-  singleAttempt: true,
-  extraHeaders: Object.fromEntries(
-    Object.entries(options?.extraHeaders ?? {}).filter(([name]) => !/^(idempotency-key|content-.*)$/i.test(name))
-  ),
-  extraQuery: options?.extraQuery
+  singleAttempt: true
 })
 
 /** Bytes of a picture inside a body: the protocol's limit for an `image_url`. */
@@ -83,7 +81,7 @@ export const makeVideos = (
     submission: policies.submission,
     dialect: policies.dialect,
     // `Layer.mock` returns a function for a name that is not given.
-    budget: typeof http.budget === "object" ? http.budget.snapshot : null,
+    budget: typeof http.budget === "object" ? http.budget.snapshot : undefined,
     pages: makePageReads(http, policies.dialect),
     listPages: operations.listPages,
     wasSubmitted: (id, now) => submitted.findRecent(id, recentMillis, now) !== null
@@ -109,14 +107,16 @@ const makeOperations = (
   const knownJob = (id: string) =>
     Effect.map(currentMonotonicMillis, (now) => submitted.findRecent(id, Number.POSITIVE_INFINITY, now))
 
-  const decodePoll = (call: VideosCall, response: VideosResponse, id: string) =>
-    Either.match(responses.orUndecodable(call, response, responses.decodePoll(response.body, id, dialect)), {
-      onLeft: Effect.fail,
-      onRight: (video): Effect.Effect<VideoResource> =>
-        dialect.response?.fromRequest === undefined
-          ? Effect.succeed(video)
-          : Effect.map(knownJob(id), (known) => fillFrom(video, known, dialect))
-    })
+  const decodePoll = (
+    call: VideosCall,
+    response: VideosResponse,
+    id: string
+  ): Effect.Effect<VideoResource, Errors.ResponseDecodeError> => {
+    const video = responses.orUndecodable(call, response, responses.decodePoll(response.body, id, dialect))
+    return dialect.response?.fromRequest === undefined
+      ? video
+      : Effect.zipWith(video, knownJob(id), (video, known) => fillFrom(video, known, dialect))
+  }
 
   const retrieveAs = (operation: Errors.Operation, id: string, options?: CallOptions) =>
     Effect.flatMap(routes.retrieveRequest(dialect, operation, id, options), (call) =>
@@ -224,11 +224,7 @@ const makeOperations = (
     ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest))
 
   const isThere: IsThere = (id, options) =>
-    retrieveAs("retrieveVideo", id, {
-      singleAttempt: true,
-      extraHeaders: options?.extraHeaders,
-      extraQuery: options?.extraQuery
-    }).pipe(
+    retrieveAs("retrieveVideo", id, { ...senderOf(options), singleAttempt: true }).pipe(
       Effect.map((video) => phaseOf(video) !== "failed"),
       // Other errors say nothing about the job.
       Effect.catchAll((error) => Effect.succeed(error._tag !== "VideoNotFoundError"))
@@ -388,25 +384,11 @@ const makeOperations = (
         })
       : Effect.succeed(video)
 
-  const retrieveOnce = (call: VideosCall, id: string) =>
-    Effect.matchEffect(http.execute(call), {
-      onFailure: (error) => (error._tag === "ModerationBlockedError" ? asBadRequest(error) : Effect.fail(error)),
-      onSuccess: (response): Effect.Effect<VideoResource, Errors.ResponseDecodeError> => {
-        if (dialect.response?.fromRequest !== undefined)
-          return Effect.flatMap(decodePoll(call, response, id), recordEnd)
-        const video = responses.orUndecodable(call, response, responses.decodePoll(response.body, id, dialect))
-        return Either.isRight(video) ? recordEnd(video.right) : video
-      }
-    })
-
   const retrieve: VideosService["retrieve"] = (id, options) =>
-    withSpan(
-      Effect.suspend((): Effect.Effect<VideoResource, RetrieveVideoError> => {
-        const call = routes.retrieveRequest(dialect, "retrieveVideo", id, options)
-        return Either.isLeft(call) ? Effect.fail(call.left) : retrieveOnce(call.right, id)
-      }),
-      "Videos.retrieve",
-      () => spanOf("retrieve_video", { "video.id": id })
+    Effect.suspend(() => retrieveAs("retrieveVideo", id, options)).pipe(
+      Effect.catchTag("ModerationBlockedError", asBadRequest),
+      Effect.flatMap(recordEnd),
+      (self) => withSpan(self, "Videos.retrieve", () => spanOf("retrieve_video", { "video.id": id }))
     )
 
   const remove: VideosService["delete"] = (id, options) =>

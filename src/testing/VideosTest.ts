@@ -74,18 +74,12 @@ export class VideosTest extends Context.Tag("effect-videos/VideosTest")<VideosTe
 const layerOf = (
   make: () => VideosService,
   failures: Failures = {},
-  watching: HubOptions["watching"] = null
+  watching?: HubOptions["watching"]
 ): Layer.Layer<Videos | VideosTest> =>
   Layer.scopedContext(
     Effect.gen(function* () {
       const { calls, service } = makeRecorded(make(), failures)
-      const state = yield* makeHub({
-        watching,
-        budget: null,
-        pages: null,
-        listPages: null,
-        wasSubmitted: () => false
-      })
+      const state = yield* makeHub({ watching })
       return Context.make(Videos, { ...service, state }).pipe(Context.add(VideosTest, { calls: Effect.sync(calls) }))
     })
   )

@@ -54,7 +54,6 @@ const defaultContent = (video: VideoResource, variant: VideoVariant): Uint8Array
 const missing = (operation: Errors.Operation, videoId: string) =>
   new Errors.VideoNotFoundError({ operation, status: 404, code: "video_not_found", detail: "", videoId })
 
-/** @internal */
 export const makeMemory = (options: MemoryOptions): VideosService => {
   const queueTime = Duration.toMillis(options.queueTime ?? "500 millis")
   const runTime = Duration.toMillis(options.runTime ?? "3 seconds")

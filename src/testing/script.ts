@@ -21,7 +21,6 @@ const missing = (operation: Operation, videoId: string) =>
 const respond = (options: CallOptions | undefined, status: number, headers: { readonly [name: string]: string } = {}) =>
   options?.onResponse?.({ status, headers: Headers.fromInput(headers), requestId: null }) ?? Effect.void
 
-/** @internal */
 export const makeScripted = (script: Script): VideosService => {
   const taken = new Map<string, number>()
   const unsubmitted = Object.keys(script)

@@ -6,14 +6,5 @@ import { makeHub } from "../../src/internal/watch/watchHub.js"
 export const sharing = (operations: Partial<VideosService>): Layer.Layer<Videos> =>
   Layer.scoped(
     Videos,
-    Effect.map(
-      makeHub({
-        watching: null,
-        budget: null,
-        pages: null,
-        listPages: null,
-        wasSubmitted: () => false
-      }),
-      (state) => ({ ...operations, state }) as VideosService
-    )
+    Effect.map(makeHub({}), (state) => ({ ...operations, state }) as VideosService)
   )

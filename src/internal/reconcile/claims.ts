@@ -5,7 +5,7 @@ import * as FiberId from "effect/FiberId"
 import * as Hash from "effect/Hash"
 import type { Submission } from "../protocol/submissionRequests.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
-import { criteriaOf, isSameRequest, type JobCriteria, mayBecome } from "./matchJob.js"
+import { criteriaOf, type JobCriteria, mayBecome } from "./matchJob.js"
 import { tolerance } from "./readNewestJobs.js"
 
 /**
@@ -71,7 +71,6 @@ const maxDueAge = 24 * 60 * 60_000
 const millis = (time: VideoResource["createdAt"]): number | null => time?.epochMillis ?? null
 const maxEnded = 1000
 
-/** @internal */
 export class Claims {
   // Events are put in order by counting: two of one millisecond have no order by the clock.
   private events = 0
@@ -234,22 +233,13 @@ export class Claims {
     return [...this.active, ...this.ended].filter((other) => other !== entry)
   }
 
-  isTwin(a: Entry, b: Entry): boolean {
-    return isSameRequest(a.submission, b.submission)
-  }
-
   private record(id: string, at: number): Known {
     const before = this.known.get(id)
     if (before !== undefined) return before
     const known: Known = { since: ++this.events, at, createdAt: null, isGone: false, held: null, named: false }
     this.known.set(id, known)
-    // A Map keeps its order: the oldest goes first.
-    if (this.known.size > maxKnown) for (const oldest of this.known.keys()) return this.drop(oldest, known)
-    return known
-  }
-
-  private drop(id: string, known: Known): Known {
-    this.known.delete(id)
+    const [oldest] = this.known.keys()
+    if (this.known.size > maxKnown && oldest !== undefined) this.known.delete(oldest)
     return known
   }
 }

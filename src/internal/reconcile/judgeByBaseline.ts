@@ -6,7 +6,7 @@
  */
 import type { Submission } from "../protocol/submissionRequests.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
-import { criteriaOf, isSameRequest, likenessOf, mayBecome, normalPrompt } from "./matchJob.js"
+import { criteriaOf, isSameRequest, likenessOn, mayBeFormOf } from "./matchJob.js"
 import { margin, tolerance } from "./readNewestJobs.js"
 
 /** What is known of the submission. */
@@ -85,17 +85,14 @@ export const judgeByBaseline = (
 ): SettledSubmission => {
   const criteria = criteriaOf(own)
   const others = open.map((submission) => ({ submission, criteria: criteriaOf(submission) }))
-  const sourceSeconds = list.videos.find(({ id }) => id === criteria.source)?.seconds ?? null
+  const likeness = likenessOn(list.videos)
   const timing = timingOf(list, baseline)
-  const isLike = (video: VideoResource, of: typeof criteria) => likenessOf(of, video, sourceSeconds) === "same"
+  const isLike = (video: VideoResource, of: typeof criteria) => likeness(of, video) === "same"
   const free = list.videos.filter((video) => timing(video) !== "before" && !held.has(video.id))
   const alike = free.filter((video) => video.id !== criteria.source && isLike(video, criteria))
   const matches = alike.filter((video) => timing(video) === "since")
-  const isOfAnother = (video: VideoResource): boolean => {
-    const prompt = normalPrompt(video.prompt)
-    if (prompt === null || criteria.prompt === null || mayBecome(criteria.prompt, prompt)) return false
-    return others.some((other) => isLike(video, other.criteria))
-  }
+  const isOfAnother = (video: VideoResource): boolean =>
+    !mayBeFormOf(criteria, video) && others.some((other) => isLike(video, other.criteria))
   const possible = free.filter((video) => !alike.includes(video) && !isOfAnother(video))
   const unclear = (detail: string): SettledSubmission => ({
     _tag: "Unclear",

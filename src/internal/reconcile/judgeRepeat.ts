@@ -4,7 +4,7 @@
  */
 import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { Claims, Entry } from "./claims.js"
-import { likenessOf } from "./matchJob.js"
+import { likenessOn } from "./matchJob.js"
 import { type ListRead, tolerance } from "./readNewestJobs.js"
 import type { Rules, Verdict } from "./verdict.js"
 
@@ -19,19 +19,17 @@ export interface Repeat {
   readonly isSettled: boolean
 }
 
-/** @internal */
 export const judgeRepeat = (entry: Entry, list: ListRead, claims: Claims, rules: Rules, repeat: Repeat): Verdict => {
   const { criteria } = entry
   const own = list.videos.find(({ id }) => claims.isUnderKey(entry, id))
   if (own !== undefined && !repeat.isOtherRequest) return { _tag: "Made", video: own }
-  const sourceSeconds = list.videos.find(({ id }) => id === criteria.source)?.seconds ?? null
   const isRecent = ({ createdAt }: VideoResource): boolean => {
     const age = list.serverNow - (createdAt?.epochMillis ?? Number.NaN)
     return age <= keyLifetime && age >= -tolerance
   }
   const unclaimed = list.videos.filter(({ id }) => !claims.isHeld(id) && id !== criteria.source)
   const withLikeness = (how: "same" | "maybe") =>
-    unclaimed.filter((video) => likenessOf(criteria, video, sourceSeconds) === how)
+    unclaimed.filter((video) => likenessOn(list.videos)(criteria, video) === how)
   const matches = withLikeness("same")
   const unclear = (detail: string, isFinal = false): Verdict => ({
     _tag: "Unclear",

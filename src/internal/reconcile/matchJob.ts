@@ -93,6 +93,12 @@ export const mayBecome = (asked: string, listed: string): boolean => {
   return a === b || (b.length >= shortestCut && a.startsWith(b))
 }
 
+/** Whether a job's prompt may be what a server makes of the submission's, or says nothing of it. */
+export const mayBeFormOf = ({ prompt }: JobCriteria, video: VideoResource): boolean => {
+  const listed = normalPrompt(video.prompt)
+  return listed === null || prompt === null || mayBecome(prompt, listed)
+}
+
 /** Servers put a provider before a model's name (LiteLLM: `openai/sora-2`), and a version or a date behind it. */
 const isSameModel = (asked: string, listed: string): boolean => {
   const name = (model: string) => model.toLowerCase().replace(/^.*\//s, "")
@@ -137,3 +143,9 @@ export const likenessOf = (criteria: JobCriteria, video: VideoResource, sourceSe
     ? "same"
     : "maybe"
 }
+
+/** The same for jobs of one list, on which an extension's source may be. */
+export const likenessOn =
+  (videos: ReadonlyArray<VideoResource>) =>
+  (criteria: JobCriteria, video: VideoResource): Likeness =>
+    likenessOf(criteria, video, videos.find(({ id }) => id === criteria.source)?.seconds ?? null)

@@ -7,6 +7,7 @@ import { ListCursor } from "../protocol/listCursor.js"
 import type { ListVideosOptions } from "../protocol/requestSchemas.js"
 import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
 import type { ListVideosError } from "../videosTypes.js"
+import { senderOf } from "../watch/watchOptions.js"
 
 /** The newest jobs of a server, back to the time before the submission at least, unless there is a gap. */
 export interface ListRead {
@@ -45,28 +46,33 @@ export type ReadPage = (
   options: ListVideosOptions
 ) => Effect.Effect<readonly [VideoPage, Option.Option<string>], ListVideosError>
 
-/** What has been read so far. */
-interface Reading {
-  readonly videos: Map<string, VideoResource>
-  gap: string | null
+/** The jobs of the pages that have been read so far, and what their times say of the list. */
+export class Reading {
+  private readonly jobs = new Map<string, VideoResource>()
+  /** Why a job may be missing, as far as order and times show it. */
+  gap: string | null = null
   /** When the last job on the list was made. */
-  last: number
-}
+  last = Number.POSITIVE_INFINITY
 
-const add = (reading: Reading, page: VideoPage): void => {
-  for (const video of page.videos) {
-    if (reading.videos.has(video.id)) continue
-    reading.videos.set(video.id, video)
-    const created = video.createdAt?.epochMillis
-    if (created === undefined) reading.gap ??= "the list does not say when its jobs were made"
-    else {
-      if (created > reading.last + tolerance) reading.gap ??= "the list is not ordered by time, newest first"
-      reading.last = created
+  /** Each once, in the list's order. */
+  get videos(): ReadonlyArray<VideoResource> {
+    return [...this.jobs.values()]
+  }
+
+  add(page: VideoPage): void {
+    for (const video of page.videos) {
+      if (this.jobs.has(video.id)) continue
+      this.jobs.set(video.id, video)
+      const created = video.createdAt?.epochMillis
+      if (created === undefined) this.gap ??= "the list does not say when its jobs were made"
+      else {
+        if (created > this.last + tolerance) this.gap ??= "the list is not ordered by time, newest first"
+        this.last = created
+      }
     }
   }
 }
 
-/** @internal */
 export const readNewest = (
   readPage: ReadPage,
   begunAt: number,
@@ -74,14 +80,13 @@ export const readNewest = (
 ): Effect.Effect<ListRead, ListVideosError> =>
   Effect.suspend(() => {
     const cursor = new ListCursor()
-    const reading: Reading = { videos: new Map(), gap: null, last: Infinity }
+    const reading = new Reading()
     let date = Number.NaN
     const asked: ListVideosOptions = {
       limit: pageSize,
       order: "desc",
       // A proxy may need the headers of the submission to find the account or the provider.
-      extraHeaders: options?.extraHeaders,
-      extraQuery: options?.extraQuery,
+      ...senderOf(options),
       onResponse: ({ headers }: ResponseMeta) =>
         Effect.sync(() => {
           date = Date.parse(headers["date"] ?? "")
@@ -98,9 +103,9 @@ export const readNewest = (
           serverNow: Number.isNaN(date) ? clock.unsafeCurrentTimeMillis() : date,
           isDated: !Number.isNaN(date)
         }
-        add(reading, page)
+        reading.add(page)
         const done = (isWhole: boolean, gap: string | null) => {
-          const videos = [...reading.videos.values()]
+          const { videos } = reading
           // A server may end the list at a limit of its own: only the order shows that these are the newest.
           return Effect.succeed<ListRead>({ ...times, videos, isWhole, gap: reading.gap ?? (isWhole ? null : gap) })
         }
@@ -112,7 +117,7 @@ export const readNewest = (
         }
         if (reading.last < times.serverNow - (times.at - begunAt) - margin) return done(false, null)
         return count === maxPages
-          ? done(false, `the newest ${reading.videos.size} jobs do not go back to when it began`)
+          ? done(false, `the newest ${reading.videos.length} jobs do not go back to when it began`)
           : next(rest.value, count + 1, times)
       })
     return next(undefined, 1, null)

@@ -2,6 +2,7 @@
  * Settles a submission with an unknown outcome by the server's list: adopts its job, sends it again, or fails with
  * `SubmissionUncertainError` and the candidates.
  */
+import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,7 +14,7 @@ import {
   type ResponseDecodeError,
   SubmissionUncertainError as Uncertain
 } from "../errors/errors.js"
-import { type Deadline, withTimeout } from "../http/deadline.js"
+import type { Deadline } from "../http/deadline.js"
 import type { SubmitOptions } from "../http/httpTypes.js"
 import { isKeyRejection, isOfOtherRequest } from "../http/keyRejection.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
@@ -29,12 +30,6 @@ const maxResends = 2
 
 /** The pause after the first read of the list; it doubles after each. */
 const firstPause = 1000
-
-class DeadlinePassed {
-  readonly _tag = "DeadlinePassed"
-}
-
-const isDeadline = (error: unknown): error is DeadlinePassed => error instanceof DeadlinePassed
 
 /** A submission that was sent, and whose outcome is unknown. */
 interface UnknownOutcome {
@@ -66,6 +61,8 @@ export interface SubmitResponse {
 
 const noList = "This server has no list of jobs"
 
+const noTime = "`totalTimeout` left no time to read the server's list"
+
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** The job that was made since the call began, or else the one of an earlier process. */
@@ -74,9 +71,12 @@ const withRepeat = (verdict: Verdict, repeated: () => Verdict | null): Verdict =
   const repeat = repeated()
   if (repeat === null) return verdict
   if (repeat._tag !== "Unclear" || verdict._tag !== "Unclear") return repeat
-  const ids = new Set(repeat.candidates.map(({ id }) => id))
-  return { ...repeat, candidates: [...repeat.candidates, ...verdict.candidates.filter(({ id }) => !ids.has(id))] }
+  return { ...repeat, candidates: eachOnce(repeat.candidates, verdict.candidates) }
 }
+
+/** Jobs of two lists; those of the first come first. */
+const eachOnce = (first: ReadonlyArray<VideoResource>, second: ReadonlyArray<VideoResource>) =>
+  Arr.dedupeWith([...first, ...second], (one, other) => one.id === other.id)
 
 /** If this many of the newest missing jobs are gone from the server, it removes jobs, and the older ones are gone too. */
 const enoughGone = 5
@@ -84,7 +84,6 @@ const enoughGone = 5
 /** Whether the server has a job, and it has not ended badly: a complete list shows it. */
 export type IsThere = (id: string, options: SubmitOptions | undefined) => Effect.Effect<boolean>
 
-/** @internal */
 export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage: ReadPage, isThere: IsThere) => {
   const lag = Duration.toMillis(policy.listLag)
 
@@ -156,7 +155,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       const until = lostAt + (lostAt - sentAt) + lag
       let notMade = 0
       // A failed job may be gone from the list although it was made.
-      let candidatesById: ReadonlyMap<string, VideoResource> = new Map()
+      let seen: ReadonlyArray<VideoResource> = []
       for (let reads = 1, pause = firstPause; ; reads++, pause *= 2) {
         const isSettled = reads >= 2 && (yield* currentMonotonicMillis) >= until
         const repeat = isRepeat ? { isOtherRequest, isSettled } : null
@@ -164,14 +163,8 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         if (verdict._tag === "Made") return verdict
         if (verdict._tag === "NotMade") notMade++
         // The latest first: they are in the order of their likelihood.
-        else {
-          const latest = new Map<string, VideoResource>(verdict.candidates.map((video) => [video.id, video]))
-          for (const [id, video] of candidatesById) if (!latest.has(id)) latest.set(id, video)
-          candidatesById = latest
-        }
-        const candidates = [...candidatesById.values()].filter(
-          (video) => !(isRepeat ? claims.isHeld(video.id) : claims.isKnown(video, entry))
-        )
+        else seen = eachOnce(verdict.candidates, seen)
+        const candidates = seen.filter((video) => !(isRepeat ? claims.isHeld(video.id) : claims.isKnown(video, entry)))
         progress.candidates = candidates
         if (verdict._tag === "Unclear" && verdict.isFinal) return { ...verdict, candidates }
         const left = until - (yield* currentMonotonicMillis)
@@ -204,82 +197,64 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
 
     type Result = Effect.Effect<VideoResource, E | Uncertain>
 
+    const uncertain = (reason: Uncertain["reason"], detail: string | null): Uncertain =>
+      new Uncertain({
+        operation: call.operation,
+        idempotencyKey: submission.idempotencyKey,
+        reason,
+        candidates: [],
+        detail
+      })
+
     const mayHaveMadeAJob = ({ outcome }: Progress): boolean => outcome !== null || call.sending.mayHaveActed
 
     const giveUp = (error: Uncertain, detail: string, candidates: ReadonlyArray<VideoResource> = []) =>
       Effect.flatMap(currentMonotonicMillis, (now) => {
         const open = candidates.filter((video) => !claims.isHeld(video.id) || claims.isLater(video))
         for (const { id } of open) claims.name(id, now)
-        const { idempotencyKey, operation, reason } = error
         const hasList = policy.listServed && !detail.startsWith(noList)
-        return Effect.fail(new Uncertain({ operation, idempotencyKey, reason, candidates: open, detail, hasList }))
+        return Effect.fail(new Uncertain({ ...error, candidates: open, detail, hasList }))
       })
 
-    /** `lost` is why it is not the first time. */
+    /** `outcome` is why it is not the first time. */
     const send = (progress: Progress, outcome: UnknownOutcome | null): Result => {
       const { entry } = progress
-      return Effect.flatMap(currentMonotonicMillis, (sentAt) =>
-        Effect.matchEffect(attempt, {
-          onSuccess: (response) =>
+      return Effect.flatMap(currentMonotonicMillis, (sentAt) => {
+        if (outcome !== null) claims.markSent(entry)
+        const unknown = (error: Uncertain, namedJob: UnknownOutcome["namedJob"]): Result => {
+          claims.markUnknown(entry)
+          return resolveOutcome(progress, { error, sendCount: (outcome?.sendCount ?? 0) + 1, sentAt, namedJob })
+        }
+        return Effect.matchEffect(attempt, {
+          onSuccess: ({ toDecodeError, video }) =>
             Effect.flatMap(currentMonotonicMillis, (now): Result => {
-              const { video } = response
-              // A source that has not ended is worked on in its place, as a server may do that keeps one id for a clip.
               const isSource = video.id === entry.criteria.source
-              if (isSource && isTerminal(video))
-                return rejectResponse(progress, response, { outcome, sentAt, namedJob: "source" })
-              if (!isSource && claims.isOfAnother(entry, video))
-                return rejectResponse(progress, response, { outcome, sentAt, namedJob: "another" })
-              claims.hold(entry, video, now)
-              progress.made = video
-              return Effect.succeed(video)
+              // A source that has not ended is worked on in its place, as a server may do that keeps one id for a clip.
+              if (isSource ? !isTerminal(video) : !claims.isOfAnother(entry, video)) {
+                claims.hold(entry, video, now)
+                progress.made = video
+                return Effect.succeed(video)
+              }
+              // The job stays with the submission that held it first, as if this response were lost.
+              const whose = isSource ? "the job that it is to derive from" : "the job of another submission"
+              const error = uncertain(toDecodeError(`it names ${video.id}, ${whose}`), null)
+              if (outcome === null || outcome.namedJob === null) return unknown(error, isSource ? "source" : "another")
+              claims.markUnknown(entry)
+              return giveUp(
+                error,
+                "sent again, it was answered so again: this server may take requests that are alike for one"
+              )
             }),
           onFailure: (error) => {
-            const isUnknown = error instanceof Uncertain
-            if (!isUnknown && outcome === null) return Effect.fail(error)
+            if (error instanceof Uncertain) return unknown(error, null)
+            if (outcome === null) return Effect.fail(error)
             claims.markUnknown(entry)
-            const sendCount = (outcome?.sendCount ?? 0) + 1
-            if (isUnknown) return resolveOutcome(progress, { error, sendCount, sentAt, namedJob: null })
             // The response to the second request says nothing about the first.
-            return outcome === null
-              ? Effect.fail(error)
-              : giveUp(outcome.error, `sent again, it failed: ${messageOf(error)}`)
+            return giveUp(outcome.error, `sent again, it failed: ${messageOf(error)}`)
           }
         })
-      )
+      })
     }
-
-    /** The job stays with the submission that held it first; the outcome of this one is unknown, as if the response were lost. */
-    const rejectResponse = (
-      progress: Progress,
-      { toDecodeError, video }: SubmitResponse,
-      {
-        outcome,
-        namedJob,
-        sentAt
-      }: Pick<UnknownOutcome, "namedJob" | "sentAt"> & { readonly outcome: UnknownOutcome | null }
-    ): Result =>
-      Effect.suspend(() => {
-        claims.markUnknown(progress.entry)
-        const whose = namedJob === "source" ? "the job that it is to derive from" : "the job of another submission"
-        const error = new Uncertain({
-          operation: call.operation,
-          idempotencyKey: submission.idempotencyKey,
-          reason: toDecodeError(`it names ${video.id}, ${whose}`),
-          candidates: [],
-          detail: null
-        })
-        const sendCount = (outcome?.sendCount ?? 0) + 1
-        if (outcome === null || outcome.namedJob === null)
-          return resolveOutcome(progress, { error, sendCount, sentAt, namedJob })
-        const detail = "sent again, it was answered so again: this server may take requests that are alike for one"
-        return giveUp(error, detail)
-      })
-
-    const resend = (progress: Progress, outcome: UnknownOutcome): Result =>
-      Effect.suspend(() => {
-        claims.markSent(progress.entry)
-        return send(progress, outcome)
-      })
 
     const resolveOutcome = (progress: Progress, outcome: UnknownOutcome): Result => {
       const { error, sendCount } = outcome
@@ -287,7 +262,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       if (mode === "fail") return Effect.fail(error)
       // Looking takes time, and this caller has none left.
       if (error.reason._tag === "RequestTimeoutError" && error.reason.option === "totalTimeout") {
-        return giveUp(error, "`totalTimeout` left no time to read the server's list")
+        return giveUp(error, noTime)
       }
       const isRejected = isKeyRejection(error.reason)
       const obstacle = isRejected
@@ -301,7 +276,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
               : null
       if (mode === "resend" && !isRejected) {
         return obstacle === null
-          ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (sendCount - 1)), resend(progress, outcome))
+          ? Effect.zipRight(Effect.sleep(firstPause * 2 ** (sendCount - 1)), send(progress, outcome))
           : giveUp(error, obstacle)
       }
       if (!policy.listServed) {
@@ -320,7 +295,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
             return giveUp(error, verdict.detail, verdict.candidates)
           case "NotMade":
             return obstacle === null
-              ? Effect.zipRight(logOutcome(submission, "sent again", {}), resend(progress, outcome))
+              ? Effect.zipRight(logOutcome(submission, "sent again", {}), send(progress, outcome))
               : giveUp(error, `it is not on the list; ${obstacle}`)
         }
       })
@@ -331,11 +306,10 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       const { candidates, entry, outcome, made } = progress
       // The response came at the same moment.
       if (made !== null) return Effect.succeed(made)
-      const { operation } = call
       const { duration: timeout } = deadline
       const mayHaveActed = mayHaveMadeAJob(progress)
       const reason = new RequestTimeoutError({
-        operation,
+        operation: call.operation,
         timeout,
         origin: policy.origin,
         option: "totalTimeout",
@@ -351,9 +325,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
           candidates
         )
       }
-      const { idempotencyKey } = submission
-      const detail = mode === "fail" ? null : "`totalTimeout` left no time to read the server's list"
-      return Effect.fail(new Uncertain({ operation, idempotencyKey, reason, candidates: [], detail }))
+      return Effect.fail(uncertain(reason, mode === "fail" ? null : noTime))
     }
 
     // An interruption is logged: the program may have paid for a job.
@@ -364,10 +336,12 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       }),
       (progress) =>
         Effect.flatMap(deadline.left, (left) =>
-          Effect.catchIf(
-            withTimeout(send(progress, null), left, () => new DeadlinePassed()),
-            isDeadline,
-            () => onDeadline(progress)
+          Effect.flatten(
+            Effect.timeoutTo(send(progress, null), {
+              duration: left,
+              onSuccess: Effect.succeed,
+              onTimeout: () => onDeadline(progress)
+            })
           )
         ),
       (progress, exit) => {

@@ -14,7 +14,7 @@ import { createRequest, extendRequest } from "../protocol/submissionRequests.js"
 import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
 import type { ListVideosError, VideosService } from "../videosTypes.js"
 import { judgeByBaseline, type NewestJobs, newestOfBaseline, type SettledSubmission } from "./judgeByBaseline.js"
-import { margin, tolerance } from "./readNewestJobs.js"
+import { margin, Reading, tolerance } from "./readNewestJobs.js"
 
 /**
  * What is known of a submission whose process ended before its response was recorded.
@@ -53,29 +53,21 @@ const readSince = (
   options: SettleOptions["options"]
 ): Effect.Effect<NewestJobs, ListVideosError> =>
   Effect.suspend(() => {
-    const read: Array<VideoResource> = []
-    let gap: string | null = null
-    let last = Number.POSITIVE_INFINITY
-    const reachesBack = ({ videos: page }: VideoPage): boolean => {
-      for (const video of page) {
-        read.push(video)
-        const created = video.createdAt?.epochMillis
-        if (created === undefined) gap ??= "the list does not say when its jobs were made"
-        else {
-          if (created > last + tolerance) gap ??= "the list is not ordered by time, newest first"
-          last = created
-        }
-      }
-      const newest = ids === null ? undefined : newestOfBaseline(read, ids)
-      if (newest !== undefined) return last < (newest.createdAt?.epochMillis ?? Number.POSITIVE_INFINITY) - tolerance
-      return last < begunAt - (ids === null ? margin : longestBack)
+    const reading = new Reading()
+    const newestKnown = () => (ids === null ? undefined : newestOfBaseline(reading.videos, ids))
+    const reachesBack = (page: VideoPage): boolean => {
+      reading.add(page)
+      const newest = newestKnown()
+      if (newest === undefined) return reading.last < begunAt - (ids === null ? margin : longestBack)
+      return reading.last < (newest.createdAt?.epochMillis ?? Number.POSITIVE_INFINITY) - tolerance
     }
     return videos.listPages({ ...options, limit: 100, order: "desc" }).pipe(
       Stream.takeUntil(reachesBack),
       Stream.runDrain,
       Effect.map((): NewestJobs => {
-        const isGone = ids !== null && ids.size > 0 && newestOfBaseline(read, ids) === undefined
-        return { videos: read, gap: gap ?? (isGone ? "the list leaves out the jobs that it had before" : null) }
+        const isGone = ids !== null && ids.size > 0 && newestKnown() === undefined
+        const gap = reading.gap ?? (isGone ? "the list leaves out the jobs that it had before" : null)
+        return { videos: reading.videos, gap }
       })
     )
   })
@@ -90,7 +82,6 @@ const defaults = {
   listServed: true
 }
 
-/** @internal */
 export const settle = <E, R>(
   videos: VideosService,
   policy: Pick<SubmissionPolicy, keyof typeof defaults> | null,

@@ -38,10 +38,9 @@
  */
 import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { Claims, Entry } from "./claims.js"
-import { likenessOf, mayBecome, normalPrompt } from "./matchJob.js"
+import { isSameRequest, likenessOn, mayBeFormOf } from "./matchJob.js"
 import { type ListRead, margin, tolerance } from "./readNewestJobs.js"
 
-/** @internal */
 export type Verdict =
   | { readonly _tag: "Made"; readonly video: VideoResource }
   | { readonly _tag: "NotMade" }
@@ -106,12 +105,9 @@ const timingsOf = (entry: Entry, { at, gap, isDated, serverNow, videos }: ListRe
   return { timingOf, isAgain }
 }
 
-const sourceSeconds = ({ criteria: { source } }: Entry, { videos }: ListRead): number | null =>
-  source === null ? null : (videos.find(({ id }) => id === source)?.seconds ?? null)
-
 /** Whether prompt, and every other field that both have, are the same. */
 const isMatch = (video: VideoResource, entry: Entry, list: ListRead): boolean =>
-  likenessOf(entry.criteria, video, sourceSeconds(entry, list)) === "same"
+  likenessOn(list.videos)(entry.criteria, video) === "same"
 
 /** The jobs that a complete list has to show, and that this one does not: the source, and what was made here, newest first. */
 const missingIn = (entry: Entry, list: ListRead, claims: Claims, lag: number): ReadonlyArray<string> => {
@@ -127,7 +123,6 @@ const missingIn = (entry: Entry, list: ListRead, claims: Claims, lag: number): R
   return (isSourceDue ? [source, ...due] : due).filter((id) => !ids.has(id))
 }
 
-/** @internal */
 export interface Rules {
   readonly isTrusted: boolean
   /** For how many milliseconds a job may be missing in the list. */
@@ -136,7 +131,6 @@ export interface Rules {
   readonly resentAt: number | null
 }
 
-/** @internal */
 export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules): Verdict => {
   const timings = new Map<Entry, Timings>()
   const timingsFor = (of: Entry): Timings => {
@@ -151,11 +145,9 @@ export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules
   const matches = unclaimed.filter((video) => isMatch(video, entry, list) && timingOf(video) !== "before")
   const newMatches = matches.filter((video) => timingOf(video) === "since")
   /** Whether it is what another open submission asked for, and no form of this one's prompt. */
-  const isOfAnotherRequest = (video: VideoResource): boolean => {
-    const prompt = normalPrompt(video.prompt)
-    if (prompt === null || entry.criteria.prompt === null || mayBecome(entry.criteria.prompt, prompt)) return false
-    return others.some((other) => isMatch(video, other, list) && timingsFor(other).timingOf(video) !== "before")
-  }
+  const isOfAnotherRequest = (video: VideoResource): boolean =>
+    !mayBeFormOf(entry.criteria, video) &&
+    others.some((other) => isMatch(video, other, list) && timingsFor(other).timingOf(video) !== "before")
   /** Not alike, and yet, as servers are, perhaps the one. */
   const possible = list.videos.filter((video) => {
     const timing = timingOf(video)
@@ -173,7 +165,7 @@ export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules
 
   if (newMatches.length > 0) {
     const rivals = claims.rivals(entry)
-    const twins = rivals.filter((rival) => claims.isTwin(rival, entry))
+    const twins = rivals.filter((rival) => isSameRequest(rival.submission, entry.submission))
     // Twins may share out as many jobs as they are, whichever was whose.
     const group = [entry, ...twins.filter(({ state }) => state !== "given up")]
     const ofGroup = unclaimed.filter(

@@ -2,7 +2,6 @@
 import { isTerminal, type VideoPage, type VideoResource } from "../protocol/videoSchemas.js"
 import type { Searched } from "./watch.js"
 
-/** @internal */
 export interface ListOptions {
   /** `auto`: pages where they pay and can be trusted. */
   readonly mode: "auto" | "always" | "never"
@@ -29,7 +28,6 @@ const haveSameFields = (a: VideoResource, b: VideoResource): boolean => {
   return keys.length === Object.keys(b.extra).length && keys.every((key) => Object.hasOwn(b.extra, key))
 }
 
-/** @internal */
 export class ListTrust {
   /** Why the list is not read any more. */
   distrust: string | null = null

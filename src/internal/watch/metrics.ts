@@ -24,17 +24,10 @@ const lag = Metric.histogram(
 
 let watches = 0
 
-/** @internal */
 export const began = (): void => active.unsafeUpdate(++watches, [])
-/** @internal */
 export const finished = (): void => active.unsafeUpdate(--watches, [])
-/** @internal */
 export const polled = (): void => polls.unsafeUpdate(1, [])
-/** @internal */
 export const listPolled = (): void => listPolls.unsafeUpdate(1, [])
-/** @internal */
 export const observed = (): void => observations.unsafeUpdate(1, [])
-/** @internal */
 export const retried = (): void => retries.unsafeUpdate(1, [])
-/** @internal */
 export const lagged = (millis: number): void => lag.unsafeUpdate(Math.max(0, millis) / 1000, [])

@@ -21,7 +21,6 @@ export interface Part {
   readonly place: number | null
 }
 
-/** @internal */
 export class PagePlan {
   /** How many jobs have a page. */
   size = 0

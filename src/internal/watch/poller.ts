@@ -93,7 +93,6 @@ const underSpanOf = <A, E>({ watches: [watch] }: Job, self: Effect.Effect<A, E>)
   return self.pipe(Effect.withParentSpan(span.value), Effect.withTracer(Context.get(services, Tracer.Tracer)))
 }
 
-/** @internal */
 export class Poller implements JobPoller {
   readonly jobs = new Map<string, Job>()
   readonly trust: ListTrust

@@ -7,7 +7,6 @@ type Start = () => Fiber.RuntimeFiber<unknown, unknown> | null
 /** How many pages are read at once, of requests at once: a page takes as much memory as many single jobs. */
 const pagesAtOnce = 8
 
-/** @internal */
 export class RequestQueue {
   /** How many requests are on their way. */
   inFlight = 0

@@ -1,6 +1,5 @@
 /** Rows by the time at which they are due: a binary heap in which each row knows its index, so that it can be moved or removed. */
 
-/** @internal */
 export interface Row {
   /** In milliseconds, by the clock of the heap's owner. */
   dueAt: number
@@ -12,7 +11,6 @@ export interface Row {
 
 const isBefore = (a: Row, b: Row): boolean => a.dueAt < b.dueAt || (a.dueAt === b.dueAt && a.order < b.order)
 
-/** @internal */
 export class TimerHeap<A extends Row> {
   private readonly rows: Array<A> = []
   private order = 0

@@ -18,7 +18,6 @@ import * as metrics from "./metrics.js"
 import { pagedPollSchedule } from "./pollSchedules.js"
 import type { Row } from "./timerHeap.js"
 
-/** @internal */
 export type WatchError = RetrieveVideoError | Errors.WatchTimeoutError
 
 /** The headers and query of a watch's polls. */
@@ -451,18 +450,7 @@ export class Watch implements Row {
       if (Exit.isSuccess(exit)) then(exit.value)
       else this.end(exit)
     }
-    let effect: Effect.Effect<A>
-    try {
-      effect = begin()
-    } catch (defect) {
-      effect = Effect.die(defect)
-    }
-    // A result that is there already needs no fiber.
-    if (Exit.isExit(effect)) {
-      done(effect as Exit.Exit<A>)
-      return
-    }
-    const fiber = Runtime.runFork(this.runtime, effect)
+    const fiber = Runtime.runFork(this.runtime, Effect.suspend(begin))
     const exit = fiber.unsafePoll()
     if (exit !== null) {
       done(exit)

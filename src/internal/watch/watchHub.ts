@@ -35,26 +35,24 @@ const interrupted = Exit.interrupt(FiberId.none)
 
 type Requests = ReadonlyArray<Fiber.RuntimeFiber<unknown, unknown>>
 
-/** @internal */
 export interface HubOptions {
   /** Forks requests and timers: in the layer's context, and interrupted with its scope. */
   readonly run: PollerHost["run"]
   readonly clock: Clock.Clock
-  readonly watching: WatchingPolicy | null
+  readonly watching?: WatchingPolicy | undefined
   /** For `settleSubmission`. */
   readonly submission?: SubmissionPolicy | undefined
   /** For `continueVideo`. */
   readonly dialect?: Dialect | undefined
   /** The state of the layer's budget. */
-  readonly budget: (() => BudgetSnapshot) | null
+  readonly budget?: (() => BudgetSnapshot) | undefined
   /** Reads pages for watches that poll by `listPages`, the layer's own. */
-  readonly pages: PageReads | null
-  readonly listPages: VideosService["listPages"] | null
+  readonly pages?: PageReads | undefined
+  readonly listPages?: VideosService["listPages"] | undefined
   /** Whether this `Videos` has submitted the job just now, in monotonic milliseconds. */
-  readonly wasSubmitted: (id: string, now: number) => boolean
+  readonly wasSubmitted?: ((id: string, now: number) => boolean) | undefined
 }
 
-/** @internal */
 export class WatchHub extends VideosState implements PollerHost {
   readonly run: PollerHost["run"]
   readonly queue: RequestQueue
@@ -203,7 +201,7 @@ export class WatchHub extends VideosState implements PollerHost {
       ({ by }) => by.extras.key === extras.key && by.retrieve === retrieve && by.listPages === listPages
     )
     if (known !== undefined) return known
-    const pages = pagesOf !== null && listPages === ownPages ? pagesOf : anyPages(videos)
+    const pages = pagesOf !== undefined && listPages === ownPages ? pagesOf : anyPages(videos)
     const { list = "auto", threshold = 10 } = watching ?? {}
     const group = new Poller({ videos, retrieve, listPages, pages, extras }, { mode: list, threshold }, this)
     this.groups.push(group)
@@ -250,7 +248,7 @@ export class WatchHub extends VideosState implements PollerHost {
   }
 
   wasSubmitted(id: string): boolean {
-    return this.options.wasSubmitted(id, monotonicMillis(this.options.clock))
+    return this.options.wasSubmitted?.(id, monotonicMillis(this.options.clock)) === true
   }
 
   // ---------------------------------------------------------------------------
@@ -333,12 +331,4 @@ export const hubOf = ({ state }: VideosService): WatchHub | null => (state insta
 
 /** A hub for one call with a canned `Videos`, in the caller's context. */
 export const cannedHub = (runtime: Runtime.Runtime<never>, clock: Clock.Clock): WatchHub =>
-  new WatchHub({
-    run: Runtime.runFork(runtime),
-    clock,
-    watching: null,
-    budget: null,
-    pages: null,
-    listPages: null,
-    wasSubmitted: () => false
-  })
+  new WatchHub({ run: Runtime.runFork(runtime), clock })

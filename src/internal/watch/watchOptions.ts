@@ -1,4 +1,5 @@
 /** From the options of a watch to its plan, or to the first option that makes no sense. */
+import * as Headers from "@effect/platform/Headers"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as rules from "../config/optionRules.js"
@@ -24,39 +25,25 @@ const watchRules: rules.RulesOf<WatchVideosOptions & AwaitVideoOptions, keyof Ex
 
 type Extras = Pick<CallOptions, "extraHeaders" | "extraQuery">
 
-type Fields = { readonly [name: string]: string }
-
-const nothing: PollExtras = { key: "", options: {} }
-
-/** What is about a submission's own body, and not about its sender. */
-const ofTheBody = new Set(["idempotency-key", "content-type", "content-length", "content-encoding"])
+/** What reads on behalf of a submission carry of it: what is about its sender, not about its body. */
+export const senderOf = (submission: Extras | undefined): Extras => ({
+  extraHeaders: Headers.remove(Headers.fromInput(submission?.extraHeaders), /^(idempotency-key|content-.*)$/),
+  extraQuery: submission?.extraQuery
+})
 
 /** In the order of their names, so that equal ones are written alike. */
-const sorted = (fields: ReadonlyMap<string, string>): ReadonlyArray<readonly [string, string]> =>
-  [...fields].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-
-const add = (to: Map<string, string>, fields: Fields | undefined, nameOf: (name: string) => string): void => {
-  for (const [name, value] of Object.entries(fields ?? {})) if (value !== undefined) to.set(nameOf(name), value)
-}
+const sorted = (fields: { readonly [name: string]: string }) =>
+  Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))
 
 /** What the polls of a watch carry: the submission's own, and the watch's, which win. Names of headers have no case. */
-export const extrasOf = (watch: Extras | undefined, submission?: Extras): PollExtras => {
-  const headers = new Map<string, string>()
-  const query = new Map<string, string>()
-  add(headers, submission?.extraHeaders, (name) => name.toLowerCase())
-  for (const name of ofTheBody) headers.delete(name)
-  add(headers, watch?.extraHeaders, (name) => name.toLowerCase())
-  add(query, submission?.extraQuery, (name) => name)
-  add(query, watch?.extraQuery, (name) => name)
-  if (headers.size === 0 && query.size === 0) return nothing
-  const sent = sorted(headers)
-  const asked = sorted(query)
+const extrasOf = (watch: Extras | undefined, submission: Extras | undefined): PollExtras => {
+  const sender = senderOf(submission)
+  const headers = sorted({ ...sender.extraHeaders, ...Headers.fromInput(watch?.extraHeaders) })
+  const query = sorted({ ...sender.extraQuery, ...watch?.extraQuery })
+  if (headers.length + query.length === 0) return { key: "", options: {} }
   return {
-    key: JSON.stringify([sent, asked]),
-    options: {
-      ...(sent.length === 0 ? {} : { extraHeaders: Object.fromEntries(sent) }),
-      ...(asked.length === 0 ? {} : { extraQuery: Object.fromEntries(asked) })
-    }
+    key: JSON.stringify([headers, query]),
+    options: { extraHeaders: Object.fromEntries(headers), extraQuery: Object.fromEntries(query) }
   }
 }
 

@@ -3,17 +3,22 @@ import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import { isSnapshot } from "../download/contentSource.js"
+import { VideoFailedError } from "../errors/errors.js"
 import { isTraced } from "../http/spans.js"
-import type { VideoResource } from "../protocol/videoSchemas.js"
+import { isTerminal, phaseOf, type VideoResource } from "../protocol/videoSchemas.js"
 import type { VideosService } from "../videosTypes.js"
 import type { Plan, Start, Watch, WatchError } from "./watch.js"
 import { cannedHub, hubOf, type WatchHub } from "./watchHub.js"
+import { VideoUpdate } from "./watchTypes.js"
 
 /**
  * Wake-up flag for one waiting fiber. If `notify` runs while no fiber waits, the next `wait` returns at once.
@@ -37,6 +42,22 @@ class WakeUp {
     this.isSet = false
   })
 }
+
+/** One job, by id or as a snapshot. */
+type Target = string | VideoResource
+
+/** A watch of a job. What is no job, from a program without types, is refused by the first request. */
+export const startOf = (target: Target, submitted: Start["submitted"] = null): Start => ({
+  id: Predicate.hasProperty(target, "id") ? target.id : (target as string),
+  snapshot: isSnapshot(target) ? target : null,
+  submitted
+})
+
+/** The job, or why it has no clip. */
+export const completed = (video: VideoResource): Either.Either<VideoResource, VideoFailedError> =>
+  phaseOf(video) === "failed"
+    ? Either.left(new VideoFailedError({ operation: "awaitVideo", video }))
+    : Either.right(video)
 
 interface Subscription {
   readonly hub: WatchHub
@@ -158,14 +179,11 @@ export const awaitOne = <E, R>(
     return Effect.onExit(last(null), (exit) => one.close(exit))
   })
 
-/** Makes the elements of a Stream of many watches. */
-export interface UpdateOf<A> {
-  readonly seen: (id: string, video: VideoResource) => A
-  readonly lost: (id: string, error: WatchError, lastSnapshot: VideoResource | null) => A
-}
+// Taken out once: a tagged enum makes a constructor anew each time it is asked for one.
+const { VideoChanged, VideoEnded, VideoLost } = VideoUpdate
 
 /** The jobs of one `watchMany`, while it runs. */
-class Many<A, E> {
+class Many<E> {
   readonly watches = new Map<string, Watch>()
   /** There is something to take. */
   private readonly wakeUp = new WakeUp()
@@ -174,11 +192,6 @@ class Many<A, E> {
   private ready: Array<Watch> = []
   /** How the input ended; `null` while more may come. */
   private input: Exit.Exit<unknown, E> | null = null
-  private readonly updateOf: UpdateOf<A>
-
-  constructor(updateOf: UpdateOf<A>) {
-    this.updateOf = updateOf
-  }
 
   readonly onReady = (watch: Watch): void => {
     if (watch.isReady) return
@@ -194,22 +207,25 @@ class Many<A, E> {
   }
 
   /** What has come since the last time; fails with `None` once all jobs have ended and no more come. */
-  readonly next: Effect.Effect<Chunk.Chunk<A>, Option.Option<E>> = Effect.suspend(() => {
+  readonly next: Effect.Effect<Chunk.Chunk<VideoUpdate>, Option.Option<E>> = Effect.suspend(() => {
     const { input, ready } = this
     this.ready = []
-    const updates: Array<A> = []
+    const updates: Array<VideoUpdate> = []
     for (const watch of ready) {
       watch.isReady = false
-      const { exit, job } = watch
-      for (const video of watch.drain()) updates.push(this.updateOf.seen(job.id, video))
+      const { exit, lastSnapshot } = watch
+      const { id } = watch.job
+      for (const video of watch.drain()) {
+        updates.push(isTerminal(video) ? VideoEnded({ id, video }) : VideoChanged({ id, video }))
+      }
       if (exit === null) continue
-      this.watches.delete(job.id)
+      this.watches.delete(id)
       this.room.notify()
       if (Exit.isSuccess(exit)) continue
       const error = Cause.failureOption(exit.cause)
       // A schedule that threw is a bug of the program, and ends them all.
       if (Option.isNone(error)) return Effect.failCause(exit.cause as Cause.Cause<never>)
-      updates.push(this.updateOf.lost(job.id, error.value, watch.lastSnapshot))
+      updates.push(VideoLost({ id, error: error.value, lastSnapshot }))
     }
     if (updates.length > 0) return Effect.succeed(Chunk.unsafeFromArray(updates))
     if (input !== null && Exit.isFailure(input)) return Effect.failCause(Cause.map(input.cause, Option.some))
@@ -218,34 +234,34 @@ class Many<A, E> {
   })
 }
 
-/** The updates of many jobs, also of those that `starts` emits later. A job that is watched already is not watched twice. */
-export const watchMany = <A, E, R>(
+/** The updates of many jobs, also of those that `input` emits later. A job that is watched already is not watched twice. */
+export const watchMany = <E, R>(
   videos: VideosService,
   plan: Plan,
-  starts: ReadonlyArray<Start> | Stream.Stream<Start, E, R>,
-  concurrency: number,
-  updateOf: UpdateOf<A>
-): Stream.Stream<A, E, R> => {
+  input: ReadonlyArray<Target> | Stream.Stream<Target, E, R>,
+  concurrency: number
+): Stream.Stream<VideoUpdate, E, R> => {
   const acquire = Effect.gen(function* () {
-    const many = new Many<A, E>(updateOf)
+    const many = new Many<E>()
     const { hub, subscribe } = yield* subscriber(videos, plan, many.onReady)
-    const begin = (start: Start): void => {
+    const begin = (target: Target): void => {
+      const start = startOf(target)
       if (!many.watches.has(start.id)) many.watches.set(start.id, subscribe(start))
     }
     const leave = Effect.suspend(() => hub.release(many.watches.values()))
-    if (!(Stream.StreamTypeId in starts)) {
-      for (const start of starts) begin(start)
+    if (!(Stream.StreamTypeId in input)) {
+      for (const target of input) begin(target)
       many.endInput(Exit.void)
       return { many, leave }
     }
-    const admit = (start: Start): Effect.Effect<void> =>
+    const admit = (target: Target): Effect.Effect<void> =>
       Effect.suspend(() =>
-        many.watches.size < concurrency || many.watches.has(start.id)
-          ? Effect.succeed(begin(start))
-          : Effect.zipRight(many.room.wait, admit(start))
+        many.watches.size < concurrency || many.watches.has(startOf(target).id)
+          ? Effect.succeed(begin(target))
+          : Effect.zipRight(many.room.wait, admit(target))
       )
     // Without a watch of its own, it would wait for its input after the layer has closed.
-    const feeder = yield* hub.whileOpen(Stream.runForEach(starts, admit)).pipe(
+    const feeder = yield* hub.whileOpen(Stream.runForEach(input, admit)).pipe(
       Effect.onExit((exit) => Effect.sync(() => many.endInput(exit))),
       Effect.interruptible,
       Effect.forkDaemon

@@ -1,3 +1,4 @@
+import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
@@ -94,6 +95,45 @@ export interface WatchVideosOptions extends WatchOptions {
   /** How many jobs are watched at once, a positive integer; further ids are taken as jobs end. Default: all. */
   readonly concurrency?: number | undefined
 }
+
+/**
+ * One update of a job among many.
+ *
+ * - `VideoChanged`: a snapshot of a job that goes on.
+ * - `VideoEnded`: the job's last snapshot, whether it completed or failed; nothing of this job follows.
+ * - `VideoLost`: its watch failed, with what `watchVideo` would have failed with; nothing follows, and the job itself may
+ *   go on. `lastSnapshot` (or `id`) resumes the watch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type VideoUpdate = Data.TaggedEnum<{
+  VideoChanged: { readonly id: string; readonly video: VideoResource }
+  VideoEnded: { readonly id: string; readonly video: VideoResource }
+  VideoLost: { readonly id: string; readonly error: WatchVideoError; readonly lastSnapshot: VideoResource | null }
+}>
+
+/**
+ * Makes and takes apart `VideoUpdate`s.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { VideoUpdate, watchVideos } from "effect-videos"
+ *
+ * const program = watchVideos(["video_1", "video_2"]).pipe(
+ *   Stream.runForEach(
+ *     VideoUpdate.$match({
+ *       VideoChanged: ({ video }) => Effect.log(video.id, video.progress),
+ *       VideoEnded: ({ video }) => Effect.log(video.id, video.status),
+ *       VideoLost: ({ error, id }) => Effect.logError(id, error.message)
+ *     })
+ *   )
+ * )
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const VideoUpdate = Data.taggedEnum<VideoUpdate>()
 
 /**
  * @since 0.1.0
