@@ -32,7 +32,7 @@ import { variable } from "./internal/config/environment.js"
 import { checkConfig, count, finiteTimeout } from "./internal/config/optionRules.js"
 import { hubOf } from "./internal/watch/watchHub.js"
 import { schemes, type WebhookScheme } from "./internal/webhook/schemes.js"
-import { checkSecret, sign, type WebhookBody } from "./internal/webhook/signature.js"
+import { checkSecret } from "./internal/webhook/signature.js"
 import {
   makeVerifier,
   type VerifiedWebhook,
@@ -52,19 +52,11 @@ import { Videos } from "./Videos.js"
 
 export * from "./internal/errors/webhookErrors.js"
 export * from "./internal/webhook/replayStore.js"
-export type { WebhookHeaders } from "./internal/webhook/verifyDelivery.js"
+export { signWebhook, type WebhookBody } from "./internal/webhook/signature.js"
+export type * from "./internal/webhook/verifyDelivery.js"
 export * from "./internal/webhook/webhookEvent.js"
-export type {
-  VerifiedWebhook,
-  WebhookBody,
-  WebhookError,
-  WebhookRequest,
-  WebhookScheme,
-  WebhooksService,
-  WebhooksSettings,
-  WebhookVerifyError,
-  WebhookVerifyOptions
-}
+export type * from "./internal/webhook/webhooksService.js"
+export type { WebhookScheme }
 
 /**
  * Verifies the signature and the time of a delivery, and decodes its event. It keeps no record of deliveries, so that the same
@@ -101,32 +93,6 @@ export const verifyWebhook = (
   options: WebhookVerifyOptions
 ): Effect.Effect<VerifiedWebhook, WebhookVerifyError | ConfigError.ConfigError> =>
   Effect.flatMap(makeVerifier(options), (verifier) => verifier(request))
-
-/**
- * Signs a message as its sender does, for tests and for servers: returns the value of `webhook-signature`. The timestamp is in
- * whole Unix seconds. A malformed secret is a defect.
- *
- * @example
- * import { Effect, Redacted } from "effect"
- * import { signWebhook } from "effect-videos"
- *
- * const program = signWebhook({ id: "msg_1", timestamp: 1_795_000_000, body: "{}", secret: Redacted.make("a secret") }).pipe(
- *   Effect.map((signature) => ({
- *     "webhook-id": "msg_1",
- *     "webhook-timestamp": "1795000000",
- *     "webhook-signature": signature
- *   }))
- * )
- *
- * @since 0.1.0
- * @category operations
- */
-export const signWebhook: (message: {
-  readonly id: string
-  readonly timestamp: number
-  readonly body: WebhookBody
-  readonly secret: string | Redacted.Redacted
-}) => Effect.Effect<string> = sign
 
 /**
  * Returns what is wrong with a signing secret, without showing any of it; `null` if it can sign. `signWebhook` dies with a secret

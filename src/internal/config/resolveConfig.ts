@@ -24,6 +24,7 @@ import {
   readBaseUrl,
   readQuery,
   readQueryText,
+  revealed,
   secretShape
 } from "./validateConfig.js"
 
@@ -137,9 +138,6 @@ const watchingRules: rules.RulesOf<WatchingOptions> = {
 
 const within = (group: string, problem: rules.Problem | null): rules.Problem | null =>
   problem === null ? null : { ...problem, name: `${group}.${problem.name}` }
-
-/** What a `Redacted` holds, or the value as it is. */
-const revealed = (given: unknown): unknown => (Redacted.isRedacted(given) ? Redacted.value(given) : given)
 
 const credentialProblem = (options: VideosConfigOptions): rules.Problem | null => {
   for (const name of ["apiKey", "organization", "project"] as const) {

@@ -1,5 +1,6 @@
 /** The rules of a configuration. Each returns the problem as a text without secrets. */
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import { shapeOf } from "./optionRules.js"
 
 /** Visible ASCII: what every HTTP stack takes in a header. A line break or a non-Latin character is a paste gone wrong. */
@@ -32,6 +33,9 @@ export const secretShape = (value: unknown): string => {
   if (Predicate.isNullable(value)) return String(value)
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }
+
+/** What a `Redacted` holds, or the value as it is. */
+export const revealed = (given: unknown): unknown => (Redacted.isRedacted(given) ? Redacted.value(given) : given)
 
 /** Parameters of a query, by name. */
 export interface Query {

@@ -1,4 +1,6 @@
 /** From a job in a dialect's words to the same job in the protocol's own, which `videoDecoder` reads. */
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 import type { Dialect, ResponseRule } from "./dialect.js"
 import * as wire from "./jsonReaders.js"
 import { phaseOfStatus, type VideoPhase } from "./phase.js"
@@ -19,15 +21,6 @@ const words: { readonly [phase in VideoPhase]: string } = {
   running: "in_progress",
   succeeded: "completed",
   failed: "failed"
-}
-
-/** The id of a job, wherever the dialect has it. */
-export const dialectId = (body: wire.JsonObject, rule: ResponseRule | undefined): string | null => {
-  for (const path of rule?.id ?? []) {
-    const id = wire.id(valueAt(body, path))
-    if (id !== null) return id
-  }
-  return wire.jobId(body)
 }
 
 const phaseIn = (word: string | null, body: wire.JsonObject, rule: ResponseRule, hasUrl: boolean): VideoPhase => {
@@ -64,11 +57,6 @@ const failureIn = (
   return { code: "moderation_blocked", message, isModerated: true }
 }
 
-const unixOf = (id: string | null, { createdAtInId }: ResponseRule): number | null => {
-  const found = createdAtInId?.exec(id ?? "")?.[1]
-  return found === undefined ? null : Number(found)
-}
-
 /** The same body, if the dialect has no rules of its own. Only the response to a submission may do without a status. */
 export const toProtocol = (
   body: wire.JsonObject,
@@ -76,7 +64,8 @@ export const toProtocol = (
   isSubmission = false
 ): wire.JsonObject => {
   if (rule === undefined) return body
-  const id = dialectId(body, rule)
+  const ids = rule.id?.map((path) => wire.id(valueAt(body, path))) ?? []
+  const id = ids.find(Predicate.isNotNull) ?? wire.jobId(body)
   const status = wire.text(body.status)
   const hasUrl = rule.url !== undefined && wire.text(valueAt(body, rule.url)) !== null
   const read = phaseIn(status, body, rule, hasUrl)
@@ -84,15 +73,14 @@ export const toProtocol = (
   const phase = failure === null ? read : "failed"
   const cost = costIn(body, rule)
   const seconds = phase === "failed" || rule.seconds === undefined ? body.seconds : valueAt(body, rule.seconds)
-  const created = body.created_at ?? unixOf(id, rule)
   const isModerated = failure?.isModerated === true
   // A failed job without a cost: nothing says whether it is billed, unless the server bills refusals alone.
   const billed =
     cost !== null ? cost.amount > 0 || isModerated : rule.moderation && isModerated && rule.moderation.isBilled
-  return Object.fromEntries(
-    Object.entries({
+  return Record.filter(
+    {
       ...body,
-      ...(id === null ? {} : { id }),
+      id: id ?? body.id,
       request_id: undefined,
       status:
         status === null && !hasUrl && !isSubmission
@@ -101,13 +89,14 @@ export const toProtocol = (
             ? status
             : words[phase],
       seconds: wire.number(seconds) === 0 ? undefined : seconds,
-      created_at: created ?? undefined,
+      created_at: body.created_at ?? rule.createdAtInId?.exec(id ?? "")?.[1],
       cost: cost ?? undefined,
       error:
         failure === null
           ? undefined
           : { code: failure.code, message: failure.message, ...(billed === undefined ? {} : { billed }) }
-    }).filter(([, value]) => value !== undefined)
+    },
+    Predicate.isNotUndefined
   )
 }
 

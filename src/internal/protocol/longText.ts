@@ -5,7 +5,7 @@ import * as wire from "./jsonReaders.js"
 const longest = 64 * 1024
 
 /** More levels than any server nests; what is deeper stays as it is. */
-const maxDepth = 16
+const maxDepth = 17
 
 /**
  * A long text. `toString`, `JSON.stringify` and `inspect` give its length alone, so that an error or a log line with a job in it
@@ -35,7 +35,7 @@ export const textIn = (value: unknown): string | null =>
   typeof value === "string" ? value : value instanceof LongText ? value.text : null
 
 /** The same value, unless something in it is mapped. Objects are copied by `fromEntries`: a `__proto__` key is data. */
-const mapped = (value: unknown, map: (leaf: unknown) => unknown, depth: number): unknown => {
+const mapped = (value: unknown, map: (leaf: unknown) => unknown, depth = maxDepth): unknown => {
   if (Array.isArray(value)) {
     if (depth === 0) return value
     const items = value.map((item) => mapped(item, map, depth - 1))
@@ -47,12 +47,12 @@ const mapped = (value: unknown, map: (leaf: unknown) => unknown, depth: number):
   return entries.some(([key, item]) => item !== value[key]) ? Object.fromEntries(entries) : value
 }
 
-/** A JSON value with its long texts held. */
-export const holdLong = (value: unknown): unknown =>
-  typeof value === "object" || typeof value === "string"
-    ? mapped(value, (leaf) => (typeof leaf === "string" && leaf.length > longest ? new LongText(leaf) : leaf), maxDepth)
-    : value
+/** A JSON object with its long texts held. */
+export const holdLong = (value: wire.JsonObject): wire.JsonObject =>
+  mapped(value, (leaf) =>
+    typeof leaf === "string" && leaf.length > longest ? new LongText(leaf) : leaf
+  ) as wire.JsonObject
 
-/** The JSON value again. */
-export const giveLong = (value: unknown): unknown =>
-  mapped(value, (leaf) => (leaf instanceof LongText ? leaf.text : leaf), maxDepth + 1)
+/** The JSON object again. */
+export const giveLong = (value: wire.JsonObject): wire.JsonObject =>
+  mapped(value, (leaf) => (leaf instanceof LongText ? leaf.text : leaf)) as wire.JsonObject

@@ -1,6 +1,8 @@
 /** Requests that make nothing: a value in, the call to send out, or what is wrong with the value. */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Either from "effect/Either"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 import type * as Errors from "../errors/errors.js"
 import type { CallOptions, VideosCall } from "../http/httpTypes.js"
 import type { Dialect } from "./dialect.js"
@@ -65,7 +67,7 @@ export const listRequest = (
 ): Either.Either<VideosCall, Errors.InvalidRequestError> =>
   Either.flatMap(checkOptions("listVideos", options), () => {
     const { after, limit, order } = query
-    const given = Object.fromEntries(Object.entries({ limit, order, after }).filter(([, value]) => value !== undefined))
+    const given = Record.filter({ limit, order, after }, Predicate.isNotUndefined)
     return Either.flatMap(pathOf(dialect, "listVideos"), (path) =>
       Either.map(encodeQuery(given), (urlParams) => ({
         operation: "listVideos",

@@ -1,7 +1,9 @@
 /** Requests that make something: a value in, the call to send out, or what is wrong with the value. */
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
+import { revealed } from "../config/validateConfig.js"
 import type * as Errors from "../errors/errors.js"
 import type { Sending, SubmitOptions, VideosCall } from "../http/httpTypes.js"
 import { randomId } from "../randomId.js"
@@ -9,7 +11,7 @@ import type { Dialect } from "./dialect.js"
 import * as wire from "./jsonReaders.js"
 import { describeRange, isInRange } from "./requestBody.js"
 import * as Requests from "./requestSchemas.js"
-import { checkOptions, encodeRequest, invalid, jsonText, pathOf } from "./validateRequest.js"
+import { checkOptions, encodeRequest, invalid, pathOf } from "./validateRequest.js"
 import { isVideoFile, type VideoFile } from "./videoFile.js"
 
 /** A submission that is ready to be sent, with the key that each of its attempts carries. */
@@ -21,10 +23,6 @@ export interface Submission {
 }
 
 type Fields = { readonly [name: string]: unknown }
-
-/** Leaves out what is `undefined`, which strict encoding would take for a value. */
-const defined = (fields: Fields): Fields =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
 /** What the body of each operation may have. */
 const encoders = {
@@ -47,8 +45,6 @@ const checkSeconds = (dialect: Dialect, operation: Errors.Operation, { seconds }
     ? Effect.void
     : Effect.fail(invalid(operation, "seconds", seconds, `${describeRange(range)} in the dialect \`${dialect.name}\``))
 }
-
-const revealed = (secret: unknown): unknown => (Redacted.isRedacted(secret) ? Redacted.value(secret) : secret)
 
 /** Fields that only some dialects have: they are no part of the protocol's bodies. */
 const dialectFields = (
@@ -90,10 +86,14 @@ const prepare = (
     const path = yield* pathOf(dialect, operation, "video", source)
     yield* checkSeconds(dialect, operation, fields)
     const isJob = file === null && elsewhere === undefined
-    const body = yield* (isJob ? encoders : withoutSource)[operation](defined(fields))
+    const body = yield* (isJob ? encoders : withoutSource)[operation](Record.filter(fields, Predicate.isNotUndefined))
     const own = yield* dialectFields(dialect, operation, more)
-    // Through text: what no JSON can hold is found here, and what is sent is plain data.
-    const json = yield* jsonText(operation, { ...(elsewhere && { video: elsewhere }), ...body, ...own }, more.extraBody)
+    const { extraBody } = more
+    // Through text: what no JSON can hold is found here, and what is sent is plain data. A server's own parameters win.
+    const plain = yield* Effect.try({
+      try: () => JSON.parse(JSON.stringify({ ...(elsewhere && { video: elsewhere }), ...body, ...own, ...extraBody })),
+      catch: () => invalid(operation, "extraBody", extraBody, "a JSON object (no cycles, no bigint)")
+    })
     const idempotencyKey = options?.idempotencyKey ?? randomId()
     return {
       idempotencyKey,
@@ -102,7 +102,7 @@ const prepare = (
         operation,
         kind: "submit",
         request: HttpClientRequest.setHeader(HttpClientRequest.post(path), "idempotency-key", idempotencyKey),
-        body: JSON.parse(json),
+        body: plain,
         options,
         videoId: typeof source === "string" ? source : undefined,
         sending: { mayHaveActed: true }
@@ -117,15 +117,13 @@ export const createRequest = (
   options: SubmitOptions | undefined
 ) => {
   const { callback, extraBody, inputReference, ...fields } = request
-  const more = { callback, extraBody }
-  return isVideoFile(inputReference)
-    ? prepare(dialect, "createVideo", {
-        fields,
-        more,
-        options,
-        file: { field: "input_reference", file: inputReference }
-      })
-    : prepare(dialect, "createVideo", { fields: { ...fields, inputReference }, more, options })
+  const file = isVideoFile(inputReference) ? { field: "input_reference", file: inputReference } : null
+  return prepare(dialect, "createVideo", {
+    fields: file === null ? { ...fields, inputReference } : fields,
+    more: { callback, extraBody },
+    options,
+    file
+  })
 }
 
 const referenceOf = (video: unknown): unknown =>

@@ -1,5 +1,4 @@
 /** Strict requests: what the protocol does not allow is named before anything is sent. */
-import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
@@ -59,17 +58,6 @@ export const pathOf = (
     ? Either.right(path.replace("{id}", () => encodeURIComponent(id)))
     : Either.left(invalid(namedOperation, field, id, acceptedId))
 }
-
-/** The body as JSON text; a server's own parameters come last, so that they win. */
-export const jsonText = (
-  operation: Errors.Operation,
-  body: object,
-  extraBody: object | undefined
-): Effect.Effect<string, Errors.InvalidRequestError> =>
-  Effect.try({
-    try: () => JSON.stringify({ ...body, ...extraBody }),
-    catch: () => invalid(operation, "extraBody", extraBody, "a JSON object (no cycles, no bigint)")
-  })
 
 /** The first option that its rule does not accept, as an error. */
 export const checkFields = (

@@ -20,42 +20,32 @@ export const time = (value: unknown, last: DateTime.Utc | null = null): DateTime
   return millis === last?.epochMillis ? last : DateTime.unsafeMake(millis)
 }
 
-/** Unknown fields, and fields that could not be decoded. Most bodies have none. */
-type Rest = Array<readonly [string, unknown]> | null
-
-const nothing: { readonly [key: string]: unknown } = Object.freeze({})
-
-// `fromEntries` defines properties, so that a `__proto__` key is data and changes no prototype.
-const extraOf = (rest: Rest): { readonly [key: string]: unknown } =>
-  rest === null ? nothing : Object.fromEntries(rest)
+const nothing: wire.JsonObject = Object.freeze({})
 
 const isBlank = (raw: unknown): boolean => raw === null || raw === undefined || raw === "" || raw === 0
 
 /** Reads a body field by field. A page has a hundred of them, so that each is read without a closure of its own. */
-class Reader {
-  private rest: Rest = null
-  private readonly body: { readonly [key: string]: unknown }
+export class FieldReader {
+  /** Unknown fields, and fields that could not be decoded. */
+  private readonly rest: Array<readonly [string, unknown]> = []
+  private readonly body: wire.JsonObject
 
-  constructor(body: { readonly [key: string]: unknown }, fields: ReadonlySet<string>) {
+  constructor(body: wire.JsonObject, known: ReadonlySet<string>) {
     this.body = body
-    for (const key of Object.keys(body)) if (!fields.has(key)) this.keep(key)
+    for (const key of Object.keys(body)) if (!known.has(key)) this.rest.push([key, body[key]])
   }
 
   /** `last`, if it is equal: the texts of a known job are kept in memory once. */
   read<A>(key: string, reader: (value: unknown, last: A | null) => A | null, last: A | null = null): A | null {
     const raw = this.body[key]
     const value = reader(raw, last)
-    if (value === null && !isBlank(raw)) this.keep(key)
+    if (value === null && !isBlank(raw)) this.rest.push([key, raw])
     return value === last ? last : value
   }
 
-  extra(): { readonly [key: string]: unknown } {
-    return extraOf(this.rest)
-  }
-
-  private keep(key: string): void {
-    if (this.rest === null) this.rest = []
-    this.rest.push([key, holdLong(this.body[key])])
+  // `fromEntries` defines properties, so that a `__proto__` key is data and changes no prototype.
+  extra(): wire.JsonObject {
+    return this.rest.length === 0 ? nothing : Object.fromEntries(this.rest)
   }
 }
 
@@ -63,7 +53,7 @@ const costOf = (cost: VideoCost | null): Pick<VideoResource, "cost"> => (cost ==
 
 /** `last` is what was read of the same job before: what has not changed is the same object again. */
 export const fromWire = (body: VideoResourceEncoded, last: VideoResource | null = null): VideoResource => {
-  const fields = new Reader(body, known)
+  const fields = new FieldReader(body, known)
   const { status } = body
   // Dynamo says `created`.
   const created =
@@ -85,7 +75,7 @@ export const fromWire = (body: VideoResourceEncoded, last: VideoResource | null 
     remixedFromVideoId: fields.read("remixed_from_video_id", wire.id, last?.remixedFromVideoId),
     error: fields.read("error", wire.fault),
     ...costOf(fields.read("cost", wire.cost)),
-    extra: fields.extra()
+    extra: holdLong(fields.extra())
   }
   const read = phaseOfStatus(video.status) === "failed" ? { ...video, error: failureReason(body, video.error) } : video
   return last !== null && isSame(last, read) ? last : read
@@ -96,7 +86,7 @@ export const unixSeconds = (value: DateTime.Utc | null): number | null =>
 
 export const toWire = (video: VideoResource): VideoResourceEncoded => {
   // A field that could not be read is in `extra` under its wire name: it goes back as it came.
-  const extra = giveLong(video.extra) as VideoResource["extra"]
+  const extra = giveLong(video.extra)
   const field = (name: string, value: unknown, unread: unknown = null) =>
     value === unread && Object.hasOwn(extra, name) ? extra[name] : value
   return {
@@ -147,9 +137,8 @@ const sameTime = (a: DateTime.Utc | null, b: DateTime.Utc | null): boolean =>
 
 const characterFields: ReadonlySet<string> = new Set(["id", "name", "created_at"])
 
-/** @internal */
 export const characterFromWire = (body: VideoResourceEncoded): VideoCharacter => {
-  const fields = new Reader(body, characterFields)
+  const fields = new FieldReader(body, characterFields)
   return {
     id: fields.read("id", wire.id),
     name: fields.read("name", wire.text),
@@ -158,7 +147,6 @@ export const characterFromWire = (body: VideoResourceEncoded): VideoCharacter =>
   }
 }
 
-/** @internal */
 export const characterToWire = ({ createdAt, extra, id, name }: VideoCharacter): VideoResourceEncoded => {
   const fields = { id, name, created_at: unixSeconds(createdAt) }
   const read = Object.entries(fields).filter(([key, value]) => value !== null || !Object.hasOwn(extra, key))

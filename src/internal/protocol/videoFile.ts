@@ -96,8 +96,6 @@ const make = (
   }
 }
 
-const nothing = new Uint8Array()
-
 /**
  * A file on disk, streamed in chunks of 256 KiB. Its first 512 bytes are read at once, for its type. Fails with a
  * `PlatformError` if the file does not exist, cannot be read, or is a directory.
@@ -128,7 +126,7 @@ export const fromPath = (
       fs.stream(path, reading),
       Number(info.size),
       options,
-      Option.getOrElse(start, () => nothing),
+      Option.getOrElse(start, () => new Uint8Array()),
       name
     )
   })

@@ -1,6 +1,5 @@
-import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
-import * as wire from "./jsonReaders.js"
+import { JsonObject, objectsWithout, Time } from "./fieldSchemas.js"
 import { phaseOfStatus, type VideoPhase } from "./phase.js"
 import * as resource from "./videoDecoder.js"
 import { VideoId } from "./videoId.js"
@@ -53,32 +52,12 @@ export const isTerminal = (video: VideoResource): boolean => {
   return phase === "succeeded" || phase === "failed"
 }
 
-const Time = Schema.NullOr(
-  Schema.DateTimeUtcFromSelf.pipe(
-    Schema.filter((time) => time.epochMillis > 0 && time.epochMillis <= wire.maxUnixMillis, {
-      arbitrary: () => (fc) =>
-        fc.integer({ min: 1, max: wire.maxUnixMillis }).map((millis) => DateTime.unsafeMake(millis))
-    })
-  )
-)
-
 const quantity = (max: number) => Schema.NullOr(Schema.Finite.pipe(Schema.between(0, max)))
 
 const Text = Schema.NullOr(Schema.NonEmptyString)
 
-// Declared and no `Schema.Record`: that one copies key by key, so that a `__proto__` key would change the copy's prototype.
-const JsonObject = Schema.declare(wire.isObject, { identifier: "JsonObject", jsonSchema: { type: "object" } })
-
 const Extra = JsonObject.annotations({
-  arbitrary: () => (fc) =>
-    fc
-      .dictionary(
-        fc
-          .string()
-          .filter((key) => !resource.known.has(key) && key !== "created" && key !== "name" && key !== "__proto__"),
-        fc.jsonValue()
-      )
-      .map((extra) => JSON.parse(JSON.stringify(extra)) as { readonly [key: string]: unknown })
+  arbitrary: () => objectsWithout(new Set([...resource.known, "created", "name"]))
 })
 
 const VideoResourceFromSelf: Schema.Schema<VideoResource> = Schema.Struct({

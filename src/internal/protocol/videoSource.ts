@@ -10,7 +10,6 @@ import { concatBytes } from "../bytes.js"
 import { isRelative, isSnapshot, sourcesOf } from "../download/contentSource.js"
 import * as Errors from "../errors/errors.js"
 import type { Dialect } from "./dialect.js"
-import { valueAt } from "./dialectResponse.js"
 import * as wire from "./jsonReaders.js"
 import { detectMediaType } from "./mediaType.js"
 import { isWithin } from "./requestBody.js"
@@ -101,13 +100,6 @@ export const dataUrlOf = (
   )
 }
 
-/** The time at which the job's URL was made, as far as the job says. */
-const madeAt = ({ completedAt, createdAt }: VideoResource): number | null =>
-  (completedAt ?? createdAt)?.epochMillis ?? null
-
-const expired = (operation: DerivingOperation, video: VideoResource, detail: string): Errors.VideoExpiredError =>
-  new Errors.VideoExpiredError({ operation, video, status: null, detail })
-
 /** The public URL of a job's clip, or why there is none. */
 const urlOf = (
   operation: DerivingOperation,
@@ -115,40 +107,25 @@ const urlOf = (
   { name, source }: Dialect,
   now: number
 ): Effect.Effect<string, SourceError> => {
-  const fields = { operation, video }
-  switch (phaseOf(video)) {
-    case "waiting":
-    case "running":
-      return Effect.fail(new Errors.VideoNotReadyError({ ...fields, detail: null }))
-    case "failed":
-      return Effect.fail(
-        video.status === "expired"
-          ? expired(operation, video, "the server has removed the clip")
-          : new Errors.VideoFailedError(fields)
-      )
-    case "succeeded": {
-      const lifetime =
-        source.urlLifetime === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(source.urlLifetime)
-      const made = madeAt(video)
-      if (made !== null && now - made > lifetime) {
-        return Effect.fail(
-          expired(operation, video, `the clip's URL is older than ${Duration.format(source.urlLifetime ?? 0)}`)
-        )
-      }
-      const url = sourcesOf(video).flatMap((found) => (found._tag === "Url" ? [found.url] : []))[0]
-      if (url === undefined) return Effect.fail(expired(operation, video, "the job names no URL of its clip"))
-      return isRelative(url)
-        ? Effect.fail(
-            new Errors.InvalidRequestError({
-              operation,
-              field: "video",
-              received: "a job whose clip can be read with the server's key alone",
-              accepted: `a public URL or a VideoFile in the dialect \`${name}\`: download the clip and give the file`
-            })
-          )
-        : Effect.succeed(url)
-    }
+  const phase = phaseOf(video)
+  const expired = (detail: string) => new Errors.VideoExpiredError({ operation, video, detail })
+  if (video.status === "expired") return expired("the server has removed the clip")
+  if (phase === "failed") return new Errors.VideoFailedError({ operation, video })
+  if (phase !== "succeeded") return new Errors.VideoNotReadyError({ operation, video })
+  const lifetime = Duration.decode(source.urlLifetime ?? Duration.infinity)
+  const madeAt = (video.completedAt ?? video.createdAt)?.epochMillis ?? now
+  if (now - madeAt > Duration.toMillis(lifetime)) {
+    return expired(`the clip's URL is older than ${Duration.format(lifetime)}`)
   }
+  const url = sourcesOf(video).flatMap((found) => (found._tag === "Url" ? [found.url] : []))[0]
+  if (url === undefined) return expired("the job names no URL of its clip")
+  if (!isRelative(url)) return Effect.succeed(url)
+  return new Errors.InvalidRequestError({
+    operation,
+    field: "video",
+    received: "a job whose clip can be read with the server's key alone",
+    accepted: `a public URL or a VideoFile in the dialect \`${name}\`: download the clip and give the file`
+  })
 }
 
 const checkLength = (
@@ -179,6 +156,7 @@ export const resolveSource = <A extends Derivation, E>(
   }
 ): Effect.Effect<A, SourceError | E> => {
   const { derivedModel, files, source } = dialect
+  const { maxBytes = Number.POSITIVE_INFINITY } = source
   const { video } = request
   const isOfSource = derivedModel === "ofSource"
   const withModel = (
@@ -187,29 +165,28 @@ export const resolveSource = <A extends Derivation, E>(
   ): Effect.Effect<A, Errors.InvalidRequestError> => {
     const model = request.model ?? (isOfSource ? ofSource : derivedModel) ?? undefined
     return isOfSource && model === undefined
-      ? Effect.fail(invalid(operation, "model", undefined, "the model of the source: its job does not name one"))
+      ? invalid(operation, "model", undefined, "the model of the source: its job does not name one")
       : Effect.succeed({ ...request, ...more, ...(model === undefined ? {} : { model }) })
   }
-  const fail = Effect.suspend(() => Effect.fail(notTaken(operation, video, dialect)))
+  const fail = Effect.suspend(() => notTaken(operation, video, dialect))
   if (isVideoFile(video)) {
     if (!takesFile(operation, dialect)) return fail
     if (files === "form") return withModel({})
-    return Effect.flatMap(dataUrlOf(operation, "video", video, source.maxBytes ?? Number.POSITIVE_INFINITY), (url) =>
-      withModel({ video: { url } })
-    )
+    return Effect.flatMap(dataUrlOf(operation, "video", video, maxBytes), (url) => withModel({ video: { url } }))
   }
-  const text = typeof video === "string" && isUrl(video) ? video : null
-  if (text !== null || (wire.isObject(video) && "url" in video)) {
+  const fields: wire.JsonObject = wire.isObject(video) ? video : {}
+  const url = typeof video === "string" && isUrl(video) ? video : fields.url
+  if (url !== undefined) {
     if (source.url === null) return fail
-    const url = text ?? String(wire.isObject(video) ? valueAt(video, "url") : "")
-    return /^data:/i.test(url) && (url.length * 3) / 4 > (source.maxBytes ?? Number.POSITIVE_INFINITY)
-      ? Effect.fail(invalid(operation, "video", url, `at most ${source.maxBytes} bytes in a data URL`))
-      : withModel({ video: { url } })
+    const text = String(url)
+    return /^data:/i.test(text) && (text.length * 3) / 4 > maxBytes
+      ? invalid(operation, "video", text, `at most ${maxBytes} bytes in a data URL`)
+      : withModel({ video: { url: text } })
   }
-  if (wire.isObject(video) && "fileId" in video) return source.fileId === null ? fail : withModel({})
+  if (fields.fileId !== undefined) return source.fileId === null ? fail : withModel({})
   if (source.job === null) return fail
   const snapshot = isSnapshot(video) ? video : null
-  const id = typeof video === "string" ? video : wire.isObject(video) ? String(video.id) : ""
+  const id = typeof video === "string" ? video : String(fields.id ?? "")
   if (source.job !== "url") {
     const model = snapshot?.model ?? null
     if (!isOfSource || model !== null) return withModel({}, model)
@@ -217,9 +194,7 @@ export const resolveSource = <A extends Derivation, E>(
   }
   const fromJob = (job: VideoResource, now: number) => {
     const wrong = checkLength(operation, job, dialect)
-    return wrong === null
-      ? Effect.flatMap(urlOf(operation, job, dialect, now), (url) => withModel({ video: { url } }))
-      : Effect.fail(wrong)
+    return wrong ?? Effect.flatMap(urlOf(operation, job, dialect, now), (url) => withModel({ video: { url } }))
   }
   return Effect.clockWith((clock): Effect.Effect<A, SourceError | E> => {
     const now = clock.unsafeCurrentTimeMillis()

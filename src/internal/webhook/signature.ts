@@ -72,8 +72,26 @@ export const bytesOf = (body: unknown): Effect.Effect<Uint8Array<ArrayBuffer>> =
 export const signedContent = (id: string, timestamp: number | string, body: Uint8Array): Uint8Array<ArrayBuffer> =>
   concatBytes([text.encode(`${id}.${timestamp}.`), body])
 
-/** The value of `webhook-signature` for one message. */
-export const sign = (message: {
+/**
+ * Signs a message as its sender does, for tests and for servers: returns the value of `webhook-signature`. The timestamp is in
+ * whole Unix seconds. A malformed secret is a defect.
+ *
+ * @example
+ * import { Effect, Redacted } from "effect"
+ * import { signWebhook } from "effect-videos"
+ *
+ * const program = signWebhook({ id: "msg_1", timestamp: 1_795_000_000, body: "{}", secret: Redacted.make("a secret") }).pipe(
+ *   Effect.map((signature) => ({
+ *     "webhook-id": "msg_1",
+ *     "webhook-timestamp": "1795000000",
+ *     "webhook-signature": signature
+ *   }))
+ * )
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const signWebhook = (message: {
   readonly id: string
   readonly timestamp: number
   readonly body: WebhookBody

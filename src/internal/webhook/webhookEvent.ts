@@ -1,10 +1,11 @@
 /** A webhook's event and its JSON. Decoding is tolerant: it requires only the fields that a program needs. */
-import type { LazyArbitrary } from "effect/Arbitrary"
 import * as DateTime from "effect/DateTime"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { JsonObject, objectsWithout, Time, throughText } from "../protocol/fieldSchemas.js"
 import * as wire from "../protocol/jsonReaders.js"
-import { VideoId } from "../protocol/videoSchemas.js"
+import { FieldReader, time } from "../protocol/videoDecoder.js"
+import { isId, type VideoId } from "../protocol/videoId.js"
 
 interface EventFields {
   /** The event's own id, such as `evt_…`. A message has another, in `webhook-id`. */
@@ -84,40 +85,23 @@ const known: ReadonlySet<string> = new Set(["id", "object", "created_at", "type"
 const tagOf = (type: string): VideoEvent["_tag"] =>
   type === "video.completed" ? "VideoCompleted" : type === "video.failed" ? "VideoFailed" : "UnknownEvent"
 
-const isVideoId = Schema.is(VideoId)
-
 /** The job that an event is about. `data.id` is a response's or a batch's id in events of other families. */
 const videoIdOf = (type: string, data: unknown): VideoId | null => {
   const id = type.startsWith("video.") && wire.isObject(data) ? wire.jobId(data) : null
-  return isVideoId(id) ? id : null
+  return isId(id) ? (id as VideoId) : null
 }
 
 const lacksVideoId = (type: string, data: unknown): boolean =>
   tagOf(type) !== "UnknownEvent" && videoIdOf(type, data) === null
 
-/** As JSON carries it: without `-0`. */
-const throughText = <A>(value: A): A => JSON.parse(JSON.stringify(value)) as A
-
-const anyObject: LazyArbitrary<wire.JsonObject> = (fc) =>
-  fc
-    .dictionary(
-      fc.string().filter((key) => !known.has(key) && key !== "__proto__"),
-      fc.jsonValue()
-    )
-    .map(throughText)
-
-const JsonObject = Schema.declare(wire.isObject, { jsonSchema: { type: "object" }, arbitrary: () => anyObject })
+const anyObject = objectsWithout(known)
 
 /** The parts of an event that are on the wire; the others follow from them. */
 const Parts = Schema.Struct({
   id: Schema.NonEmptyString,
   object: Schema.NonEmptyString,
   type: Schema.NonEmptyString,
-  createdAt: Schema.NullOr(
-    Schema.DateTimeUtcFromSelf.pipe(
-      Schema.filter((time) => time.epochMillis > 0 && time.epochMillis <= wire.maxUnixMillis)
-    )
-  ),
+  createdAt: Time,
   data: Schema.Unknown,
   extra: JsonObject
 })
@@ -138,7 +122,7 @@ const VideoEventFromSelf = Schema.declare(
     identifier: "VideoEvent",
     arbitrary: () => (fc) => {
       const words = fc.string({ minLength: 1 })
-      const named = fc.tuple(anyObject(fc), words.filter(isVideoId)).map(([rest, id]) => ({ ...rest, id }))
+      const named = fc.tuple(anyObject(fc), words.filter(isId)).map(([rest, id]) => ({ ...rest, id }))
       const instant = fc.integer({ min: 1, max: wire.maxUnixMillis }).map((millis) => DateTime.unsafeMake(millis))
       const typed = fc.oneof(
         fc.tuple(fc.constantFrom("video.completed", "video.failed", "video.expired", "batch.completed"), named),
@@ -159,23 +143,14 @@ const problemOf = ({ data, id, type }: VideoEventEncoded): string | null => {
 }
 
 const fromWire = (body: VideoEventEncoded): VideoEvent => {
-  const extra = Object.entries(body).filter(([key]) => !known.has(key))
-  /** A value that cannot be read is kept in `extra`, so that it is encoded as it came. */
-  const read = <A>(key: string, reader: (value: unknown) => A | null): A | null => {
-    const raw = body[key]
-    const value = reader(raw)
-    if (value === null && raw !== null && raw !== undefined && raw !== "" && raw !== 0) extra.push([key, raw])
-    return value
-  }
-  const millis = read("created_at", wire.unixMillis)
-  const object = read("object", wire.text) ?? "event"
+  const fields = new FieldReader(body, known)
   return eventOf({
     id: String(body.id),
-    object,
+    object: fields.read("object", wire.text) ?? "event",
     type: String(body.type),
-    createdAt: millis === null ? null : DateTime.unsafeMake(millis),
+    createdAt: fields.read("created_at", time),
     data: body.data ?? null,
-    extra: Object.fromEntries(extra)
+    extra: fields.extra()
   })
 }
 
