@@ -20,7 +20,7 @@ import * as Path from "@effect/platform/Path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { snapshotOf } from "./internal/download/contentSource.js"
+import { isSnapshot } from "./internal/download/contentSource.js"
 import { checkDownload, type DownloadToFileOptions } from "./internal/download/downloadOptions.js"
 import { type DownloadedFile, type DownloadToFileError, downloadToFile } from "./internal/download/downloadToFile.js"
 import { exclusively } from "./internal/download/reserveFile.js"
@@ -132,7 +132,7 @@ const download = (
     timeout,
     variant
   } = options
-  const snapshot = snapshotOf(video) ?? undefined
+  const snapshot = isSnapshot(video) ? video : undefined
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path

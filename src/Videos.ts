@@ -29,7 +29,7 @@ import {
 } from "./Http.js"
 import { policiesOf } from "./internal/config/policies.js"
 import { anyServer } from "./internal/dialects/openai.js"
-import { snapshotOf } from "./internal/download/contentSource.js"
+import { isSnapshot } from "./internal/download/contentSource.js"
 import type {
   ContentOptions,
   CreateCharacterRequest,
@@ -282,11 +282,12 @@ export const downloadVideo = (
   options?: ContentOptions
 ): Stream.Stream<Uint8Array, DownloadVideoError, Videos> =>
   Stream.unwrap(
-    Effect.map(Videos, (videos) => {
-      const snapshot = snapshotOf(video)
-      const given = snapshot === null ? options : { snapshot, ...options }
-      return videos.content(typeof video === "string" ? video : video.id, given)
-    })
+    Effect.map(Videos, (videos) =>
+      videos.content(
+        typeof video === "string" ? video : video.id,
+        isSnapshot(video) ? { snapshot: video, ...options } : options
+      )
+    )
   )
 
 /**

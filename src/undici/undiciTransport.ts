@@ -4,9 +4,10 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { Dispatcher } from "@effect/platform-node/Undici"
 import * as Effect from "effect/Effect"
 import { asyncWithTimeout } from "../internal/http/deadline.js"
-import { BodyCollector, isOk } from "../internal/http/responseBody.js"
 import {
+  BodyCollector,
   exchangeFailed,
+  isOk,
   type ResponseHead,
   type SendOptions,
   type SendWhole,
@@ -45,7 +46,7 @@ const makeExchange = (
       // 1xx: the response is yet to come.
       if (status < 200) return
       head = { status, headers: Headers.fromInput(headers as Headers.Input) }
-      options.onHead?.(head)
+      options.onHead(head)
       body = new BodyCollector(status, options.limits)
     },
     onResponseData: (_, chunk) => {
