@@ -125,7 +125,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     if (isRedirected) return sent
     const extra = call.options?.extraHeaders
     const names = extra === undefined ? hiddenNames : [...hiddenNames, ...Object.keys(extra)]
-    return withHttpSpan(sent, request, { names, redact: reader.redactFor(call) })
+    return withHttpSpan(sent, request, names, reader.redactFor(call))
   }
 
   /** One attempt: sends the call's request and follows its redirects, all within one timeout. */
