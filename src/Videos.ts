@@ -28,7 +28,6 @@ import {
   type VideosConfigService
 } from "./Http.js"
 import { policiesOf } from "./internal/config/policies.js"
-import { anyServer } from "./internal/dialects/openai.js"
 import { isSnapshot } from "./internal/download/contentSource.js"
 import type {
   ContentOptions,
@@ -230,10 +229,7 @@ export const settleSubmission = <E = never, R = never>(
   request: CreateVideoRequest | ExtendVideoRequest,
   options: SettleOptions<E, R>
 ): Effect.Effect<SettledSubmission, ListVideosError | E, R | Videos> =>
-  Effect.flatMap(Videos, (videos) => {
-    const { dialect, submission } = hubOf(videos) ?? { dialect: null, submission: null }
-    return settle(videos, submission, dialect ?? anyServer, request, options)
-  })
+  Effect.flatMap(Videos, (videos) => settle(videos, request, options))
 
 /**
  * Reads a job once. One `GET /videos/{id}`, retried by `VideosConfig.readRetry` after a transient error. A failed job is a value,

@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { SubmissionPolicy, WatchingPolicy } from "../config/policies.js"
+import { anyServer } from "../dialects/openai.js"
 import { maxTimer, monotonicMillis } from "../monotonicClock.js"
 import type { Dialect } from "../protocol/dialect.js"
 import type { BudgetSnapshot } from "../rate/budgetTypes.js"
@@ -328,6 +329,9 @@ export const makeHub = (options: Omit<HubOptions, "run" | "clock">): Effect.Effe
 
 /** The hub of a live service or of a program's copy of it; `null` for a canned `Videos`. */
 export const hubOf = ({ state }: VideosService): WatchHub | null => (state instanceof WatchHub ? state : null)
+
+/** The dialect of a live service; that of any server for a canned `Videos`. */
+export const dialectOf = (videos: VideosService): Dialect => hubOf(videos)?.dialect ?? anyServer
 
 /** A hub for one call with a canned `Videos`, in the caller's context. */
 export const cannedHub = (runtime: Runtime.Runtime<never>, clock: Clock.Clock): WatchHub =>
