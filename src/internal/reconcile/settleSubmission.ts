@@ -90,7 +90,7 @@ export const settle = <E, R>(
 ): Effect.Effect<SettledSubmission, Errors.InvalidRequestError | ListVideosError | E, R> =>
   Effect.gen(function* () {
     const dialect = dialectOf(videos)
-    const { listLag, listServed, listTrusted, submitTimeout } = hubOf(videos)?.submission ?? defaults
+    const { listLag, listServed, listTrusted, submitTimeout } = hubOf(videos)?.options.submission ?? defaults
     const own = yield* submissionOf(dialect, request)
     if (!listServed) return { _tag: "Unclear", candidates: [], detail: "This server has no list of jobs" } as const
     const lag = Duration.toMillis(listLag)
