@@ -1,7 +1,5 @@
 /**
- * Clips to files: downloads that survive what happens to long transfers. What breaks is resumed, what cannot be resumed
- * starts over, and a file is under its final name whole or not at all. Needs a `FileSystem` and a `Path`; the bytes
- * themselves, without a file, are `downloadVideo`.
+ * Downloads to files, which are resumed after a break. Needs a `FileSystem` and a `Path`; `downloadVideo` gives the bytes alone.
  *
  * @example
  * import { NodeContext } from "@effect/platform-node"
@@ -20,7 +18,7 @@ import * as Path from "@effect/platform/Path"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { snapshotOf } from "./internal/download/contentSource.js"
+import { isSnapshot } from "./internal/download/contentSource.js"
 import { checkDownload, type DownloadToFileOptions } from "./internal/download/downloadOptions.js"
 import { type DownloadedFile, type DownloadToFileError, downloadToFile } from "./internal/download/downloadToFile.js"
 import { exclusively } from "./internal/download/reserveFile.js"
@@ -36,10 +34,6 @@ export { type ReservedFile, type ReserveFileOptions, reserveFile } from "./inter
 export * from "./internal/errors/fileErrors.js"
 export type { DownloadedFile, DownloadToFileError, DownloadToFileOptions, TransferProgress }
 
-// -----------------------------------------------------------------------------
-// schedules
-// -----------------------------------------------------------------------------
-
 /**
  * Eight more attempts in a row that get no further, after 0 to 0.5 s, 0 to 1 s, … up to 0 to 30 s.
  *
@@ -51,31 +45,24 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
   Schedule.recurs(8)
 )
 
-// -----------------------------------------------------------------------------
-// downloads
-// -----------------------------------------------------------------------------
-
 /**
  * Downloads a job's clip to a file. The bytes go to `name.part`, which is renamed to `name` once it is whole: it has the length
- * that the server sent (`Content-Length`, `Content-Range`), its container is not truncated, and it is synced to disk. An empty
- * body is an error.
+ * that the server sent (`Content-Length`, `Content-Range`), its container (MP4, QuickTime, WebM, WebP) is not truncated, and it
+ * is synced to disk. An empty body is an error.
  *
- * - A `Content-Length` that is too small is found by the outermost parts of an MP4, QuickTime, WebM or WebP:
- *   what is missing is asked for. Where the server has twice sent the same and no more, it ends with
- *   `IncompleteDownloadError`, whatever `retry` says.
- * - After a break it goes on with `Range` and `If-Range`, in this call (`retry`) or in a later one: an interruption, a crash
- *   and every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of.
- * - It starts over where a part cannot be trusted to be of the same version: the server gives no strong entity tag (nor a
- *   date old enough), ignores `Range`, responds with another tag, length or range, or with 416.
- * - Of a part that a killed process left, the last MiB is fetched again: after a power cut it may not have reached the disk.
- *   A call that ends in an error or an interruption notes what its part is, and the next one goes on from the last byte.
+ * - Resumes after a break with `Range` and `If-Range`, in this call (`retry`) or in a later one: an interruption, a crash and
+ *   every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of. A part that is already whole
+ *   needs no request.
+ * - Starts over if the part may be of another version: the server sends no strong entity tag (nor a date old enough), ignores
+ *   `Range`, or responds with another tag, length or range, or with 416.
+ * - Requests the last MiB of a part that a killed process left again: after a power cut it may not have reached the disk.
  * - Fails before any request with `FileError` if the path is invalid, the file exists, another call of this machine writes to
- *   the path, or no file can be written there. Fails with `FileError`, without a retry, if the disk is full. Fails with
- *   `IncompleteDownloadError` once `retry` has given up and some of the clip is there. Otherwise fails as `downloadVideo` does.
- * - A part that is whole already is given its name without a request.
- * - If a name is too long for `.part`, the partial file has a shorter one. A symbolic link is followed.
- * - A named pipe or a character device (`/dev/null`, `/dev/stdout`) is written to as it is, without `name.part` and without
- *   another attempt once bytes have been written; a block device with `overwrite` only. A socket is refused.
+ *   the path, or no file can be written there; later, without a retry, if the disk is full.
+ * - Fails with `IncompleteDownloadError` once `retry` has given up and some of the clip is there, or once the server has twice
+ *   sent the same truncated clip. Otherwise fails as `downloadVideo` does.
+ * - Follows a symbolic link. Shortens the name of the partial file if it is too long for `.part`.
+ * - Writes to a named pipe or a character device (`/dev/null`, `/dev/stdout`) directly, without `name.part` and without another
+ *   attempt once bytes have been written; to a block device with `overwrite` only. Refuses a socket.
  *
  * @example
  * import { Effect } from "effect"
@@ -132,7 +119,7 @@ const download = (
     timeout,
     variant
   } = options
-  const snapshot = snapshotOf(video) ?? undefined
+  const snapshot = isSnapshot(video) ? video : undefined
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path

@@ -28,8 +28,7 @@ import {
   type VideosConfigService
 } from "./Http.js"
 import { policiesOf } from "./internal/config/policies.js"
-import { anyServer } from "./internal/dialects/openai.js"
-import { snapshotOf } from "./internal/download/contentSource.js"
+import { isSnapshot } from "./internal/download/contentSource.js"
 import type {
   ContentOptions,
   CreateCharacterRequest,
@@ -230,10 +229,7 @@ export const settleSubmission = <E = never, R = never>(
   request: CreateVideoRequest | ExtendVideoRequest,
   options: SettleOptions<E, R>
 ): Effect.Effect<SettledSubmission, ListVideosError | E, R | Videos> =>
-  Effect.flatMap(Videos, (videos) => {
-    const { dialect, submission } = hubOf(videos) ?? { dialect: null, submission: null }
-    return settle(videos, submission, dialect ?? anyServer, request, options)
-  })
+  Effect.flatMap(Videos, (videos) => settle(videos, request, options))
 
 /**
  * Reads a job once. One `GET /videos/{id}`, retried by `VideosConfig.readRetry` after a transient error. A failed job is a value,
@@ -282,11 +278,12 @@ export const downloadVideo = (
   options?: ContentOptions
 ): Stream.Stream<Uint8Array, DownloadVideoError, Videos> =>
   Stream.unwrap(
-    Effect.map(Videos, (videos) => {
-      const snapshot = snapshotOf(video)
-      const given = snapshot === null ? options : { snapshot, ...options }
-      return videos.content(typeof video === "string" ? video : video.id, given)
-    })
+    Effect.map(Videos, (videos) =>
+      videos.content(
+        typeof video === "string" ? video : video.id,
+        isSnapshot(video) ? { snapshot: video, ...options } : options
+      )
+    )
   )
 
 /**

@@ -8,7 +8,6 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
-import { anyServer } from "../internal/dialects/openai.js"
 import { exclusively, type ReservedFile } from "../internal/download/reserveFile.js"
 import { writeError } from "../internal/download/targetFile.js"
 import type * as Errors from "../internal/errors/errors.js"
@@ -20,7 +19,7 @@ import { createRequest, extendRequest } from "../internal/protocol/submissionReq
 import { invalid } from "../internal/protocol/validateRequest.js"
 import * as VideoFile from "../internal/protocol/videoFile.js"
 import type { VideoResource } from "../internal/protocol/videoSchemas.js"
-import { hubOf } from "../internal/watch/watchHub.js"
+import { dialectOf } from "../internal/watch/watchHub.js"
 import { completed } from "../internal/watch/watchStream.js"
 import {
   type CreateAndWatchError,
@@ -145,7 +144,7 @@ export const continueVideo = <E = never, R = never>(
   Effect.gen(function* () {
     const { model, size, ...extension } = request
     const { extraBody, prompt, seconds } = extension
-    const dialect = hubOf(yield* Videos)?.dialect ?? anyServer
+    const dialect = dialectOf(yield* Videos)
     // Both requests are checked before either is sent.
     if (dialect.paths.extendVideo !== null) yield* extendRequest(dialect, extension, options.submit)
     yield* createRequest(dialect, { prompt, seconds, model, size, extraBody }, options.submit)

@@ -138,7 +138,7 @@ export const runSegments = (call: Call, dialect: Dialect, target: Target, file: 
       const found = yield* file.read
       const { extraBody = null, model = null, size = null } = options
       const { prompts, totalSeconds } = call
-      const server = hubOf(videos)?.submission?.origin ?? null
+      const server = hubOf(videos)?.options.submission?.origin ?? null
       const overlap = Duration.toSeconds(options.seam?.crossfade ?? 0) + Duration.toSeconds(options.window ?? 0)
       const order = { server, source: yield* nameOfSource, totalSeconds, prompts, model, size, extraBody, overlap }
       if (found === null) {

@@ -6,13 +6,12 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
 import * as Stream from "effect/Stream"
-import { anyServer } from "../internal/dialects/openai.js"
 import { exclusively } from "../internal/download/reserveFile.js"
 import { spanOf, withSpan } from "../internal/http/spans.js"
 import type { Dialect } from "../internal/protocol/dialect.js"
 import { createRequest } from "../internal/protocol/submissionRequests.js"
 import { invalid } from "../internal/protocol/validateRequest.js"
-import { hubOf } from "../internal/watch/watchHub.js"
+import { dialectOf } from "../internal/watch/watchHub.js"
 import { Videos } from "../Videos.js"
 import { checkWindow } from "./continueVideo.js"
 import { type Call, runSegments } from "./extendRun.js"
@@ -111,7 +110,7 @@ export const checkOrder = (
 const run = (call: Call) =>
   Effect.gen(function* () {
     const { options, path } = call
-    const dialect = hubOf(yield* Videos)?.dialect ?? anyServer
+    const dialect = dialectOf(yield* Videos)
     yield* checkOrder(call, dialect)
     const target = yield* place(path, options)
     return yield* exclusively(yield* FileSystem.FileSystem, target, null, () =>

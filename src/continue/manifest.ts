@@ -6,7 +6,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { hasReason, replaceFile, type Target, writeError } from "../internal/download/targetFile.js"
+import { isMissing, replaceFile, type Target, writeError } from "../internal/download/targetFile.js"
 import { VideoResource } from "../internal/protocol/videoSchemas.js"
 import { randomId } from "../internal/randomId.js"
 import { ManifestError } from "./errors.js"
@@ -91,7 +91,7 @@ export const openManifest = ({ part }: Target) =>
       read: fs.readFileString(path).pipe(
         Effect.flatMap(Schema.decode(ManifestText)),
         Effect.catchIf(
-          (error) => error._tag === "SystemError" && hasReason("NotFound")(error),
+          (error) => error._tag === "SystemError" && isMissing(error),
           () => Effect.succeed(null)
         ),
         Effect.mapError((cause) => new ManifestError({ reason: "unreadable", path, differs: [], cause }))

@@ -10,11 +10,10 @@ import type * as Path from "@effect/platform/Path"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { anyServer } from "../internal/dialects/openai.js"
 import { writeError } from "../internal/download/targetFile.js"
 import type * as Errors from "../internal/errors/errors.js"
 import type { FileError } from "../internal/errors/fileErrors.js"
-import { hubOf } from "../internal/watch/watchHub.js"
+import { dialectOf } from "../internal/watch/watchHub.js"
 import { Videos } from "../Videos.js"
 import { type Reference, referenceOf } from "./continueVideo.js"
 import type { FfmpegUnavailableError, MediaError } from "./errors.js"
@@ -28,7 +27,7 @@ import { isLongEnough, type PlannedSegment, planSegment, reasonAgainst, type Seg
 export { isNotExtended, lengthOf, limitOf, type PlannedSegment, type SegmentedClip } from "./segmentPlan.js"
 export type { Reference }
 
-const dialectOf = Effect.map(Videos, (videos) => hubOf(videos)?.dialect ?? anyServer)
+const currentDialect = Effect.map(Videos, dialectOf)
 
 // -----------------------------------------------------------------------------
 // rules
@@ -74,7 +73,7 @@ export const check = (
   prompts: ReadonlyArray<string>,
   options: ExtendToOptions
 ): Effect.Effect<void, Errors.InvalidRequestError, Videos> =>
-  Effect.flatMap(dialectOf, (dialect) => checkOrder({ totalSeconds, prompts, options }, dialect))
+  Effect.flatMap(currentDialect, (dialect) => checkOrder({ totalSeconds, prompts, options }, dialect))
 
 /**
  * Plans the segment after those that are complete; `null` if the clip is long enough.
@@ -92,7 +91,7 @@ export const next = (
   clip: SegmentedClip,
   { extension, model, refusal = null, segmentSeconds = 8 }: NextOptions
 ): Effect.Effect<NextSegment | null, never, Videos> =>
-  Effect.map(dialectOf, (dialect) => {
+  Effect.map(currentDialect, (dialect) => {
     if (isLongEnough(clip)) return null
     const against = extension === "never" ? null : (refusal ?? reasonAgainst(dialect, Arr.lastNonEmpty(clip.clips)))
     const way = extension === "never" || against !== null ? "joined" : "extended"
@@ -116,7 +115,7 @@ export const next = (
  * @category rules
  */
 export const isWhole: Effect.Effect<boolean, never, Videos> = Effect.map(
-  dialectOf,
+  currentDialect,
   ({ extension }) => extension === "whole"
 )
 
@@ -180,7 +179,7 @@ export const reference = (
 ): Effect.Effect<Reference, FfmpegUnavailableError | MediaError | FileError, Videos | Tools | Scope.Scope> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const dialect = yield* dialectOf
+    const dialect = yield* currentDialect
     const source = yield* film(options, path, "source")
     const directory = yield* Effect.mapError(
       fs.makeTempDirectoryScoped({ prefix: "continue-" }),

@@ -8,3 +8,16 @@ export const concatBytes = (parts: ReadonlyArray<Uint8Array>): Uint8Array<ArrayB
   }
   return whole
 }
+
+/** At most `most` bytes from the start of the parts, as one array. */
+export const firstBytes = (parts: Iterable<Uint8Array>, most: number): Uint8Array => {
+  const bytes = new Uint8Array(most)
+  let filled = 0
+  for (const part of parts) {
+    if (filled === most) break
+    const taken = part.subarray(0, most - filled)
+    bytes.set(taken, filled)
+    filled += taken.byteLength
+  }
+  return bytes.subarray(0, filled)
+}

@@ -11,9 +11,9 @@ import { makeContent } from "./download/content.js"
 import { RecentJobs } from "./download/contentLag.js"
 import * as Errors from "./errors/errors.js"
 import { type Deadline, startDeadline } from "./http/deadline.js"
-import { formFields } from "./http/encodeBody.js"
 import type { CallOptions, VideosCall, VideosHttpError, VideosHttpService, VideosResponse } from "./http/httpTypes.js"
 import { upload } from "./http/multipart.js"
+import { formFields } from "./http/prepareRequest.js"
 import { asBadRequest, hadNoEffect, leavesOpen } from "./http/responseError.js"
 import { spanOf, withSpan } from "./http/spans.js"
 import { currentMonotonicMillis, monotonicMillis } from "./monotonicClock.js"
@@ -37,6 +37,11 @@ import type { PageReads } from "./watch/poller.js"
 import { makeHub } from "./watch/watchHub.js"
 import { senderOf } from "./watch/watchOptions.js"
 
+const traced =
+  (name: string, operation: string, attributes: Record<string, unknown> = {}) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    withSpan(self, name, () => spanOf(operation, attributes))
+
 /** Page reads for watches: the request is made once, and a job that has not changed keeps its `known` value. */
 const makePageReads =
   (http: VideosHttpService, dialect: Dialect): PageReads =>
@@ -46,8 +51,9 @@ const makePageReads =
       onRight: (call) =>
         Effect.flatMap(http.execute(call), (response) =>
           responses.orUndecodable(call, response, responses.decodeList(response.body, dialect, known))
-        ).pipe(Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest), (self) =>
-          withSpan(self, "Videos.list", () => spanOf("list_videos", {}))
+        ).pipe(
+          Effect.catchTag("ModerationBlockedError", "VideoNotFoundError", asBadRequest),
+          traced("Videos.list", "list_videos")
         )
     })
 
@@ -75,28 +81,6 @@ export const makeVideos = (
   http: VideosHttpService,
   policies: Policies
 ): Effect.Effect<VideosService, never, Scope.Scope> => {
-  const { operations, submitted } = makeOperations(http, policies)
-  const hub = makeHub({
-    watching: policies.watching,
-    submission: policies.submission,
-    dialect: policies.dialect,
-    // `Layer.mock` returns a function for a name that is not given.
-    budget: typeof http.budget === "object" ? http.budget.snapshot : undefined,
-    pages: makePageReads(http, policies.dialect),
-    listPages: operations.listPages,
-    wasSubmitted: (id, now) => submitted.findRecent(id, recentMillis, now) !== null
-  })
-  return Effect.map(hub, (state) => ({
-    ...operations,
-    content: (id, options) => state.untilClosed(operations.content(id, options)),
-    state
-  }))
-}
-
-const makeOperations = (
-  http: VideosHttpService,
-  policies: Policies
-): { readonly operations: VideosService; readonly submitted: RecentJobs } => {
   const { dialect } = policies
   const claims = new Claims()
   const endedJobs = new RecentJobs(maxEnded)
@@ -320,39 +304,29 @@ const makeOperations = (
           retrieve: (id) => retrieveAs(operation, id, sourceReadOptions(options))
         })
 
+  const sendJob = (request: Effect.Effect<submissions.Submission, Errors.InvalidRequestError>) =>
+    Effect.flatMap(request, (submission) => submitJob(submission, send))
+
   const create: VideosService["create"] = (request, options) =>
-    Effect.flatMap(withPicture(request), (given) =>
-      Effect.flatMap(submissions.createRequest(dialect, given, options), (submission) => submitJob(submission, send))
-    ).pipe(Effect.catchTag("VideoNotFoundError", asBadRequest), (self) =>
-      withSpan(self, "Videos.create", () => spanOf("create_video", { "gen_ai.request.model": request.model }))
+    Effect.flatMap(withPicture(request), (given) => sendJob(submissions.createRequest(dialect, given, options))).pipe(
+      Effect.catchTag("VideoNotFoundError", asBadRequest),
+      traced("Videos.create", "create_video", { "gen_ai.request.model": request.model })
     )
 
   const extend: VideosService["extend"] = (request, options) =>
-    withSpan(
-      Effect.flatMap(withSource("extendVideo", request, options), (given) =>
-        Effect.flatMap(submissions.extendRequest(dialect, given, options), (submission) => submitJob(submission, send))
-      ),
-      "Videos.extend",
-      () => spanOf("extend_video", { "video.extension.seconds": request.seconds })
-    )
+    Effect.flatMap(withSource("extendVideo", request, options), (given) =>
+      sendJob(submissions.extendRequest(dialect, given, options))
+    ).pipe(traced("Videos.extend", "extend_video", { "video.extension.seconds": request.seconds }))
 
   const edit: VideosService["edit"] = (request, options) =>
-    withSpan(
-      Effect.flatMap(withSource("editVideo", request, options), (given) =>
-        Effect.flatMap(submissions.editRequest(dialect, given, options), (submission) => submitJob(submission, send))
-      ),
-      "Videos.edit",
-      () => spanOf("edit_video", {})
-    )
+    Effect.flatMap(withSource("editVideo", request, options), (given) =>
+      sendJob(submissions.editRequest(dialect, given, options))
+    ).pipe(traced("Videos.edit", "edit_video"))
 
   const remix: VideosService["remix"] = (request, options) =>
-    withSpan(
-      Effect.flatMap(submissions.remixRequest(dialect, request, options), (submission) =>
-        submitJob<never>(submission, ({ call }) => http.execute(call))
-      ),
-      "Videos.remix",
-      () => spanOf("remix_video", {})
-    )
+    Effect.flatMap(submissions.remixRequest(dialect, request, options), (submission) =>
+      submitJob<never>(submission, ({ call }) => http.execute(call))
+    ).pipe(traced("Videos.remix", "remix_video"))
 
   const readCharacter = (call: VideosCall, response: VideosResponse) =>
     responses.orUndecodable(call, response, responses.decodeCharacter(response.body))
@@ -360,9 +334,7 @@ const makeOperations = (
   const createCharacter: VideosService["createCharacter"] = (request, options) =>
     Effect.flatMap(submissions.characterRequest(dialect, request, options), (submission) =>
       submit(submission, send(submission), readCharacter)
-    ).pipe(Effect.catchTag("VideoNotFoundError", asBadRequest), (self) =>
-      withSpan(self, "Videos.createCharacter", () => spanOf("create_character", {}))
-    )
+    ).pipe(Effect.catchTag("VideoNotFoundError", asBadRequest), traced("Videos.createCharacter", "create_character"))
 
   const retrieveCharacter: VideosService["retrieveCharacter"] = (id, options) =>
     Effect.flatMap(routes.characterRequest(dialect, "retrieveCharacter", id, options), (call) =>
@@ -372,7 +344,7 @@ const makeOperations = (
         ModerationBlockedError: asBadRequest,
         VideoNotFoundError: (error) => Effect.fail(new Errors.CharacterNotFoundError({ ...error, characterId: id }))
       }),
-      (self) => withSpan(self, "Videos.retrieveCharacter", () => spanOf("retrieve_character", {}))
+      traced("Videos.retrieveCharacter", "retrieve_character")
     )
 
   /** Remembers a completed job: it has content, even if a stale replica denies it a moment later. */
@@ -388,7 +360,7 @@ const makeOperations = (
     Effect.suspend(() => retrieveAs("retrieveVideo", id, options)).pipe(
       Effect.catchTag("ModerationBlockedError", asBadRequest),
       Effect.flatMap(recordEnd),
-      (self) => withSpan(self, "Videos.retrieve", () => spanOf("retrieve_video", { "video.id": id }))
+      traced("Videos.retrieve", "retrieve_video", { "video.id": id })
     )
 
   const remove: VideosService["delete"] = (id, options) =>
@@ -399,8 +371,9 @@ const makeOperations = (
         submitted.forget(id)
         return responses.orUndecodable(call, response, responses.decodeDeletion(response.body, id, dialect))
       })
-    ).pipe(Effect.catchTag("ModerationBlockedError", asBadRequest), (self) =>
-      withSpan(self, "Videos.delete", () => spanOf("delete_video", { "video.id": id }))
+    ).pipe(
+      Effect.catchTag("ModerationBlockedError", asBadRequest),
+      traced("Videos.delete", "delete_video", { "video.id": id })
     )
 
   const listPages: VideosService["listPages"] = (options) =>
@@ -411,13 +384,25 @@ const makeOperations = (
         from instanceof Errors.ResponseDecodeError
           ? Effect.fail(from)
           : Effect.map(
-              withSpan(readPage(from, cursor, options), "Videos.list", () => spanOf("list_videos", {})),
+              traced("Videos.list", "list_videos")(readPage(from, cursor, options)),
               ({ error, next, page }) => [page, error === null ? next : Option.some(error)] as const
             )
       )
     }).pipe(Stream.filter(({ videos }) => videos.length > 0))
 
-  const operations: VideosService = {
+  const content = makeContent(http, retrieveAs, endedJobs, policies.download)
+
+  const hub = makeHub({
+    watching: policies.watching,
+    submission: policies.submission,
+    dialect,
+    // `Layer.mock` returns a function for a name that is not given.
+    budget: typeof http.budget === "object" ? http.budget.snapshot : undefined,
+    pages: makePageReads(http, dialect),
+    listPages,
+    wasSubmitted: (id, now) => submitted.findRecent(id, recentMillis, now) !== null
+  })
+  return Effect.map(hub, (state) => ({
     create,
     extend,
     edit,
@@ -427,7 +412,7 @@ const makeOperations = (
     retrieve,
     listPages,
     delete: remove,
-    content: makeContent(http, retrieveAs, endedJobs, policies.download)
-  }
-  return { operations, submitted }
+    content: (id, options) => state.untilClosed(content(id, options)),
+    state
+  }))
 }

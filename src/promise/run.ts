@@ -53,29 +53,18 @@ export const streamOf = <A>(iterable: AsyncIterable<A>): Stream.Stream<A, unknow
     )
   )
 
-/** What each signal ends. It has one listener while there is anything, however much that is: Node warns of more than ten. */
-const endedBy = new WeakMap<AbortSignal, { readonly aborts: Set<() => void>; readonly listener: () => void }>()
+/** What each signal ends. A signal has one listener, however many calls it is given to: Node warns of more than ten. */
+const endedBy = new WeakMap<AbortSignal, Set<() => void>>()
 
-/** Calls `abort` once the signal is aborted; gives what takes that back. */
-const onAbort = (signal: AbortSignal, abort: () => void): (() => void) => {
-  let ended = endedBy.get(signal)
-  if (ended === undefined) {
-    const aborts = new Set<() => void>()
-    const listener = () => {
-      for (const each of aborts) each()
-    }
-    ended = { aborts, listener }
-    endedBy.set(signal, ended)
-    signal.addEventListener("abort", listener)
-  }
-  const { aborts, listener } = ended
-  aborts.add(abort)
-  return () => {
-    aborts.delete(abort)
-    if (aborts.size > 0 || endedBy.get(signal)?.aborts !== aborts) return
-    endedBy.delete(signal)
-    signal.removeEventListener("abort", listener)
-  }
+const abortsOf = (signal: AbortSignal): Set<() => void> => {
+  const known = endedBy.get(signal)
+  if (known !== undefined) return known
+  const aborts = new Set<() => void>()
+  endedBy.set(signal, aborts)
+  signal.addEventListener("abort", () => {
+    for (const abort of aborts) abort()
+  })
+  return aborts
 }
 
 /** @internal */
@@ -104,10 +93,11 @@ export class Runner<R, ER> {
       run.unsafeInterruptAsFork(run.id())
     }
     this.runs.add(run)
-    const forget = signal === undefined ? () => {} : onAbort(signal, abort)
+    const aborts = signal === undefined ? null : abortsOf(signal)
+    aborts?.add(abort)
     run.addObserver((exit) => {
       this.runs.delete(run)
-      forget()
+      aborts?.delete(abort)
       settle(exit)
     })
     return run
@@ -132,24 +122,18 @@ export class Runner<R, ER> {
       readonly give: (result: IteratorResult<A, undefined>) => void
       readonly fail: (reason: unknown) => void
     }
-    const items: Array<A> = []
     const waiters: Array<Waiter> = []
     const wanted = Effect.unsafeMakeLatch(false)
     let run: Run | null = null
     let end: Exit.Exit<unknown, unknown> | null = null
 
     const take = (chunk: Chunk.Chunk<A>) => {
-      for (const value of chunk) {
-        const waiter = waiters.shift()
-        if (waiter === undefined) items.push(value)
-        else waiter.give({ done: false, value })
-      }
+      for (const value of chunk) waiters.shift()?.give({ done: false, value })
       if (waiters.length === 0) wanted.unsafeClose()
     }
     const finish = (exit: Exit.Exit<unknown, unknown>) => {
       if (end !== null) return
       end = exit
-      if (Exit.isFailure(exit)) items.length = 0
       for (const waiter of waiters.splice(0)) last(waiter)
     }
     /** The end as `next` returns it: an error once. */
@@ -160,7 +144,7 @@ export class Runner<R, ER> {
       else fail(reasonOf(exit.cause))
     }
     const pulled = Effect.scoped(
-      Effect.flatMap(Stream.toPull(stream), (pull) =>
+      Effect.flatMap(Stream.toPull(Stream.rechunk(stream, 1)), (pull) =>
         Effect.forever(Effect.zipRight(wanted.await, Effect.map(pull, take)))
       )
     ).pipe(Effect.catchAll((error) => (Option.isNone(error) ? Effect.void : Effect.fail(error.value))))
@@ -168,14 +152,12 @@ export class Runner<R, ER> {
     return {
       next: () =>
         new Promise((give, fail) => {
-          if (items.length > 0) return give({ done: false, value: items.shift() as A })
           if (end !== null) return last({ give, fail })
           waiters.push({ give, fail })
           wanted.unsafeOpen()
           run ??= this.start(pulled, signal, finish)
         }),
       return: async () => {
-        items.length = 0
         finish(Exit.void)
         if (run !== null) await stopped(run)
         return done

@@ -61,19 +61,18 @@ export const makeRecorded = (
   service: VideosService,
   failures: Failures
 ): { readonly service: VideosService; readonly calls: () => ReadonlyArray<Call> } => {
-  const calls: Array<{ call: Call }> = []
+  const calls: Array<Call> = []
   const counts = new Map<Method, number>()
 
   /** Keeps a call that begins; gives what is run at its end. */
   const begin = <M extends Method>(method: M, request: RequestOf<M>) =>
     Effect.flatMap(Clock.currentTimeMillis, (at) => {
-      const call = { method, request, at, outcome: "pending" } as CallOf<M>
-      const kept = { call: call as Call }
-      calls.push(kept)
+      const call = { method, request, at, outcome: "pending" } as Call
+      const index = calls.push(call) - 1
       const end = (exit: Exit.Exit<unknown, unknown>) =>
         Effect.sync(() => {
           const outcome = Exit.isSuccess(exit) ? "succeeded" : Exit.isInterrupted(exit) ? "interrupted" : "failed"
-          kept.call = { ...kept.call, outcome }
+          calls[index] = { ...call, outcome }
         })
       const count = (counts.get(method) ?? 0) + 1
       counts.set(method, count)
@@ -102,7 +101,7 @@ export const makeRecorded = (
     )
 
   return {
-    calls: () => calls.map(({ call }) => call),
+    calls: () => [...calls],
     service: {
       create: (request, options) => run("create", request, service.create(request, options)),
       extend: (request, options) => run("extend", request, service.extend(request, options)),

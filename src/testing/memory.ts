@@ -20,8 +20,7 @@ import {
   type VideoResource
 } from "../internal/protocol/videoSchemas.js"
 import type { VideosService } from "../Videos.js"
-import { makeCharacter, makeVideo, type VideoFields } from "./snapshots.js"
-import { fieldsOf } from "./submitted.js"
+import { fieldsOf, makeCharacter, makeVideo, type VideoFields } from "./snapshots.js"
 
 /**
  * How jobs in memory behave.

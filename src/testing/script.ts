@@ -11,8 +11,7 @@ import type { VideoResource } from "../internal/protocol/videoSchemas.js"
 import type { RetrieveVideoError, VideosService } from "../Videos.js"
 import type { Method } from "./calls.js"
 import { pollOf, type Script } from "./poll.js"
-import { makeVideo } from "./snapshots.js"
-import { fieldsOf } from "./submitted.js"
+import { fieldsOf, makeVideo } from "./snapshots.js"
 
 const missing = (operation: Operation, videoId: string) =>
   new VideoNotFoundError({ operation, status: 404, detail: "the script has no such job", videoId })

@@ -1,5 +1,6 @@
 /** Snapshots made up by a test. */
 import * as Schema from "effect/Schema"
+import * as wire from "../internal/protocol/jsonReaders.js"
 import { phaseOf, VideoCharacter, VideoResource } from "../internal/protocol/videoSchemas.js"
 
 /**
@@ -57,3 +58,17 @@ export const makeVideo = (fields: VideoFields = {}): VideoResource => {
  */
 export const makeCharacter = (fields: Partial<VideoCharacter> = {}): VideoCharacter =>
   checkCharacter({ id: "char_1", name: "Tom", createdAt: null, extra: {}, ...fields })
+
+/** The fields of a submission's body that are fields of its job too. */
+export const fieldsOf = (body: wire.JsonObject): VideoFields => {
+  const model = wire.text(body.model)
+  const prompt = wire.text(body.prompt)
+  const seconds = wire.seconds(body.seconds)
+  const size = wire.text(body.size)
+  return {
+    ...(model === null ? {} : { model }),
+    ...(prompt === null ? {} : { prompt }),
+    ...(seconds === null ? {} : { seconds }),
+    ...(size === null ? {} : { size })
+  }
+}

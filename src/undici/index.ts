@@ -78,13 +78,10 @@ export interface Options {
 export const layer = (options: Options = {}): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
   Layer.scoped(
     HttpClient.HttpClient,
-    Effect.zipRight(
-      checkConfig(options, { connections: finiteCount, connectTimeout: finiteTimeout }),
-      Effect.flatMap(
-        Effect.suspend(() => makeProxies(options)),
-        (proxies) => make(options, proxies)
-      )
-    )
+    Effect.gen(function* () {
+      yield* checkConfig(options, { connections: finiteCount, connectTimeout: finiteTimeout })
+      return yield* make(options, yield* makeProxies(options))
+    })
   )
 
 /**

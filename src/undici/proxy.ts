@@ -42,10 +42,7 @@ const decoded = (text: string): string => {
 }
 
 /** A proxy from its URL, or what is wrong with it; without a scheme, it is an HTTP proxy. */
-export const readProxy = (
-  source: string,
-  text: string
-): { readonly value: ProxyServer } | { readonly problem: string } => {
+const readProxy = (source: string, text: string): { readonly value: ProxyServer } | { readonly problem: string } => {
   const given = text.trim()
   let url: URL
   try {
@@ -69,15 +66,14 @@ const hostOf = (host: string): string =>
 
 const familyOf = (address: string): "ipv4" | "ipv6" => (net.isIPv6(address) ? "ipv6" : "ipv4")
 
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host.endsWith(".localhost") || host === "::1" || (net.isIPv4(host) && host.startsWith("127."))
+const loopback = "localhost,127.0.0.0/8,::1"
 
 /**
  * `NO_PROXY`: hosts with commas or white space between. `example.com` and `.example.com` are the host and all below it,
  * `host:8080` is one port of it, `10.0.0.0/8` a range of addresses, `*` everything. Loopback is always direct.
  */
 export const readNoProxy = (text: string): Proxies["isDirect"] => {
-  const rules = text
+  const rules = `${loopback},${text}`
     .split(/[\s,]+/)
     .filter((rule) => rule !== "")
     .map((rule) => {
@@ -93,7 +89,6 @@ export const readNoProxy = (text: string): Proxies["isDirect"] => {
     })
   return ({ hostname, port, protocol }) => {
     const host = hostOf(hostname)
-    if (isLoopback(host)) return true
     const at = port === "" ? (protocol === "https:" ? "443" : "80") : port
     return rules.some(
       (rule) =>
@@ -171,60 +166,33 @@ const refused = ({ origin, token }: ProxyServer, status: number, target: string)
         : `the proxy ${origin} does not accept the credentials of its URL (HTTP 407)`
   )
 
-const codeOf = (cause: object): unknown => ("code" in cause ? cause.code : undefined)
-
-/** Failures in the proxy's name. */
-class NamedHandler implements Dispatcher.DispatchHandler {
-  private readonly handler: Dispatcher.DispatchHandler
-  private readonly proxy: ProxyServer
-  /** `null` where the proxy makes a tunnel, through which every response is the server's. */
-  private readonly target: string | null
-
-  constructor(handler: Dispatcher.DispatchHandler, proxy: ProxyServer, target: string | null) {
-    this.handler = handler
-    this.proxy = proxy
-    this.target = target
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
-    this.handler.onRequestStart?.(controller, context)
-  }
-
-  onResponseStart(...response: Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>): void {
-    const [controller, status] = response
-    if (status === 407 && this.target !== null) controller.abort(refused(this.proxy, status, this.target))
-    else this.handler.onResponseStart?.(...response)
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.handler.onResponseData?.(controller, chunk)
-  }
-
-  onResponseEnd(...end: Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseEnd"]>>): void {
-    this.handler.onResponseEnd?.(...end)
-  }
-
-  onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
-    this.handler.onResponseError?.(controller, this.named(error))
-  }
-
-  private named(error: Error): Error {
+/** Failures in the proxy's name. `target`: `null` where the proxy makes a tunnel, through which every response is the server's. */
+const namedHandler = (
+  handler: Dispatcher.DispatchHandler,
+  proxy: ProxyServer,
+  target: string | null
+): Dispatcher.DispatchHandler => {
+  const named = (error: Error): Error => {
     if (error instanceof ProxyConnectionError || error.name === "AbortError") return error
-    if (this.target !== null && diagnose(error).reason === "connect") return unreachable(this.proxy, error)
-    const named = new Error(`through the proxy ${this.proxy.origin}`, { cause: error })
-    return Object.assign(named, { code: codeOf(error) })
+    if (target !== null && diagnose(error).reason === "connect") return unreachable(proxy, error)
+    const code = "code" in error ? error.code : undefined
+    return Object.assign(new Error(`through the proxy ${proxy.origin}`, { cause: error }), { code })
+  }
+  return {
+    onRequestStart: (...start) => handler.onRequestStart?.(...start),
+    onResponseStart: (controller, status, ...head) => {
+      if (status === 407 && target !== null) controller.abort(refused(proxy, status, target))
+      else handler.onResponseStart?.(controller, status, ...head)
+    },
+    onResponseData: (...data) => handler.onResponseData?.(...data),
+    onResponseEnd: (...end) => handler.onResponseEnd?.(...end),
+    onResponseError: (controller, error) => handler.onResponseError?.(controller, named(error))
   }
 }
 
 // -----------------------------------------------------------------------------
 // dispatchers
 // -----------------------------------------------------------------------------
-
-/** With the name of the server, which the proxy would otherwise take for its own, in headers that only the proxy reads. */
-const addressed = (headers: Dispatcher.DispatchOptions["headers"], own: { readonly [name: string]: string }) => ({
-  ...(headers as { readonly [name: string]: string } | undefined),
-  ...own
-})
 
 const proxyAuthorization = ({ token }: ProxyServer): { readonly [name: string]: string } =>
   token === null ? {} : { "proxy-authorization": Redacted.value(token) }
@@ -237,42 +205,33 @@ const forwarding = (proxy: ProxyServer, target: URL, options: Undici.Agent.Optio
         {
           ...request,
           path: `${target.origin}${request.path}`,
-          headers: addressed(request.headers, { ...proxyAuthorization(proxy), host: target.host })
+          headers: { ...(request.headers as Record<string, string>), ...proxyAuthorization(proxy), host: target.host }
         },
-        new NamedHandler(handler, proxy, target.host)
+        namedHandler(handler, proxy, target.host)
       )
   )
 
-/** The timeout of a proxy's response to CONNECT. */
-const answerWithin = 10_000
+/** The timeout of a proxy's response to CONNECT, in milliseconds. */
+const connectTimeout = 10_000
 
-/** Asks the proxy for a tunnel. */
+/** Requests tunnels from the proxy: undici's own would name neither the proxy nor what it responded. */
 const tunnelClient = (proxy: ProxyServer, options: object): Dispatcher => {
-  const pool = new Undici.Pool(proxy.origin, options)
-  const ask = (request: Dispatcher.ConnectOptions) =>
-    new Promise<Dispatcher.ConnectData>((resolve, reject) => {
-      // The callback form: the promise form would call the function that replaces it below.
-      Undici.Pool.prototype.connect.call(
-        pool,
-        // Not in the type, but passed on to the request.
-        Object.assign({}, request, { headersTimeout: answerWithin }),
-        (cause, data) => (cause === null ? resolve(data) : reject(cause))
-      )
-    })
-  const connect = async (request: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> => {
-    const data = await ask(request).catch((cause: unknown) => {
+  const pool = new Undici.Pool(proxy.origin, { ...options, headersTimeout: connectTimeout })
+  const request = pool.connect.bind(pool) as (options: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>
+  const connect = async (options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> => {
+    const data = await request(options).catch((cause: unknown) => {
       if (diagnose(cause).reason === "connect") throw unreachable(proxy, cause)
       throw new ProxyConnectionError(`the proxy ${proxy.origin} did not answer CONNECT as a proxy does`, { cause })
     })
     if (data.statusCode === 200) return data
     data.socket.on("error", () => {}).destroy()
-    throw refused(proxy, data.statusCode, request.path)
+    throw refused(proxy, data.statusCode, options.path)
   }
   return Object.assign(pool, { connect })
 }
 
 /** `https:` URLs go through a tunnel, so that the proxy sees nothing of them but their host. */
-const tunneling = (proxy: ProxyServer, target: URL, options: Undici.Agent.Options): Dispatcher =>
+const tunneling = (proxy: ProxyServer, options: Undici.Agent.Options): Dispatcher =>
   new Undici.ProxyAgent({
     ...options,
     uri: proxy.origin,
@@ -281,9 +240,10 @@ const tunneling = (proxy: ProxyServer, target: URL, options: Undici.Agent.Option
     clientFactory: (_, client) => tunnelClient(proxy, client)
   }).compose(
     (dispatch) => (request, handler) =>
+      // A copy, because `ProxyAgent` writes into the object.
       dispatch(
-        { ...request, headers: addressed(request.headers, { host: target.host }) },
-        new NamedHandler(handler, proxy, null)
+        { ...request, headers: { ...(request.headers as Record<string, string>) } },
+        namedHandler(handler, proxy, null)
       )
   )
 
@@ -301,7 +261,7 @@ export const makeAgent = (
             const target = new URL(origin)
             const proxy = proxyOf(proxies, target)
             if (proxy === null) return new Undici.Pool(target, own)
-            return target.protocol === "https:" ? tunneling(proxy, target, options) : forwarding(proxy, target, options)
+            return target.protocol === "https:" ? tunneling(proxy, options) : forwarding(proxy, target, options)
           }
         })
   })

@@ -5,6 +5,7 @@
  * Only what is certain counts: a part that ends beyond the last byte, and an MP4 without `moov` or without `mdat`. What follows
  * the parts, parts without a length, and unknown formats are accepted.
  */
+import * as Stream from "effect/Stream"
 
 interface Part {
   readonly name: string
@@ -137,3 +138,25 @@ export const makeTruncationCheck = () => {
     }
   }
 }
+
+/** Fails at the end of a whole clip whose container says that bytes are missing. */
+export const failIfTruncated = <E, E2>(
+  clip: Stream.Stream<Uint8Array, E>,
+  onTruncated: (detail: string) => E2
+): Stream.Stream<Uint8Array, E | E2> =>
+  Stream.suspend(() => {
+    const check = makeTruncationCheck()
+    let received = 0
+    const checked = Stream.mapChunks(clip, (chunks) => {
+      for (const bytes of chunks) {
+        check.take(bytes, received)
+        received += bytes.byteLength
+      }
+      return chunks
+    })
+    const end = Stream.suspend(() => {
+      const detail = check.missing(received)
+      return detail === null ? Stream.empty : Stream.fail(onTruncated(detail))
+    })
+    return Stream.concat(checked, end)
+  })

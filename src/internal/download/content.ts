@@ -19,7 +19,7 @@ import * as routes from "../protocol/readRequests.js"
 import type { ContentOptions } from "../protocol/requestSchemas.js"
 import { phaseOf, type VideoResource } from "../protocol/videoSchemas.js"
 import type { DownloadVideoError, VideosService } from "../videosTypes.js"
-import { withLimit } from "./byteStream.js"
+import { failIfTruncated } from "./containerCheck.js"
 import {
   graceOf,
   isGone,
@@ -256,14 +256,9 @@ const embeddedContent = (
   const meta = { status: 200, headers, requestId: null }
   const undecodable = (detail: string) =>
     new Errors.ResponseDecodeError({ operation: call.operation, route, status: 200, reason: "shape", detail, body: "" })
-  const stream = withLimit(
+  const stream = failIfTruncated(
     decodeBase64(base64, () => undecodable("it is not base64")),
-    {
-      limit: Number.POSITIVE_INFINITY,
-      onTooLong: () => undecodable("it is too long"),
-      isWhole: true,
-      onTruncated: (why) => undecodable(`the clip is truncated: ${why}`)
-    }
+    (why) => undecodable(`the clip is truncated: ${why}`)
   )
   // The download has only the length to go by: this content has no response.
   return Effect.as(call.options?.onResponse?.(meta) ?? Effect.void, { ...meta, route, redact: (text) => text, stream })

@@ -105,10 +105,6 @@ export const sourcesOf = (video: VideoResource): ReadonlyArray<ContentSource> =>
 export const isSnapshot = (video: unknown): video is VideoResource =>
   wire.isObject(video) && typeof video.id === "string" && typeof video.status === "string" && wire.isObject(video.extra)
 
-/** The snapshot, if a download can begin with its contents. */
-export const snapshotOf = (video: string | { readonly id: string }): VideoResource | null =>
-  isSnapshot(video) && sourcesOf(video).length > 0 ? video : null
-
 // -----------------------------------------------------------------------------
 // what an error may say
 // -----------------------------------------------------------------------------

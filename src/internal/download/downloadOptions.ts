@@ -4,20 +4,20 @@ import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import * as rules from "../config/optionRules.js"
 import type * as Errors from "../errors/errors.js"
-import type { ResponseMeta } from "../http/httpTypes.js"
+import type { CallOptions } from "../http/httpTypes.js"
 import type { VideoVariant } from "../protocol/requestSchemas.js"
 import { checkExtras, checkFields, type Extras, variantRule } from "../protocol/validateRequest.js"
 import type { DownloadToFileError } from "./downloadToFile.js"
 import type { TransferProgress } from "./transferProgress.js"
 
 /**
- * Options of a download to a file. `timeout`, `idleTimeout`, `extraHeaders`, `extraQuery` and `onResponse` apply to each of its
- * requests.
+ * Options of a download to a file. Those of a call apply to each of its requests.
  *
  * @since 0.1.0
  * @category models
  */
-export interface DownloadToFileOptions {
+export interface DownloadToFileOptions
+  extends Pick<CallOptions, "timeout" | "idleTimeout" | "extraHeaders" | "extraQuery" | "onResponse"> {
   /** Which file of the job. Default: the clip; then no `variant` is sent. */
   readonly variant?: VideoVariant | undefined
   /**
@@ -33,10 +33,6 @@ export interface DownloadToFileOptions {
   readonly retry?: Schedule.Schedule<unknown, DownloadToFileError> | undefined
   /** A `Retry-After` longer than this is not waited for: the download fails with the error that carries it. Default: 5 minutes. */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** For one request, to its first byte. Default: the configuration's `requestTimeout`. */
-  readonly timeout?: Duration.DurationInput | undefined
-  /** A connection that brings no bytes for this long counts as broken. Default: the configuration's `idleTimeout`. */
-  readonly idleTimeout?: Duration.DurationInput | undefined
   /** For this long after a job's end, missing content counts as replica lag and is requested again. Default: 30 seconds. */
   readonly contentGrace?: Duration.DurationInput | undefined
   /**
@@ -46,12 +42,6 @@ export interface DownloadToFileOptions {
   readonly onProgress?: ((progress: TransferProgress) => Effect.Effect<void>) | undefined
   /** The least time between two reports. The first, the last and a start-over are always reported. Default: 100 milliseconds. */
   readonly progressInterval?: Duration.DurationInput | undefined
-  /** Sent with each request to the server's own origin; replaces the library's header of the same name. */
-  readonly extraHeaders?: { readonly [name: string]: string } | undefined
-  /** Added to the URL's query; replaces the configuration's `query` of the same name. */
-  readonly extraQuery?: { readonly [name: string]: string } | undefined
-  /** Runs with every response of the server, errors included, before it is decoded. */
-  readonly onResponse?: ((response: ResponseMeta) => Effect.Effect<void>) | undefined
 }
 
 const downloadRules: rules.RulesOf<DownloadToFileOptions, Extras> = {

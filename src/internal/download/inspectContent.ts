@@ -3,6 +3,7 @@ import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { firstBytes } from "../bytes.js"
 import * as Errors from "../errors/errors.js"
 import { looksLikeHtml, maxDetail, readErrorBody } from "../http/errorBody.js"
 import type { VideosByteResponse, VideosCall } from "../http/httpTypes.js"
@@ -80,19 +81,6 @@ const documentName = (document: string): string => {
   if (start.startsWith("<?xml") || /^<Error[\s>]/.test(start)) return "XML"
   if (/^data:[\w.+-]+\/[\w.+-]+[;,]/i.test(start)) return "a `data:` URL as text"
   return /^[A-Za-z0-9+/_-]{60}/.test(start) ? "base64 as text" : "text"
-}
-
-/** The first bytes of several pieces, as one. */
-const firstBytes = (pieces: Chunk.Chunk<Uint8Array>, most: number): Uint8Array => {
-  const bytes = new Uint8Array(most)
-  let filled = 0
-  for (const piece of pieces) {
-    if (filled === most) break
-    const part = piece.subarray(0, most - filled)
-    bytes.set(part, filled)
-    filled += part.byteLength
-  }
-  return bytes.subarray(0, filled)
 }
 
 const textOf = (pieces: Chunk.Chunk<Uint8Array>): string => {

@@ -14,7 +14,15 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { FileError } from "../errors/fileErrors.js"
 import { randomId } from "../randomId.js"
-import { checkFree, hasReason, replaceFile, resolveTarget, type Target, writeError } from "./targetFile.js"
+import {
+  checkFree,
+  isAlreadyThere,
+  isMissing,
+  replaceFile,
+  resolveTarget,
+  type Target,
+  writeError
+} from "./targetFile.js"
 
 /**
  * A path that is reserved for one call.
@@ -151,9 +159,6 @@ const reserve = (
 // -----------------------------------------------------------------------------
 // the lock
 // -----------------------------------------------------------------------------
-
-const isMissing = hasReason("NotFound")
-const isAlreadyThere = hasReason("AlreadyExists")
 
 const Lock = Schema.parseJson(
   Schema.Struct({

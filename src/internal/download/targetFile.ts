@@ -52,14 +52,13 @@ export const replaceFile = (
     Effect.uninterruptible
   )
 
-/** @internal */
-export const hasReason =
+const hasReason =
   (reason: "NotFound" | "AlreadyExists") =>
   (error: PlatformError | FileError): boolean =>
     error._tag === "SystemError" && error.reason === reason
 
-const isMissing = hasReason("NotFound")
-const isAlreadyThere = hasReason("AlreadyExists")
+export const isMissing = hasReason("NotFound")
+export const isAlreadyThere = hasReason("AlreadyExists")
 
 /** What a symbolic link names, which need not be there. A loop of links has failed before. */
 const followLinks = (fs: FileSystem.FileSystem, path: Path.Path, name: string): Effect.Effect<string, PlatformError> =>

@@ -8,8 +8,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { lengthOf } from "../download/rangeHeaders.js"
-import { BodyCollector, isOk } from "./responseBody.js"
-import type { OpenResponse, SendOptions, Transport, WholeResponse } from "./transport.js"
+import {
+  BodyCollector,
+  isOk,
+  type OpenResponse,
+  type SendOptions,
+  type Transport,
+  type WholeResponse
+} from "./transport.js"
 
 /**
  * Options of `fetch` for one request. `fetch` follows redirects by itself and sends `x-api-key` along: `redirect` is always
@@ -44,7 +50,7 @@ export const clientTransport = (httpClient: HttpClient.HttpClient): Transport =>
     send: (request, options) =>
       Effect.timeout(
         Effect.flatMap(execute(request, options), (response) => {
-          options.onHead?.(response)
+          options.onHead(response)
           return readBody(response, options.limits)
         }),
         options.timeout

@@ -1,4 +1,5 @@
 /** Timeouts and deadlines. */
+import * as HttpBody from "@effect/platform/HttpBody"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -6,7 +7,8 @@ import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
-import { maxTimer } from "../monotonicClock.js"
+import * as Stream from "effect/Stream"
+import { currentMonotonicMillis, maxTimer, monotonicMillis } from "../monotonicClock.js"
 
 const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
@@ -82,3 +84,46 @@ export const startDeadline = (duration: Duration.Duration): Effect.Effect<Deadli
         left: Effect.map(Clock.currentTimeNanos, (now) => Duration.subtract(duration, Duration.nanos(now - start)))
       }))
     : Effect.succeed({ duration, left: Effect.succeed(duration) })
+
+/** Runs `send` with a body whose progress tells a slow upload, which goes on, from one that has stopped, which fails. */
+export const withUploadTimeouts = <A, E>(
+  body: HttpBody.Stream,
+  {
+    idle,
+    onTimeout,
+    response
+  }: {
+    /** While the body is sent: the longest time without progress. */
+    readonly idle: Duration.Duration
+    /** From the body's last byte to the end of the response. */
+    readonly response: Duration.Duration
+    readonly onTimeout: (option: "idleTimeout" | "requestTimeout") => E
+  },
+  send: (body: HttpBody.HttpBody) => Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  Effect.flatMap(Effect.clock, (clock) => {
+    let progressAt = monotonicMillis(clock)
+    let isSent = false
+    const progress = () => {
+      progressAt = monotonicMillis(clock)
+    }
+    const end = Effect.sync(() => {
+      progress()
+      isSent = true
+    })
+    const counted = body.stream.pipe(
+      Stream.mapChunks((chunks) => {
+        progress()
+        return chunks
+      }),
+      Stream.concat(Stream.execute(end))
+    )
+    const watch: Effect.Effect<never, E> = Effect.flatMap(currentMonotonicMillis, (now) => {
+      const left = Duration.toMillis(isSent ? response : idle) - (now - progressAt)
+      return left > 0
+        ? // The last byte may be sent at any time, and the timeout of the response may be the shorter one.
+          Effect.zipRight(Effect.sleep(isSent ? left : Math.min(left, Duration.toMillis(response))), watch)
+        : Effect.failSync(() => onTimeout(isSent ? "requestTimeout" : "idleTimeout"))
+    })
+    return Effect.raceFirst(send(HttpBody.stream(counted, body.contentType, body.contentLength)), watch)
+  })

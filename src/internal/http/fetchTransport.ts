@@ -6,8 +6,14 @@ import * as Effect from "effect/Effect"
 import type { Limits } from "../config/configTypes.js"
 import { fetchOptions } from "./clientTransport.js"
 import { asyncWithTimeout } from "./deadline.js"
-import { BodyCollector, isOk } from "./responseBody.js"
-import { exchangeFailed, type SendWhole, type WholeResponse } from "./transport.js"
+import {
+  BodyCollector,
+  exchangeFailed,
+  isOk,
+  type ResponseHead,
+  type SendWhole,
+  type WholeResponse
+} from "./transport.js"
 
 /** Headers of the options come first: those of the request win. `fetch` counts the length of a body by itself. */
 const mergeHeaders = (own: RequestInit["headers"] | undefined, request: Headers.Headers): Headers.Headers => {
@@ -15,9 +21,8 @@ const mergeHeaders = (own: RequestInit["headers"] | undefined, request: Headers.
   return "content-length" in merged ? Headers.remove(merged, "content-length") : merged
 }
 
-const readBody = async (response: Response, limits: Limits): Promise<WholeResponse> => {
-  const { status } = response
-  const body = new BodyCollector(status, limits)
+const readBody = async (response: Response, head: ResponseHead, limits: Limits): Promise<WholeResponse> => {
+  const body = new BodyCollector(head.status, limits)
   try {
     const reader = response.body?.getReader()
     for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
@@ -27,9 +32,9 @@ const readBody = async (response: Response, limits: Limits): Promise<WholeRespon
       }
     }
   } catch (cause) {
-    if (isOk(status)) throw cause
+    if (isOk(head.status)) throw cause
   }
-  return body.responseOf({ status, headers: Headers.fromInput(response.headers) })
+  return body.responseOf(head)
 }
 
 /** The options of a call's own context come before those of `layer`, the context of the layer. */
@@ -46,8 +51,9 @@ export const fetchTransport =
         onSend()
         const options = { ...init, method: request.method, headers, body: body as BodyInit | null, signal }
         const response = await fetch(url, options)
-        onHead?.({ status: response.status, headers: Headers.fromInput(response.headers) })
-        return readBody(response, limits)
+        const head = { status: response.status, headers: Headers.fromInput(response.headers) }
+        onHead(head)
+        return readBody(response, head, limits)
       }
       return asyncWithTimeout(timeout, (resume) => {
         const controller = new AbortController()

@@ -2,7 +2,7 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { concatBytes } from "../bytes.js"
+import { concatBytes, firstBytes } from "../bytes.js"
 import * as Errors from "../errors/errors.js"
 import { detectable, detectMediaType, fileNameOf, signatureLength } from "../protocol/mediaType.js"
 import type { VideoFile } from "../protocol/videoFile.js"
@@ -26,14 +26,6 @@ export const textParts = (fields: { readonly [name: string]: string }, boundary:
 /** Quoting of names as browsers do it (WHATWG "multipart/form-data encoding algorithm"). */
 const quoted = (name: string): string => `"${name.replace(/\r\n|\r|\n/g, "%0D%0A").replace(/"/g, "%22")}"`
 
-/** The first bytes of a file, which show its type. */
-const startOf = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const [first] = chunks
-  return first !== undefined && first.byteLength >= signatureLength
-    ? first.subarray(0, signatureLength)
-    : concatBytes(chunks).subarray(0, signatureLength)
-}
-
 /** The stream after the head that `headOf` makes of its first bytes, which are held until there are enough. */
 const withHead = <E>(
   content: Stream.Stream<Uint8Array, E>,
@@ -44,7 +36,7 @@ const withHead = <E>(
     let size = 0
     const release = (chunks: ReadonlyArray<Uint8Array>) => {
       held = null
-      return [headOf(startOf(chunks)), ...chunks]
+      return [headOf(firstBytes(chunks, signatureLength)), ...chunks]
     }
     const begun = Stream.mapConcat(content, (chunk): ReadonlyArray<Uint8Array> => {
       if (held === null) return [chunk]

@@ -1,38 +1,35 @@
 /** Makes the request of a call: URL, identity, the call's own headers and query, the body. */
 import * as Headers from "@effect/platform/Headers"
+import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { VideosConfigService } from "../config/configTypes.js"
 import { version } from "../config/version.js"
-import { encodeBody } from "./encodeBody.js"
+import type { Dialect } from "../protocol/dialect.js"
+import * as wire from "../protocol/jsonReaders.js"
+import { dialectBody } from "../protocol/requestBody.js"
 import type { VideosCall } from "./httpTypes.js"
+import { newForm, textParts } from "./multipart.js"
 
-const headersOf = (config: VideosConfigService): Headers.Headers =>
-  Headers.fromInput({
+/** Headers or parameters of the configuration, secrets included. */
+const entriesOf = (values: VideosConfigService["headers"]): ReadonlyArray<readonly [string, string]> =>
+  Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? value : Redacted.value(value)])
+
+const headersOf = ({ apiKey, dialect, headers, organization, project }: VideosConfigService): Headers.Headers => {
+  const key = Option.getOrUndefined(Option.map(apiKey, Redacted.value))
+  const isBearer = dialect.authHeader !== "api-key"
+  return Headers.fromInput({
     accept: "application/json",
     "user-agent": `effect-videos/${version}`,
-    ...Option.match(config.apiKey, {
-      onNone: () => ({}),
-      onSome: (key): Record<string, string> =>
-        config.dialect.authHeader === "api-key"
-          ? { "api-key": Redacted.value(key) }
-          : { authorization: `Bearer ${Redacted.value(key)}` }
-    }),
-    ...Option.match(config.organization, { onNone: () => ({}), onSome: (id) => ({ "openai-organization": id }) }),
-    ...Option.match(config.project, { onNone: () => ({}), onSome: (id) => ({ "openai-project": id }) }),
-    ...Object.fromEntries(
-      Object.entries(config.headers).map(([name, value]) => [
-        name,
-        typeof value === "string" ? value : Redacted.value(value)
-      ])
-    )
+    "api-key": isBearer ? undefined : key,
+    authorization: isBearer && key !== undefined ? `Bearer ${key}` : undefined,
+    "openai-organization": Option.getOrUndefined(organization),
+    "openai-project": Option.getOrUndefined(project),
+    ...Object.fromEntries(entriesOf(headers))
   })
-
-/** The configuration's query, secrets included. */
-const queryOf = (config: VideosConfigService): ReadonlyArray<readonly [string, string]> =>
-  Object.entries(config.query).map(([name, value]) => [name, typeof value === "string" ? value : Redacted.value(value)])
+}
 
 /** Headers that spans redact, beside those that `HttpClient` redacts by itself and those of a call. */
 export const redactedNames = (config: VideosConfigService): ReadonlyArray<string> => [
@@ -44,6 +41,33 @@ export const redactedNames = (config: VideosConfigService): ReadonlyArray<string
   "location"
 ]
 
+const encoder = new TextEncoder()
+
+/** A form has texts only. An object of texts is encoded as `video[id]`, as the protocol's own clients do; anything else as JSON. */
+export const formFields = (fields: wire.JsonObject): { readonly [name: string]: string } =>
+  Object.fromEntries(
+    Object.entries(fields).flatMap(([name, value]): ReadonlyArray<readonly [string, string]> => {
+      if (typeof value === "string") return [[name, value]]
+      if (value === null || value === undefined) return []
+      return wire.isObject(value) && Object.values(value).every((inner) => typeof inner === "string")
+        ? Object.entries(value).map(([key, inner]) => [`${name}[${key}]`, String(inner)])
+        : [[name, JSON.stringify(value)]]
+    })
+  )
+
+const form = (fields: wire.JsonObject): HttpBody.HttpBody => {
+  const { boundary, contentType } = newForm()
+  const body = `${textParts(formFields(fields), boundary)}--${boundary}--\r\n`
+  return HttpBody.uint8Array(encoder.encode(body), contentType)
+}
+
+const encodeBody = (fields: wire.JsonObject, dialect: Dialect): HttpBody.HttpBody => {
+  const body = dialectBody(fields, dialect)
+  return dialect.encoding === "form"
+    ? form(body)
+    : HttpBody.uint8Array(encoder.encode(JSON.stringify(body)), "application/json")
+}
+
 /** A `GET` that consists of its path alone. */
 const isPoll = ({ body, headers, method, urlParams }: HttpClientRequest.HttpClientRequest): boolean =>
   method === "GET" && headers === Headers.empty && urlParams.length === 0 && body._tag === "Empty"
@@ -51,7 +75,7 @@ const isPoll = ({ body, headers, method, urlParams }: HttpClientRequest.HttpClie
 /** @internal */
 export const makePrepare = (config: VideosConfigService) => {
   const identity = headersOf(config)
-  const query = queryOf(config)
+  const query = entriesOf(config.query)
   /** The request of each poll, without its URL: ten thousand polls share one object of headers. */
   const poll = HttpClientRequest.setUrlParams(HttpClientRequest.setHeaders(HttpClientRequest.get(""), identity), query)
   return (call: VideosCall): HttpClientRequest.HttpClientRequest => {
@@ -74,7 +98,7 @@ export const makePrepare = (config: VideosConfigService) => {
 
 /** Adds the configuration's query to a redirect's URL on the server's own origin; parameters that the URL has win. */
 export const makeWithQuery = (config: VideosConfigService) => {
-  const query = queryOf(config)
+  const query = entriesOf(config.query)
   const { origin } = new URL(config.baseUrl)
   return (from: string, to: URL): string => {
     if (query.length === 0 || to.origin !== origin || new URL(from).origin !== origin) return to.href

@@ -1,5 +1,4 @@
 /** Decodes a response to JSON or to a tagged error. `url` is that of its request. */
-import type * as Headers from "@effect/platform/Headers"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
 import { isHttpClientError } from "@effect/platform/HttpClientError"
 import * as Clock from "effect/Clock"
@@ -10,11 +9,10 @@ import * as Errors from "../errors/errors.js"
 import { prune } from "../protocol/json.js"
 import * as wire from "../protocol/jsonReaders.js"
 import { looksLikeHtml, maxDetail } from "./errorBody.js"
-import type { VideosCall, VideosHttpError, VideosResponse } from "./httpTypes.js"
+import type { ResponseMeta, VideosCall, VideosHttpError, VideosResponse } from "./httpTypes.js"
 import { makeRedactCall, parseJson, type Secrets } from "./redaction.js"
-import { isOk } from "./responseBody.js"
 import { type RequestContext, requestIdOf, toError } from "./responseError.js"
-import type { ResponseHead, WholeResponse } from "./transport.js"
+import { isOk, type ResponseHead, type WholeResponse } from "./transport.js"
 import { diagnose, redactCause } from "./transportError.js"
 
 /** A body is truncated here before its secrets are redacted: far behind the part that an error shows. */
@@ -34,7 +32,11 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
     return (text) => redactCall(redact(text))
   }
 
-  const requestId = (call: VideosCall, headers: Headers.Headers) => requestIdOf(headers, redactFor(call))
+  const metaOf = (call: VideosCall, { headers, status }: ResponseHead): ResponseMeta => ({
+    status,
+    headers,
+    requestId: requestIdOf(headers, redactFor(call))
+  })
 
   /** The query and the fragment of another host's URL are left out: they may be signed. */
   const contextOf = (call: VideosCall, url: string): RequestContext => {
@@ -69,55 +71,51 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
     })
   }
 
+  /** `shape` is not transient: another attempt would fail as well. */
   const undecodable = (
     call: VideosCall,
-    { headers, status }: ResponseHead,
-    reason: Errors.ResponseDecodeError["reason"],
-    detail: string,
+    response: ResponseHead & { readonly text?: string },
     url: string,
-    body: string
+    reason: Errors.ResponseDecodeError["reason"],
+    detail: string
   ): Errors.ResponseDecodeError =>
     new Errors.ResponseDecodeError({
       ...contextOf(call, url),
-      status,
-      requestId: requestId(call, headers),
+      ...metaOf(call, response),
       reason,
       detail,
-      body: redactFor(call)(body.slice(0, maxRedacted)).slice(0, maxDetail)
+      body: redactFor(call)((response.text ?? "").slice(0, maxRedacted)).slice(0, maxDetail)
     })
 
-  /** Not a `syntax` error, which is transient: another attempt would be too long again. */
-  const tooMuch = (call: VideosCall, response: ResponseHead, detail: string, url: string, body = "") =>
-    undecodable(call, response, "shape", detail, url, body)
+  const tooLong = (call: VideosCall, response: ResponseHead, url: string, limit: number): Errors.ResponseDecodeError =>
+    undecodable(call, response, url, "shape", `it is too long (more than ${limit} bytes)`)
 
   const unreadable = (call: VideosCall, response: WholeResponse, url: string): Errors.ResponseDecodeError => {
     const { isTruncated, text } = response
-    if (isTruncated) return tooMuch(call, response, `it is too long (more than ${limits.jsonBytes} bytes)`, url, text)
+    if (isTruncated) return tooLong(call, response, url, limits.jsonBytes)
     const what =
       text === "" ? "it is empty" : looksLikeHtml(text) ? "it is an HTML page; check the base URL" : "it is not JSON"
-    return undecodable(call, response, "syntax", `${what} (${text.length} characters)`, url, text)
+    return undecodable(call, response, url, "syntax", `${what} (${text.length} characters)`)
   }
 
   const statusError = (call: VideosCall, response: WholeResponse, url: string): Effect.Effect<never, VideosHttpError> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const { headers, status, text } = response
-      return Effect.fail(toError(contextOf(call, url), { status, headers, text }, now))
-    })
+    Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(toError(contextOf(call, url), response, now)))
 
   const accepted = (
     call: VideosCall,
-    { headers, status, text }: WholeResponse,
+    response: WholeResponse,
     json: unknown,
     url: string
   ): Effect.Effect<VideosResponse, VideosHttpError> => {
+    const { text } = response
     const items = itemsIn(json)
     if (items > limits.listItems) {
       const what = `it lists ${items} items, more than ${limits.listItems}`
-      return Effect.fail(tooMuch(call, { headers, status }, what, url, text))
+      return Effect.fail(undecodable(call, response, url, "shape", what))
     }
     // Each level has at least two characters.
     if (text.length > 2 * limits.jsonDepth) prune(json, limits.jsonDepth)
-    return Effect.succeed({ status, headers, requestId: requestId(call, headers), body: redactJson(text, json) })
+    return Effect.succeed({ ...metaOf(call, response), body: redactJson(text, json) })
   }
 
   const decode = (
@@ -126,25 +124,20 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
     url: string
   ): Effect.Effect<VideosResponse, VideosHttpError> => {
     const { isTruncated, status, text } = response
-    if (!isOk(status) && call.acceptsErrorBody === undefined) return statusError(call, response, url)
-    const mayBeEmpty = call.kind === "remove" ? isOk(status) : status === 202 && call.acceptsEmptyBody === true
+    const isSuccess = isOk(status)
+    if (!isSuccess && call.acceptsErrorBody === undefined) return statusError(call, response, url)
+    const mayBeEmpty = call.kind === "remove" ? isSuccess : status === 202 && call.acceptsEmptyBody === true
     if (mayBeEmpty && text.trim() === "") return accepted(call, response, null, url)
     const json = isTruncated ? Option.none() : parseJson(text)
-    if (isOk(status)) {
-      return Option.isSome(json)
-        ? accepted(call, response, json.value, url)
-        : Effect.fail(unreadable(call, response, url))
+    if (Option.isSome(json) && (isSuccess || call.acceptsErrorBody?.(json.value) === true)) {
+      return accepted(call, response, json.value, url)
     }
-    return Option.isSome(json) && call.acceptsErrorBody?.(json.value) === true
-      ? accepted(call, response, json.value, url)
-      : statusError(call, response, url)
+    return isSuccess ? Effect.fail(unreadable(call, response, url)) : statusError(call, response, url)
   }
 
   /** Runs the call's `onResponse`, before the response is decoded or its bytes are handed over. */
-  const runOnResponse = (call: VideosCall, { headers, status }: ResponseHead): Effect.Effect<void> => {
-    const onResponse = call.options?.onResponse
-    return onResponse === undefined ? Effect.void : onResponse({ status, headers, requestId: requestId(call, headers) })
-  }
+  const runOnResponse = (call: VideosCall, response: ResponseHead): Effect.Effect<void> =>
+    call.options?.onResponse?.(metaOf(call, response)) ?? Effect.void
 
   const read = (
     call: VideosCall,
@@ -154,12 +147,8 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
     Effect.flatMap(runOnResponse(call, response), () => decode(call, response, url))
 
   /** The error of a response to a download. */
-  const downloadError = (
-    call: VideosCall,
-    response: WholeResponse,
-    url: string
-  ): Effect.Effect<never, VideosHttpError> =>
-    Effect.flatMap(runOnResponse(call, response), () => statusError(call, response, url))
+  const downloadError = (call: VideosCall, response: WholeResponse, url: string) =>
+    Effect.zipRight(runOnResponse(call, response), statusError(call, response, url))
 
-  return { contextOf, downloadError, read, redactFor, requestId, runOnResponse, tooMuch, transportError }
+  return { contextOf, downloadError, metaOf, read, redactFor, runOnResponse, tooLong, transportError }
 }

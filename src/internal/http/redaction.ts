@@ -61,10 +61,8 @@ const redactTruncated = (text: string, patterns: ReadonlyArray<string>): string 
 }
 
 /** A placeholder in the query is redacted only with its name: it may be part of any other text. */
-const parameters = (name: string, value: Redacted.Redacted): ReadonlyArray<Redacted.Redacted> => {
-  const text = Redacted.value(value)
-  return text === "" ? [] : [placeholder.test(text) ? Redacted.make(`${name}=${text}`) : value]
-}
+const parameters = (name: string, value: string): ReadonlyArray<string> =>
+  value === "" ? [] : [placeholder.test(value) ? `${name}=${value}` : value]
 
 /**
  * Returns a function that redacts what a call itself adds to its request, where its name says that it is a secret: it may be another
@@ -73,7 +71,7 @@ const parameters = (name: string, value: Redacted.Redacted): ReadonlyArray<Redac
 export const makeRedactCall = ({ body, options }: Pick<VideosCall, "body" | "options">): ((text: string) => string) => {
   const { extraHeaders, extraQuery } = options ?? {}
   const inQuery = Object.entries(extraQuery ?? {}).flatMap(([name, value]) =>
-    isSecretParameter(name, value) ? parameters(name, Redacted.make(value)).map(Redacted.value) : []
+    isSecretParameter(name, value) ? parameters(name, value) : []
   )
   // `Bearer …`: the key alone, too.
   const inHeaders = Object.entries(extraHeaders ?? {}).flatMap(([name, value]) =>
@@ -89,12 +87,13 @@ export const makeRedactCall = ({ body, options }: Pick<VideosCall, "body" | "opt
 /** @internal */
 export const makeSecrets = (config: VideosConfigService): Secrets => {
   const secrets = [
-    ...Option.toArray(config.apiKey),
-    ...Object.values(config.headers).filter((value) => Redacted.isRedacted(value)),
+    ...[...Option.toArray(config.apiKey), ...Object.values(config.headers)].flatMap((value) =>
+      Redacted.isRedacted(value) ? [Redacted.value(value)] : []
+    ),
     ...Object.entries(config.query).flatMap(([name, value]) =>
-      Redacted.isRedacted(value) ? parameters(name, value) : []
+      Redacted.isRedacted(value) ? parameters(name, Redacted.value(value)) : []
     )
-  ].map((secret) => Redacted.value(secret))
+  ]
   const all = patternsOf(secrets)
   const patterns = patternsOf(secrets.filter((secret) => !placeholder.test(secret)))
   const redactValue = (value: unknown): unknown => {

@@ -118,30 +118,15 @@ export const toError = (
       return new Errors.VideoNotFoundError({ ...fields, videoId: context.videoId })
     }
   }
+  if (status === 403) return new Errors.AuthenticationError({ ...fields, reason: "forbidden" })
   // xAI sends 400 for a wrong key.
-  if (status === 400 && wrongKey.test(body.message)) {
+  if (status === 401 || (status === 400 && wrongKey.test(body.message))) {
     return new Errors.AuthenticationError({ ...fields, reason: "unauthenticated" })
   }
-  switch (status) {
-    case 401:
-      return new Errors.AuthenticationError({ ...fields, reason: "unauthenticated" })
-    case 403:
-      return new Errors.AuthenticationError({ ...fields, reason: "forbidden" })
-    case 409:
-      return new Errors.ConflictError(fields)
-    case 429:
-      return new Errors.RateLimitedError(fields)
-    case 408:
-    case 425:
-      return new Errors.ServerError(fields)
-    default:
-      return status >= 500
-        ? new Errors.ServerError(fields)
-        : new Errors.BadRequestError({
-            ...fields,
-            param: body.param === null ? null : clip(context.redact(body.param))
-          })
-  }
+  if (status === 409) return new Errors.ConflictError(fields)
+  if (status === 429) return new Errors.RateLimitedError(fields)
+  if (status === 408 || status === 425 || status >= 500) return new Errors.ServerError(fields)
+  return new Errors.BadRequestError({ ...fields, param: body.param && clip(context.redact(body.param)) })
 }
 
 // Responses of a proxy that never reached the server behind it: Cloudflare's 521 (refused), 522 (no connection), 523

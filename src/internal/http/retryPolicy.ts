@@ -46,7 +46,7 @@ export const policyOf = (
     : { schedule: config.readRetry, maxRetryAfter: config.maxRetryAfter, mayRetry: Errors.isTransient }
 
 /** Only what certainly had no effect. A 409 may say that the server has the first attempt already. */
-export const maySubmitAgain = (error: VideosHttpError): boolean => {
+const maySubmitAgain = (error: VideosHttpError): boolean => {
   switch (error._tag) {
     case "TransportError":
     case "ServerError":

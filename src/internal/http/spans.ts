@@ -50,22 +50,16 @@ export const withStreamSpan = <A, E, R>(
     )
   )
 
-/** The contents of a request that its span redacts. */
-export interface Hidden {
-  /** Headers, beside those that `HttpClient` redacts by itself. */
-  readonly names: ReadonlyArray<string>
-  /** Redacts every configured secret in a text: a server may repeat one in any header. */
-  readonly redact: (text: string) => string
-}
-
 /**
  * The span of one HTTP request, with the name, the attributes and the switches of the platform's own span. The platform's is
- * off, because it records a transport's error before its secrets are redacted, and `fetch` and undici have none.
+ * off, because it records a transport's error before its secrets are redacted, and `fetch` and undici have none. Redacts the
+ * headers `names`, beside those that `HttpClient` redacts, and with `redact` the secrets that a server repeats in any other.
  */
 export const withHttpSpan = <A extends ResponseHead, E>(
   self: Effect.Effect<A, E>,
   request: HttpClientRequest.HttpClientRequest,
-  { names, redact }: Hidden
+  names: ReadonlyArray<string>,
+  redact: (text: string) => string
 ): Effect.Effect<A, E> =>
   Effect.withFiberRuntime((fiber) => {
     if (

@@ -16,6 +16,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Stream from "effect/Stream"
+import { concatBytes } from "../bytes.js"
 import type { Limits } from "../config/configTypes.js"
 
 /** How a request is sent. */
@@ -29,7 +30,7 @@ export interface SendOptions {
   /** Runs before the first byte of the request may leave this machine. */
   readonly onSend: () => void
   /** Runs when the headers of a response are there: its body may break off. */
-  readonly onHead?: ((head: ResponseHead) => void) | undefined
+  readonly onHead: (head: ResponseHead) => void
 }
 
 /** A response without its body. */
@@ -117,3 +118,36 @@ export const exchangeFailed = (
   request: HttpClientRequest.HttpClientRequest,
   cause: unknown
 ): HttpClientError.HttpClientError => new HttpClientError.RequestError({ request, reason: "Transport", cause })
+
+export const isOk = (status: number): boolean => status >= 200 && status < 300
+
+// Without `stream: true` a decoder keeps nothing between two texts.
+const decoder = new TextDecoder()
+
+/** Collects a body as it comes, up to the limit of its status. */
+export class BodyCollector {
+  private readonly chunks: Array<Uint8Array> = []
+  private length = 0
+  private readonly limit: number
+
+  constructor(status: number, { errorBytes, jsonBytes }: Limits) {
+    this.limit = isOk(status) ? jsonBytes : errorBytes
+  }
+
+  /** Whether more of the body is wanted. */
+  add(chunk: Uint8Array): boolean {
+    this.chunks.push(chunk)
+    this.length += chunk.byteLength
+    return this.length <= this.limit
+  }
+
+  responseOf({ headers, status }: ResponseHead): WholeResponse {
+    return { status, headers, text: this.text(), isTruncated: this.length > this.limit }
+  }
+
+  private text(): string {
+    const { chunks } = this
+    // Most bodies are one chunk, which needs no copy.
+    return decoder.decode(chunks.length === 1 ? chunks[0] : concatBytes(chunks))
+  }
+}

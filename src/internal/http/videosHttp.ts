@@ -10,24 +10,24 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { VideosConfigService } from "../config/configTypes.js"
-import { withLimit } from "../download/byteStream.js"
+import { failIfTruncated } from "../download/containerCheck.js"
 import { lengthOf, rangeOf } from "../download/rangeHeaders.js"
 import * as Errors from "../errors/errors.js"
 import { monotonicMillis } from "../monotonicClock.js"
 import { routeOf } from "../protocol/dialect.js"
 import { makeBudget, type Outcome, withPermit } from "../rate/requestBudget.js"
 import { clientTransport, discard, readBody } from "./clientTransport.js"
-import { withTimeout } from "./deadline.js"
+import { withTimeout, withUploadTimeouts } from "./deadline.js"
 import type { VideosByteResponse, VideosCall, VideosHttpError, VideosHttpService, VideosResponse } from "./httpTypes.js"
 import { makePrepare, makeWithQuery, redactedNames } from "./prepareRequest.js"
 import { makeResponseReader } from "./readResponse.js"
 import { makeSecrets } from "./redaction.js"
 import { isRedirect, nextRequest } from "./redirects.js"
-import { isOk } from "./responseBody.js"
 import { hadNoEffect, mayHaveMadeAJob } from "./responseError.js"
 import { policyOf, type RetryPolicy, retrying } from "./retryPolicy.js"
 import { withHttpSpan } from "./spans.js"
 import {
+  isOk,
   type OpenResponse,
   type ResponseHead,
   type Send,
@@ -35,7 +35,6 @@ import {
   transportOf,
   type WholeResponse
 } from "./transport.js"
-import { withUploadTimeouts } from "./uploadBody.js"
 
 /** The last response of an attempt, and its URL. */
 interface Reached<A> {
@@ -54,11 +53,6 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const hiddenNames = redactedNames(config)
   const transport = transportOf(httpClient, clientTransport)
   const budget = makeBudget(config.budget)
-  const policies = {
-    read: policyOf(config, "read"),
-    submit: policyOf(config, "submit"),
-    remove: policyOf(config, "remove")
-  }
 
   // ---------------------------------------------------------------------------
   // times
@@ -108,13 +102,20 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     timeout: Duration.Duration
   ): Effect.Effect<A, VideosHttpError> => {
     const { url } = request
+    const { sending } = call
     const sent = Effect.mapError(
       send(request, {
         limits,
         timeout,
         isForeign: isRedirected && new URL(url).origin !== origin,
-        onSend: () => markSent(call),
-        ...(call.sending === undefined ? {} : { onHead: (head: ResponseHead) => markAccepted(call, head) })
+        onSend: () => {
+          if (sending === undefined) return
+          sending.mayHaveActed = true
+          sending.acceptedHeaders = undefined
+        },
+        onHead: ({ headers, status }) => {
+          if (sending !== undefined && isOk(status)) sending.acceptedHeaders = headers
+        }
       }),
       (error) =>
         error._tag === "TimeoutException"
@@ -124,7 +125,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     if (isRedirected) return sent
     const extra = call.options?.extraHeaders
     const names = extra === undefined ? hiddenNames : [...hiddenNames, ...Object.keys(extra)]
-    return withHttpSpan(sent, request, { names, redact: reader.redactFor(call) })
+    return withHttpSpan(sent, request, names, reader.redactFor(call))
   }
 
   /** One attempt: sends the call's request and follows its redirects, all within one timeout. */
@@ -230,7 +231,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const retried = <A>(
     call: VideosCall,
     self: Effect.Effect<A, VideosHttpError>,
-    policy: RetryPolicy<VideosHttpError> = policies[call.kind]
+    policy: RetryPolicy<VideosHttpError> = policyOf(config, call.kind)
   ): Effect.Effect<A, VideosHttpError> => (call.options?.singleAttempt === true ? self : retrying(self, policy))
 
   /** A deletion whose response was lost, and whose retry finds no job, has succeeded. */
@@ -282,36 +283,35 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     const { downloadBytes } = limits
     const range = status === 206 ? rangeOf(headers) : null
     const whole = status === 206 ? (range?.total ?? null) : lengthOf(headers)
-    const tooMuch = () => reader.tooMuch(call, response, `it is too long (more than ${downloadBytes} bytes)`, url)
-    if (whole !== null && whole > downloadBytes) return Effect.zipRight(discard(response), Effect.failSync(tooMuch))
+    const onTooLong = () => reader.tooLong(call, response, url, downloadBytes)
+    if (whole !== null && whole > downloadBytes) return Effect.zipRight(discard(response), Effect.failSync(onTooLong))
     const idle = idleOf(call)
-    const stream = Stream.timeoutFail(
-      Stream.mapError(response.stream, (error) => reader.transportError(call, error, url)),
-      () => expired(call, idle, "idleTimeout", url),
-      idle
+    const limit = downloadBytes - (range?.start ?? 0)
+    const stream = response.stream.pipe(
+      Stream.mapError((error) => reader.transportError(call, error, url)),
+      Stream.timeoutFail(() => expired(call, idle, "idleTimeout", url), idle),
+      Stream.mapAccumEffect(0, (received, bytes) =>
+        received + bytes.byteLength > limit
+          ? Effect.failSync(onTooLong)
+          : Effect.succeed([received + bytes.byteLength, bytes] as const)
+      )
     )
     const { origin: host, route } = reader.contextOf(call, url)
+    const truncated = (why: string) =>
+      new Errors.TransportError({
+        operation: call.operation,
+        reason: "exchange",
+        origin: host,
+        detail: `the clip is truncated: ${why}`
+      })
     // A callback that dies, or is interrupted, leaves no reader of the body. In a fiber of its own: this one is ending.
     const close = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(discard(response))), Fiber.await)
     const notified = Effect.onError(reader.runOnResponse(call, response), () => close)
     return Effect.as(notified, {
-      status,
-      headers,
-      requestId: reader.requestId(call, headers),
+      ...reader.metaOf(call, response),
       redact: reader.redactFor(call),
       route,
-      stream: withLimit(stream, {
-        limit: downloadBytes - (range?.start ?? 0),
-        onTooLong: tooMuch,
-        isWhole: status === 200,
-        onTruncated: (why) =>
-          new Errors.TransportError({
-            operation: call.operation,
-            reason: "exchange",
-            origin: host,
-            detail: `the clip is truncated: ${why}`
-          })
-      })
+      stream: status === 200 ? failIfTruncated(stream, truncated) : stream
     })
   }
 
@@ -327,7 +327,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
     upload: (call, { body, failure }) =>
       Effect.suspend(() => {
         const submission = tracked({ ...call, request: HttpClientRequest.setBody(call.request, body) })
-        const { mayRetry, ...policy } = policies.submit
+        const { mayRetry, ...policy } = policyOf(config, "submit")
         // Transports report a file that cannot be read as a connection that broke or that was never made.
         const sent = retried(submission, attempt(submission), {
           ...policy,
@@ -358,14 +358,3 @@ const mayHaveRemoved = (error: VideosHttpError): boolean =>
   error._tag === "RequestTimeoutError" ||
   error._tag === "ResponseDecodeError" ||
   ((error._tag === "TransportError" || error._tag === "ServerError") && mayHaveMadeAJob(error))
-
-const markSent = ({ sending }: VideosCall): void => {
-  if (sending !== undefined) {
-    sending.mayHaveActed = true
-    sending.acceptedHeaders = undefined
-  }
-}
-
-const markAccepted = ({ sending }: VideosCall, { headers, status }: ResponseHead): void => {
-  if (sending !== undefined && isOk(status)) sending.acceptedHeaders = headers
-}

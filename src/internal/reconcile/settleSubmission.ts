@@ -4,7 +4,6 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { SubmissionPolicy } from "../config/policies.js"
 import type * as Errors from "../errors/errors.js"
 import type { SubmitOptions } from "../http/httpTypes.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
@@ -13,6 +12,7 @@ import type { CreateVideoRequest, ExtendVideoRequest } from "../protocol/request
 import { createRequest, extendRequest } from "../protocol/submissionRequests.js"
 import type { VideoPage, VideoResource } from "../protocol/videoSchemas.js"
 import type { ListVideosError, VideosService } from "../videosTypes.js"
+import { dialectOf, hubOf } from "../watch/watchHub.js"
 import { judgeByBaseline, type NewestJobs, newestOfBaseline, type SettledSubmission } from "./judgeByBaseline.js"
 import { margin, Reading, tolerance } from "./readNewestJobs.js"
 
@@ -75,6 +75,7 @@ const readSince = (
 const submissionOf = (dialect: Dialect, request: CreateVideoRequest | ExtendVideoRequest) =>
   "video" in request ? extendRequest(dialect, request, undefined) : createRequest(dialect, request, undefined)
 
+/** Of a canned `Videos`, which has no configuration. */
 const defaults = {
   listLag: Duration.seconds(30),
   submitTimeout: Duration.seconds(60),
@@ -84,13 +85,12 @@ const defaults = {
 
 export const settle = <E, R>(
   videos: VideosService,
-  policy: Pick<SubmissionPolicy, keyof typeof defaults> | null,
-  dialect: Dialect,
   request: CreateVideoRequest | ExtendVideoRequest,
   options: SettleOptions<E, R>
 ): Effect.Effect<SettledSubmission, Errors.InvalidRequestError | ListVideosError | E, R> =>
   Effect.gen(function* () {
-    const { listLag, listServed, listTrusted, submitTimeout } = policy ?? defaults
+    const dialect = dialectOf(videos)
+    const { listLag, listServed, listTrusted, submitTimeout } = hubOf(videos)?.options.submission ?? defaults
     const own = yield* submissionOf(dialect, request)
     if (!listServed) return { _tag: "Unclear", candidates: [], detail: "This server has no list of jobs" } as const
     const lag = Duration.toMillis(listLag)

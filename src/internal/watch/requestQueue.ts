@@ -8,7 +8,6 @@ type Start = () => Fiber.RuntimeFiber<unknown, unknown> | null
 const pagesAtOnce = 8
 
 export class RequestQueue {
-  /** How many requests are on their way. */
   inFlight = 0
   private load = 0
   private readonly starts = new Map<Start, number>()
@@ -19,7 +18,6 @@ export class RequestQueue {
     this.concurrency = concurrency
   }
 
-  /** How many requests wait to be sent. */
   get waiting(): number {
     return this.starts.size
   }

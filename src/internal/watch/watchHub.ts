@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { SubmissionPolicy, WatchingPolicy } from "../config/policies.js"
+import { anyServer } from "../dialects/openai.js"
 import { maxTimer, monotonicMillis } from "../monotonicClock.js"
 import type { Dialect } from "../protocol/dialect.js"
 import type { BudgetSnapshot } from "../rate/budgetTypes.js"
@@ -56,9 +57,7 @@ export interface HubOptions {
 export class WatchHub extends VideosState implements PollerHost {
   readonly run: PollerHost["run"]
   readonly queue: RequestQueue
-  readonly submission: SubmissionPolicy | null
-  readonly dialect: Dialect | null
-  private readonly options: HubOptions
+  readonly options: HubOptions
   private readonly beganAt: number
   private readonly groups: Array<Poller> = []
   private readonly timers = new TimerHeap<Watch>()
@@ -75,8 +74,6 @@ export class WatchHub extends VideosState implements PollerHost {
     super()
     this.options = options
     this.run = options.run
-    this.submission = options.submission ?? null
-    this.dialect = options.dialect ?? null
     this.queue = new RequestQueue(options.watching?.concurrency ?? 64)
     this.beganAt = monotonicMillis(options.clock)
   }
@@ -127,9 +124,8 @@ export class WatchHub extends VideosState implements PollerHost {
 
   /** Stops watches for their consumer; when it returns, the requests for them alone are closed. */
   release(watches: Iterable<Watch>): Effect.Effect<void> {
-    const requests: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
-    for (const watch of watches) requests.push(...watch.leave())
-    return requests.length === 0 ? Effect.void : Effect.forEach(requests, Fiber.await, { discard: true })
+    const requests = Array.from(watches).flatMap((watch) => watch.leave())
+    return Effect.forEach(requests, Fiber.await, { discard: true })
   }
 
   /** Interrupts the fiber that reads the stream when the layer's scope closes. */
@@ -328,6 +324,9 @@ export const makeHub = (options: Omit<HubOptions, "run" | "clock">): Effect.Effe
 
 /** The hub of a live service or of a program's copy of it; `null` for a canned `Videos`. */
 export const hubOf = ({ state }: VideosService): WatchHub | null => (state instanceof WatchHub ? state : null)
+
+/** The dialect of a live service; that of any server for a canned `Videos`. */
+export const dialectOf = (videos: VideosService): Dialect => hubOf(videos)?.options.dialect ?? anyServer
 
 /** A hub for one call with a canned `Videos`, in the caller's context. */
 export const cannedHub = (runtime: Runtime.Runtime<never>, clock: Clock.Clock): WatchHub =>

@@ -46,7 +46,7 @@ class WakeUp {
 /** One job, by id or as a snapshot. */
 type Target = string | VideoResource
 
-/** A watch of a job. What is no job, from a program without types, is refused by the first request. */
+/** A watch of a job. What is not a job, from a program without types, is refused by the first request. */
 export const startOf = (target: Target, submitted: Start["submitted"] = null): Start => ({
   id: Predicate.hasProperty(target, "id") ? target.id : (target as string),
   snapshot: isSnapshot(target) ? target : null,
