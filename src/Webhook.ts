@@ -1,7 +1,6 @@
 /**
  * Webhooks: the events that a server sends when a job ends, signed by Standard Webhooks. A delivery is verified, deduplicated,
- * decoded and passed to a handler: by an `HttpApp` to mount, or by functions for any other framework. It needs WebCrypto only, so
- * that it also runs in workers and browsers.
+ * decoded and passed to a handler, by an `HttpApp` or by functions for any other framework. Runs where WebCrypto does.
  *
  * @example
  * import { Effect, Layer } from "effect"
@@ -18,6 +17,7 @@
  * @since 0.1.0
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
+import * as Array from "effect/Array"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -25,9 +25,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import * as String from "effect/String"
 import { variable } from "./internal/config/environment.js"
 import { checkConfig, count, finiteTimeout } from "./internal/config/optionRules.js"
 import { hubOf } from "./internal/watch/watchHub.js"
@@ -45,8 +47,8 @@ import type { VideoEvent } from "./internal/webhook/webhookEvent.js"
 import {
   makeWebhooks,
   type WebhookError,
-  type WebhooksService,
-  type WebhooksSettings
+  type WebhooksOptions,
+  type WebhooksService
 } from "./internal/webhook/webhooksService.js"
 import { Videos } from "./Videos.js"
 
@@ -59,8 +61,8 @@ export type * from "./internal/webhook/webhooksService.js"
 export type { WebhookScheme }
 
 /**
- * Verifies the signature and the time of a delivery, and decodes its event. It keeps no record of deliveries, so that the same
- * one passes again within the tolerance; `Webhooks` deduplicates them.
+ * Verifies the signature and the time of a delivery, and decodes its event. The same delivery passes again within the tolerance;
+ * `Webhooks` deduplicates.
  *
  * Fails with the first that applies: `WebhookSignatureError` for a header that is missing or repeated,
  * `WebhookTimestampError`, `WebhookSignatureError` for the signature itself, `WebhookDecodeError`. A malformed secret
@@ -95,8 +97,7 @@ export const verifyWebhook = (
   Effect.flatMap(makeVerifier(options), (verifier) => verifier(request))
 
 /**
- * Returns what is wrong with a signing secret, without showing any of it; `null` if it can sign. `signWebhook` dies with a secret
- * that this function refuses.
+ * Returns what is wrong with a signing secret, without showing any of it; `null` if `signWebhook` can sign with it.
  *
  * @example
  * import { checkWebhookSecret } from "effect-videos"
@@ -108,39 +109,27 @@ export const verifyWebhook = (
  */
 export const checkWebhookSecret: (secret: string) => string | null = checkSecret
 
-/**
- * Options of `Webhooks.layer`: how deliveries are verified, deduplicated and published.
- *
- * @since 0.1.0
- * @category models
- */
-export interface WebhooksOptions<E = never, R = never> extends WebhookVerifyOptions, WebhooksSettings<E, R> {}
-
 const variableName = "OPENAI_WEBHOOK_SECRET"
 
 const fromEnvironment = (scheme: WebhookScheme = "standard"): Config.Config<Pick<WebhookVerifyOptions, "secrets">> =>
   variable(variableName, (value) => {
-    const [first = "", ...others] = value.split(",").map((secret) => secret.trim())
-    for (const secret of [first, ...others]) {
-      // A scheme that does not exist is refused with the other options.
-      const problem = checkSecret(secret, schemes[scheme]?.hasEncodedKeys)
-      if (problem !== null) return { problem }
-    }
-    const secrets = [Redacted.make(first), ...others.map((secret) => Redacted.make(secret))] as const
-    return { value: { secrets } }
+    const secrets = Array.map(String.split(value, ","), String.trim)
+    // A scheme that does not exist is refused with the other options.
+    const problems = secrets.map((secret) => checkSecret(secret, schemes[scheme]?.hasEncodedKeys))
+    const problem = problems.find(Predicate.isNotNull)
+    return problem === undefined
+      ? { value: { secrets: Array.map(secrets, (secret) => Redacted.make(secret)) } }
+      : { problem }
   }).pipe(
     Config.mapOrFail((options) =>
-      options === undefined
-        ? Either.left(
-            ConfigError.MissingData([variableName], `\`${variableName}\` must be set to the webhook's secret`)
-          )
-        : Either.right(options)
+      Either.fromNullable(options, () =>
+        ConfigError.MissingData([variableName], `\`${variableName}\` must be set to the webhook's secret`)
+      )
     )
   )
 
 /**
- * Receives webhooks, and handles each message once. The `replayStore` remembers the messages; by default in memory, for this layer
- * only.
+ * Receives webhooks, and handles each message once.
  *
  * @example
  * import { Effect, Layer, Redacted, Stream } from "effect"
@@ -207,17 +196,12 @@ export const handleWebhook = <A, E, R>(
 ): Effect.Effect<A, E | WebhookError, R | Webhooks> =>
   Effect.flatMap(Webhooks, (webhooks) => webhooks.handle(request, handler))
 
-// -----------------------------------------------------------------------------
-// watches
-// -----------------------------------------------------------------------------
-
 /**
  * Wakes the watches of a `Videos` when an event of their job arrives: one poll confirms the job's end, and the watch ends. Until
  * then the watches poll at most once per `safetyNet`, which finds jobs whose event is lost. Both last as long as the layer.
  *
- * An event for a job without a watch is remembered for ten minutes, for a watch that begins late. An event that is repeated, early
- * or out of order costs one poll and changes nothing: a watch emits only what a poll has returned. If a poll does not confirm an
- * event, the watch continues by its schedule.
+ * An event for a job without a watch is kept for ten minutes. An event that is repeated, early or out of order costs one poll, after
+ * which the watch continues by its schedule: it emits only what a poll has returned.
  *
  * @example
  * import { Effect, Layer, Stream } from "effect"
@@ -253,10 +237,6 @@ export const wakeWatches = (options?: {
       yield* Effect.forkScoped(Effect.forever(wake))
     })
   )
-
-// -----------------------------------------------------------------------------
-// HTTP
-// -----------------------------------------------------------------------------
 
 /**
  * The endpoint as an `HttpApp`: mount it in any `@effect/platform` server, or convert it to a `fetch` handler with

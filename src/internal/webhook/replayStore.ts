@@ -7,8 +7,7 @@ import type { WebhookStoreError } from "../errors/webhookErrors.js"
 import { currentMonotonicMillis } from "../monotonicClock.js"
 
 /**
- * The result of a claim. `claimed`: the message is the caller's. `busy`: another delivery of it is being handled. `seen`: it was
- * handled.
+ * The message of a claim is the caller's (`claimed`), being handled by another delivery (`busy`), or handled (`seen`).
  *
  * @since 0.1.0
  * @category models
@@ -16,17 +15,13 @@ import { currentMonotonicMillis } from "../monotonicClock.js"
 export type WebhookClaim = "claimed" | "busy" | "seen"
 
 /**
- * Remembers which messages were handled, so that each is handled once. `memoryReplayStore` is for a single process; for several
- * processes, implement this on a database that they share.
- *
- * `messageId` is the `webhook-id` of a verified delivery. `token` identifies one claim; each delivery has its own. A store must keep
- * three rules:
+ * Remembers which messages were handled, so that each is handled once. `memoryReplayStore` is for a single process; several need one
+ * on a database that they share. `messageId` is the `webhook-id` of a delivery; `token` identifies one claim. A store must keep three
+ * rules:
  *
  * - `claim` is atomic: of concurrent claims of one message, in any number of processes, exactly one is `claimed`.
- * - A claim expires after a lease, because its process may be killed. The lease must be longer than any handler takes; otherwise a
- *   second delivery is `claimed` while the first is being handled. Use the database's clock.
- * - `release` compares the token: a handler whose lease has expired must not release the claim of another. `complete` does not
- *   compare it: a message that any handler has handled is handled.
+ * - A claim expires after a lease, because its process may be killed: by the database's clock, and longer than any handler takes.
+ * - `release` compares the token, because the lease may have expired and another hold the claim. `complete` does not.
  *
  * @example
  * import { Effect } from "effect"
@@ -71,19 +66,14 @@ export interface WebhookReplayStore {
  * @category models
  */
 export interface MemoryReplayOptions {
-  /**
-   * The largest number of messages; the oldest handled ones are dropped first. It must be larger than the number of messages within
-   * twice the tolerance, or the oldest could be replayed. Default: 10,000.
-   */
+  /** More messages than arrive within twice the tolerance, or the oldest could be replayed. Default: 10,000. */
   readonly capacity?: number | undefined
   /**
-   * How long a handled message is remembered. Twice the tolerance protects against replays; a longer time also keeps a message whose
-   * acknowledgement was lost from being handled again. Default: 72 hours, as long as OpenAI repeats a delivery.
+   * How long a handled message is remembered: twice the tolerance against replays, and as long as the sender repeats a delivery whose
+   * acknowledgement was lost. Default: 72 hours, as long as OpenAI does.
    */
   readonly ttl?: Duration.DurationInput | undefined
-  /**
-   * How long a claim lasts without `complete` or `release`. It must be longer than any handler takes. Default: 5 minutes.
-   */
+  /** How long a claim lasts without `complete` or `release`: longer than any handler takes. Default: 5 minutes. */
   readonly lease?: Duration.DurationInput | undefined
 }
 

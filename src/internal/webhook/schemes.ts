@@ -14,12 +14,6 @@ import { signaturesOf, signedContent } from "./signature.js"
  */
 export type WebhookScheme = "standard" | "openrouter" | "llmgateway"
 
-/** The parts of a delivery's headers. */
-interface Parts {
-  readonly timestamp: string
-  readonly signatures: ReadonlyArray<Uint8Array<ArrayBuffer>>
-}
-
 export interface SchemeRules {
   readonly idHeader: "webhook-id" | "x-openrouter-idempotency-key"
   /** `null`: the time is in the signature's header. */
@@ -27,7 +21,10 @@ export interface SchemeRules {
   readonly signatureHeader: "webhook-signature" | "x-openrouter-signature"
   /** Whether `whsec_` begins a key in base64. */
   readonly hasEncodedKeys: boolean
-  readonly partsOf: (signature: string, timestamp: string) => Parts
+  readonly partsOf: (
+    signature: string,
+    timestamp: string
+  ) => { readonly timestamp: string; readonly signatures: ReadonlyArray<Uint8Array<ArrayBuffer>> }
   readonly contentOf: (id: string, timestamp: string, body: Uint8Array) => Uint8Array<ArrayBuffer>
   /** The event in the form of the protocol. */
   readonly eventOf: (json: unknown, messageId: string) => unknown

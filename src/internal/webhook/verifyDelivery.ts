@@ -56,10 +56,7 @@ export interface WebhookRequest {
  * @category models
  */
 export interface WebhookVerifyOptions {
-  /**
-   * `whsec_` and base64, or any other text, which is read as UTF-8; plain or `Redacted`. During a rotation several, the newest first:
-   * each is compared with each signature.
-   */
+  /** `whsec_` and base64, or any other text, which is read as UTF-8. During a rotation several, the newest first. */
   readonly secrets: string | Redacted.Redacted | NonEmptyReadonlyArray<string | Redacted.Redacted>
   /** How the sender signs; a dialect's `webhookScheme`. Default: `standard`. */
   readonly scheme?: WebhookScheme | undefined

@@ -64,8 +64,7 @@ export interface UnknownEvent extends EventFields {
 }
 
 /**
- * The event of a webhook. `_tag`, which is not on the wire, distinguishes the known types from all others: `type` is an open set, so
- * that a compiler cannot.
+ * The event of a webhook. `_tag`, which is not on the wire, distinguishes the known types: `type` is an open set.
  *
  * @since 0.1.0
  * @category models

@@ -40,17 +40,16 @@ export interface WebhooksService {
   /** Verifies a delivery and marks its message as handled. For a program whose handler cannot fail, or that reads `events`. */
   readonly receive: (request: WebhookRequest) => Effect.Effect<VideoEvent, WebhookError>
   /**
-   * Verifies a delivery, claims its message, and runs the handler. If the handler succeeds, the message is handled. If it fails, dies
-   * or is interrupted, the claim is released, so that the sender's next delivery runs the handler again.
+   * Verifies a delivery, claims its message, and runs the handler. If it fails, dies or is interrupted, the claim is released, so that
+   * the sender's next delivery runs the handler again.
    */
   readonly handle: <A, E, R>(
     request: WebhookRequest,
     handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | WebhookError, R>
   /**
-   * Emits each event from now on, after its message is claimed and before its handler runs: a message that is released and delivered
-   * again is emitted again. A slow consumer delays nothing; if it is more than `WebhooksOptions.buffer` events behind, it loses the
-   * oldest. Ends with the layer.
+   * Emits each event from now on, before its handler runs: a message that is released and delivered again is emitted again. A
+   * consumer that is more than `WebhooksOptions.buffer` events behind loses the oldest. Ends with the layer.
    */
   readonly events: Stream.Stream<VideoEvent>
   /** `events` as a queue, which receives each event from the moment on that this Effect succeeds. */
@@ -58,12 +57,12 @@ export interface WebhooksService {
 }
 
 /**
- * `WebhooksOptions` without those of `verifyWebhook`.
+ * Options of `Webhooks.layer`: how deliveries are verified, deduplicated and published.
  *
  * @since 0.1.0
  * @category models
  */
-export interface WebhooksSettings<E = never, R = never> {
+export interface WebhooksOptions<E = never, R = never> extends WebhookVerifyOptions {
   /** How many events are kept for each consumer of `events`. Default: 256. */
   readonly buffer?: number | undefined
   /**
@@ -75,7 +74,7 @@ export interface WebhooksSettings<E = never, R = never> {
 
 /** @internal */
 export const makeWebhooks = <E, R>(
-  options: WebhookVerifyOptions & WebhooksSettings<E, R>
+  options: WebhooksOptions<E, R>
 ): Effect.Effect<WebhooksService, ConfigError.ConfigError | E, R | Scope.Scope> =>
   Effect.gen(function* () {
     yield* checkConfig(options, { buffer: finiteCount })
