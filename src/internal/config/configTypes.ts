@@ -16,10 +16,7 @@ import type { BudgetOptions } from "../rate/budgetTypes.js"
 export interface VideosConfigService {
   /** Up to and including the version, such as `https://host/v1`; no trailing slash. */
   readonly baseUrl: string
-  /**
-   * Sent with every request to the server's own origin, and to no other. A `Redacted` value is kept out of all errors, spans
-   * and logs.
-   */
+  /** Sent with every request to the server's own origin, and to no other. A `Redacted` value is kept out of all errors. */
   readonly query: { readonly [name: string]: string | Redacted.Redacted }
   /** Sent as a bearer token. Self-hosted servers often want none. */
   readonly apiKey: Option.Option<Redacted.Redacted>
@@ -64,10 +61,10 @@ export interface VideosConfigService {
  * `Idempotency-Key` because it has it already, nothing is sent again in any mode.
  *
  * - `"reconcile"`: the server's list is read. The job that the submission made is adopted: the call succeeds with it. If there
- *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Whatever leaves that open fails with
- *   `SubmissionUncertainError`, with the jobs that it may have made; at once, if the dialect has no list.
+ *   certainly is none, the submission is sent again, under the same `Idempotency-Key`. Otherwise, and in a dialect without a
+ *   list, the call fails with `SubmissionUncertainError`, which has the jobs that it may have made.
  * - `"fail"`: `SubmissionUncertainError`, at once.
- * - `"resend"`: sent again up to twice, unseen, also in a dialect without a list. It pays twice, unless the server honours `Idempotency-Key`.
+ * - `"resend"`: sent again up to twice, unseen. It pays twice, unless the server honours `Idempotency-Key`.
  *
  * @since 0.1.0
  * @category models
@@ -149,10 +146,7 @@ export interface VideosConfigOptions {
   readonly maxRetryAfter?: Duration.DurationInput | undefined
   /** Default: `"reconcile"`. */
   readonly onUnknownOutcome?: OnUnknownOutcome | undefined
-  /**
-   * For how long after it was made a job may be missing in the server's list: before that, a submission whose response was lost
-   * is not sent again. Default: 30 seconds.
-   */
+  /** Before this, a submission whose response was lost is not sent again. Default: 30 seconds. */
   readonly listLag?: Duration.DurationInput | undefined
   /** Default: 64 at once, and as many per second as the server takes. */
   readonly budget?: BudgetOptions | undefined

@@ -7,10 +7,6 @@ import { jobSuffix, messageOf, nullable, Operation, operationFields, responseFie
 export * from "./jobErrors.js"
 export { Operation }
 
-// -----------------------------------------------------------------------------
-// before a request is sent
-// -----------------------------------------------------------------------------
-
 /**
  * A request that the protocol does not allow. Nothing was sent.
  *
@@ -36,8 +32,7 @@ export class InvalidRequestError extends Schema.TaggedError<InvalidRequestError>
 }
 
 /**
- * The file to upload could not be read, or its length was not the declared one. The server made no job: it never received a whole
- * request.
+ * The file to upload could not be read, or its length was not the declared one. The server made no job.
  *
  * @since 0.1.0
  * @category errors
@@ -54,10 +49,6 @@ export class UploadError extends Schema.TaggedError<UploadError>("effect-videos/
     return `${this.operation}: cannot upload ${this.file}: ${this.detail}`
   }
 }
-
-// -----------------------------------------------------------------------------
-// no usable response
-// -----------------------------------------------------------------------------
 
 /**
  * The connection failed. `connect`: no connection was made, so nothing was sent. `exchange`: the connection was lost, so the
@@ -181,12 +172,7 @@ export class ResponseDecodeError extends Schema.TaggedError<ResponseDecodeError>
 
 /**
  * A submission whose outcome is unknown, and that the server's list did not settle (`detail`). Sending it again may pay twice.
- * The outcome is unknown after:
- *
- * - a connection that broke once the request was sent, or no response in time;
- * - a failure that leaves open whether a job was made, or a body that cannot be read;
- * - a response that names the job of another submission;
- * - a `BadRequestError` or `ConflictError` that says that the server has the `Idempotency-Key` already.
+ * `OnUnknownOutcome` lists the reasons.
  *
  * To recover by hand: if one of `candidates` is the job, go on with it (`watchVideo(candidate)`). If none is, read the
  * server's list once more later, and submit again when the job is not there.
@@ -248,10 +234,6 @@ const bodyIn = (reason: SubmissionUncertainError["reason"]): string => {
     .replace(/\p{Cc}+/gu, " ")
   return ` The response: ${shown.length > 500 ? `${shown.slice(0, 500)}…` : shown}`
 }
-
-// -----------------------------------------------------------------------------
-// the server refused
-// -----------------------------------------------------------------------------
 
 /**
  * The credentials do not suffice. `unauthenticated` (401): the API key is missing or not accepted. `forbidden` (403): the key
@@ -406,10 +388,6 @@ export class OperationUnsupportedError extends Schema.TaggedError<OperationUnsup
     return `${messageOf(this, `${this.origin ?? "the server"} does not serve ${this.route}`)}. Check the base URL, or use a server that has this operation.${without}`
   }
 }
-
-// -----------------------------------------------------------------------------
-// predicates
-// -----------------------------------------------------------------------------
 
 /**
  * Whether a later retry of the same call may succeed and does no harm. A submission whose outcome is unknown is not transient:

@@ -70,14 +70,6 @@ export class VideoNotReadyError extends Schema.TaggedError<VideoNotReadyError>("
  * The job has completed, and the server has no content for it any more: it says so (410, "expired", "deleted"), the job's
  * `expiresAt` has passed, or the content route responds 404 and no field of the job holds a URL.
  *
- * @example
- * import { Effect, Stream } from "effect"
- * import { downloadVideo } from "effect-videos"
- *
- * const program = Stream.runDrain(downloadVideo("video_1")).pipe(
- *   Effect.catchTag("VideoExpiredError", (error) => Effect.logError(`${error.video.id}: ${error.detail}`))
- * )
- *
  * @since 0.1.0
  * @category errors
  */

@@ -1,4 +1,4 @@
-/** What can be wrong with a delivery. `Webhook.ts` shows these; they are here because its parts make them. */
+/** What can be wrong with a delivery. */
 import * as Schema from "effect/Schema"
 import { seconds } from "./errorFields.js"
 
@@ -48,8 +48,8 @@ const about = (messageId: string | null): string => (messageId === null ? "webho
 const quoted = (text: string): string => JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)
 
 /**
- * The delivery's timestamp is outside the tolerance. Raised before the signature is verified, so that it may be
- * forged as well; where all deliveries fail with this, a clock is wrong.
+ * The delivery's timestamp is outside the tolerance, or forged: the signature is not verified yet. If all deliveries fail with
+ * this, a clock is wrong.
  *
  * - `malformed`: `webhook-timestamp` is not Unix seconds in digits alone.
  * - `stale`, `future`: it was signed longer ago than the tolerance, or later than that from now.
@@ -80,9 +80,8 @@ export class WebhookTimestampError extends Schema.TaggedError<WebhookTimestampEr
 }
 
 /**
- * The delivery is genuine, and was taken before (`seen`), or is being handled at this moment (`busy`). A sender
- * delivers again until a delivery succeeds: respond to `seen` with success, and to `busy` with a failure,
- * because the handling that goes on may still fail. `webhookHttpApp` does.
+ * The delivery is genuine, and was taken before (`seen`), or is being handled at this moment (`busy`). Respond to `seen` with
+ * success, and to `busy` with a failure, because the handling that goes on may still fail. `webhookHttpApp` does.
  *
  * @since 0.1.0
  * @category errors

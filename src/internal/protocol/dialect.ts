@@ -123,9 +123,8 @@ export interface Dialect {
   /** How a size is written: as it is, or as `aspect_ratio` and `resolution`, the nearest that exist. */
   readonly size: "size" | "aspect_ratio"
   /**
-   * How a picture that is not a file is named: `input_reference` with an object (`{ image_url }` or `{ file_id }`), the same
-   * with the URL as a text, `image_reference` with the object as JSON text, `image` with `{ url }` or `{ file_id }`, or
-   * `frame_images` with the first frame.
+   * How a picture that is not a file is named: `input_reference` with an object (`{ image_url }` or `{ file_id }`) or the URL as
+   * text, `image_reference` with the object as JSON text, `image` with `{ url }` or `{ file_id }`, or `frame_images`.
    */
   readonly image: "object" | "url" | "image_reference" | "image" | "frame_images"
   /** The field of a creation that takes a clip to go on from, as JSON text: `{"video_url": …}`. Default: no such field. */
@@ -144,19 +143,13 @@ export interface Dialect {
   readonly extension: "whole" | "unknown"
   /** How its responses differ from the protocol's. Default: in nothing but what every response is read for. */
   readonly response?: ResponseRule | undefined
-  /**
-   * Whether `GET /videos` has every job, newest first: a page can stand for single reads, and a job that is not on it was not
-   * made.
-   */
+  /** Whether `GET /videos` has every job, newest first: pages replace single polls, and a job that is not on it was not made. */
   readonly listTrusted: boolean
   /**
-   * For one attempt of a request that makes a job, unless the configuration has a `requestTimeout` or the call a `timeout`. For
-   * servers that respond when the clip is done. Default: the configuration's `requestTimeout`.
+   * For one attempt of a submission to a server that responds when the clip is done. A `requestTimeout` of the configuration and a
+   * call's `timeout` win. Default: the configuration's `requestTimeout`.
    */
   readonly submitTimeout?: Duration.DurationInput | undefined
-  /**
-   * What the server's refusal of a clip says when the clip is elsewhere: its first group is the clip's URL. Default: no URL is
-   * taken from a message.
-   */
+  /** What the refusal of a clip says that is elsewhere; its first group is the clip's URL. Default: no URL is read there. */
   readonly contentUrlPattern?: RegExp | undefined
 }

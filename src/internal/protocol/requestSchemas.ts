@@ -6,10 +6,6 @@ import type { VideoFile } from "./videoFile.js"
 import { accepts, VideoId } from "./videoId.js"
 import type { Json, VideoResource } from "./videoSchemas.js"
 
-// -----------------------------------------------------------------------------
-// fields
-// -----------------------------------------------------------------------------
-
 /** The protocol's limit, in Unicode characters: `maxLength` of JSON Schema counts code points, not UTF-16 units. */
 const maxPromptLength = 32_000
 
@@ -179,10 +175,6 @@ export const ListQuery = Schema.standardSchemaV1(
     after: Schema.optionalWith(VideoId, { exact: true })
   }).annotations({ identifier: "ListQuery" })
 )
-
-// -----------------------------------------------------------------------------
-// requests
-// -----------------------------------------------------------------------------
 
 /**
  * Fields that the protocol does not have.

@@ -34,10 +34,7 @@ export interface VideoFile {
   readonly name: string
   /** Media type, such as `video/mp4`. */
   readonly contentType: string
-  /**
-   * Set for a stream without a `contentType` option: its type, and a name that fits it, come from its first bytes when it
-   * is sent. `name` is the one that was given.
-   */
+  /** Set for a stream without a `contentType`: type and name come from its first bytes when it is sent; `name` was given. */
   readonly detect?: { readonly name: string | undefined } | undefined
   /** Length in bytes; with it the request has a `Content-Length`. `null` if it is unknown. */
   readonly size: number | null
@@ -52,15 +49,9 @@ export interface VideoFile {
  * @category models
  */
 export interface Options {
-  /**
-   * Default: the last part of the path, or a name that fits the type, such as `video.mp4`. A name without an extension gets
-   * that of the type if the first bytes show it.
-   */
+  /** Default: the last part of the path, or `video.mp4` and the like. Without an extension it gets that of the detected type. */
   readonly name?: string | undefined
-  /**
-   * Default: the type that the first bytes show (MP4, QuickTime, WebM, Matroska, AVI, PNG, JPEG, WebP, GIF, HEIC, AVIF, BMP,
-   * TIFF and others), whatever the name ends in; else by the name's ending; else `video/mp4`.
-   */
+  /** Default: the type that the first bytes show, whatever the name ends in; else by the name's ending; else `video/mp4`. */
   readonly contentType?: string | undefined
 }
 
@@ -163,9 +154,8 @@ const pieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
   )
 
 /**
- * The same file, reporting how much of it has been handed to the connection: per attempt, so that a request that is sent again
- * begins at 0 again. The handler gets the newest report and the upload does not wait for it, but for the last one, which is
- * `done`; an attempt that breaks off has no last one.
+ * The same file, reporting how much of it has been handed to the connection, from 0 in each attempt. The upload does not wait for
+ * the handler, which gets the newest report, but for the last one, which is `done`; an attempt that breaks off has no last one.
  *
  * @example
  * import { Console, Effect } from "effect"

@@ -26,9 +26,8 @@ export interface VideoResource extends Types.VideoResource {}
 export interface VideoCharacter extends Types.VideoCharacter {}
 
 /**
- * The phase of a job or of a bare status word, in any case and with `-` or spaces for `_`. An unknown
- * word is `running`: visible, never final, never a crash; a watch's `stallTimeout` or `totalTimeout` is what
- * ends it.
+ * The phase of a job or of a bare status word, in any case and with `-` or spaces for `_`. An unknown word is `running`, which a
+ * watch's `stallTimeout` or `totalTimeout` ends.
  *
  * @example
  * import { phaseOf } from "effect-videos/Schema"
@@ -88,9 +87,7 @@ const VideoResourceFromSelf: Schema.Schema<VideoResource> = Schema.Struct({
 })
 
 /**
- * The codec between the wire's JSON and `VideoResource`. Its encoded form is the protocol's own JSON, so that a
- * snapshot can be stored, sent, and given back to `watchVideo` later.
- *
+ * The codec between the wire's JSON and `VideoResource`: a snapshot can be stored, sent, and given back to `watchVideo` later.
  * Decoding fails only if the body is not an object or has no usable `id`.
  *
  * @since 0.1.0

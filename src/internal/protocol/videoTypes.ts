@@ -10,8 +10,7 @@ import type { VideoId } from "./videoId.js"
 export type Json = string | number | boolean | null | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
 /**
- * The word that the server used for a job's state. The four of the protocol, and whatever a server adds: the set
- * is the server's, so it is open. `phaseOf` says what a word means.
+ * The word that the server used for a job's state: the four of the protocol, and others. `phaseOf` says what a word means.
  *
  * @since 0.1.0
  * @category models
@@ -19,8 +18,8 @@ export type Json = string | number | boolean | null | ReadonlyArray<Json> | { re
 export type VideoStatus = "queued" | "in_progress" | "completed" | "failed" | (string & {})
 
 /**
- * Why a job failed, in the server's words: its `error`, or, for a failed job without one, what servers send in its place, such
- * as `fail_reason`, `failure_reason`, `error_message` or `metadata.error`.
+ * Why a job failed, in the server's words: its `error`, or what servers send in its place, such as `fail_reason`,
+ * `error_message` or `metadata.error`.
  *
  * @since 0.1.0
  * @category models
@@ -48,9 +47,8 @@ export interface VideoCost {
 /**
  * One snapshot of a job: the protocol's `VideoResource`, with times as `DateTime` and lengths as numbers.
  *
- * What a server leaves out, or writes in a way that cannot be read, is `null`; nothing but `id` and `status` is
- * sure. Only `phaseOf(video)` says if a job has ended: servers set `completedAt` while a job runs (new-api)
- * and `progress` to 100 when it fails.
+ * What a server leaves out, or writes in a way that cannot be read, is `null`. Only `phaseOf(video)` says if a job has ended:
+ * servers set `completedAt` while a job runs (new-api) and `progress` to 100 when it fails.
  *
  * @since 0.1.0
  * @category models
