@@ -22,7 +22,6 @@ import {
   checkHeaderValue,
   isSecretParameter,
   readBaseUrl,
-  readQuery,
   readQueryText,
   revealed,
   secretShape
@@ -219,10 +218,9 @@ const queryOf = (
   inBaseUrl: VideosConfigService["query"],
   given: VideosConfigOptions["query"] = {}
 ): { readonly query: VideosConfigService["query"] } | { readonly problem: string } => {
-  const named = readQuery(Object.keys(given).map((name) => [name, ""]))
-  if ("problem" in named) return named
   const query: { [name: string]: string | Redacted.Redacted } = {}
   for (const [name, value] of Object.entries({ ...inBaseUrl, ...given })) {
+    if (name === "") return { problem: "must name each of its parameters" }
     const text = revealed(value)
     if (typeof text !== "string") {
       return { problem: `must hold texts or \`Redacted\` texts; received ${secretShape(text)} for \`${name}\`` }

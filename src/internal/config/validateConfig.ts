@@ -61,7 +61,7 @@ export const readBaseUrl = (
 const shownName = (name: string): string => (/^[a-z_.-]{1,20}$/i.test(name) ? `\`${name}\`` : secretShape(name))
 
 /** The parameters of a query, or what is wrong with them. */
-export const readQuery = (
+const readQuery = (
   pairs: Iterable<readonly [string, string]>
 ): { readonly query: Query } | { readonly problem: string } => {
   const query = new Map<string, string>()

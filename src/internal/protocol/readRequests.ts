@@ -28,15 +28,7 @@ const requestsWithId =
     if (Either.isLeft(path)) return Either.left(path.left)
     const request = kind === "read" ? HttpClientRequest.get(path.right) : HttpClientRequest.del(path.right)
     const acceptsEmptyBody = more.route === "retrieveVideo" && dialect.response?.isEmptyWhilePending === true
-    return Either.right({
-      operation,
-      kind,
-      request,
-      videoId: id,
-      options,
-      ...more,
-      ...(acceptsEmptyBody ? { acceptsEmptyBody } : {})
-    })
+    return Either.right({ operation, kind, request, videoId: id, options, acceptsEmptyBody, ...more })
   }
 
 /** `GET /videos/{id}`, also on behalf of another operation. */

@@ -43,7 +43,7 @@ const checkSeconds = (dialect: Dialect, operation: Errors.Operation, { seconds }
   const range = dialect.seconds[operation === "extendVideo" ? "extend" : "create"]
   return seconds === undefined || (typeof seconds === "number" && isInRange(seconds, range))
     ? Effect.void
-    : Effect.fail(invalid(operation, "seconds", seconds, `${describeRange(range)} in the dialect \`${dialect.name}\``))
+    : invalid(operation, "seconds", seconds, `${describeRange(range)} in the dialect \`${dialect.name}\``)
 }
 
 /** Fields that only some dialects have: they are no part of the protocol's bodies. */
@@ -56,8 +56,7 @@ const dialectFields = (
   if (callback === undefined) return Effect.succeed(named)
   const field = dialect.callbackField
   if (field === undefined) {
-    const accepted = `left out: the dialect \`${dialect.name}\` has no callbacks`
-    return Effect.fail(invalid(operation, "callback", callback, accepted))
+    return invalid(operation, "callback", callback, `left out: the dialect \`${dialect.name}\` has no callbacks`)
   }
   return Effect.succeed({
     ...named,
@@ -182,5 +181,5 @@ export const characterRequest = (
   const { video, ...fields } = request
   return isVideoFile(video)
     ? prepare(dialect, "createCharacter", { fields, options, file: { field: "video", file: video } })
-    : Effect.fail(invalid("createCharacter", "video", video, "a VideoFile"))
+    : invalid("createCharacter", "video", video, "a VideoFile")
 }

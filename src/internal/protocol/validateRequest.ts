@@ -18,7 +18,6 @@ const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
     value
   )
 
-/** @internal */
 export const invalid = (
   operation: Errors.Operation,
   field: string,
@@ -74,7 +73,11 @@ export const variantRule = rules.oneOf("video", "thumbnail", "spritesheet")
 /** The options that `checkExtras` checks. */
 export type Extras = "extraHeaders" | "extraQuery"
 
-const callRules: rules.RulesOf<SubmitOptions & ContentOptions, Extras | "idempotencyKey" | "snapshot"> = {
+const callRules: rules.RulesOf<SubmitOptions & ContentOptions, Extras | "snapshot"> = {
+  idempotencyKey: rules.rule(
+    "visible ASCII characters alone",
+    (key) => typeof key === "string" && checkHeaderValue(key) === null
+  ),
   timeout: rules.timeout,
   idleTimeout: rules.timeout,
   totalTimeout: rules.timeout,
@@ -106,10 +109,6 @@ export const checkOptions = (
   operation: Errors.Operation,
   options: SubmitOptions | undefined
 ): Either.Either<void, Errors.InvalidRequestError> => {
-  const key: unknown = options?.idempotencyKey
-  if (key !== undefined && (typeof key !== "string" || checkHeaderValue(key) !== null)) {
-    return Either.left(invalid(operation, "idempotencyKey", key, "visible ASCII characters alone"))
-  }
   const problem = checkFields(operation, options, callRules) ?? checkExtras(operation, options)
   return problem === null ? Either.right(undefined) : Either.left(problem)
 }

@@ -19,7 +19,7 @@ import { isVideoFile, type VideoFile } from "./videoFile.js"
 import { phaseOf, type VideoResource } from "./videoSchemas.js"
 
 /** Why a job cannot be a source. */
-export type SourceError =
+type SourceError =
   | Errors.InvalidRequestError
   | Errors.UploadError
   | Errors.VideoNotReadyError
@@ -78,13 +78,7 @@ export const dataUrlOf = (
   const chunks = content instanceof Uint8Array ? Stream.make(content) : content
   return chunks.pipe(
     Stream.mapError(
-      (cause) =>
-        new Errors.UploadError({
-          operation,
-          file: file.name,
-          detail: "the file could not be read",
-          cause: cause as Error
-        })
+      (cause) => new Errors.UploadError({ operation, file: file.name, detail: "the file could not be read", cause })
     ),
     Stream.mapAccumEffect(0, (length, part) =>
       length + part.byteLength > maxBytes
