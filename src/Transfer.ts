@@ -19,8 +19,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { isSnapshot } from "./internal/download/contentSource.js"
-import { checkDownload, type DownloadToFileOptions } from "./internal/download/downloadOptions.js"
-import { type DownloadedFile, type DownloadToFileError, downloadToFile } from "./internal/download/downloadToFile.js"
+import {
+  checkDownload,
+  type DownloadedFile,
+  type DownloadToFileError,
+  type DownloadToFileOptions,
+  downloadToFile
+} from "./internal/download/downloadToFile.js"
 import { exclusively } from "./internal/download/reserveFile.js"
 import { checkFree, resolveTarget } from "./internal/download/targetFile.js"
 import { listen, type Report, type TransferProgress } from "./internal/download/transferProgress.js"

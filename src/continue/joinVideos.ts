@@ -9,7 +9,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "../Http.js"
 import { anyServer } from "../internal/dialects/openai.js"
-import { checkDownload } from "../internal/download/downloadOptions.js"
+import { checkDownload } from "../internal/download/downloadToFile.js"
 import { exclusively } from "../internal/download/reserveFile.js"
 import {
   checkFree,

@@ -53,18 +53,30 @@ export const streamOf = <A>(iterable: AsyncIterable<A>): Stream.Stream<A, unknow
     )
   )
 
-/** What each signal ends. A signal has one listener, however many calls it is given to: Node warns of more than ten. */
-const endedBy = new WeakMap<AbortSignal, Set<() => void>>()
+/** What each signal ends. It has one listener while there is anything, however much that is: Node warns of more than ten. */
+const endedBy = new WeakMap<AbortSignal, { readonly aborts: Set<() => void>; readonly listener: () => void }>()
 
-const abortsOf = (signal: AbortSignal): Set<() => void> => {
-  const known = endedBy.get(signal)
-  if (known !== undefined) return known
+const listenTo = (signal: AbortSignal) => {
   const aborts = new Set<() => void>()
-  endedBy.set(signal, aborts)
-  signal.addEventListener("abort", () => {
+  const listener = () => {
     for (const abort of aborts) abort()
-  })
-  return aborts
+  }
+  signal.addEventListener("abort", listener)
+  const ended = { aborts, listener }
+  endedBy.set(signal, ended)
+  return ended
+}
+
+/** Calls `abort` once the signal is aborted; gives what takes that back. */
+const onAbort = (signal: AbortSignal, abort: () => void): (() => void) => {
+  const { aborts, listener } = endedBy.get(signal) ?? listenTo(signal)
+  aborts.add(abort)
+  return () => {
+    aborts.delete(abort)
+    if (aborts.size > 0) return
+    if (endedBy.get(signal)?.listener === listener) endedBy.delete(signal)
+    signal.removeEventListener("abort", listener)
+  }
 }
 
 /** @internal */
@@ -93,11 +105,10 @@ export class Runner<R, ER> {
       run.unsafeInterruptAsFork(run.id())
     }
     this.runs.add(run)
-    const aborts = signal === undefined ? null : abortsOf(signal)
-    aborts?.add(abort)
+    const forget = signal === undefined ? () => {} : onAbort(signal, abort)
     run.addObserver((exit) => {
       this.runs.delete(run)
-      aborts?.delete(abort)
+      forget()
       settle(exit)
     })
     return run

@@ -40,13 +40,6 @@ import {
 } from "./contentSource.js"
 import { type Bytes, inspectContent } from "./inspectContent.js"
 
-/** A poll of a job on behalf of an operation, as `Videos` takes it. */
-export type RetrieveAs = (
-  operation: Errors.Operation,
-  id: string,
-  options?: CallOptions
-) => Effect.Effect<VideoResource, Errors.InvalidRequestError | VideosHttpError>
-
 /** Responses whose meaning depends on the job. */
 type NoContent =
   | Errors.VideoNotFoundError
@@ -59,17 +52,20 @@ type NoContent =
 /** `Lagging` may be retried. */
 type Opened = Effect.Effect<Bytes, DownloadVideoError | Lagging>
 
-/** `serverNow` is the time of the server's clock. */
+/** `serverNow`: the time of the server's clock. */
 interface Times {
   readonly now: number
   readonly serverNow: number
-  readonly grace: number
 }
 
 /** @internal */
 export const makeContent = (
   http: VideosHttpService,
-  retrieveAs: RetrieveAs,
+  retrieveAs: (
+    operation: Errors.Operation,
+    id: string,
+    options?: CallOptions
+  ) => Effect.Effect<VideoResource, Errors.InvalidRequestError | VideosHttpError>,
   endedJobs: RecentJobs,
   policy: DownloadPolicy
 ): VideosService["content"] => {
@@ -85,7 +81,8 @@ export const makeContent = (
       const missing = new Errors.VideoContentNotFoundError({ ...error, detail, route, video, addresses })
       const isRefusal =
         error._tag === "VideoNotFoundError" || error._tag === "BadRequestError" || error._tag === "ResponseDecodeError"
-      if (isRefusal && isReplicaLag(video, error, times, endedJobs)) return lagging(error, video, missing.found)
+      if (isRefusal && isReplicaLag(video, error, { ...times, grace }, endedJobs))
+        return lagging(error, video, missing.found)
       if (error._tag === "VideoNotFoundError") {
         const isOver = isGone(error) || (video.expiresAt !== null && video.expiresAt.epochMillis <= times.serverNow)
         return isOver || (addresses.length === 0 && isVideo)
@@ -166,7 +163,7 @@ export const makeContent = (
           )
         }
         endedJobs.add(video, now)
-        const times = { now, serverNow, grace }
+        const times = { now, serverNow }
         return fromSources(isVideo ? [...sourcesOf(video), ...sourceIn(error)] : [], (failure) =>
           failure === null ? Effect.fail(missingContent(video, error, times)) : missingAtUrl(video, failure, times)
         )
@@ -209,7 +206,7 @@ export const makeContent = (
     return fromSources(snapshot === null ? [] : sourcesOf(snapshot), (failure) => {
       if (failure === null || snapshot === null) return fromRoute
       const failed = Effect.flatMap(currentMonotonicMillis, (now) =>
-        missingAtUrl(snapshot, failure, { now, serverNow: now, grace })
+        missingAtUrl(snapshot, failure, { now, serverNow: now })
       )
       // The URL may have run out, and the job have another by now. A server without the route says nothing about the clip.
       return Effect.catchTag(fromRoute, "VideoNotFoundError", "OperationUnsupportedError", () => failed)

@@ -14,7 +14,7 @@ import type { VideosCall } from "./httpTypes.js"
 import { newForm, textParts } from "./multipart.js"
 
 /** Headers or parameters of the configuration, secrets included. */
-const entriesOf = (values: VideosConfigService["headers"]): ReadonlyArray<readonly [string, string]> =>
+export const entriesOf = (values: VideosConfigService["headers"]): ReadonlyArray<readonly [string, string]> =>
   Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? value : Redacted.value(value)])
 
 const headersOf = ({ apiKey, dialect, headers, organization, project }: VideosConfigService): Headers.Headers => {
@@ -93,17 +93,5 @@ export const makePrepare = (config: VideosConfigService) => {
     return call.body === undefined
       ? withExtraQuery
       : HttpClientRequest.setBody(withExtraQuery, encodeBody(call.body, config.dialect))
-  }
-}
-
-/** Adds the configuration's query to a redirect's URL on the server's own origin; parameters that the URL has win. */
-export const makeWithQuery = (config: VideosConfigService) => {
-  const query = entriesOf(config.query)
-  const { origin } = new URL(config.baseUrl)
-  return (from: string, to: URL): string => {
-    if (query.length === 0 || to.origin !== origin || new URL(from).origin !== origin) return to.href
-    const moved = new URL(to)
-    for (const [name, value] of query) if (!to.searchParams.has(name)) moved.searchParams.append(name, value)
-    return moved.href
   }
 }

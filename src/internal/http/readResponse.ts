@@ -74,28 +74,29 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
   /** `shape` is not transient: another attempt would fail as well. */
   const undecodable = (
     call: VideosCall,
-    response: ResponseHead & { readonly text?: string },
+    head: ResponseHead,
     url: string,
     reason: Errors.ResponseDecodeError["reason"],
-    detail: string
+    detail: string,
+    text: string
   ): Errors.ResponseDecodeError =>
     new Errors.ResponseDecodeError({
       ...contextOf(call, url),
-      ...metaOf(call, response),
+      ...metaOf(call, head),
       reason,
       detail,
-      body: redactFor(call)((response.text ?? "").slice(0, maxRedacted)).slice(0, maxDetail)
+      body: redactFor(call)(text.slice(0, maxRedacted)).slice(0, maxDetail)
     })
 
-  const tooLong = (call: VideosCall, response: ResponseHead, url: string, limit: number): Errors.ResponseDecodeError =>
-    undecodable(call, response, url, "shape", `it is too long (more than ${limit} bytes)`)
+  const tooLong = (call: VideosCall, head: ResponseHead, url: string, limit: number, text = "") =>
+    undecodable(call, head, url, "shape", `it is too long (more than ${limit} bytes)`, text)
 
   const unreadable = (call: VideosCall, response: WholeResponse, url: string): Errors.ResponseDecodeError => {
     const { isTruncated, text } = response
-    if (isTruncated) return tooLong(call, response, url, limits.jsonBytes)
+    if (isTruncated) return tooLong(call, response, url, limits.jsonBytes, text)
     const what =
       text === "" ? "it is empty" : looksLikeHtml(text) ? "it is an HTML page; check the base URL" : "it is not JSON"
-    return undecodable(call, response, url, "syntax", `${what} (${text.length} characters)`)
+    return undecodable(call, response, url, "syntax", `${what} (${text.length} characters)`, text)
   }
 
   const statusError = (call: VideosCall, response: WholeResponse, url: string): Effect.Effect<never, VideosHttpError> =>
@@ -111,7 +112,7 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
     const items = itemsIn(json)
     if (items > limits.listItems) {
       const what = `it lists ${items} items, more than ${limits.listItems}`
-      return Effect.fail(undecodable(call, response, url, "shape", what))
+      return Effect.fail(undecodable(call, response, url, "shape", what, text))
     }
     // Each level has at least two characters.
     if (text.length > 2 * limits.jsonDepth) prune(json, limits.jsonDepth)

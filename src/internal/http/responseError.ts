@@ -22,12 +22,6 @@ export interface RequestContext {
   readonly redact: (text: string) => string
 }
 
-/** The error that an HTTP status and its body mean. */
-export type StatusError = Exclude<
-  VideosHttpError,
-  Errors.TransportError | Errors.RequestTimeoutError | Errors.RedirectError | Errors.ResponseDecodeError
->
-
 /** The server's id of the exchange. Redacted, because a header may repeat a secret as a body may. */
 export const requestIdOf = (headers: Headers.Headers, redact: (text: string) => string): string | null => {
   const id = headers["x-request-id"] ?? headers["request-id"] ?? headers["x-oneapi-request-id"] ?? headers["cf-ray"]
@@ -85,7 +79,7 @@ export const toError = (
   context: RequestContext,
   { headers, status, text }: { readonly status: number; readonly headers: Headers.Headers; readonly text: string },
   now: number
-): StatusError => {
+): VideosHttpError => {
   const body = readErrorBody(text)
   const shouldRetry = headers["x-should-retry"]
   const fields = {

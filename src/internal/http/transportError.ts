@@ -27,33 +27,36 @@ const connectCodes = new Set([
   "FailedToOpenSocket"
 ])
 
-/** @internal */
-export interface Broken {
-  readonly reason: "connect" | "exchange"
-  readonly detail: string
-}
-
 const read = (value: object, name: string): unknown =>
   name in value ? (value as Record<string, unknown>)[name] : undefined
 
-/** Reads the chain of causes; no transport makes a longer one than is read. */
-export const diagnose = (cause: unknown): Broken => {
+/** An error and its causes; no transport makes a longer chain than is read. */
+const chainOf = (error: unknown): ReadonlyArray<object> => {
+  const chain: Array<object> = []
+  let current = error
+  while (chain.length < 6 && typeof current === "object" && current !== null) {
+    chain.push(current)
+    // An `AggregateError` is one failed attempt per address of a host.
+    const errors = read(current, "errors")
+    current = read(current, "cause") ?? (Array.isArray(errors) ? errors[0] : undefined)
+  }
+  return chain
+}
+
+/** @internal */
+export const diagnose = (cause: unknown): { readonly reason: "connect" | "exchange"; readonly detail: string } => {
   const messages: Array<string> = []
-  let reason: Broken["reason"] = "exchange"
-  let current: unknown = cause
-  for (let depth = 0; depth < 6 && typeof current === "object" && current !== null; depth++) {
-    const code = read(current, "code")
-    const message = read(current, "message")
+  let reason: "connect" | "exchange" = "exchange"
+  for (const error of chainOf(cause)) {
+    const code = read(error, "code")
+    const message = read(error, "message")
     if (typeof code === "string") {
-      if (connectCodes.has(code) || (code === "ETIMEDOUT" && read(current, "syscall") === "connect")) reason = "connect"
+      if (connectCodes.has(code) || (code === "ETIMEDOUT" && read(error, "syscall") === "connect")) reason = "connect"
     }
     // `fetch` refuses some ports before it connects (https://fetch.spec.whatwg.org/#bad-port).
     if (message === "bad port") reason = "connect"
     const text = typeof message === "string" && message !== "" ? message : typeof code === "string" ? code : ""
     if (text !== "" && !messages.includes(text)) messages.push(text)
-    // An `AggregateError` is one failed attempt per address of a host.
-    const errors = read(current, "errors")
-    current = read(current, "cause") ?? (Array.isArray(errors) ? errors[0] : undefined)
   }
   return { reason, detail: messages.length === 0 ? "unknown reason" : messages.join(": ") }
 }
@@ -62,13 +65,14 @@ export const diagnose = (cause: unknown): Broken => {
  * A transport's error for the `cause` of a tagged error: names, messages, codes and stacks along the chain of causes, each
  * through `redact`. Its other properties are left out, because clients put the whole request there, with its headers.
  */
-export const redactCause = (cause: unknown, redact: (text: string) => string, depth = 6): Error | undefined => {
-  if (!(cause instanceof Error) || depth === 0) return undefined
-  const errors = read(cause, "errors")
-  const inner = redactCause(cause.cause ?? (Array.isArray(errors) ? errors[0] : undefined), redact, depth - 1)
-  const copy = new Error(redact(cause.message), inner === undefined ? undefined : { cause: inner })
-  for (const [name, value] of Object.entries({ name: cause.name, stack: cause.stack, code: read(cause, "code") })) {
-    if (typeof value === "string") Object.defineProperty(copy, name, { value: redact(value), configurable: true })
-  }
-  return copy
-}
+export const redactCause = (cause: unknown, redact: (text: string) => string): Error | undefined =>
+  chainOf(cause)
+    .filter((error) => error instanceof Error)
+    .reduceRight<Error | undefined>((inner, error) => {
+      const copy = new Error(redact(error.message), inner === undefined ? undefined : { cause: inner })
+      const fields = { name: error.name, stack: error.stack, code: read(error, "code") }
+      for (const [name, value] of Object.entries(fields)) {
+        if (typeof value === "string") Object.defineProperty(copy, name, { value: redact(value), configurable: true })
+      }
+      return copy
+    }, undefined)

@@ -19,10 +19,10 @@ import { makeBudget, type Outcome, withPermit } from "../rate/requestBudget.js"
 import { clientTransport, discard, readBody } from "./clientTransport.js"
 import { withTimeout, withUploadTimeouts } from "./deadline.js"
 import type { VideosByteResponse, VideosCall, VideosHttpError, VideosHttpService, VideosResponse } from "./httpTypes.js"
-import { makePrepare, makeWithQuery, redactedNames } from "./prepareRequest.js"
+import { makePrepare, redactedNames } from "./prepareRequest.js"
 import { makeResponseReader } from "./readResponse.js"
 import { makeSecrets } from "./redaction.js"
-import { isRedirect, nextRequest } from "./redirects.js"
+import { isRedirect, makeFollow } from "./redirects.js"
 import { hadNoEffect, mayHaveMadeAJob } from "./responseError.js"
 import { policyOf, type RetryPolicy, retrying } from "./retryPolicy.js"
 import { withHttpSpan } from "./spans.js"
@@ -49,7 +49,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
   const secrets = makeSecrets(config)
   const reader = makeResponseReader(origin, secrets, limits)
   const prepare = makePrepare(config)
-  const locate = makeWithQuery(config)
+  const followed = makeFollow(config, reader.redactFor)
   const hiddenNames = redactedNames(config)
   const transport = transportOf(httpClient, clientTransport)
   const budget = makeBudget(config.budget)
@@ -150,10 +150,7 @@ export const makeHttp = (config: VideosConfigService, httpClient: HttpClient.Htt
         from: HttpClientRequest.HttpClientRequest,
         to: { readonly status: number; readonly location: string | undefined },
         redirects: number
-      ) =>
-        Effect.flatMap(nextRequest(call, from, to, redirects, reader.redactFor(call), locate), (request) =>
-          follow(request, redirects + 1)
-        )
+      ) => Effect.flatMap(followed(call, from, to, redirects), (request) => follow(request, redirects + 1))
       const request = prepare(call)
       // A URL in a job is followed like a redirect; the job itself came with a 200.
       return call.location === undefined

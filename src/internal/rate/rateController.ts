@@ -24,21 +24,7 @@ const margin = 2
 const grain = 100
 
 /** @internal */
-export interface RateController {
-  /** Milliseconds until the next request may start. */
-  readonly delay: (now: number) => number
-  /** A request starts. */
-  readonly start: (now: number) => void
-  /** The server refused a request, and perhaps asked for a pause of this many milliseconds. */
-  readonly slowDown: (now: number, retryAfter: number | null) => void
-  /** Requests per second; `null`: no limit. */
-  readonly rate: (now: number) => number | null
-  /** No request starts before this instant. */
-  readonly pausedUntil: () => number
-}
-
-/** @internal */
-export const makeRateController = (configured: number | null): RateController => {
+export const makeRateController = (configured: number | null) => {
   let nextAt = Number.NEGATIVE_INFINITY
   let pausedUntil = Number.NEGATIVE_INFINITY
   /** The last refusal that counted, the rate before it and the rate since. */
@@ -65,6 +51,7 @@ export const makeRateController = (configured: number | null): RateController =>
     return starts + startsBefore * (1 - (now - secondBegan) / second)
   }
 
+  /** Requests per second; `null`: no limit. */
   const rate = (now: number): number | null => {
     if (refusal === null) return configured
     const { at, from, to } = refusal
@@ -76,9 +63,12 @@ export const makeRateController = (configured: number | null): RateController =>
 
   return {
     rate,
-    pausedUntil: () => pausedUntil,
-    delay: (now) => Math.max(0, (rate(now) === null ? pausedUntil : nextAt) - now),
-    start: (now) => {
+    /** No request starts before this instant. */
+    pausedUntil: (): number => pausedUntil,
+    /** Milliseconds until the next request may start. */
+    delay: (now: number): number => Math.max(0, (rate(now) === null ? pausedUntil : nextAt) - now),
+    /** A request starts. */
+    start: (now: number): void => {
       roll(now)
       starts++
       const allowed = rate(now)
@@ -89,7 +79,8 @@ export const makeRateController = (configured: number | null): RateController =>
       if (now - nextAt > Math.max(credit, interval / 10)) nextAt = now - credit
       nextAt += interval
     },
-    slowDown: (now, retryAfter) => {
+    /** The server refused a request, and perhaps asked for a pause of this many milliseconds. */
+    slowDown: (now: number, retryAfter: number | null): void => {
       // During a pause no request is sent: one that is refused then was sent before it.
       if (now >= Math.max(refusedAt + burst, pausedUntil)) {
         const from = rate(now) ?? Math.max(1, observed(now))
