@@ -17,7 +17,7 @@
  * @since 0.1.0
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
-import * as Array from "effect/Array"
+import * as Arr from "effect/Array"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -29,7 +29,7 @@ import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import * as String from "effect/String"
+import * as Str from "effect/String"
 import { variable } from "./internal/config/environment.js"
 import { checkConfig, count, finiteTimeout } from "./internal/config/optionRules.js"
 import { hubOf } from "./internal/watch/watchHub.js"
@@ -113,12 +113,12 @@ const variableName = "OPENAI_WEBHOOK_SECRET"
 
 const fromEnvironment = (scheme: WebhookScheme = "standard"): Config.Config<Pick<WebhookVerifyOptions, "secrets">> =>
   variable(variableName, (value) => {
-    const secrets = Array.map(String.split(value, ","), String.trim)
+    const secrets = Arr.map(Str.split(value, ","), Str.trim)
     // A scheme that does not exist is refused with the other options.
     const problems = secrets.map((secret) => checkSecret(secret, schemes[scheme]?.hasEncodedKeys))
     const problem = problems.find(Predicate.isNotNull)
     return problem === undefined
-      ? { value: { secrets: Array.map(secrets, (secret) => Redacted.make(secret)) } }
+      ? { value: { secrets: Arr.map(secrets, (secret) => Redacted.make(secret)) } }
       : { problem }
   }).pipe(
     Config.mapOrFail((options) =>

@@ -37,7 +37,6 @@ export interface Policies {
 const isHome = ({ baseUrl, dialect }: VideosConfigService): boolean =>
   dialect.home !== null && new URL(baseUrl).host === new URL(dialect.home.baseUrl).host
 
-/** @internal */
 export const policiesOf = (config: VideosConfigService): Policies => {
   const { dialect } = config
   return {

@@ -170,7 +170,6 @@ const dialectOf = (given: VideosConfigOptions["dialect"] = "openai"): Dialect | 
 
 const homeOf = (dialect: Dialect | undefined): NonNullable<Dialect["home"]> => dialect?.home ?? openaiHome
 
-/** @internal */
 export const makeConfig = (
   options: VideosConfigOptions
 ): Either.Either<VideosConfigService, ConfigError.ConfigError> => {
@@ -300,7 +299,6 @@ const others = Config.all({
   })
 })
 
-/** @internal */
 export const fromEnvironment: Effect.Effect<VideosConfigOptions, ConfigError.ConfigError> = Effect.flatMap(
   Effect.orElseSucceed(dialectName, () => undefined),
   (name) =>

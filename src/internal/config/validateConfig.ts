@@ -37,7 +37,6 @@ export const secretShape = (value: unknown): string => {
 /** What a `Redacted` holds, or the value as it is. */
 export const revealed = (given: unknown): unknown => (Redacted.isRedacted(given) ? Redacted.value(given) : given)
 
-/** Parameters of a query, by name. */
 export interface Query {
   readonly [name: string]: string
 }
@@ -60,7 +59,6 @@ export const readBaseUrl = (
 /** For a problem's text: the name of a parameter is not a secret, but a value in its place may be one. */
 const shownName = (name: string): string => (/^[a-z_.-]{1,20}$/i.test(name) ? `\`${name}\`` : secretShape(name))
 
-/** The parameters of a query, or what is wrong with them. */
 const readQuery = (
   pairs: Iterable<readonly [string, string]>
 ): { readonly query: Query } | { readonly problem: string } => {

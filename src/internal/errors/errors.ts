@@ -21,7 +21,6 @@ export class InvalidRequestError extends Schema.TaggedError<InvalidRequestError>
     field: Schema.String,
     /** The shape of the given value: `a text of 0 characters`, `5`; never a text itself. */
     received: Schema.String,
-    /** The accepted values. */
     accepted: Schema.String
   }
 ) {

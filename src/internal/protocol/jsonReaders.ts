@@ -6,10 +6,8 @@
 import { jobIdNames } from "./json.js"
 import type { VideoCost, VideoFault } from "./videoTypes.js"
 
-/** @internal */
 export type JsonObject = { readonly [key: string]: unknown }
 
-/** @internal */
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 

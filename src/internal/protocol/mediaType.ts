@@ -2,9 +2,10 @@
  * Media formats: their first bytes, media types and file extensions. The first bytes decide: phones and browsers give HEIC and
  * WebP pictures names that end in `.jpg`, and servers send text, playlists and pictures as `video/mp4`.
  */
+import * as Arr from "effect/Array"
 
 /** By the ending of a file's name: the types that https://www.iana.org/assignments/media-types has, or that are in use. */
-const endings: { readonly [ending: string]: string } = {
+const endings = Object.entries({
   mp4: "video/mp4",
   m4v: "video/mp4",
   mov: "video/quicktime",
@@ -36,25 +37,21 @@ const endings: { readonly [ending: string]: string } = {
   jxl: "image/jxl",
   jp2: "image/jp2",
   svg: "image/svg+xml"
-}
+})
+
+const typeByEnding = new Map(endings)
 
 /** The first ending of each type. */
-const endingByType: ReadonlyMap<string, string> = new Map(
-  Object.entries(endings)
-    .reverse()
-    .map(([ending, type]) => [type, ending])
-)
+const endingByType = new Map(Arr.reverse(endings).map(([ending, type]) => [type, ending]))
 
 const byDefault = "video/mp4"
 
 /** Every type that `detectMediaType` may return, as far as a name for it differs in length. */
-export const detectable: ReadonlyArray<string> = [...new Set(Object.values(endings))]
+export const detectable: ReadonlyArray<string> = [...endingByType.keys()]
 
 /** By the name's ending, else `video/mp4`. */
-export const typeOfName = (name: string): string => {
-  const ending = name.slice(name.lastIndexOf(".") + 1).toLowerCase()
-  return Object.hasOwn(endings, ending) ? (endings[ending] ?? byDefault) : byDefault
-}
+export const typeOfName = (name: string): string =>
+  typeByEnding.get(name.slice(name.lastIndexOf(".") + 1).toLowerCase()) ?? byDefault
 
 /** Letters and digits after a last dot that is not the first character; a number is part of the name. */
 const hasExtension = (name: string): boolean => /[^.]\.(?=[^.]*[a-z])[a-z0-9]{1,8}$/i.test(name)
@@ -68,18 +65,13 @@ export const fileNameOf = (name: string | undefined, type: string): string => {
   return ending === undefined || hasExtension(name) ? name : `${name.replace(/\.+$/, "")}.${ending}`
 }
 
-// -----------------------------------------------------------------------------
-// signatures
-// -----------------------------------------------------------------------------
-
 /** This many bytes at the beginning of a file show its type, and distinguish text from binary. */
 export const signatureLength = 512
 
 /** `video` has moving pictures (GIF and animated WebP included), `picture` has one, `other` has none. */
 export type Media = "video" | "picture" | "other"
 
-/** @internal */
-export interface MediaFormat {
+interface MediaFormat {
   readonly media: Media
   /** As an error names it. */
   readonly name: string

@@ -22,13 +22,13 @@ const requestsWithId =
     id: string,
     options: CallOptions | undefined
   ): Either.Either<VideosCall, Errors.InvalidRequestError> => {
-    const checked = checkOptions(operation, options)
-    if (Either.isLeft(checked)) return Either.left(checked.left)
-    const path = pathOf(dialect, more.route ?? operation, "id", id, operation)
-    if (Either.isLeft(path)) return Either.left(path.left)
-    const request = kind === "read" ? HttpClientRequest.get(path.right) : HttpClientRequest.del(path.right)
     const acceptsEmptyBody = more.route === "retrieveVideo" && dialect.response?.isEmptyWhilePending === true
-    return Either.right({ operation, kind, request, videoId: id, options, acceptsEmptyBody, ...more })
+    return Either.flatMap(checkOptions(operation, options), () =>
+      Either.map(pathOf(dialect, more.route ?? operation, "id", id, operation), (path) => {
+        const request = kind === "read" ? HttpClientRequest.get(path) : HttpClientRequest.del(path)
+        return { operation, kind, request, videoId: id, options, acceptsEmptyBody, ...more }
+      })
+    )
   }
 
 /** `GET /videos/{id}`, also on behalf of another operation. */

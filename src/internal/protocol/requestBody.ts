@@ -2,8 +2,6 @@
 import type { Dialect, SecondsRange } from "./dialect.js"
 import * as wire from "./jsonReaders.js"
 
-type Fields = Readonly<Record<string, unknown>>
-
 /** The range for people. */
 export const describeRange = ({ max, min, step = 1 }: SecondsRange): string => {
   if (max === undefined) return `a whole number of seconds, ${min} or more`
@@ -27,7 +25,7 @@ const ratioOf = (text: string): number => {
 }
 
 /** `1280x720` as the nearest aspect ratio, and the resolution by its shorter side. A ratio or `720p` is sent as it is. */
-const aspectOf = (size: string): Fields => {
+const aspectOf = (size: string): wire.JsonObject => {
   if (/^\d+p$/i.test(size)) return { resolution: size }
   if (/^\d+:\d+$/.test(size)) return { aspect_ratio: size }
   const sides = /^(\d+)x(\d+)$/i.exec(size)
@@ -41,7 +39,7 @@ const aspectOf = (size: string): Fields => {
   }
 }
 
-const imageOf = (reference: wire.JsonObject, image: Dialect["image"]): Fields => {
+const imageOf = (reference: wire.JsonObject, image: Dialect["image"]): wire.JsonObject => {
   const { file_id: id, image_url: url } = reference
   switch (image) {
     case "object":
@@ -57,13 +55,13 @@ const imageOf = (reference: wire.JsonObject, image: Dialect["image"]): Fields =>
   }
 }
 
-const sourceOf = (reference: wire.JsonObject, { field = "video", job, url }: Dialect["source"]): Fields => {
+const sourceOf = (reference: wire.JsonObject, { field = "video", job, url }: Dialect["source"]): wire.JsonObject => {
   const isText = ("id" in reference && job === "text") || ("url" in reference && url === "text")
   return { [field]: isText ? (reference.id ?? reference.url) : reference }
 }
 
 /** A field of the protocol as the dialect's fields, or `null` if it is the same there. */
-const translate = (name: string, value: unknown, dialect: Dialect): Fields | null => {
+const translate = (name: string, value: unknown, dialect: Dialect): wire.JsonObject | null => {
   switch (name) {
     case "seconds":
       return { [dialect.seconds.field]: dialect.seconds.type === "number" ? wire.seconds(value) : value }

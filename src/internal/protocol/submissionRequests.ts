@@ -22,8 +22,6 @@ export interface Submission {
   readonly file: { readonly field: string; readonly file: VideoFile } | null
 }
 
-type Fields = { readonly [name: string]: unknown }
-
 /** What the body of each operation may have. */
 const encoders = {
   createVideo: encodeRequest("createVideo", Requests.CreateVideoBody),
@@ -39,19 +37,19 @@ const withoutSource = {
   editVideo: encodeRequest("editVideo", Requests.PromptBody)
 }
 
-const checkSeconds = (dialect: Dialect, operation: Errors.Operation, { seconds }: Fields) => {
+const checkSeconds = (dialect: Dialect, operation: Errors.Operation, { seconds }: wire.JsonObject) => {
   const range = dialect.seconds[operation === "extendVideo" ? "extend" : "create"]
   return seconds === undefined || (typeof seconds === "number" && isInRange(seconds, range))
     ? Effect.void
     : invalid(operation, "seconds", seconds, `${describeRange(range)} in the dialect \`${dialect.name}\``)
 }
 
-/** Fields that only some dialects have: they are no part of the protocol's bodies. */
+/** wire.JsonObject that only some dialects have: they are no part of the protocol's bodies. */
 const dialectFields = (
   dialect: Dialect,
   operation: Errors.Operation,
   { callback, model }: Requests.DialectFields
-): Effect.Effect<Fields, Errors.InvalidRequestError> => {
+): Effect.Effect<wire.JsonObject, Errors.InvalidRequestError> => {
   const named = model === undefined ? {} : { model }
   if (callback === undefined) return Effect.succeed(named)
   const field = dialect.callbackField
@@ -69,14 +67,14 @@ const prepare = (
   dialect: Dialect,
   operation: keyof typeof encoders,
   parts: {
-    readonly fields: Fields
+    readonly fields: wire.JsonObject
     readonly more?: Requests.DialectFields
     readonly options: SubmitOptions | undefined
     readonly file?: Submission["file"]
     /** The job that this derives from, by id. */
     readonly source?: unknown
     /** Its source, if that is not a job. */
-    readonly elsewhere?: Fields | undefined
+    readonly elsewhere?: wire.JsonObject | undefined
   }
 ): Effect.Effect<Submission, Errors.InvalidRequestError> =>
   Effect.gen(function* () {
@@ -129,7 +127,7 @@ const referenceOf = (video: unknown): unknown =>
   typeof video === "string" ? { id: video } : wire.isObject(video) ? { id: video.id } : video
 
 /** A source that is not a job. */
-const elsewhereOf = (video: unknown): Fields | null => {
+const elsewhereOf = (video: unknown): wire.JsonObject | null => {
   if (!wire.isObject(video)) return null
   if (typeof video.url === "string") return { url: video.url }
   return typeof video.fileId === "string" ? { file_id: video.fileId } : null

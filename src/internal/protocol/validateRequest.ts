@@ -8,15 +8,9 @@ import { openai } from "../dialects/openai.js"
 import * as Errors from "../errors/errors.js"
 import type { CallOptions, SubmitOptions } from "../http/httpTypes.js"
 import { type Dialect, routeOf } from "./dialect.js"
+import { valueAt } from "./dialectResponse.js"
 import type { ContentOptions } from "./requestSchemas.js"
 import { acceptedId, isId } from "./videoId.js"
-
-const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
-  path.reduce<unknown>(
-    (inner, key) =>
-      typeof inner === "object" && inner !== null ? (inner as Record<PropertyKey, unknown>)[key] : undefined,
-    value
-  )
 
 export const invalid = (
   operation: Errors.Operation,
@@ -32,14 +26,15 @@ export const encodeRequest = <A, I>(operation: Errors.Operation, schema: Schema.
   return (request: unknown): Either.Either<I, Errors.InvalidRequestError> =>
     Either.mapLeft(encode(request), (issue) => {
       const first = ParseResult.ArrayFormatter.formatIssueSync(issue)[0]
-      const path = first?.path ?? []
+      const field = first?.path.map(String).join(".") ?? ""
       const accepted =
         first?._tag === "Missing"
           ? "given"
           : first?._tag === "Unexpected"
             ? "left out: the protocol does not have this field"
             : first?.message
-      return invalid(operation, path.map(String).join(".") || "request", at(request, path), accepted ?? "another value")
+      const value = field === "" ? request : valueAt(request, field)
+      return invalid(operation, field === "" ? "request" : field, value, accepted ?? "another value")
     })
 }
 

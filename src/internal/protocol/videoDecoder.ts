@@ -78,7 +78,7 @@ export const fromWire = (body: VideoResourceEncoded, last: VideoResource | null 
     extra: holdLong(fields.extra())
   }
   const read = phaseOfStatus(video.status) === "failed" ? { ...video, error: failureReason(body, video.error) } : video
-  return last !== null && isSame(last, read) ? last : read
+  return last !== null && isSameSnapshot(last, read) ? last : read
 }
 
 export const unixSeconds = (value: DateTime.Utc | null): number | null =>
@@ -108,8 +108,13 @@ export const toWire = (video: VideoResource): VideoResourceEncoded => {
   }
 }
 
-/** Field by field, `extra` included. */
-export const isSame = (a: VideoResource, b: VideoResource): boolean =>
+/**
+ * Whether two snapshots say the same, field by field, `extra` included. What a watch calls "no change".
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isSameSnapshot = (a: VideoResource, b: VideoResource): boolean =>
   a.status === b.status &&
   a.progress === b.progress &&
   a.id === b.id &&

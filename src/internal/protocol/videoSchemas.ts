@@ -6,6 +6,7 @@ import { VideoId } from "./videoId.js"
 import type * as Types from "./videoTypes.js"
 
 export type { VideoPhase } from "./phase.js"
+export { isSameSnapshot } from "./videoDecoder.js"
 export { VideoId } from "./videoId.js"
 export type * from "./videoTypes.js"
 
@@ -100,14 +101,6 @@ export const VideoResource = Schema.standardSchemaV1(
     encode: (video) => resource.toWire(video)
   }).annotations({ identifier: "VideoResource", title: "VideoResource" })
 )
-
-/**
- * Whether two snapshots say the same, field by field, `extra` included. What a watch calls "no change".
- *
- * @since 0.1.0
- * @category predicates
- */
-export const isSameSnapshot = (a: VideoResource, b: VideoResource): boolean => resource.isSame(a, b)
 
 /**
  * The codec between the wire's JSON and `VideoCharacter`.

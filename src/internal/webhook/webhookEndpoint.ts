@@ -63,7 +63,6 @@ const refuse = (error: WebhookError): Effect.Effect<HttpServerResponse.HttpServe
   }
 }
 
-/** @internal */
 export const makeHttpApp = <E, R>(
   webhooks: WebhooksService,
   handler: (event: VideoEvent, message: VerifiedWebhook) => Effect.Effect<unknown, E, R>,
