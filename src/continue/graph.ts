@@ -401,17 +401,6 @@ const compared = (
   )
 }
 
-/** The filter that gives a film the colours that the film before it ends with. */
-const matchLevels = (...[programs, before, film, size, stage]: Compared) =>
-  Effect.flatMap(compared(programs, before, film, [1, "yuv444p"], size, stage), (pictures) => {
-    const levels = levelsBetween(pictures)
-    return levels === null
-      ? Effect.as(Effect.logWarning("the colours of two films cannot be compared, and are left as they are"), undefined)
-      : Effect.succeed(levels)
-  })
-
-type Compared = [programs: Programs, before: readonly [Film, string | undefined], film: Film, size: Size, stage: Stage]
-
 /**
  * Writes the source and then the segments, each without its first frame, as one MP4 of the source's size, and returns the
  * length in seconds that it should have. `job` is that of the last segment.
@@ -440,11 +429,17 @@ export const join = (
         continue
       }
       const pair = [before, changes[index - 1]?.levels] as const
-      const levels = seam.matchColour === true ? yield* matchLevels(programs, pair, film, films[0], of) : undefined
+      const levels =
+        seam.matchColour === true
+          ? levelsBetween(yield* compared(programs, pair, film, [1, "yuv444p"], films[0], of))
+          : undefined
+      if (levels === null) {
+        yield* Effect.logWarning("the colours of two films cannot be compared, and are left as they are")
+      }
       const most = Math.min(film.count - 1, Math.round(window * film.framesPerSecond) + 1)
       const skipped =
         window === 0 || most < 2 ? 1 : repeatedIn(yield* compared(programs, pair, film, [most, "gray"], films[0], of))
-      changes.push({ levels, skipped })
+      changes.push({ levels: levels ?? undefined, skipped })
     }
     const joint = jointOf(films, changes, seam)
     yield* make(programs, joint, encoding, to, job)
