@@ -4,10 +4,7 @@
  *
  * @example
  * import { Schedule } from "effect"
- * import { adaptivePoll, pollByProgress, watchVideo } from "effect-videos"
- *
- * // As the default, but for an hour at most.
- * const patient = watchVideo("video_1", { poll: adaptivePoll({ cap: "30 seconds" }).pipe(Schedule.upTo("1 hour")) })
+ * import { pollByProgress, watchVideo } from "effect-videos"
  *
  * // Every 15 seconds, and more often near the end.
  * const thrifty = watchVideo("video_1", {

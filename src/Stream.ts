@@ -51,19 +51,17 @@ export * from "./internal/watch/watchTypes.js"
  * Follows one job until it ends.
  *
  * Given an id, the watch polls at once and emits the first snapshot; given a snapshot, it emits what has changed since then.
- * Then one element per change in any field. The terminal snapshot is always emitted, and is the last. A failed job is an
- * element and not an error: `awaitVideo` turns it into one.
+ * Then one element per change in any field. The last is always the terminal snapshot, also of a failed job, which is an error of
+ * `awaitVideo` alone.
  *
- * - Requests: one `GET /videos/{id}` per poll, at the times that `poll` and the server's hints give. The retries of the HTTP
- *   layer are off; `retry` decides.
+ * - One `GET /videos/{id}` per poll, at the times that `poll` and the server's hints give, repeated by `retry` alone.
  * - In a fleet (`VideosConfig`'s `watching.threshold`), one page of `GET /videos` polls all watched jobs on it. A poll may
  *   then come earlier than `poll` says, which counts its delay anew, and never later. The first poll of a new watch may wait
  *   two seconds for the newest page. A page says nothing about hints: one holds for the job that it was sent for.
  * - A stale response (running, then waiting again) comes from a replica that lags, and is dropped. `progress` is emitted as
  *   it comes. An unknown status is emitted, and does not end the watch.
  * - Fails with `WatchTimeoutError` (carries the last snapshot, which resumes the watch), or with the error of the poll that
- *   `retry` gave up on. The job itself is never cancelled.
- * - Interruption aborts the request in flight.
+ *   `retry` gave up on. Interruption aborts the request in flight. Neither cancels the job.
  *
  * @example
  * import { Console, Stream } from "effect"

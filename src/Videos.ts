@@ -78,8 +78,8 @@ export type * from "./internal/videosTypes.js"
  */
 export class Videos extends Context.Tag("effect-videos/Videos")<Videos, VideosService>() {
   /**
-   * Over any `VideosHttp` (`effect-videos/transport`). When its scope closes (`ManagedRuntime.dispose`), its watches and the downloads by its `content`
-   * are interrupted. A program that puts another function in the place of one (`{ ...videos, retrieve: traced }`) keeps this.
+   * Over any `VideosHttp` (`effect-videos/transport`). When its scope closes (`ManagedRuntime.dispose`), its watches and downloads
+   * are interrupted, also those of a copy (`{ ...videos, retrieve: traced }`).
    */
   static readonly layerWithoutDependencies: Layer.Layer<Videos, never, VideosHttp | VideosConfig> = Layer.suspend(() =>
     Layer.scoped(
@@ -147,9 +147,9 @@ export const make = (
  * Submits a new clip. One `POST /videos`, sent again only where it certainly had no effect (no connection, 429, 503 with
  * `Retry-After`), always with the same `Idempotency-Key`.
  *
- * If the response is lost, the client reads the server's list. It adopts the job, or sends again if there certainly is none, or
- * fails with `SubmissionUncertainError` and the candidates. `onUnknownOutcome` changes that. It may take `listLag` (30 seconds)
- * plus the time of the request. Interruption is immediate, and logged as a warning if a job may exist.
+ * If the response is lost, the client reads the server's list, for up to `listLag` (30 seconds) plus the time of the request. It
+ * adopts the job, sends again if there certainly is none, or fails with `SubmissionUncertainError` and the candidates.
+ * `onUnknownOutcome` changes that. Interruption is immediate, and logged as a warning if a job may exist.
  *
  * @example
  * import { createVideo } from "effect-videos"
@@ -192,9 +192,9 @@ export const extendVideo = (
   Effect.flatMap(Videos, (videos) => videos.extend(request, options))
 
 /**
- * Finds out what became of a submission of an earlier process, which ended before the response was recorded: it reads the
- * server's list until the submission's job is found, or until a job that was made would be on the list for sure. It sends
- * nothing but reads. A submission of this process needs none of it: `createVideo` and `extendVideo` settle their own.
+ * Finds out what became of a submission whose process ended before the response was recorded. Reads the server's list until its
+ * job is found, or until a job that was made would be on it for sure. A submission of this process needs none of it: `createVideo`
+ * and `extendVideo` settle their own.
  *
  * - Takes `listLag` at least if no job is found, and twice the submission's timeout more if it was sent just now. An outage
  *   between `sentAt` and now adds nothing.
@@ -207,16 +207,12 @@ export const extendVideo = (
  *
  * const request = { prompt: "a lighthouse at dusk" }
  *
- * // What a program had saved before it sent the request with the key "order-17", and was killed.
+ * // Saved before the request was sent with the key "order-17".
  * const begunAt = DateTime.unsafeMake("2026-11-28T12:00:00Z")
+ * const saved = { begunAt, sentAt: begunAt, baseline: ["video_7", "video_6"] }
  *
  * const program = Effect.gen(function*() {
- *   const settled = yield* settleSubmission(request, {
- *     begunAt,
- *     sentAt: begunAt,
- *     baseline: ["video_7", "video_6"],
- *     heldElsewhere: () => Effect.succeed([])
- *   })
+ *   const settled = yield* settleSubmission(request, { ...saved, heldElsewhere: () => Effect.succeed([]) })
  *   if (settled._tag === "Made") return settled.video
  *   if (settled._tag === "NotMade") return yield* createVideo(request, { idempotencyKey: "order-17" })
  *   return yield* Effect.dieMessage(settled.detail)
@@ -254,11 +250,11 @@ export const retrieveVideo = (
  * after that fails the stream with `TransportError`, and so does, after its last byte, a clip whose container is
  * truncated (an MP4, QuickTime, WebM or WebP whose parts end further on). Redirects to another origin are followed without the key.
  *
- * A completed job that names its clip's URL, or has its bytes (`b64_json`), is downloaded from there: a snapshot at once, without
- * a poll, and an id when its content route has nothing. Only known fields count, never a URL in a message.
+ * A completed job that names its clip's URL, or has its bytes (`b64_json`), in a known field is downloaded from there: a snapshot
+ * at once, without a poll, and an id when its content route has nothing.
  *
- * The first bytes must not be text, a playlist or a picture (a picture is right for a `thumbnail` or `spritesheet`): that fails
- * with `ResponseDecodeError` and the text, or, if the job has not ended, with `VideoNotReadyError`. Unknown binary is a clip.
+ * First bytes of text, a playlist or a picture (other than for a `thumbnail` or `spritesheet`) fail with `ResponseDecodeError` and
+ * the text, or, if the job has not ended, with `VideoNotReadyError`. Unknown binary is a clip.
  *
  * Without content, the client reads the job to find out why: `VideoNotReadyError`, `VideoFailedError`,
  * `VideoExpiredError`, `VideoContentNotFoundError` or `VideoNotFoundError`. Within `contentGrace` of the job's end, a 404 counts as
@@ -325,9 +321,9 @@ export const remixVideo = (
 /**
  * All jobs, page after page, each page read when its first job is wanted. A job that two pages show is emitted once.
  *
- * The next page begins after the server's `last_id`, also if a page is empty (LiteLLM filters lists per caller), or else
- * after the last job. The list ends when the server says so. If it says that there is more and gives no new cursor, or
- * 500 pages in a row have no new job, the Stream emits all jobs that were read, and then fails with `ResponseDecodeError`.
+ * The next page begins after the server's `last_id`, also if a page is empty (LiteLLM filters lists per caller), or else after
+ * the last job. If the server has more and gives no new cursor, or 500 pages in a row have no new job, the Stream emits all jobs
+ * that were read, and then fails with `ResponseDecodeError`.
  *
  * @example
  * import { Stream } from "effect"

@@ -190,10 +190,7 @@ const last = <E, R, E2, R2>(
   const noted = Stream.tap(updates, ({ id }) => submitted(id))
   const observed: Stream.Stream<VideoResource, E | E2, R | R2> =
     onUpdate === undefined ? noted : Stream.tap(noted, onUpdate)
-  return Effect.flatMap(
-    Stream.runLast(observed),
-    Option.match({ onNone: () => Effect.succeedNone, onSome: (video) => Effect.asSome(completed(video)) })
-  )
+  return Effect.flatMap(Stream.runLast(observed), Effect.transposeMapOption(completed))
 }
 
 /** The extension's job, completed; nothing if the server serves no extensions. A read of a job may be refused so, too. */

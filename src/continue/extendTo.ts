@@ -84,11 +84,7 @@ export const checkOrder = (
     options,
     prompts,
     totalSeconds
-  }: {
-    readonly options: ExtendToOptions
-    readonly prompts: ReadonlyArray<string>
-    readonly totalSeconds: number
-  },
+  }: Pick<Call, "options" | "totalSeconds"> & { readonly prompts: ReadonlyArray<string> },
   dialect: Dialect
 ) =>
   Effect.gen(function* () {

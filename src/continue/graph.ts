@@ -128,33 +128,42 @@ const checkColors = ({ ffmpeg }: Programs, film: Film, stage: Stage): Run<void> 
 // the last frame
 // -----------------------------------------------------------------------------
 
-/**
- * Each frame overwrites the one before, so that the last is left. At times of their own making: at a constant rate, FFmpeg leaves
- * out what comes too close to its neighbour.
- */
-const frameArguments = (source: Film, from: number, { height, width }: Size, to: string): ReadonlyArray<string> => {
-  const inner = sizeIn(source, { width, height }, false)
-  const filters = [
-    `trim=start=${seconds(from)}`,
-    ...shown(source, inner),
-    "format=rgb24",
-    // Into the frame that the server makes, if it makes another than the source's: whole, with bars beside it.
-    `pad=${width}:${height}:-1:-1`,
-    // A PNG with another curve than sRGB has a gamma that some readers apply.
-    "setparams=range=pc:colorspace=gbr:color_primaries=bt709:color_trc=iec61966-2-1",
-    "settb=1/25",
-    "setpts=N"
+const pixelsOf = ({ count, height, width }: Film): number => count * width * height
+
+const frameStage: Stage = { step: "frame", film: "source", segment: null }
+
+/** Makes a file of a source's pictures alone, each whole in a frame of this size, with bars beside it if the shape is another. */
+const picturesTo = (
+  { ffmpeg }: Programs,
+  source: Film,
+  from: number,
+  size: Size,
+  [format, ...filters]: Arr.NonEmptyReadonlyArray<string>,
+  output: ReadonlyArray<string>
+): Run<void> => {
+  const all = [
+    `trim=start=${seconds(from - 0.001)}`,
+    "setpts=PTS-STARTPTS",
+    ...shown(source, sizeIn(source, size, false)),
+    format,
+    `pad=${size.width}:${size.height}:-1:-1`,
+    ...filters
   ]
-  return [
-    ...common,
-    ...input(source.path),
-    "-filter_complex",
-    `[0:${source.pictures}]${filters.join(",")}[v]`,
-    ...["-map", "[v]", "-map_metadata", "-1", "-r", "25", "-update", "1", to]
-  ]
+  const graph = `[0:${source.pictures}]${all.join(",")}[v]`
+  const args = [...common, ...input(source.path), "-filter_complex", graph, "-map", "[v]", ...output]
+  return run(ffmpeg, args, frameStage, timeToMake(pixelsOf(source)), Stream.runDrain)
 }
 
-const pixelsOf = ({ count, height, width }: Film): number => count * width * height
+/**
+ * Each frame overwrites the one before, so that the last is left. At times of their own making: at a constant rate, FFmpeg leaves
+ * out what comes too close to its neighbour. A PNG with another curve than sRGB has a gamma that some readers apply.
+ */
+const still = [
+  "format=rgb24",
+  "setparams=range=pc:colorspace=gbr:color_primaries=bt709:color_trc=iec61966-2-1",
+  "settb=1/25",
+  "setpts=N"
+] as const
 
 /** Writes a film's last frame as a PNG: the picture that `probe` found to be last, or else the last that FFmpeg decodes. */
 export const lastFrame = (
@@ -164,49 +173,22 @@ export const lastFrame = (
   to: string,
   isThere: Effect.Effect<boolean>
 ): Run<void> => {
-  const stage: Stage = { step: "frame", film: "source", segment: null }
-  const take = (from: number) =>
-    Effect.zipRight(
-      run(
-        programs.ffmpeg,
-        frameArguments(source, from, size, to),
-        stage,
-        timeToMake(pixelsOf(source)),
-        Stream.runDrain
-      ),
-      isThere
-    )
-  return checkColors(programs, source, stage).pipe(
-    Effect.zipRight(take(source.last - 0.001)),
-    Effect.flatMap((found) => (found ? Effect.succeed(found) : take(source.first - 0.001))),
-    Effect.flatMap((found) => (found ? Effect.void : failed(stage, "it has no frame that can be decoded")))
+  const output = ["-map_metadata", "-1", "-r", "25", "-update", "1", to]
+  const take = (from: number) => Effect.zipRight(picturesTo(programs, source, from, size, still, output), isThere)
+  return checkColors(programs, source, frameStage).pipe(
+    Effect.zipRight(take(source.last)),
+    Effect.flatMap((found) => (found ? Effect.succeed(found) : take(source.first))),
+    Effect.flatMap((found) => (found ? Effect.void : failed(frameStage, "it has no frame that can be decoded")))
   )
 }
 
 /** Writes the last seconds of a film, without sound, as a small H.264 file for a server that goes on from a clip. */
-export const lastWindow = (
-  programs: Programs,
-  source: Film,
-  length: number,
-  { height, width }: Size,
-  to: string
-): Run<void> => {
-  const stage: Stage = { step: "frame", film: "source", segment: null }
+export const lastWindow = (programs: Programs, source: Film, length: number, size: Size, to: string): Run<void> => {
   const from = Math.max(source.first, source.last - length + 1 / source.framesPerSecond)
-  const filters = [
-    `trim=start=${seconds(from - 0.001)}`,
-    "setpts=PTS-STARTPTS",
-    ...shown(source, sizeIn(source, { width, height }, false)),
-    "format=yuv420p",
-    `pad=${width}:${height}:-1:-1`,
-    tagged
-  ]
-  const graph = `[0:${source.pictures}]${filters.join(",")}[v]`
   const encoding = ["-c:v", "libx264", "-preset", "medium", "-crf", "14", "-movflags", "+faststart", "-f", "mp4"]
-  const args = [...common, ...input(source.path), "-filter_complex", graph, "-map", "[v]", "-r", source.rate]
   return Effect.zipRight(
-    checkColors(programs, source, stage),
-    run(programs.ffmpeg, [...args, ...encoding, to], stage, timeToMake(pixelsOf(source)), Stream.runDrain)
+    checkColors(programs, source, frameStage),
+    picturesTo(programs, source, from, size, ["format=yuv420p", tagged], ["-r", source.rate, ...encoding, to])
   )
 }
 
@@ -419,17 +401,6 @@ const compared = (
   )
 }
 
-/** The filter that gives a film the colours that the film before it ends with. */
-const matchLevels = (...[programs, before, film, size, stage]: Compared) =>
-  Effect.flatMap(compared(programs, before, film, [1, "yuv444p"], size, stage), (pictures) => {
-    const levels = levelsBetween(pictures)
-    return levels === null
-      ? Effect.as(Effect.logWarning("the colours of two films cannot be compared, and are left as they are"), undefined)
-      : Effect.succeed(levels)
-  })
-
-type Compared = [programs: Programs, before: readonly [Film, string | undefined], film: Film, size: Size, stage: Stage]
-
 /**
  * Writes the source and then the segments, each without its first frame, as one MP4 of the source's size, and returns the
  * length in seconds that it should have. `job` is that of the last segment.
@@ -458,11 +429,17 @@ export const join = (
         continue
       }
       const pair = [before, changes[index - 1]?.levels] as const
-      const levels = seam.matchColour === true ? yield* matchLevels(programs, pair, film, films[0], of) : undefined
+      const levels =
+        seam.matchColour === true
+          ? levelsBetween(yield* compared(programs, pair, film, [1, "yuv444p"], films[0], of))
+          : undefined
+      if (levels === null) {
+        yield* Effect.logWarning("the colours of two films cannot be compared, and are left as they are")
+      }
       const most = Math.min(film.count - 1, Math.round(window * film.framesPerSecond) + 1)
       const skipped =
         window === 0 || most < 2 ? 1 : repeatedIn(yield* compared(programs, pair, film, [most, "gray"], films[0], of))
-      changes.push({ levels, skipped })
+      changes.push({ levels: levels ?? undefined, skipped })
     }
     const joint = jointOf(films, changes, seam)
     yield* make(programs, joint, encoding, to, job)

@@ -28,7 +28,7 @@ export type PageReads = (
 ) => Effect.Effect<ListPage, ListVideosError>
 
 /** What a group polls by. */
-export interface PollBy extends Pick<VideosService, "retrieve" | "listPages"> {
+export interface PollBy {
   readonly videos: VideosService
   readonly pages: PageReads
   readonly extras: PollExtras

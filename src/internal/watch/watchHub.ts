@@ -190,16 +190,16 @@ export class WatchHub extends VideosState implements PollerHost {
   }
 
   private groupOf(videos: VideosService, { extras }: Plan): Poller {
-    const { listPages: ownPages, pages: pagesOf, watching } = this.options
     // A canned `Videos` may lack these functions, which fails its polls.
     const { listPages, retrieve } = videos
     const known = this.groups.find(
-      ({ by }) => by.extras.key === extras.key && by.retrieve === retrieve && by.listPages === listPages
+      ({ by }) => by.extras.key === extras.key && by.videos.retrieve === retrieve && by.videos.listPages === listPages
     )
     if (known !== undefined) return known
-    const pages = pagesOf !== undefined && listPages === ownPages ? pagesOf : anyPages(videos)
+    const { listPages: ownPages, pages = anyPages(videos), watching } = this.options
+    const by = { videos, pages: listPages === ownPages ? pages : anyPages(videos), extras }
     const { list = "auto", threshold = 10 } = watching ?? {}
-    const group = new Poller({ videos, retrieve, listPages, pages, extras }, { mode: list, threshold }, this)
+    const group = new Poller(by, { mode: list, threshold }, this)
     this.groups.push(group)
     return group
   }

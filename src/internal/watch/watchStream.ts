@@ -59,18 +59,13 @@ export const completed = (video: VideoResource): Either.Either<VideoResource, Vi
     ? Either.left(new VideoFailedError({ operation: "awaitVideo", video }))
     : Either.right(video)
 
-interface Subscription {
-  readonly hub: WatchHub
-  readonly subscribe: (start: Start) => Watch
-}
-
 /** Begins watches for the caller; their schedules run in its context. */
-const subscriber = (videos: VideosService, plan: Plan, onReady: (watch: Watch) => void): Effect.Effect<Subscription> =>
+const subscriber = (videos: VideosService, plan: Plan, onReady: (watch: Watch) => void) =>
   Effect.zipWith(Effect.runtime<never>(), Effect.clock, ({ context, fiberRefs }, clock) => {
     // Interruptible, although the caller may not be while it acquires.
     const runtime = Runtime.make({ context, fiberRefs, runtimeFlags: Runtime.defaultRuntimeFlags })
     const hub = hubOf(videos) ?? cannedHub(runtime, clock)
-    return { hub, subscribe: (start) => hub.subscribe(videos, plan, start, runtime, onReady) }
+    return { hub, subscribe: (start: Start) => hub.subscribe(videos, plan, start, runtime, onReady) }
   })
 
 const operationNames = { watchVideo: "watch_video", awaitVideo: "await_video" } as const

@@ -28,10 +28,9 @@ import type {
  */
 export interface WatchOptions {
   /**
-   * The delay from poll to poll, given what was seen last. The server's hint (`openai-poll-after-ms`, `Retry-After`) is a lower
-   * bound for a schedule given here, and the delay itself for the default, `defaultPollSchedule`. A poll by a page of the list
-   * may come earlier; the delay then counts from it. When the schedule ends before the job does, the watch fails with
-   * `WatchTimeoutError`.
+   * The delay from poll to poll, given what was seen last. Default: `defaultPollSchedule`. The server's hint
+   * (`openai-poll-after-ms`, `Retry-After`) replaces a delay of the default, and is a lower bound for another schedule. A poll by a
+   * page of the list may come earlier; the delay then counts from it. The schedule's end is a `WatchTimeoutError`.
    */
   readonly poll?: Schedule.Schedule<unknown, VideoResource> | undefined
   /**
@@ -101,8 +100,7 @@ export interface WatchVideosOptions extends WatchOptions {
  *
  * - `VideoChanged`: a snapshot of a job that goes on.
  * - `VideoEnded`: the job's last snapshot, whether it completed or failed; nothing of this job follows.
- * - `VideoLost`: its watch failed, with what `watchVideo` would have failed with; nothing follows, and the job itself may
- *   go on. `lastSnapshot` (or `id`) resumes the watch.
+ * - `VideoLost`: its watch failed, as `watchVideo` would; nothing follows. The job may go on: `lastSnapshot` (or `id`) resumes.
  *
  * @since 0.1.0
  * @category models
@@ -117,18 +115,14 @@ export type VideoUpdate = Data.TaggedEnum<{
  * Makes and takes apart `VideoUpdate`s.
  *
  * @example
- * import { Effect, Stream } from "effect"
- * import { VideoUpdate, watchVideos } from "effect-videos"
+ * import { Effect } from "effect"
+ * import { VideoUpdate } from "effect-videos"
  *
- * const program = watchVideos(["video_1", "video_2"]).pipe(
- *   Stream.runForEach(
- *     VideoUpdate.$match({
- *       VideoChanged: ({ video }) => Effect.log(video.id, video.progress),
- *       VideoEnded: ({ video }) => Effect.log(video.id, video.status),
- *       VideoLost: ({ error, id }) => Effect.logError(id, error.message)
- *     })
- *   )
- * )
+ * const show = VideoUpdate.$match({
+ *   VideoChanged: ({ video }) => Effect.log(video.id, video.progress),
+ *   VideoEnded: ({ video }) => Effect.log(video.id, video.status),
+ *   VideoLost: ({ error, id }) => Effect.logError(id, error.message)
+ * })
  *
  * @since 0.1.0
  * @category models
