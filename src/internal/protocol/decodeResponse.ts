@@ -135,12 +135,6 @@ const itemsOf = (body: unknown): ReadonlyArray<unknown> | null => {
   return isEmpty && !reportsError(body) ? [] : null
 }
 
-/** The cursor of a page: an id, which some servers write as a number. */
-const cursorOf = (value: unknown): string | null => {
-  const cursor = Number.isSafeInteger(value) ? String(value) : wire.text(value)
-  return isId(cursor) ? cursor : null
-}
-
 /** A page: the protocol's `{ data, has_more, last_id }`, less whatever a server leaves out, or a bare array. */
 export const decodeList = (body: unknown, dialect: Dialect, known?: Known): Decoded<ListPage> => {
   const items = itemsOf(body)
@@ -156,7 +150,12 @@ export const decodeList = (body: unknown, dialect: Dialect, known?: Known): Deco
     videos.push(video)
   }
   const { has_more: hasMore, last_id: lastId } = wire.isObject(body) ? body : ({} as wire.JsonObject)
-  return Either.right({ videos, hasMore: typeof hasMore === "boolean" ? hasMore : null, lastId: cursorOf(lastId) })
+  const cursor = wire.id(lastId)
+  return Either.right({
+    videos,
+    hasMore: typeof hasMore === "boolean" ? hasMore : null,
+    lastId: isId(cursor) ? cursor : null
+  })
 }
 
 /** The result of a deletion: `{ deleted }`, the job itself (SGLang, TeleFuser), or nothing at all (204). */

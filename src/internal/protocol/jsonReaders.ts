@@ -101,26 +101,3 @@ export const cost = (value: unknown): VideoCost | null => {
   const currency = text(value.currency)
   return amount === null || currency === null ? null : { amount, currency }
 }
-
-/**
- * Deep equality of JSON values, so that two polls of an unchanged job compare equal. `compare` decides about values that are
- * not JSON, and returns `null` for all others.
- */
-export const sameJson = (
-  a: unknown,
-  b: unknown,
-  compare: ((a: unknown, b: unknown) => boolean | null) | null = null
-): boolean => {
-  if (a === b) return true
-  const decided = compare?.(a, b) ?? null
-  if (decided !== null) return decided
-  if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((item, index) => sameJson(item, b[index], compare))
-  }
-  if (!isObject(a) || !isObject(b)) return false
-  const keys = Object.keys(a)
-  return (
-    keys.length === Object.keys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key], compare))
-  )
-}

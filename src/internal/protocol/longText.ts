@@ -56,3 +56,15 @@ export const holdLong = (value: wire.JsonObject): wire.JsonObject =>
 /** The JSON object again. */
 export const giveLong = (value: wire.JsonObject): wire.JsonObject =>
   mapped(value, (leaf) => (leaf instanceof LongText ? leaf.text : leaf)) as wire.JsonObject
+
+/** Deep equality of JSON values, so that two polls of an unchanged job compare equal. A held text equals the same text. */
+export const sameJson = (a: unknown, b: unknown): boolean => {
+  if (a === b) return true
+  if (a instanceof LongText || b instanceof LongText) return textIn(a) !== null && textIn(a) === textIn(b)
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, index) => sameJson(item, b[index]))
+  }
+  if (!wire.isObject(a) || !wire.isObject(b)) return false
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
+}

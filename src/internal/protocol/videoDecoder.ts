@@ -2,7 +2,7 @@
 import * as DateTime from "effect/DateTime"
 import { failureReason } from "./failureReason.js"
 import * as wire from "./jsonReaders.js"
-import { giveLong, holdLong, LongText } from "./longText.js"
+import { giveLong, holdLong, sameJson } from "./longText.js"
 import { phaseOfStatus } from "./phase.js"
 import type { VideoId } from "./videoId.js"
 import type { VideoCharacter, VideoCost, VideoResource, VideoResourceEncoded } from "./videoTypes.js"
@@ -127,15 +127,9 @@ export const isSameSnapshot = (a: VideoResource, b: VideoResource): boolean =>
   a.size === b.size &&
   a.seconds === b.seconds &&
   a.remixedFromVideoId === b.remixedFromVideoId &&
-  wire.sameJson(a.error, b.error) &&
-  wire.sameJson(a.cost, b.cost) &&
-  wire.sameJson(a.extra, b.extra, sameLong)
-
-/** Held texts have no fields to compare. */
-const sameLong = (a: unknown, b: unknown): boolean | null =>
-  a instanceof LongText || b instanceof LongText
-    ? a instanceof LongText && b instanceof LongText && a.text === b.text
-    : null
+  sameJson(a.error, b.error) &&
+  sameJson(a.cost, b.cost) &&
+  sameJson(a.extra, b.extra)
 
 const sameTime = (a: DateTime.Utc | null, b: DateTime.Utc | null): boolean =>
   a === b || (a !== null && b !== null && a.epochMillis === b.epochMillis)

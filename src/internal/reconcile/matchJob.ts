@@ -1,6 +1,7 @@
 /** Whether a job on a server's list is what a submission asked for. Pure: it compares, and decides nothing. */
 
 import * as wire from "../protocol/jsonReaders.js"
+import { sameJson } from "../protocol/longText.js"
 import type { Submission } from "../protocol/submissionRequests.js"
 import type { VideoResource } from "../protocol/videoSchemas.js"
 
@@ -45,7 +46,7 @@ export const isSameRequest = (a: Submission, b: Submission): boolean =>
   a.call.operation === b.call.operation &&
   a.call.request.url === b.call.request.url &&
   a.file?.file === b.file?.file &&
-  wire.sameJson(a.call.body, b.call.body)
+  sameJson(a.call.body, b.call.body)
 
 /** `&eacute;` is an `e`; `&quot;` and the like are no letters. */
 const fromEntity = (name: string): string => {

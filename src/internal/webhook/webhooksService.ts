@@ -82,32 +82,25 @@ export const makeWebhooks = <E, R>(
     const store = yield* options.replayStore ?? memoryReplayStore()
     const events = yield* Effect.acquireRelease(PubSub.sliding<VideoEvent>(options.buffer ?? 256), PubSub.shutdown)
 
-    /** Returns the token of the claim. */
-    const claim = ({ event, messageId }: VerifiedWebhook) =>
-      Effect.suspend(() => {
-        const token = randomId()
-        return Effect.flatMap(store.claim(messageId, token), (reason) =>
-          reason === "claimed"
-            ? Effect.succeed(token)
-            : new WebhookReplayError({ reason, messageId, eventId: event.id })
-        )
-      })
     const handle: WebhooksService["handle"] = (request, handler) =>
       verify(request).pipe(
-        Effect.flatMap((message) =>
-          Effect.acquireUseRelease(
-            claim(message),
-            () => Effect.zipRight(PubSub.publish(events, message.event), handler(message.event, message)),
+        Effect.flatMap((message) => {
+          const { event, messageId } = message
+          const token = randomId()
+          const claim = Effect.flatMap(store.claim(messageId, token), (reason) =>
+            reason === "claimed" ? Effect.void : new WebhookReplayError({ reason, messageId, eventId: event.id })
+          )
+          return Effect.acquireUseRelease(
+            claim,
+            () => Effect.zipRight(PubSub.publish(events, event), handler(event, message)),
             // The handler has run: a store that fails now must not make the delivery fail.
-            (token, exit) =>
+            (_, exit) =>
               Effect.catchAll(
-                Exit.isSuccess(exit)
-                  ? store.complete(message.messageId, token)
-                  : store.release(message.messageId, token),
+                Exit.isSuccess(exit) ? store.complete(messageId, token) : store.release(messageId, token),
                 (error) => Effect.logWarning(error.message)
               )
           )
-        ),
+        }),
         (self) => withSpan(self, "Webhooks.handle", () => ({}))
       )
     const receive = (request: WebhookRequest) => handle(request, Effect.succeed)
