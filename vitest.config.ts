@@ -13,7 +13,6 @@ const longest = [
   "test/Examples.test.ts",
   "test/ContinueMedia.test.ts",
   "packages/server/test/PageBrowser.test.ts",
-  "packages/server/test/PageCommand.test.ts",
   "packages/cli/test/Process.test.ts",
   "test/faults/",
   "test/Continue.test.ts",

@@ -1,7 +1,6 @@
 /**
- * A request limit that processes share, on the rate limiter of `@effect/experimental`: a token bucket in that module's Redis
- * store, in any other `RateLimiterStore`, or, for one process, in memory. `@effect/experimental` is an optional peer that only
- * this module loads.
+ * A request limit that processes share: a token bucket in a `RateLimiterStore` (Redis, memory) of
+ * `@effect/experimental`, an optional peer that only this module loads.
  *
  * @example
  * import { RateLimiter } from "@effect/experimental"
@@ -59,9 +58,8 @@ const optionRules: rules.RulesOf<SharedLimitOptions> = {
 /**
  * A limit in the store that the program provides.
  *
- * If the store fails, or does not respond within `storeTimeout`, requests go on: one warning is logged, and for ten seconds the
- * process keeps the same limit by itself, in memory. In that time, many processes together may exceed the limit; then the
- * budget slows them down after a 429.
+ * If the store fails, or does not respond within `storeTimeout`, one warning is logged, and for ten seconds the process
+ * keeps the same limit by itself, in memory: many processes together may then exceed it.
  *
  * Fails with a `ConfigError` that names the option. A caller that is interrupted while it waits has used its permit up.
  *

@@ -19,7 +19,7 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { SubmitOptions } from "./Http.js"
 import { ofJob } from "./internal/errors/ofJob.js"
-import { pollAfter } from "./internal/http/retryAfter.js"
+import { pollAfter } from "./internal/http/responseHeaders.js"
 import { withStreamSpan } from "./internal/http/spans.js"
 import type {
   CreateVideoRequest,

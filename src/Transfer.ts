@@ -1,5 +1,5 @@
 /**
- * Downloads to files, which are resumed after a break. Needs a `FileSystem` and a `Path`; `downloadVideo` gives the bytes alone.
+ * Downloads to files, resumed after a break. They need a `FileSystem` and a `Path`; `downloadVideo` gives the bytes.
  *
  * @example
  * import { NodeContext } from "@effect/platform-node"
@@ -51,23 +51,23 @@ export const defaultDownloadRetry: Schedule.Schedule<unknown> = Schedule.interse
 )
 
 /**
- * Downloads a job's clip to a file. The bytes go to `name.part`, which is renamed to `name` once it is whole: it has the length
- * that the server sent (`Content-Length`, `Content-Range`), its container (MP4, QuickTime, WebM, WebP) is not truncated, and it
- * is synced to disk. An empty body is an error.
+ * Downloads a job's clip to a file. The bytes go to `name.part`, which is renamed to `name` once it is whole: it has
+ * the length that the server sent (`Content-Length`, `Content-Range`), its container (MP4, QuickTime, WebM, WebP) is
+ * not truncated, and it is synced to disk. An empty body is an error.
  *
- * - Resumes after a break with `Range` and `If-Range`, in this call (`retry`) or in a later one: an interruption, a crash and
- *   every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of. A part that is already whole
- *   needs no request.
- * - Starts over if the part may be of another version: the server sends no strong entity tag (nor a date old enough), ignores
- *   `Range`, or responds with another tag, length or range, or with 416.
- * - Requests the last MiB of a part that a killed process left again: after a power cut it may not have reached the disk.
+ * - Resumes after a break with `Range` and `If-Range`, in this call (`retry`) or in a later one: an interruption, a
+ *   crash and every error keep `name.part`, and beside it `name.part.json`, which says what it is a part of. A part
+ *   that is already whole needs no request.
+ * - Starts over if the part may be of another version: the server sends no strong entity tag (nor a date old enough),
+ *   ignores `Range`, or responds with another tag, length or range, or with 416.
+ * - Requests the last MiB again of a part that a killed process left: it may not have reached the disk.
  * - Fails before any request with `FileError` if the path is invalid, the file exists, another call of this machine writes to
  *   the path, or no file can be written there; later, without a retry, if the disk is full.
- * - Fails with `IncompleteDownloadError` once `retry` has given up and some of the clip is there, or once the server has twice
- *   sent the same truncated clip. Otherwise fails as `downloadVideo` does.
+ * - Fails with `IncompleteDownloadError` once `retry` has given up and some of the clip is there, or once the server
+ *   has twice sent the same truncated clip. Otherwise fails as `downloadVideo` does.
  * - Follows a symbolic link. Shortens the name of the partial file if it is too long for `.part`.
- * - Writes to a named pipe or a character device (`/dev/null`, `/dev/stdout`) directly, without `name.part` and without another
- *   attempt once bytes have been written; to a block device with `overwrite` only. Refuses a socket.
+ * - Writes to a named pipe or a character device (`/dev/null`, `/dev/stdout`) directly, without `name.part` and without
+ *   another attempt once bytes have been written; to a block device with `overwrite` only. Refuses a socket.
  *
  * @example
  * import { Effect } from "effect"

@@ -10,7 +10,7 @@ import {
   watchVideo
 } from "effect-videos"
 import { memoryReplayStore } from "effect-videos/Webhook"
-import { retryAfter } from "../src/internal/http/retryAfter.js"
+import { retryAfter } from "../src/internal/http/responseHeaders.js"
 import { stepper } from "../src/internal/http/retryPolicy.js"
 import { makeBudget } from "../src/internal/rate/requestBudget.js"
 import { jobsOf, makeFleet } from "./support/fleet.js"

@@ -1,6 +1,6 @@
 /**
- * For programs that replace the transport: the HTTP layer as a service, its requests and responses, and the interface of a shared
- * request limit. A program that only calls the operations needs none of this.
+ * Only for programs that replace the transport: the HTTP layer as a service, its requests and responses, and the
+ * interface of a shared request limit.
  *
  * @example
  * import { FetchHttpClient } from "@effect/platform"
@@ -36,10 +36,11 @@ export type { RequestKind, RequestLimiter } from "../internal/rate/budgetTypes.j
 
 /**
  * The HTTP layer as a service: adds URL, key, headers and timeout, maps every failure to a tagged error, retries reads,
- * follows redirects of reads without carrying the caller's identity to another origin.
+ * and follows their redirects without the caller's identity to another origin.
  *
- * A submission is sent again only if it certainly had no effect: no connection was made, 429, or 503 with
- * `Retry-After`; always under the same `Idempotency-Key`. One whose outcome is unknown fails here; `Videos` searches the list for its job.
+ * A submission is sent again, under the same `Idempotency-Key`, only if it certainly had no effect: no connection was
+ * made, 429, or 503 with `Retry-After`. One whose outcome is unknown fails here; `Videos` searches the list for its
+ * job.
  *
  * @since 0.1.0
  * @category services

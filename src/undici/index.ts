@@ -35,33 +35,30 @@ import { undiciTransport } from "./undiciTransport.js"
  */
 export interface Options {
   /**
-   * For how long a connection may take to be made, its TLS handshake included. Then it is a `TransportError` with the reason
-   * `connect`: nothing was sent, so that a submission is retried. A whole number of seconds is kept. Default: 10 seconds.
+   * For a connection, its TLS handshake included; a whole number of seconds is kept. Then it is a `TransportError` with
+   * the reason `connect`: nothing was sent, so that a submission is retried. Default: 10 seconds.
    */
   readonly connectTimeout?: Duration.DurationInput | undefined
   /**
-   * Connections to one origin for calls; other calls wait in a queue. Default: 64, which keep a server of one machine busy and
-   * leave it its sockets.
+   * Connections to one origin for calls; other calls wait. Default: 64, enough to keep a server of one machine busy.
    */
   readonly connections?: number | undefined
   /**
-   * The proxy's http(s) URL, such as `http://user:password@proxy:3128`: `https:` URLs go through it by CONNECT, `http:` URLs by
-   * forwarding; redirects and content of other origins, too. A proxy that cannot be reached, or that makes no connection, is a
-   * `TransportError` with the reason `connect` that names the proxy. No error and no log shows its credentials. Default: none.
+   * The proxy's http(s) URL, such as `http://user:password@proxy:3128`, for all origins: `https:` URLs go through it by
+   * CONNECT, `http:` URLs by forwarding. If it cannot be reached or makes no connection, the `TransportError`
+   * (`connect`) names it, without its credentials. Default: none.
    */
   readonly proxy?: string | Redacted.Redacted | undefined
   /**
-   * Hosts that are reached without the proxy, separated by commas: `example.com` (and all below it), `host:8080`, `10.0.0.0/8`,
-   * `*`. Loopback always is. Default: no others.
+   * Hosts that need no proxy, with commas between: `a.com` (and all below it), `b.com:8080`, `10.0.0.0/8`, `*`.
+   * Loopback never does.
    */
   readonly noProxy?: string | undefined
 }
 
 /**
- * At most 64 connections to one origin for calls that wait for a JSON response. Downloads and uploads of files, which hold
- * theirs for long, have connections of their own, one each. All are closed with the layer.
- *
- * An option that makes no sense, or a malformed URL of a proxy, fails with a `ConfigError` that names it.
+ * `connections` to one origin for calls that wait for a JSON response, and one more for each download and upload of a
+ * file. All are closed with the layer. An invalid option fails with a `ConfigError` that names it.
  *
  * @example
  * import { Layer } from "effect"
@@ -112,8 +109,8 @@ export const layerConfig: Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigE
 )
 
 /**
- * The proxy that `layerConfig` sends requests to a URL through, for messages about it: its origin, without credentials, and the
- * variable that names it. `null` if such requests go to the server directly.
+ * The proxy of requests to a URL over `layerConfig`: its origin, without credentials, and the variable that names it.
+ * `null` if they go to the server directly.
  *
  * @example
  * import { Effect } from "effect"
@@ -145,7 +142,7 @@ const make = (
 }
 
 /**
- * Everything over the program's own dispatcher: a proxy of another kind (`layer` knows HTTP proxies), one with a certificate of its own, a test's.
+ * Over the program's own dispatcher: for another kind of proxy, one with its own certificate, or a test.
  *
  * @example
  * import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"

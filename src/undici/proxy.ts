@@ -68,10 +68,7 @@ const familyOf = (address: string): "ipv4" | "ipv6" => (net.isIPv6(address) ? "i
 
 const loopback = "localhost,127.0.0.0/8,::1"
 
-/**
- * `NO_PROXY`: hosts with commas or white space between. `example.com` and `.example.com` are the host and all below it,
- * `host:8080` is one port of it, `10.0.0.0/8` a range of addresses, `*` everything. Loopback is always direct.
- */
+/** Rules as `noProxy` documents them, with commas or white space between; `.a.com` and `*.a.com` are `a.com`. */
 export const readNoProxy = (text: string): Proxies["isDirect"] => {
   const rules = `${loopback},${text}`
     .split(/[\s,]+/)
@@ -166,7 +163,7 @@ const refused = ({ origin, token }: ProxyServer, status: number, target: string)
         : `the proxy ${origin} does not accept the credentials of its URL (HTTP 407)`
   )
 
-/** Failures in the proxy's name. `target`: `null` where the proxy makes a tunnel, through which every response is the server's. */
+/** Failures in the proxy's name. `target` is `null` in a tunnel, where every response is the server's. */
 const namedHandler = (
   handler: Dispatcher.DispatchHandler,
   proxy: ProxyServer,

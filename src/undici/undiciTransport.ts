@@ -5,7 +5,7 @@ import type { Dispatcher } from "@effect/platform-node/Undici"
 import * as Effect from "effect/Effect"
 import { asyncWithTimeout } from "../internal/http/deadline.js"
 import {
-  BodyCollector,
+  collectBody,
   exchangeFailed,
   isOk,
   type ResponseHead,
@@ -27,7 +27,7 @@ const makeExchange = (
   let controller: Dispatcher.DispatchController | null = null
   let isAborted = false
   let head: ResponseHead = { status: 0, headers: Headers.empty }
-  let body = new BodyCollector(0, options.limits)
+  let body = collectBody(0, options.limits)
 
   /** A request that still waits for a connection is dropped when its turn comes. */
   const abort = (): void => {
@@ -47,7 +47,7 @@ const makeExchange = (
       if (status < 200) return
       head = { status, headers: Headers.fromInput(headers as Headers.Input) }
       options.onHead(head)
-      body = new BodyCollector(status, options.limits)
+      body = collectBody(status, options.limits)
     },
     onResponseData: (_, chunk) => {
       if (isAborted || body.add(chunk)) return

@@ -29,7 +29,7 @@ export const messageOf = (error: unknown): string =>
 
 const shortReasons: { readonly [tag: string]: string } = {
   RateLimitedError: "limited",
-  TransportError: "broken",
+  TransportError: "connection failed",
   UnreachableError: "no server",
   RequestTimeoutError: "timeout",
   ResponseDecodeError: "not JSON"

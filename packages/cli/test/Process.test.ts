@@ -22,7 +22,7 @@ const withServer = <A, E, R>(
   )
 
 describe("the process", () => {
-  it.scopedLive("serves, makes a video and saves it", () =>
+  it.scopedLive("serves, makes a video, shows it on the page and saves it", () =>
     Effect.gen(function* () {
       const server = yield* command(["serve", "--port", "0", "--queue-time", "1ms", "--run-time", "1ms"], {})
       yield* saying(server, "out", /\n/)
@@ -37,6 +37,13 @@ describe("the process", () => {
       assert.deepInclude(record.file, { path: fs.realpathSync(inFolder("made.mp4")) })
       const film = yield* Effect.provide(inspect(inFolder("made.mp4")), NodeContext.layer)
       assert.deepInclude(film, { durationSeconds: 4, width: 64, height: 64 })
+      const { origin } = new URL(base_url)
+      const [page, shown] = yield* Effect.promise(() =>
+        Promise.all([fetch(origin), fetch(`${origin}/_page/videos/${record.id}/video`)])
+      )
+      assert.deepStrictEqual([page.status, page.headers.get("content-type")], [200, "text/html; charset=utf-8"])
+      const bytes = yield* Effect.promise(() => shown.arrayBuffer())
+      assert.isTrue(fs.readFileSync(inFolder("made.mp4")).equals(Buffer.from(bytes)))
       server.child.kill("SIGINT")
       assert.strictEqual((yield* finished(server)).code, 130)
     })

@@ -11,11 +11,11 @@ import { instant } from "../../server/test/support.js"
 import { finished, saying, useCommand } from "./process.js"
 import { cli, serverLayer } from "./support.js"
 
-const { command } = useCommand()
+const { command, inFolder } = useCommand()
 
 const server = VideosServer.layerVideos.pipe(
   Layer.provideMerge(VideosServer.layer({ queueTime: 0, runTime: "100 millis" })),
-  Layer.provide(FetchHttpClient.layer)
+  Layer.provideMerge(FetchHttpClient.layer)
 )
 
 describe("durable runs", () => {
@@ -24,36 +24,28 @@ describe("durable runs", () => {
       const { baseUrl, jobs } = yield* VideosServer
       const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
       yield* awaitVideo(source)
+      // The default, for the processes.
+      const database = ["--database", inFolder("videos.db")]
       // Neither needs the server: the worker does.
       const extend = ["extend", source.id, "the tide", "--seconds", "4", "--durable", "--idempotency-key", "a"]
       const started = yield* finished(yield* command(extend, {}))
       assert.strictEqual(started.code, 0, started.err)
       const { execution, state } = JSON.parse(started.out)
       assert.strictEqual(state, "accepted")
-      const long = [
-        "extend",
-        source.id,
-        "the tide",
-        "--then",
-        "a boat",
-        "--to",
-        "20s",
-        "--durable",
-        "--max-segments",
-        "2"
-      ]
-      const second = JSON.parse((yield* finished(yield* command(long, {}))).out)
+      const long = ["extend", source.id, "the tide", "--then", "a boat", "--to", "20s", "--max-segments", "2"]
+      const [second] = (yield* cli([...long, "--durable", ...database])).records
       assert.deepInclude(second, { kind: "extendTo", state: "accepted", segments: [] })
       assert.lengthOf(yield* jobs, 1)
       const worker = yield* command(["worker"], { OPENAI_BASE_URL: baseUrl })
-      const waited = yield* finished(yield* command(["runs", "wait", execution.slice(0, 8)], {}))
+      const waited = yield* cli(["runs", "wait", execution.slice(0, 8), ...database])
       assert.strictEqual(waited.code, 0, waited.err)
-      const run = JSON.parse(waited.out)
+      const [run] = waited.records
       assert.deepInclude(run, { execution, state: "done", kind: "extend", key: "a", sends: 1 })
-      const longer = yield* finished(yield* command(["runs", "wait", second.execution, "--table"], {}))
+      const extended = String(second?.execution)
+      const longer = yield* cli(["runs", "wait", extended, "--table", ...database])
       assert.strictEqual(longer.code, 0, longer.err)
       assert.match(longer.out, /length +20 s of 20 s\nsegments +1 done \S+, 2 done \S+\nprompt +the tide \/ a boat\n/)
-      yield* saying(worker, "err", new RegExp(`${second.execution.slice(0, 8)} done`))
+      yield* saying(worker, "err", new RegExp(`${extended.slice(0, 8)} done`))
       worker.child.kill("SIGTERM")
       const stopped = yield* finished(worker)
       const shown = stopped.out
@@ -61,12 +53,10 @@ describe("durable runs", () => {
         .split("\n")
         .map((line) => JSON.parse(line))
       assert.deepStrictEqual([stopped.code, shown.find((one) => one.execution === execution)], [130, run])
-      assert.isAbove(statSync(run.location).size, 0)
-      const [listed, other] = yield* Effect.all([
-        Effect.flatMap(command(["runs", "list", "--table"], {}), finished),
-        Effect.flatMap(command(["runs", "show", "0000"], {}), finished)
-      ])
+      assert.isAbove(statSync(String(run?.location)).size, 0)
+      const listed = yield* cli(["runs", "list", "--table", ...database])
       assert.include(listed.out, `${execution.slice(0, 8)}  `)
+      const other = yield* cli(["runs", "show", "0000", ...database])
       assert.deepStrictEqual(
         [other.code, other.err],
         [4, "error: no run 0000 in this database. `list` shows the runs.\n"]

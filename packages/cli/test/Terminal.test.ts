@@ -87,7 +87,6 @@ describe("the process in a terminal", () => {
         })
       }
       assert.notInclude(inTerminal({ TERM: "dumb" }), "\u001b")
-      assert.notInclude(inTerminal({}), "\u001b")
       assert.include(inTerminal({ TERM: "xterm" }), "\u001b[2K")
       // What reads the pipe writes to the same terminal: no bar is drawn over it.
       const piped = inTerminal({ TERM: "xterm" }, " | cat")

@@ -30,7 +30,7 @@ import { type Engine, forget, localEngine } from "./internal/engine.js"
 import { fingerprintOf } from "./internal/fingerprint.js"
 import { listPoller } from "./internal/listPoller.js"
 import { fieldsOf, type RunRow, toRun } from "./internal/runRow.js"
-import { DatabaseName, RunTable } from "./internal/runTable.js"
+import { DatabaseName, orUnavailable, RunTable } from "./internal/runTable.js"
 import { workflowsLayer } from "./internal/runWorkflow.js"
 import { Settings, type SettingsService } from "./internal/settings.js"
 import { lockDatabase, sqliteClient } from "./internal/sqliteConnection.js"
@@ -212,7 +212,7 @@ export class DurableVideos extends Context.Tag("effect-videos/DurableVideos")<Du
       Effect.as(
         lockDatabase(options.filename),
         runner(options).pipe(
-          Layer.provide(localEngine("runner")),
+          Layer.provide(orUnavailable("DurableVideos.layerSqlite")(localEngine("runner"))),
           Layer.provide(table(options.filename)),
           Layer.provide(sqliteClient(options.filename))
         )
@@ -224,7 +224,7 @@ export class DurableVideos extends Context.Tag("effect-videos/DurableVideos")<Du
     options: SqliteOptions
   ): Layer.Layer<DurableVideos, DatabaseUnavailableError | DatabaseVersionError | ConfigError.ConfigError> =>
     client(options).pipe(
-      Layer.provide(localEngine("client")),
+      Layer.provide(orUnavailable("DurableVideos.layerSqliteClient")(localEngine("client"))),
       Layer.provide(table(options.filename)),
       Layer.provide(sqliteClient(options.filename))
     )

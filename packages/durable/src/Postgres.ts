@@ -14,9 +14,10 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { Videos } from "effect-videos/Videos"
 import { client, type DurableVideos, type RunOptions, runner, table } from "./DurableVideos.js"
-import { type DatabaseError, DatabaseUnavailableError } from "./errors.js"
+import type { DatabaseError } from "./errors.js"
 import { nameOf, postgresClient } from "./internal/postgresPool.js"
 import { rateLimiterStore } from "./internal/rateLimiterStore.js"
+import { orUnavailable } from "./internal/runTable.js"
 import type { VideoStore } from "./VideoStore.js"
 
 /**
@@ -70,13 +71,6 @@ const database = (url: Redacted.Redacted) => Layer.provideMerge(table(nameOf(url
 const redacted = (url: string | Redacted.Redacted): Redacted.Redacted =>
   typeof url === "string" ? Redacted.make(url) : url
 
-const unreachable = (options: PostgresOptions) => (error: unknown) =>
-  new DatabaseUnavailableError({
-    operation: "DurablePostgres.layer",
-    database: `${nameOf(redacted(options.url))}, listening on ${options.listen.host}:${options.listen.port}`,
-    detail: error instanceof Error ? error.message : String(error)
-  })
-
 /**
  * Runs in this process and in others that share the database: each run is in one of them at a time. When a runner dies, the others
  * continue its runs after four to seven seconds.
@@ -111,7 +105,7 @@ export const layer = (
       })
     ),
     withRetry,
-    Layer.mapError(unreachable(options))
+    orUnavailable("DurablePostgres.layer", `${host}:${port}`)
   )
   return runner(options).pipe(
     Layer.provide(indexes),
@@ -159,7 +153,7 @@ export const layerClient = (
       NodeClusterSocket.layer({ clientOnly: true, shardingConfig: { ...timing, runnerAddress: Option.none() } })
     ),
     withRetry,
-    Layer.orDie
+    orUnavailable("DurablePostgres.layerClient")
   )
   return client(options).pipe(Layer.provide(engine), Layer.provide(database(redacted(options.url))))
 }

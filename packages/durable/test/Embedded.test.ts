@@ -455,6 +455,20 @@ describe("a database that cannot be used", () => {
     })
   )
 
+  it.live("is an error with a tag if the engine cannot use its tables", () =>
+    Effect.gen(function* () {
+      const taken = join(folder, "taken.db")
+      yield* Effect.promise(async () => {
+        const client = createClient({ url: `file:${taken}` })
+        await client.execute("CREATE TABLE cluster_migrations (title TEXT)")
+        client.close()
+      })
+      const error = yield* opened(taken)
+      assert.deepInclude(error, { _tag: "DatabaseUnavailableError", database: taken })
+      assert.include(error.message, "migration_id")
+    })
+  )
+
   it.live("is an error with a tag: no folder, no database, or tables of a later version", () =>
     Effect.gen(function* () {
       const missing = yield* opened(join(folder, "nowhere/videos.db"))

@@ -28,7 +28,12 @@ export const browser = does(() => {
   launched ??= chromium.launch({
     executablePath,
     // Chromium has no sandbox for root, and containers have little shared memory.
-    args: [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), "--disable-dev-shm-usage"]
+    args: [
+      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      "--disable-dev-shm-usage",
+      // Each context is a window. Without these, each window loads pages of the browser's own, and a renderer to spare.
+      "--disable-features=SpareRendererForSitePerProcess,WebUIOmniboxPopup,WebUIOmniboxAimPopup"
+    ]
   })
   return launched
 })

@@ -10,13 +10,20 @@ import * as rules from "../config/optionRules.js"
 import * as Errors from "../errors/errors.js"
 import { type FileError, IncompleteDownloadError } from "../errors/fileErrors.js"
 import type { CallOptions, ResponseMeta } from "../http/httpTypes.js"
+import {
+  lengthOf,
+  type ResponseHeaders,
+  rangeOf,
+  sameVersion,
+  unsatisfied,
+  validatorOf
+} from "../http/responseHeaders.js"
 import { retrying } from "../http/retryPolicy.js"
 import type { ContentOptions, VideoVariant } from "../protocol/requestSchemas.js"
 import { checkExtras, checkFields, type Extras, variantRule } from "../protocol/validateRequest.js"
 import { phaseOf } from "../protocol/videoSchemas.js"
 import type { DownloadVideoError, VideosService } from "../videosTypes.js"
 import { missingIn, type Note, openPart, readPart, removeNote, savePart, writeNote } from "./partialFile.js"
-import { lengthOf, type ResponseHeaders, rangeOf, sameVersion, unsatisfied, validatorOf } from "./rangeHeaders.js"
 import { checkFree, publish, syncFile, type Target, writeError, writeInPlace } from "./targetFile.js"
 import type { Report, TransferProgress } from "./transferProgress.js"
 

@@ -1,7 +1,4 @@
-/**
- * One writer per path: in this process by a set of paths, and between processes by `name.part.lock`, which is created
- * exclusively and names the process and, once it is known, the job that was submitted for the path.
- */
+/** One writer per path: in this process by a set of paths, between processes by the lock file `name.part.lock`. */
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
@@ -33,10 +30,7 @@ import {
 export interface ReservedFile {
   /** Absolute. */
   readonly path: string
-  /**
-   * Notes in `name.part.lock` which job was submitted for the path; the first id alone. If this process is killed, the next
-   * call for the path fails with an error that names the job.
-   */
+  /** Notes the first job submitted for the path: if this process is killed, the next call's error names it. */
   readonly submitted: (videoId: string) => Effect.Effect<void>
 }
 
@@ -100,9 +94,9 @@ class Busy extends Context.Reference<Busy>()("effect-videos/Transfer/Busy", {
 const reservedHere = FiberRef.unsafeMake<ReadonlySet<string>>(new Set())
 
 /**
- * Runs with the path reserved, and with an empty `name.part`, which proves that a file can be written there. `videoId` is the
- * job whose clip is to be saved; `null` if none is submitted yet. Both files are removed in the end, a `name.part` with bytes in
- * it excepted.
+ * Runs with the path reserved, and with an empty `name.part`, which proves that a file can be written there. `videoId`:
+ * the job whose clip is to be saved, if it is submitted already. Both files are removed in the end, unless `name.part`
+ * has bytes in it.
  */
 export const exclusively = <A, E, R>(
   fs: FileSystem.FileSystem,

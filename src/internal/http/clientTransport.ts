@@ -7,9 +7,9 @@ import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { lengthOf } from "../download/rangeHeaders.js"
+import { lengthOf } from "./responseHeaders.js"
 import {
-  BodyCollector,
+  collectBody,
   isOk,
   type OpenResponse,
   type SendOptions,
@@ -70,11 +70,11 @@ export const readBody = (
 ): Effect.Effect<WholeResponse, HttpClientError.HttpClientError> =>
   Effect.suspend(() => {
     const { headers, status } = response
-    const body = new BodyCollector(status, limits)
-    // A response without a body has no stream in the platform's `fetch` client.
-    if (status === 204 || status === 205 || lengthOf(headers) === 0) return Effect.succeed(body.responseOf(response))
-    // The whole text at once costs the platform's `fetch` client a third of a stream. Its length is known before it is read.
     const length = lengthOf(headers)
+    const body = collectBody(status, limits)
+    // A response without a body has no stream in the platform's `fetch` client.
+    if (status === 204 || status === 205 || length === 0) return Effect.succeed(body.responseOf(response))
+    // The whole text at once costs the platform's `fetch` client a third of a stream. Its length is known before it is read.
     if ("text" in response && isOk(status) && length !== null && length <= limits.jsonBytes) {
       return Effect.map(response.text, (text) => ({ status, headers, text, isTruncated: false }))
     }

@@ -85,7 +85,7 @@ export const startDeadline = (duration: Duration.Duration): Effect.Effect<Deadli
       }))
     : Effect.succeed({ duration, left: Effect.succeed(duration) })
 
-/** Runs `send` with a body whose progress tells a slow upload, which goes on, from one that has stopped, which fails. */
+/** Runs `send` with the body; fails if the body makes no progress, or if the response does not end in time. */
 export const withUploadTimeouts = <A, E>(
   body: HttpBody.Stream,
   {

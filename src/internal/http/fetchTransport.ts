@@ -7,7 +7,7 @@ import type { Limits } from "../config/configTypes.js"
 import { fetchOptions } from "./clientTransport.js"
 import { asyncWithTimeout } from "./deadline.js"
 import {
-  BodyCollector,
+  collectBody,
   exchangeFailed,
   isOk,
   type ResponseHead,
@@ -22,7 +22,7 @@ const mergeHeaders = (own: RequestInit["headers"] | undefined, request: Headers.
 }
 
 const readBody = async (response: Response, head: ResponseHead, limits: Limits): Promise<WholeResponse> => {
-  const body = new BodyCollector(head.status, limits)
+  const body = collectBody(head.status, limits)
   try {
     const reader = response.body?.getReader()
     for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {

@@ -41,21 +41,21 @@ export interface CallOptions {
    */
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
-   * For all attempts of a request and the waits before and between them (to a download's first byte). For a submission, the
-   * reads of the server's list count too: it fails with `RequestTimeoutError` if no request was sent or each was refused, else
-   * with `SubmissionUncertainError`. Default: the configuration's `totalTimeout`, which is none.
+   * For all attempts of a request and the waits before and between them (to a download's first byte); for a submission,
+   * for the reads of the server's list as well. A submission fails with `RequestTimeoutError` if no request was sent or
+   * each was refused, else with `SubmissionUncertainError`. Default: the configuration's `totalTimeout`, which is none.
    */
   readonly totalTimeout?: Duration.DurationInput | undefined
   /** `true` turns this layer's own retries off, for a caller with its own schedule, as a watch has. Default: `false`. */
   readonly singleAttempt?: boolean | undefined
   /**
-   * Sent beside this library's own headers, and instead of one with the same name. Only to the server's own origin. No error and no
-   * span shows the value of one whose name is that of a secret (`authorization`, `x-api-key` and their like).
+   * Sent to the server's own origin; replaces this library's header of the same name. No error and no span shows the
+   * value of one whose name is that of a secret (`authorization`, `x-api-key`).
    */
   readonly extraHeaders?: { readonly [name: string]: string } | undefined
   /**
-   * Added to the URL's query. A parameter replaces one of the same name in the configuration's `query`. No error and no span shows
-   * one that is a secret by its name (`key`, `code`, `sig` and their like), or as long and as mixed as a key.
+   * Added to the URL's query; replaces the configuration's `query` of the same name. No error and no span shows a value
+   * that is a secret by its name (`key`, `code`, `sig`), or as long and as mixed as a key.
    */
   readonly extraQuery?: { readonly [name: string]: string } | undefined
   /** Runs with each response of the server, errors included, before it is decoded: request ids, rate-limit headers. */
@@ -79,16 +79,13 @@ export interface SubmitOptions extends CallOptions {
 }
 
 /**
- * Whether the server may have acted on a submission. `VideosHttp` keeps it up to date while it sends the submission.
+ * Whether the server may have acted on a submission, kept up to date by `VideosHttp`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Sending {
-  /**
-   * `true` from when a request is handed to the transport, until the response shows that it had no effect. A layer that does
-   * not keep it up to date leaves it `true`.
-   */
+  /** From when the transport has the request, until a response shows that it had no effect; `true` if unknown. */
   mayHaveActed: boolean
   /** The headers of a response with a 2xx status, also if its body broke off. */
   acceptedHeaders?: Headers.Headers | undefined
@@ -108,12 +105,9 @@ export interface VideosCall {
   readonly route?: Route | undefined
   /** With a path relative to the base URL, for example `/videos/video_1`. */
   readonly request: HttpClientRequest.HttpClientRequest
-  /**
-   * The URL of a job's content, absolute or relative to the base URL. It is followed like a redirect, instead of `request`. Reads
-   * only.
-   */
+  /** A read's URL of content, absolute or relative to the base URL: followed like a redirect, instead of `request`. */
   readonly location?: string | undefined
-  /** The body's fields by the protocol's own names. They are sent in those of the dialect. */
+  /** By the protocol's own names; sent by those of the dialect. */
   readonly body?: { readonly [name: string]: unknown } | undefined
   /** The job that the request is about. */
   readonly videoId?: string | undefined

@@ -38,7 +38,8 @@ type KeyRejection = Exclude<
 const isResponseError = (error: { readonly _tag: string }): error is KeyRejection =>
   ["BadRequestError", "ConflictError", "ServerError", "ResponseDecodeError"].includes(error._tag)
 
-const codeAndMessage = (error: KeyRejection): Pick<ErrorBody, "code" | "message"> => {
+const codeAndMessage = (error: { readonly _tag: string }): Pick<ErrorBody, "code" | "message"> | null => {
+  if (!isResponseError(error)) return null
   if (error._tag !== "ResponseDecodeError") return { code: error.code, message: error.detail }
   const body = readErrorBody(error.body)
   return { code: keyCode(body) ?? body.code, message: body.code === null && body.type === null ? "" : body.message }
@@ -50,16 +51,13 @@ export const keyCode = ({ code, type }: ErrorBody): string | null =>
 
 /** Whether the server refused a submission because it has its `Idempotency-Key` already: it made a job, or is making one. */
 export const isKeyRejection = (error: { readonly _tag: string }): boolean => {
-  if (!isResponseError(error)) return false
-  const { code, message } = codeAndMessage(error)
-  return rejectsKey(code, message)
+  const refusal = codeAndMessage(error)
+  return refusal !== null && rejectsKey(refusal.code, refusal.message)
 }
 
 /** Whether the refusal says that the key was used with another request. */
 export const isOfOtherRequest = (error: { readonly _tag: string }): boolean => {
-  if (!isResponseError(error)) return false
-  const { code, message } = codeAndMessage(error)
-  return /mismatch|different|other (request|param|payload|body)|same (param|payload|body|request)|not match/i.test(
-    `${code} ${message}`
-  )
+  const refusal = codeAndMessage(error)
+  const other = /mismatch|different|other (request|param|payload|body)|same (param|payload|body|request)|not match/i
+  return refusal !== null && other.test(`${refusal.code} ${refusal.message}`)
 }

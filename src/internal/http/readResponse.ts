@@ -18,6 +18,8 @@ import { diagnose, redactCause } from "./transportError.js"
 /** A body is truncated here before its secrets are redacted: far behind the part that an error shows. */
 const maxRedacted = 64 * 1024
 
+type Read<A> = (call: VideosCall, response: WholeResponse, url: string) => Effect.Effect<A, VideosHttpError>
+
 /** The number of items of a page; 0 if it is not a page. */
 const itemsIn = (json: unknown): number => {
   const items = wire.isObject(json) ? json.data : json
@@ -99,7 +101,7 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
     return undecodable(call, response, url, "syntax", `${what} (${text.length} characters)`, text)
   }
 
-  const statusError = (call: VideosCall, response: WholeResponse, url: string): Effect.Effect<never, VideosHttpError> =>
+  const statusError: Read<never> = (call, response, url) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fail(toError(contextOf(call, url), response, now)))
 
   const accepted = (
@@ -119,11 +121,7 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
     return Effect.succeed({ ...metaOf(call, response), body: redactJson(text, json) })
   }
 
-  const decode = (
-    call: VideosCall,
-    response: WholeResponse,
-    url: string
-  ): Effect.Effect<VideosResponse, VideosHttpError> => {
+  const decode: Read<VideosResponse> = (call, response, url) => {
     const { isTruncated, status, text } = response
     const isSuccess = isOk(status)
     if (!isSuccess && call.acceptsErrorBody === undefined) return statusError(call, response, url)
@@ -140,15 +138,11 @@ export const makeResponseReader = (origin: string, { redact, redactJson }: Secre
   const runOnResponse = (call: VideosCall, response: ResponseHead): Effect.Effect<void> =>
     call.options?.onResponse?.(metaOf(call, response)) ?? Effect.void
 
-  const read = (
-    call: VideosCall,
-    response: WholeResponse,
-    url: string
-  ): Effect.Effect<VideosResponse, VideosHttpError> =>
+  const read: Read<VideosResponse> = (call, response, url) =>
     Effect.flatMap(runOnResponse(call, response), () => decode(call, response, url))
 
   /** The error of a response to a download. */
-  const downloadError = (call: VideosCall, response: WholeResponse, url: string) =>
+  const downloadError: Read<never> = (call, response, url) =>
     Effect.zipRight(runOnResponse(call, response), statusError(call, response, url))
 
   return { contextOf, downloadError, metaOf, read, redactFor, runOnResponse, tooLong, transportError }

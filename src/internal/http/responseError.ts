@@ -5,7 +5,7 @@ import * as Errors from "../errors/errors.js"
 import { clip, type ErrorBody, readErrorBody } from "./errorBody.js"
 import type { VideosHttpError } from "./httpTypes.js"
 import { isKeyRejection, keyCode } from "./keyRejection.js"
-import { retryAfter } from "./retryAfter.js"
+import { retryAfter } from "./responseHeaders.js"
 
 /** The request of a response, as an error describes it. */
 export interface RequestContext {

@@ -51,9 +51,9 @@ export const withStreamSpan = <A, E, R>(
   )
 
 /**
- * The span of one HTTP request, with the name, the attributes and the switches of the platform's own span. The platform's is
- * off, because it records a transport's error before its secrets are redacted, and `fetch` and undici have none. Redacts the
- * headers `names`, beside those that `HttpClient` redacts, and with `redact` the secrets that a server repeats in any other.
+ * The span of one HTTP request, with the name, the attributes and the switches of the platform's own span. The
+ * platform's is off, because it records a transport's error before its secrets are redacted, and `fetch` and undici
+ * have none. Redacts the headers `names` beside those that `HttpClient` redacts, and by `redact` what a server repeats.
  */
 export const withHttpSpan = <A extends ResponseHead, E>(
   self: Effect.Effect<A, E>,

@@ -10,7 +10,7 @@ import type * as Effect from "effect/Effect"
 export interface BudgetOptions {
   /**
    * Positive; `0.5` is one request every two seconds. Requests are spaced evenly, in groups of a tenth of a second. Default: no limit
-   * until the server returns 429; then half of the rate at that time, which doubles every ten seconds until it is twice that rate.
+   * until a 429; then half of the rate at that time, which doubles every ten seconds until it is twice that rate.
    */
   readonly requestsPerSecond?: number | undefined
   /** Requests in flight at the same time, and so connections; a positive integer. Default: 64. */
@@ -20,8 +20,7 @@ export interface BudgetOptions {
 }
 
 /**
- * A limit that layers or processes share. `effect-videos/RateLimiter` makes one from the rate limiter of `@effect/experimental`; your
- * own needs this one function.
+ * A limit that layers or processes share: one of `effect-videos/RateLimiter`, or your own.
  *
  * @example
  * import { Effect } from "effect"
@@ -41,8 +40,8 @@ export interface BudgetOptions {
  */
 export interface RequestLimiter {
   /**
-   * Succeeds once a request of this kind may be sent; it is interrupted with its caller. It cannot fail: the limiter decides whether
-   * requests are sent while its store is unavailable. At most four requests wait in it at a time.
+   * Succeeds once a request of this kind may be sent; interrupted with its caller. The limiter decides whether requests
+   * are sent while its store is unavailable. At most four requests wait in it at a time.
    */
   readonly take: (kind: RequestKind) => Effect.Effect<void>
 }

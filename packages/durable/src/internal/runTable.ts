@@ -87,6 +87,23 @@ const migrate = (database: string) =>
     })
   )
 
+/** The engine makes a defect of tables that it cannot make or read. Here it is an error of the layer, as any other of the database. */
+export const orUnavailable =
+  (operation: string, runner: string | null = null) =>
+  <A, E, R>(engine: Layer.Layer<A, E, R>): Layer.Layer<A, DatabaseUnavailableError, R | DatabaseName> =>
+    Layer.catchAllCause(engine, (cause) =>
+      Cause.isInterruptedOnly(cause)
+        ? Layer.failCause(cause as Cause.Cause<never>)
+        : Layer.unwrapEffect(
+            Effect.map(DatabaseName, (name) => {
+              const database = runner === null ? name : `${name}, listening on ${runner}`
+              return Layer.fail(
+                new DatabaseUnavailableError({ operation, database, detail: detailOf(Cause.squash(cause)) })
+              )
+            })
+          )
+    )
+
 /** What a run of `extendTo` shows of the segment that it waits for. */
 export const waitingFor = (segment: RunRow) =>
   ({
