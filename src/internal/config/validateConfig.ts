@@ -76,11 +76,10 @@ const wantedQuery = "must be written as `name=value&name=value`, such as `api-ve
 /** A query as a variable has it. */
 export const readQueryText = (text: string): { readonly query: Query } | { readonly problem: string } => {
   const given = text.trim().replace(/^\?/, "")
-  for (const part of given.split("&")) {
-    if (part !== "" && part.indexOf("=") < 1)
-      return { problem: `${wantedQuery} ${secretShape(part)} without \`name=\`` }
-  }
-  return readQuery(new URLSearchParams(given))
+  const bare = given.split("&").find((part) => part !== "" && part.indexOf("=") < 1)
+  return bare === undefined
+    ? readQuery(new URLSearchParams(given))
+    : { problem: `${wantedQuery} ${secretShape(bare)} without \`name=\`` }
 }
 
 const secretName =

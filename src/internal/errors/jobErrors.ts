@@ -1,4 +1,4 @@
-/** The errors that are about one job or character. `Errors.ts` exports them beside the others. */
+/** The errors that are about one job or character. */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { phaseOf, VideoResource } from "../protocol/videoSchemas.js"

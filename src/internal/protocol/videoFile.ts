@@ -191,13 +191,15 @@ export const withProgress = (
         return chunks
       })
       reportNow(false)
-      const last = Stream.execute(
-        Effect.suspend(() => {
-          reportNow(true)
-          return flush
-        })
+      return Stream.concat(
+        counted,
+        Stream.execute(
+          Effect.zipRight(
+            Effect.sync(() => reportNow(true)),
+            flush
+          )
+        )
       )
-      return Stream.concat(counted, last)
     })
   )
 })
