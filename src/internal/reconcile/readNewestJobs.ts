@@ -78,7 +78,7 @@ export const readNewest = (
   begunAt: number,
   options: SubmitOptions | undefined
 ): Effect.Effect<ListRead, ListVideosError> =>
-  Effect.suspend(() => {
+  Effect.gen(function* () {
     const cursor = new ListCursor()
     const reading = new Reading()
     let date = Number.NaN
@@ -92,33 +92,30 @@ export const readNewest = (
           date = Date.parse(headers["date"] ?? "")
         })
     }
-    const next = (
-      after: string | undefined,
-      count: number,
-      newest: Pick<ListRead, "at" | "serverNow" | "isDated"> | null
-    ): Effect.Effect<ListRead, ListVideosError> =>
-      Effect.flatMap(Effect.zip(readPage(after, cursor, asked), Effect.clock), ([[page, rest], clock]) => {
-        const times = newest ?? {
-          at: monotonicMillis(clock),
-          serverNow: Number.isNaN(date) ? clock.unsafeCurrentTimeMillis() : date,
-          isDated: !Number.isNaN(date)
-        }
-        reading.add(page)
-        const done = (isWhole: boolean, gap: string | null) => {
-          const { videos } = reading
-          // A server may end the list at a limit of its own: only the order shows that these are the newest.
-          return Effect.succeed<ListRead>({ ...times, videos, isWhole, gap: reading.gap ?? (isWhole ? null : gap) })
-        }
-        if (Option.isNone(rest)) {
-          return done(
-            page.hasMore !== true,
-            "the list has an empty page, or one without new jobs, and says that there is more"
-          )
-        }
-        if (reading.last < times.serverNow - (times.at - begunAt) - margin) return done(false, null)
-        return count === maxPages
-          ? done(false, `the newest ${reading.videos.length} jobs do not go back to when it began`)
-          : next(rest.value, count + 1, times)
-      })
-    return next(undefined, 1, null)
+    let [page, rest] = yield* readPage(undefined, cursor, asked)
+    const clock = yield* Effect.clock
+    const isDated = !Number.isNaN(date)
+    const at = monotonicMillis(clock)
+    const serverNow = isDated ? date : clock.unsafeCurrentTimeMillis()
+    // A server may end the list at a limit of its own: only the order shows that these are the newest.
+    const done = (isWhole: boolean, gap: string | null): ListRead => ({
+      videos: reading.videos,
+      at,
+      serverNow,
+      isDated,
+      isWhole,
+      gap: reading.gap ?? (isWhole ? null : gap)
+    })
+    for (let count = 1; ; count++) {
+      reading.add(page)
+      if (Option.isNone(rest)) {
+        const isWhole = page.hasMore !== true
+        return done(isWhole, "the list has an empty page, or one without new jobs, and says that there is more")
+      }
+      if (reading.last < serverNow - (at - begunAt) - margin) return done(false, null)
+      if (count === maxPages) {
+        return done(false, `the newest ${reading.videos.length} jobs do not go back to when it began`)
+      }
+      ;[page, rest] = yield* readPage(rest.value, cursor, asked)
+    }
   })

@@ -281,17 +281,16 @@ export class Poller implements JobPoller {
     wanted: () => ReadonlyArray<Job>,
     maxPages: number
   ): Effect.Effect<Range, ListVideosError> {
-    const cursor = new ListCursor()
-    const total = wanted().length
-    let newest = -Infinity
-    let oldest = Infinity
-    let found: Array<VideoResource> = []
-    const readFrom = (
-      { after, place }: Part,
-      next: string | null,
-      count: number
-    ): Effect.Effect<Range, ListVideosError> =>
-      Effect.flatMap(this.read(next), (read) => {
+    return Effect.gen(this, function* () {
+      const cursor = new ListCursor()
+      const total = wanted().length
+      let part: Part = page === null ? { after: null, place: null } : this.plan.startOf(page)
+      let from = part.after
+      let found: Array<VideoResource> = []
+      let newest = -Infinity
+      let oldest = Infinity
+      for (let count = 1; ; count++) {
+        const read = yield* this.read(from)
         const { hasMore, videos } = read
         const isRepeated = videos.some(({ id }) => cursor.hasSeen(id))
         const { fresh, next } = cursor.take(read)
@@ -302,22 +301,17 @@ export class Poller implements JobPoller {
         }
         if (isRepeated) this.trust.give("it repeats jobs: the server ignores `after`")
         const isEnd = next._tag === "End" || (hasMore === null && videos.length !== pageSize)
-        const isKnown = place !== null || this.plan.connects(fresh, this.jobs)
+        const isKnown = part.place !== null || this.plan.connects(fresh, this.jobs)
         // One more page may tell how far the new jobs are from the others, which then share pages with them.
         const isFound = wanted().length === 0 && (isKnown || found.length >= total + pageSize)
         const isOver = isEnd || next._tag === "Stuck" || isRepeated || count >= maxPages || isFound
-        let part: Part = { after, place }
         if (isOver || isKnown) {
           part = this.plan.take(found, this.jobs, part)
           found = []
         }
-        return isOver
-          ? Effect.succeed({ newest, oldest: isEnd ? -Infinity : oldest })
-          : readFrom(part, next.cursor, count + 1)
-      })
-    return Effect.suspend(() => {
-      const start = page === null ? { after: null, place: null } : this.plan.startOf(page)
-      return readFrom(start, start.after, 1)
+        if (isOver) return { newest, oldest: isEnd ? -Infinity : oldest }
+        from = next.cursor
+      }
     })
   }
 
