@@ -111,23 +111,19 @@ export const makeVideos = (
   const named = <E extends { readonly _tag: string }>(
     { operation, sending }: submissions.Submission["call"],
     exchange: Effect.Effect<VideosResponse, E>
-  ): Effect.Effect<VideosResponse, E> =>
-    policies.submission.idHeader === null
-      ? exchange
-      : Effect.catchAll(exchange, (error) => {
-          const headers = sending.acceptedHeaders
-          const id = headers?.[policies.submission.idHeader ?? ""]
-          const isLost = ["TransportError", "RequestTimeoutError", "ResponseDecodeError"].includes(error._tag)
-          if (headers === undefined || id === undefined || !isLost) return Effect.fail(error)
-          const response: VideosResponse = { status: 200, headers, requestId: id, body: { id } }
-          return Effect.as(
-            Effect.annotateLogs(Effect.logWarning("the body of a response was lost; its headers name the job"), {
-              operation,
-              videoId: id
-            }),
-            response
-          )
-        })
+  ): Effect.Effect<VideosResponse, E> => {
+    const { idHeader } = policies.submission
+    return Effect.catchAll(exchange, (error) => {
+      const headers = sending.acceptedHeaders
+      const id = idHeader === null ? undefined : headers?.[idHeader]
+      const isLost = ["TransportError", "RequestTimeoutError", "ResponseDecodeError"].includes(error._tag)
+      if (headers === undefined || id === undefined || !isLost) return Effect.fail(error)
+      return Effect.logWarning("the body of a response was lost; its headers name the job").pipe(
+        Effect.annotateLogs({ operation, videoId: id }),
+        Effect.as({ status: 200, headers, requestId: id, body: { id } })
+      )
+    })
+  }
 
   /** Sends a submission and decodes its response. A failure that may have made something is a `SubmissionUncertainError`. */
   const submit = <A, E extends Errors.UploadError>(
@@ -267,11 +263,7 @@ export const makeVideos = (
       call: { ...call, options: { ...call.options, totalTimeout: Duration.infinity } }
     }
     return Effect.flatMap(startDeadline(total), (deadline) =>
-      reconciled(
-        submission,
-        deadline,
-        submit(submission, exchange(Duration.isFinite(total) ? unbounded : submission), decodeSubmission)
-      ).pipe(
+      reconciled(submission, deadline, submit(submission, exchange(unbounded), decodeSubmission)).pipe(
         Effect.catchTag("VideoNotFoundError", (error) =>
           leavesOpen(error) ? settle(error, call, deadline) : Effect.fail(error)
         ),

@@ -96,7 +96,6 @@ export class Claims {
     return entry
   }
 
-  /** The number of the latest event. */
   now(): number {
     return this.events
   }
@@ -186,7 +185,6 @@ export class Claims {
     return this.known.get(id)?.named === true
   }
 
-  /** Whether it was there before the submission began. */
   existedBefore(id: string, entry: Entry): boolean {
     return (this.known.get(id)?.since ?? Infinity) < entry.begun
   }

