@@ -193,11 +193,11 @@ export const makeContent = (
             const video = error.reason === "forbidden" ? endedJobs.findRecent(id, grace, now) : null
             return Effect.fail(video === null ? error : lagging(error, video))
           }),
-        VideoNotFoundError: (error) => recover(error),
-        BadRequestError: (error) => recover(error),
-        ConflictError: (error) => recover(error),
-        ServerError: (error) => recover(error),
-        OperationUnsupportedError: (error) => recover(error)
+        VideoNotFoundError: recover,
+        BadRequestError: recover,
+        ConflictError: recover,
+        ServerError: recover,
+        OperationUnsupportedError: recover
       })
     )
 

@@ -2,7 +2,6 @@
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
@@ -86,9 +85,7 @@ export const reserveFile = <A, E, R>(
   })
 
 /** The paths that this process is writing to. */
-class Busy extends Context.Reference<Busy>()("effect-videos/Transfer/Busy", {
-  defaultValue: () => new Set<string>()
-}) {}
+const pathsInUse = new Set<string>()
 
 /** The paths that this fiber has reserved already: a download inside of `continueVideo` does not wait for itself. */
 const reservedHere = FiberRef.unsafeMake<ReadonlySet<string>>(new Set())
@@ -126,13 +123,12 @@ const reserve = (
     const { key, note, part, path, type } = target
     // A terminal or `/dev/null` takes what several write.
     if (type !== "CharacterDevice") {
-      const busy = yield* Busy
       const add = Effect.suspend(() =>
-        busy.has(key)
+        pathsInUse.has(key)
           ? new FileError({ operation: "downloadVideo", reason: "busy", path })
-          : Effect.succeed(busy.add(key))
+          : Effect.succeed(pathsInUse.add(key))
       )
-      yield* Effect.acquireRelease(add, () => Effect.sync(() => busy.delete(key)))
+      yield* Effect.acquireRelease(add, () => Effect.sync(() => pathsInUse.delete(key)))
     }
     if (!target.isRegular) {
       return yield* Effect.as(Effect.mapError(fs.access(path, { writable: true }), writeError(path)), () => Effect.void)
