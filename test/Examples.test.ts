@@ -105,12 +105,12 @@ describe("examples", () => {
     const outputs = [0, 1].map((half) =>
       Effect.gen(function* () {
         const { baseUrl } = yield* VideosServer
-        // What prints each step of a job runs in real time, so that a busy machine misses none. So does what uses a test clock: it
-        // warns of a clock that stands still for a second.
+        // What prints each step of a job, or its state at a time, runs in real time, so that a busy machine misses none. So does what
+        // uses a test clock: it warns of a clock that stands still for a second.
         const args = running
           .filter((_, index) => index % 2 === half)
           .flatMap((name) => [
-            /in_progress|span|passed|completed/.test(prints[name]?.source ?? "") ? "1" : "10",
+            /in_progress|span|passed|completed|watched/.test(prints[name]?.source ?? "") ? "1" : "10",
             programOf(`examples/${name}`)
           ])
         return yield* outputOf(

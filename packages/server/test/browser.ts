@@ -60,7 +60,8 @@ export const visit = (opened: Browser, origin: string, options: BrowserContextOp
   )
 
 const visitIn = async (context: BrowserContext, origin: string): Promise<Visit> => {
-  context.setDefaultTimeout(patience)
+  // Less than the time limit of a test, so that an error names the step.
+  context.setDefaultTimeout(patience / 2)
   const page = await context.newPage()
   const complaints: Array<string> = []
   page.on("pageerror", (error) => complaints.push(error.message))
@@ -84,9 +85,7 @@ export const play = async (page: Page, prompt: string) => {
     .click()
   const video = page.getByRole("dialog", { name: prompt }).locator("video")
   await video.waitFor()
-  await page.waitForFunction(() => (document.querySelector("video")?.currentTime ?? 0) > 0.3, undefined, {
-    timeout: patience
-  })
+  await page.waitForFunction(() => (document.querySelector("video")?.currentTime ?? 0) > 0.3)
   const state = await video.evaluate((element: HTMLVideoElement) => ({
     source: element.currentSrc,
     readyState: element.readyState,

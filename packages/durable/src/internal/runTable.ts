@@ -87,7 +87,7 @@ const migrate = (database: string) =>
     })
   )
 
-/** The engine makes a defect of tables that it cannot make or read. Here it is an error of the layer, as any other of the database. */
+/** The engine makes a defect of tables that it cannot make or read. Here it is an error of the layer. */
 export const orUnavailable =
   (operation: string, runner: string | null = null) =>
   <A, E, R>(engine: Layer.Layer<A, E, R>): Layer.Layer<A, DatabaseUnavailableError, R | DatabaseName> =>
