@@ -237,16 +237,17 @@ describe("extendTo after a crash", () => {
     }).pipe(inDialect("xai"))
   )
 
-  it.scopedLive("submits a segment whose job failed again, as a new job", () =>
-    Effect.gen(function* () {
-      const { run, server, submissions } = yield* world(4)
-      yield* server.faults.set([{ on: ["retrieve"], fault: Fault.fields({ status: "failed" }) }])
+  it.scopedLive("submits a segment whose job failed again, as a new job", () => {
+    let failures = 1
+    const outcome = ({ prompt }: { readonly prompt: string }) =>
+      prompt === prompts[0] && failures-- > 0 ? { code: "moderation_blocked", message: "no" } : null
+    return Effect.gen(function* () {
+      const { run, submissions } = yield* world(4)
       assert.strictEqual((yield* Effect.flip(run(8)))._tag, "VideoFailedError")
-      yield* server.faults.set([])
       yield* run(8)
       assert.strictEqual(yield* submissions, 2)
-    }).pipe(Effect.provide(VideosServer.layer({ queueTime: 0, runTime: "5 millis" })))
-  )
+    }).pipe(Effect.provide(VideosServer.layer({ ...instant, outcome })))
+  })
 
   it.scopedLive("refuses to go on with another order, and names what differs", () =>
     Effect.gen(function* () {

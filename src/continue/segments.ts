@@ -131,7 +131,13 @@ export const isWhole: Effect.Effect<boolean, never, Videos> = Effect.map(
  */
 export interface FilmOptions extends Pick<JoinVideosOptions, "ffmpeg" | "ffprobe" | "encoding" | "window" | "seam"> {}
 
-type Tools = FileSystem.FileSystem | Path.Path | CommandExecutor.CommandExecutor
+/**
+ * What a step that runs FFmpeg needs of the platform: `NodeContext.layer` of `@effect/platform-node`, for example.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Tools = FileSystem.FileSystem | Path.Path | CommandExecutor.CommandExecutor
 
 const film = (options: Options, path: string, kind: MediaError["film"]) => {
   const programs: Programs = programsOf(options)
@@ -139,7 +145,22 @@ const film = (options: Options, path: string, kind: MediaError["film"]) => {
 }
 
 /**
- * Measures a film by decoding it. `count` is the number of its pictures: a segment of one adds nothing.
+ * What a film is, as measured.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Measured {
+  readonly seconds: number
+  /** In pixels, as players show it. */
+  readonly width: number
+  readonly height: number
+  /** The number of its pictures: a segment of one adds nothing. */
+  readonly count: number
+}
+
+/**
+ * Measures a film by decoding it.
  *
  * @example
  * import { Segments } from "effect-videos/continue"
@@ -152,7 +173,7 @@ const film = (options: Options, path: string, kind: MediaError["film"]) => {
 export const measure = (
   path: string,
   options: FilmOptions
-): Effect.Effect<Pick<Film, "seconds" | "width" | "height" | "count">, FfmpegUnavailableError | MediaError, Tools> =>
+): Effect.Effect<Measured, FfmpegUnavailableError | MediaError, Tools> =>
   Effect.map(film(options, path, "segment"), ({ count, height, seconds, width }) => ({ seconds, width, height, count }))
 
 /**
