@@ -20,7 +20,7 @@ import type { FfmpegUnavailableError, MediaError } from "./errors.js"
 import { checkOrder } from "./extendTo.js"
 import type { ExtendToOptions } from "./extendToTypes.js"
 import { checkPrograms, type Programs } from "./ffmpeg.js"
-import { type Film, probe } from "./film.js"
+import { probe } from "./film.js"
 import { type JoinVideosOptions, joined, type Options, place, programsOf, working } from "./joinVideos.js"
 import { isLongEnough, type PlannedSegment, planSegment, reasonAgainst, type SegmentedClip } from "./segmentPlan.js"
 
