@@ -36,7 +36,7 @@ export const seenByTransports: ReadonlyArray<string> = [
 export const twice: Schedule.Schedule<unknown> = atOnce(2)
 
 /** For calls that nobody answers: long enough for an answer on a busy machine. */
-export const patience = "1 second"
+export const patience = "2 seconds"
 
 /** `Videos` over a client that reaches a server by a socket: a server of its own, whose jobs are done at once, or a given one. */
 export const world = (
