@@ -171,4 +171,19 @@ describe("a fleet that starts when it likes", () => {
       assert.deepStrictEqual([...reasons].sort(), known)
     })
   )
+
+  it.effect("old jobs whose watches begin one after the other are searched for a few times, not once each", () =>
+    Effect.gen(function* () {
+      const jobs = Array.from({ length: 6000 }, (_, index) => ({
+        createdAt: index,
+        length: 120_000,
+        watchedAt: index % 120 === 60 ? 10_000 + 10 * index : null
+      }))
+      const watched = jobs.filter(({ watchedAt }) => watchedAt !== null).length
+      const poll = Schedule.spaced("10 seconds")
+      const { lags, pages } = yield* Effect.promise(() => simulate(jobs, { latency, watch: { poll } }))
+      assert.lengthOf(lags, watched)
+      assert.isAtMost(pages, 8)
+    })
+  )
 })
