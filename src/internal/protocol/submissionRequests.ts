@@ -44,7 +44,7 @@ const checkSeconds = (dialect: Dialect, operation: Errors.Operation, { seconds }
     : invalid(operation, "seconds", seconds, `${describeRange(range)} in the dialect \`${dialect.name}\``)
 }
 
-/** wire.JsonObject that only some dialects have: they are no part of the protocol's bodies. */
+/** Fields that only some dialects have: they are no part of the protocol's bodies. */
 const dialectFields = (
   dialect: Dialect,
   operation: Errors.Operation,
