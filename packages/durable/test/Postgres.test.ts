@@ -8,9 +8,8 @@ import { DurableVideos, isEnded, VideoStore } from "@effect-videos/durable"
 import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { VideosServer } from "@effect-videos/server"
 import { ConfigProvider, Context, Duration, Effect, Exit, Layer, Logger, Option, Scope, Stream } from "effect"
-import Pg from "pg"
 import { afterAll, beforeAll, vi } from "vitest"
-import { freePort, hasPostgres, postgres } from "./support/postgres.js"
+import { freePort, hasPostgres, newDatabase, postgres } from "./support/postgres.js"
 
 const quiet = Logger.remove(Logger.defaultLogger)
 
@@ -153,19 +152,9 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
 
   it.live("fail with a tag if the engine cannot make its tables", () =>
     Effect.gen(function* () {
-      yield* Effect.promise(async () => {
-        for (const [database, statement] of [
-          ["postgres", "CREATE DATABASE taken"],
-          // Of another program.
-          ["taken", "CREATE TABLE cluster_migrations (title TEXT)"]
-        ] as const) {
-          const admin = new Pg.Client({ connectionString: url.replace(/postgres$/, database) })
-          await admin.connect()
-          await admin.query(statement)
-          await admin.end()
-        }
-      })
-      const client = DurablePostgres.layerClient({ url: url.replace(/postgres$/, "taken") })
+      // A table of another program.
+      const taken = yield* newDatabase(url, "taken", "CREATE TABLE cluster_migrations (title TEXT)")
+      const client = DurablePostgres.layerClient({ url: taken })
       const error = yield* Effect.flip(Effect.scoped(Layer.build(client))).pipe(Effect.provide(quiet))
       assert.deepInclude(error, { _tag: "DatabaseUnavailableError", operation: "DurablePostgres.layerClient" })
       assert.include(error.message, "migration_id")

@@ -7,9 +7,8 @@
 import { FetchHttpClient } from "@effect/platform"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Layer } from "effect"
-import Pg from "pg"
 import { folder, joining, type Killed, runKilled } from "../support/kills.js"
-import { freePort, postgres } from "../support/postgres.js"
+import { freePort, newDatabase, postgres } from "../support/postgres.js"
 
 const moments = [
   "before intent",
@@ -71,22 +70,16 @@ const only = process.argv.slice(2).find((word) => word !== "--postgres")
 
 const isOnPostgres = process.argv.includes("--postgres")
 
-/** A database of its own for a case. */
-const newDatabase = (url: string, index: number) =>
-  Effect.promise(async () => {
-    const client = new Pg.Client({ connectionString: url })
-    await client.connect()
-    await client.query(`CREATE DATABASE soak_${index}`)
-    await client.end()
-    return { url: url.replace(/postgres$/, `soak_${index}`), listen: await freePort() }
-  })
+/** A database of its own for a case, and a port for its runner. */
+const placeOf = (url: string, index: number) =>
+  Effect.all({ url: newDatabase(url, `soak_${index}`), listen: Effect.promise(freePort) })
 
 const runAll = (url: string | null) =>
   Effect.forEach(
     cases.filter(([name]) => only === undefined || name.includes(only)),
     ([name, options], index) =>
       Effect.gen(function* () {
-        const killed = { ...options, postgres: url === null ? undefined : yield* newDatabase(url, index) }
+        const killed = { ...options, postgres: url === null ? undefined : yield* placeOf(url, index) }
         const started = performance.now()
         const long = Effect.flatMap(Effect.flatMap(folder, joining), (joins) => runKilled({ ...killed, joins }))
         const { ends, files, jobs, log, whole } = yield* Effect.scoped(

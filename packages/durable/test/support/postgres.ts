@@ -71,3 +71,20 @@ export const postgres = Effect.gen(function* () {
   })
   return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, restart }
 })
+
+/** Runs statements on a database. */
+const query = async (url: string, statements: string): Promise<void> => {
+  const client = new Pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query(statements)
+  await client.end()
+}
+
+/** Makes another database of the same Postgres, with these tables; returns its URL. */
+export const newDatabase = (url: string, name: string, tables = ""): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const made = url.replace(/postgres$/, name)
+    await query(url, `CREATE DATABASE ${name}`)
+    await query(made, tables)
+    return made
+  })
