@@ -3,19 +3,25 @@ import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
 import { stuck } from "./scripts/stuck.js"
+import tsconfig from "./tsconfig.json" with { type: "json" }
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-const src = (path: string) => at(`./src/${path}`)
+
+/** The project's own packages are their sources. What is internal is for no other package. */
+const alias = Object.entries(tsconfig.compilerOptions.paths).map(([name, [path = ""]]) => ({
+  find: new RegExp(`^${name.replace("*", "([A-Z]\\w+)")}$`),
+  replacement: at(path.replace("*", "$1"))
+}))
 
 /** The files that take the most time by the clock. They start first, so that none of them is the last to end. */
 const longest = [
-  "test/faults/Cases.test.ts",
-  "test/Examples.test.ts",
-  "test/ContinueMedia.test.ts",
-  "packages/server/test/PageBrowser.test.ts",
-  "packages/cli/test/Process.test.ts",
+  "test/faults/Cases.test.",
+  "test/Examples.test.",
+  "test/ContinueMedia.test.",
+  "packages/server/test/PageBrowser.test.",
+  "packages/cli/test/Process.test.",
   "test/faults/",
-  "test/Continue.test.ts",
+  "test/Continue.test.",
   "test/hostile/"
 ]
 
@@ -37,10 +43,10 @@ class LongestFirst extends BaseSequencer {
  * runs. Together they take about as long as all others.
  */
 const alone = [
-  "test/Examples.test.ts",
-  "test/ContinueMedia.test.ts",
-  "packages/server/test/PageBrowser.test.ts",
-  "packages/durable/test/!(S3).test.ts"
+  "test/Examples.test.",
+  "test/ContinueMedia.test.",
+  "packages/server/test/PageBrowser.test.",
+  "packages/durable/test/!(S3).test."
 ]
 
 export default defineConfig({
@@ -49,7 +55,7 @@ export default defineConfig({
     // A thread loads the library once, for all the files that it runs: files leave nothing behind in the modules and globals.
     pool: "threads",
     isolate: false,
-    poolMatchGlobs: alone.map((pattern): [string, "forks"] => [`**/${pattern}`, "forks"]),
+    poolMatchGlobs: alone.map((pattern): [string, "forks"] => [`**/${pattern}*`, "forks"]),
     poolOptions: { forks: { isolate: false } },
     // Long enough for a machine that has other things to do: no test measures time. With `RUNS`, a random test has no timeout.
     testTimeout: process.env.RUNS === undefined ? 180_000 : 0,
@@ -59,25 +65,10 @@ export default defineConfig({
     minWorkers: workers,
     // Of the tests of a file that may run side by side, which all wait.
     maxConcurrency: 64,
-    globalSetup: "test/support/runFolder.ts",
-    setupFiles: "test/support/setup.ts",
+    globalSetup: at("test/support/runFolder.ts"),
+    setupFiles: at("test/support/setup.ts"),
     sequence: { sequencer: LongestFirst },
     reporters: ["default", stuck()]
   },
-  resolve: {
-    alias: [
-      { find: /^effect-videos$/, replacement: src("index.ts") },
-      { find: /^effect-videos\/continue$/, replacement: src("continue/index.ts") },
-      { find: /^effect-videos\/promise$/, replacement: src("promise/index.ts") },
-      { find: /^@effect-videos\/durable$/, replacement: at("./packages/durable/src/index.ts") },
-      { find: /^@effect-videos\/durable\/(Api|Postgres|S3)$/, replacement: at("./packages/durable/src/$1.ts") },
-      { find: /^@effect-videos\/server$/, replacement: at("./packages/server/src/index.ts") },
-      { find: /^@effect-videos\/server\/Media$/, replacement: at("./packages/server/src/media/Media.ts") },
-      { find: /^effect-videos\/testing$/, replacement: src("testing/index.ts") },
-      { find: /^effect-videos\/transport$/, replacement: src("transport/index.ts") },
-      { find: /^effect-videos\/undici$/, replacement: src("undici/index.ts") },
-      // The other public modules. What is internal is for no other package.
-      { find: /^effect-videos\/([A-Z]\w+)$/, replacement: src("$1.ts") }
-    ]
-  }
+  resolve: { alias }
 })

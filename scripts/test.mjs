@@ -5,7 +5,8 @@ import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const names = process.argv.slice(2)
+/** A whole run names its compiled files, `npm test -- NAME` runs the sources. */
+const names = process.argv.slice(2).map((name) => name.replace(/\.test\.js$/, ".test.ts"))
 
 /**
  * V8 options of the process of the tests: fewer collections, functions are optimised later, because most run a few times, and no
@@ -46,7 +47,8 @@ const checks = [
   ["types and Effect diagnostics", ["typescript/bin/tsc", "-p", "tsconfig.json", "--checkers", "1"]]
 ]
 
-const tests = run("tests", ["vitest/vitest.mjs", "run", ...names], "inherit", v8)
+const which = names.length > 0 ? names : ["--config", "vitest.whole.config.ts"]
+const tests = run("tests", ["vitest/vitest.mjs", "run", ...which], "inherit", v8)
 const others = names.length > 0 ? [] : checks.map(([name, command]) => run(name, command, "pipe"))
 
 const results = [await tests, ...(await Promise.all(others))]

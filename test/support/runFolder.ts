@@ -3,8 +3,11 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-/** Names the run. The first process sets it, and its workers have the environment of that. */
-const run = process.env["EFFECT_VIDEOS_TEST_RUN"] ?? String(process.pid)
+/**
+ * Names the run. The first process sets it, and its workers have the environment of that. A run that was killed leaves its folder
+ * behind, and a later process may have its number.
+ */
+const run = process.env["EFFECT_VIDEOS_TEST_RUN"] ?? `${process.pid}-${Date.now()}`
 process.env["EFFECT_VIDEOS_TEST_RUN"] = run
 
 /** Below `node_modules`, where imports of packages resolve. */

@@ -9,7 +9,8 @@ import { Deferred, Effect, Layer, Logger, Schedule } from "effect"
 import { awaitVideo, createVideo, type VideosConfigOptions } from "effect-videos"
 import { dialects } from "effect-videos/Dialects"
 import { afterAll } from "vitest"
-import { fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
+import { fakePlatform, fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
+import { Platform } from "../src/internal/films.js"
 import { Checkpoint, type CheckpointName } from "../src/internal/settings.js"
 import { ended, until } from "./support/runs.js"
 import { withLayer } from "./support/sharedLayer.js"
@@ -41,7 +42,7 @@ const live = (name: string, server: InProcessOptions, videos: VideosConfigOption
     Effect.map(programs, (programs) =>
       DurableVideos.layerSqlite({
         filename: join(folder, `${name}.db`),
-        polling: { min: "20 millis", max: "20 millis" },
+        polling: { min: "100 millis", max: "100 millis" },
         retryAfter: "20 millis",
         ...programs
       })
@@ -60,6 +61,7 @@ const live = (name: string, server: InProcessOptions, videos: VideosConfigOption
       )
     ),
     Layer.provide(Layer.succeed(Checkpoint, (name) => moments.get(name) ?? Effect.void)),
+    Layer.provide(Layer.succeed(Platform, fakePlatform)),
     Layer.provide(Logger.remove(Logger.defaultLogger))
   )
 

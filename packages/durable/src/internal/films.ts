@@ -5,7 +5,9 @@ import type * as Path from "@effect/platform/Path"
 import * as NodeCommandExecutor from "@effect/platform-node/NodeCommandExecutor"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Segments } from "effect-videos/continue"
 import type { ExtendToRequest } from "../Runs.js"
@@ -13,9 +15,13 @@ import type { SettingsService } from "./settings.js"
 
 export type Tools = FileSystem.FileSystem | Path.Path | CommandExecutor.CommandExecutor
 
-export const toolsLayer: Layer.Layer<Tools> = Layer.mergeAll(NodeCommandExecutor.layer, NodePath.layer).pipe(
-  Layer.provideMerge(NodeFileSystem.layer)
-)
+/** What FFmpeg's programs run on: the tests run them without processes. */
+export class Platform extends Context.Reference<Platform>()("effect-videos/durable/Platform", {
+  defaultValue: (): Layer.Layer<Tools> =>
+    Layer.provideMerge(Layer.merge(NodeCommandExecutor.layer, NodePath.layer), NodeFileSystem.layer)
+}) {}
+
+export const toolsLayer: Layer.Layer<Tools> = Layer.unwrapEffect(Effect.map(Platform, (platform) => platform))
 
 /** How the films of a request are read and joined. */
 export const filmOptions = (

@@ -7,7 +7,6 @@ import { join } from "node:path"
 import { FetchHttpClient } from "@effect/platform"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { DurableVideos, type RunOptions, VideoStore } from "@effect-videos/durable"
-import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { Effect, Exit, Layer, Logger, Stream } from "effect"
 import { Videos } from "effect-videos"
 import { Checkpoint } from "../../src/internal/settings.js"
@@ -73,10 +72,16 @@ const options: RunOptions = {
   ...(PROGRAMS === "" ? {} : { ffmpeg: join(PROGRAMS, "ffmpeg"), ffprobe: join(PROGRAMS, "ffprobe") })
 }
 
+/** Loaded when it is used: its driver and its server are as large as all else. */
+const postgres = Effect.map(
+  Effect.promise(() => import("@effect-videos/durable/Postgres")),
+  ({ layer }) => layer({ ...options, url: POSTGRES, listen: { host: "127.0.0.1", port: Number(LISTEN) } })
+)
+
 const database =
   POSTGRES === ""
     ? DurableVideos.layerSqlite({ ...options, filename: join(FOLDER, "videos.db") })
-    : DurablePostgres.layer({ ...options, url: POSTGRES, listen: { host: "127.0.0.1", port: Number(LISTEN) } })
+    : Layer.unwrapEffect(postgres)
 
 const live = database.pipe(
   Layer.provide(VideoStore.layerDirectory(join(FOLDER, "clips"))),

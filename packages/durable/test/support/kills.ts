@@ -5,33 +5,17 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Fault, VideosServer } from "@effect-videos/server"
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
-import { build } from "esbuild"
-import { root } from "../../../../test/support/bundle.js"
+import { bundlePrograms, root } from "../../../../test/support/bundle.js"
 import { fakePrograms, framesFilm } from "../../../../test/support/fakeFfmpeg.js"
-import { runFolder } from "../../../../test/support/runFolder.js"
 
-/** The worker with all that it uses in one file: it starts with less than half of the processor time. */
+const source = "packages/durable/test/programs/worker.ts"
+
+/** The worker with all that it uses, bundled once: it starts with less than half of the processor time. */
 export const bundleWorker = Effect.promise(async () => {
-  const outfile = join(runFolder, "durable-worker.mjs")
-  await build({
-    absWorkingDir: root,
-    entryPoints: ["packages/durable/test/programs/worker.ts"],
-    outfile,
-    tsconfig: "tsconfig.json",
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    logLevel: "warning",
-    // Native modules.
-    external: ["@libsql/client", "libsql", "pg-native"],
-    banner: {
-      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);'
-    }
-  })
-  return outfile
+  const bundleOf = await bundlePrograms("durable-worker", [source])
+  return join(root, bundleOf(source))
 })
 
 export const folder = Effect.acquireRelease(
@@ -97,7 +81,7 @@ export const runKilled = ({
     const at = yield* folder
     const server = yield* VideosServer
     const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
-    yield* awaitVideo(source)
+    yield* awaitVideo(source, { poll: Schedule.spaced("50 millis") })
     const worker = yield* bundleWorker
     const before = new Set((yield* server.jobs).map(({ id }) => id))
     yield* server.faults.set(faults)
