@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
@@ -10,11 +10,13 @@ import { hasFfmpeg } from "./support/films.js"
 const list = (folder: string) => readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" })
 
 const examples = list("examples").filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
-/** `readme/webhook.ts` runs until it is stopped, and has a test of its own. `durable/postgres.ts` has one beside its database. */
-const elsewhere = ["readme/webhook.ts", "durable/postgres.ts"]
+/** Runs until it is stopped, so it is the last. */
+const endless = "readme/webhook.ts"
+/** Has a test of its own, beside its database. */
+const elsewhere = "durable/postgres.ts"
 
 /** `continue.ts` needs FFmpeg. */
-const running = examples.filter((name) => (hasFfmpeg || name !== "continue.ts") && !elsewhere.includes(name))
+const running = examples.filter((name) => (hasFfmpeg || name !== "continue.ts") && ![endless, elsewhere].includes(name))
 
 /** What a run of each example prints, where that does not depend on how fast the machine is. */
 const prints: { readonly [name: string]: RegExp } = {
@@ -71,60 +73,72 @@ interface Ran {
   readonly output: string
 }
 
+/** The complete lines for examples that have ended. */
+const linesOf = (output: string) =>
+  output
+    .split("\n")
+    .slice(0, -1)
+    .filter((line) => line.startsWith("{"))
+
 const runner = "test/support/programs/examples.ts"
-
-/** Starts a program in the run's own folder, where an example may write a file. */
-const start = (program: string, args: ReadonlyArray<string>, env: { readonly [name: string]: string }) =>
-  Effect.acquireRelease(
-    Effect.sync(() =>
-      spawn(process.execPath, [program, ...args], { cwd: dirname(program), env: { ...process.env, ...env } })
-    ),
-    (child) => Effect.sync(() => child.kill())
-  )
-
-const outputOf = (child: ChildProcess) =>
-  Effect.promise(
-    () =>
-      new Promise<string>((resolve) => {
-        let output = ""
-        child.stdout?.on("data", (chunk) => (output += chunk))
-        child.stderr?.on("data", (chunk) => (output += chunk))
-        child.on("close", () => resolve(output))
-      })
-  )
 
 describe("examples", () => {
   let programOf: (path: string) => string = (path) => path
   let output = ""
+  let status = 0
 
-  // In two processes: most of the time of a process is the load of its dependencies, and most of that of an example is waiting.
+  // In one process: most of the time of a process is the load of its dependencies.
   beforeAll(async () => {
-    const sources = [...running, "readme/webhook.ts"].map((name) => `examples/${name}`)
+    const sources = [...running, endless].map((name) => `examples/${name}`)
     const pathOf = await bundlePrograms("examples", [runner, ...sources], { packages: "external" })
     programOf = (path) => join(root, pathOf(path))
-    const outputs = [0, 1].map((half) =>
-      Effect.gen(function* () {
-        const { baseUrl } = yield* VideosServer
-        // What prints each step of a job, or its state at a time, runs in real time, so that a busy machine misses none. So does what
-        // uses a test clock: it warns of a clock that stands still for a second.
-        const args = running
-          .filter((_, index) => index % 2 === half)
-          .flatMap((name) => [
-            /in_progress|span|passed|completed|watched/.test(prints[name]?.source ?? "") ? "1" : "10",
-            programOf(`examples/${name}`)
-          ])
-        return yield* outputOf(
-          yield* start(programOf(runner), args, { OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: "sk-none" })
-        )
-      }).pipe(Effect.scoped, Effect.provide(VideosServer.layer({ queueTime: "1 second", runTime: 0 })))
+    const run = Effect.gen(function* () {
+      const { baseUrl } = yield* VideosServer
+      // What prints each step of a job, or its state at a time, runs in real time, so that a busy machine misses none. So does what
+      // uses a test clock: it warns of a clock that stands still for a second.
+      const args = [...running, endless].flatMap((name) => [
+        /in_progress|span|passed|completed|watched/.test(prints[name]?.source ?? "") ? "1" : "10",
+        programOf(`examples/${name}`)
+      ])
+      const program = programOf(runner)
+      const child = yield* Effect.acquireRelease(
+        // In the run's own folder, where an example may write a file.
+        Effect.sync(() =>
+          spawn(process.execPath, [program, ...args], {
+            cwd: dirname(program),
+            env: {
+              ...process.env,
+              OPENAI_BASE_URL: baseUrl,
+              OPENAI_API_KEY: "sk-none",
+              OPENAI_WEBHOOK_SECRET: "whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM="
+            }
+          })
+        ),
+        (process) => Effect.sync(() => process.kill())
+      )
+      const hasRun = Effect.async<void>((resume) => {
+        child.stderr.on("data", (chunk) => (output += chunk))
+        child.stdout.on("data", (chunk) => {
+          output += chunk
+          if (linesOf(output).length === running.length) resume(Effect.void)
+        })
+        child.on("close", () => resume(Effect.dieMessage(`the examples ended early: ${output}`)))
+      })
+      const deliver = Effect.tryPromise(() => fetch("http://127.0.0.1:3000/webhooks", { method: "POST", body: "{}" }))
+      yield* hasRun
+      const attempts = Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(600))
+      const response = yield* Effect.retry(deliver, attempts)
+      status = response.status
+    })
+    await run.pipe(
+      Effect.scoped,
+      Effect.provide(VideosServer.layer({ queueTime: "1 second", runTime: 0 })),
+      Effect.runPromise
     )
-    output = (await Effect.runPromise(Effect.all(outputs, { concurrency: "unbounded" }))).join("")
   })
 
   it.each(running)("%s runs and prints what it promises", (name) => {
-    const ran = output
-      .split("\n")
-      .filter((line) => line.startsWith("{"))
+    const ran = linesOf(output)
       .map((line): Ran => JSON.parse(line))
       .find(({ path }) => path === programOf(`examples/${name}`))
     if (ran === undefined) return assert.fail(`${name} did not end: ${output}`)
@@ -132,17 +146,7 @@ describe("examples", () => {
     assert.match(ran.output, prints[name] ?? /^$/)
   })
 
-  it.scopedLive("readme/webhook.ts serves the endpoint on port 3000, and refuses a delivery without a signature", () =>
-    Effect.gen(function* () {
-      const deliver = Effect.tryPromise(() => fetch("http://127.0.0.1:3000/webhooks", { method: "POST", body: "{}" }))
-      yield* start(programOf("examples/readme/webhook.ts"), [], {
-        OPENAI_WEBHOOK_SECRET: "whsec_dGhlIHNlbmRlciBhbmQgSSBrbm93IHRoaXM="
-      })
-      const { status } = yield* Effect.retry(
-        deliver,
-        Schedule.intersect(Schedule.spaced("50 millis"), Schedule.recurs(600))
-      )
-      assert.strictEqual(status, 401)
-    })
-  )
+  it("readme/webhook.ts serves the endpoint on port 3000, and refuses a delivery without a signature", () => {
+    assert.strictEqual(status, 401)
+  })
 })
