@@ -1,6 +1,7 @@
 /** The command as a process of its own. */
 import * as fs from "node:fs"
 import { delimiter, join } from "node:path"
+import { FetchHttpClient } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { type ServerOptions, VideosServer } from "@effect-videos/server"
@@ -10,6 +11,7 @@ import { fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
 import { folder } from "../../../test/support/films.js"
 import { make } from "../../server/test/support.js"
 import { finished, saying, useCommand } from "./process.js"
+import { cli } from "./support.js"
 
 const { command, inFolder } = useCommand()
 
@@ -18,7 +20,7 @@ const withServer = <A, E, R>(
   use: (env: { readonly OPENAI_BASE_URL: string }) => Effect.Effect<A, E, R>
 ) =>
   Effect.flatMap(VideosServer, ({ baseUrl }) => use({ OPENAI_BASE_URL: baseUrl })).pipe(
-    Effect.provide([VideosServer.layer(options), NodeContext.layer])
+    Effect.provide([VideosServer.layer(options), NodeContext.layer, FetchHttpClient.layer])
   )
 
 describe("the process", () => {
@@ -52,7 +54,7 @@ describe("the process", () => {
   it.scopedLive("exits at Ctrl-C with 130 and without a file, and prints the command that resumes, which works", () =>
     withServer({ runTime: "2 seconds" }, (env) =>
       Effect.gen(function* () {
-        const args = ["create", "-p", "x", "--size", "64x64", "-o", "resumed.mp4"]
+        const args = ["create", "-p", "x", "--size", "64x64", "-o", inFolder("resumed.mp4")]
         const stopped = yield* command(args, env)
         yield* saying(stopped, "err", /queued/)
         stopped.child.kill("SIGINT")
@@ -60,9 +62,9 @@ describe("the process", () => {
         assert.strictEqual(code, 130)
         assert.strictEqual(out, "")
         assert.isFalse(fs.existsSync(inFolder("resumed.mp4")))
-        const [, line = ""] = /^ {2}effect-videos (watch \S+ -o resumed\.mp4)$/m.exec(err) ?? []
+        const [, line = ""] = /^ {2}effect-videos (watch \S+ -o \S+\/resumed\.mp4)$/m.exec(err) ?? []
         assert.notStrictEqual(line, "", err)
-        const resumed = yield* finished(yield* command(line.split(" "), env))
+        const resumed = yield* cli([...line.split(" "), "--base-url", env.OPENAI_BASE_URL])
         assert.strictEqual(resumed.code, 0, resumed.err)
         assert.isAbove(fs.statSync(inFolder("resumed.mp4")).size, 0)
       })
@@ -100,15 +102,15 @@ describe("the process", () => {
   it.scopedLive("pays once if two write to one path, and keeps the job of one that is killed", () =>
     withServer({ runTime: "1 hour" }, (env) =>
       Effect.gen(function* () {
-        const args = ["create", "-p", "x", "--size", "64x64", "-o", "mine.mp4"]
-        const first = yield* command(args, env)
+        const args = ["create", "-p", "x", "--size", "64x64", "--base-url", env.OPENAI_BASE_URL, "-o"]
+        const first = yield* command([...args, "mine.mp4"], env)
         yield* saying(first, "err", /queued/)
-        const second = yield* finished(yield* command([...args.slice(0, -1), "./mine.mp4"], env))
+        const second = yield* cli([...args, `${inFolder(".")}/./mine.mp4`])
         assert.strictEqual(second.code, 11)
         assert.include(second.err, `process ${first.child.pid} is writing to ${inFolder("mine.mp4")} (video `)
         first.child.kill("SIGKILL")
         yield* finished(first)
-        const third = yield* finished(yield* command(args, env))
+        const third = yield* cli([...args, inFolder("mine.mp4")])
         const [job, ...more] = yield* Effect.flatMap(VideosServer, (server) => server.jobs)
         assert.deepStrictEqual([third.code, more], [11, []])
         assert.include(third.err, `effect-videos watch ${job?.id} -o ${inFolder("mine.mp4")}`)

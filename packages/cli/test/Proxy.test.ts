@@ -71,6 +71,15 @@ describe("the command behind a proxy", () => {
     })
   )
 
+  it.scoped("reaches a server of this machine directly", () =>
+    Effect.gen(function* () {
+      const local = yield* serve(json(200, job()))
+      const env = { OPENAI_BASE_URL: local.baseUrl, http_proxy: "http://127.0.0.1:9" }
+      const { code, err } = yield* behind(["get", "video_1"], env)
+      assert.strictEqual(code, 0, err)
+    })
+  )
+
   it.scoped("names a page of the server's own as it is", () =>
     Effect.gen(function* () {
       const server = yield* serve(html(200, "<html></html>"))
@@ -108,51 +117,39 @@ const hasOpenssl = (() => {
 })()
 
 describe("the process", () => {
-  it.scopedLive.skipIf(!hasOpenssl)(
-    "reaches an https: server through the proxy's tunnel, and leaves out what NO_PROXY names",
-    () =>
-      Effect.gen(function* () {
-        const { cert, key, path } = certificate()
-        const server = yield* Effect.acquireRelease(
-          Effect.async<https.Server>((resume) => {
-            const made = https.createServer({ key, cert }, (request, response) => {
-              response.writeHead(200, { "content-type": "application/json" })
-              response.end(JSON.stringify(job({ prompt: request.headers.authorization })))
-            })
-            made.listen(0, "127.0.0.1", () => resume(Effect.succeed(made)))
-          }),
-          (made) => Effect.sync(() => void made.close().closeAllConnections())
-        )
-        const { port } = server.address() as AddressInfo
-        const proxy = yield* serveProxy({ ports: { "videos.test": port }, credentials: `user:${secret}` })
-        const env = {
-          OPENAI_BASE_URL: "https://videos.test/v1",
-          OPENAI_API_KEY: "sk-1",
-          https_proxy: proxy.origin.replace("//", `//user:${secret}@`),
-          NODE_EXTRA_CA_CERTS: path
-        }
-        const through = yield* finished(yield* command(["get", "video_1"], env))
-        assert.strictEqual(through.code, 0, through.err)
-        assert.strictEqual(JSON.parse(through.out).prompt, "Bearer sk-1")
-        assert.deepStrictEqual(proxy.lines, ["CONNECT videos.test:443"])
-
-        const local = yield* serve(json(200, job()))
-        const direct = yield* finished(
-          yield* command(["get", "video_1"], {
-            ...env,
-            OPENAI_BASE_URL: local.baseUrl,
-            http_proxy: "http://127.0.0.1:9"
+  it.scopedLive.skipIf(!hasOpenssl)("reaches an https: server through the proxy's tunnel", () =>
+    Effect.gen(function* () {
+      const { cert, key, path } = certificate()
+      const server = yield* Effect.acquireRelease(
+        Effect.async<https.Server>((resume) => {
+          const made = https.createServer({ key, cert }, (request, response) => {
+            response.writeHead(200, { "content-type": "application/json" })
+            response.end(JSON.stringify(job({ prompt: request.headers.authorization })))
           })
-        )
-        assert.strictEqual(direct.code, 0, direct.err)
+          made.listen(0, "127.0.0.1", () => resume(Effect.succeed(made)))
+        }),
+        (made) => Effect.sync(() => void made.close().closeAllConnections())
+      )
+      const { port } = server.address() as AddressInfo
+      const proxy = yield* serveProxy({ ports: { "videos.test": port }, credentials: `user:${secret}` })
+      const env = {
+        OPENAI_BASE_URL: "https://videos.test/v1",
+        OPENAI_API_KEY: "sk-1",
+        https_proxy: proxy.origin.replace("//", `//user:${secret}@`),
+        NODE_EXTRA_CA_CERTS: path
+      }
+      const through = yield* finished(yield* command(["get", "video_1"], env))
+      assert.strictEqual(through.code, 0, through.err)
+      assert.strictEqual(JSON.parse(through.out).prompt, "Bearer sk-1")
+      assert.deepStrictEqual(proxy.lines, ["CONNECT videos.test:443"])
 
-        const wrong = yield* finished(
-          yield* command(["get", "video_1"], { ...env, https_proxy: `socks5://user:${secret}@a` })
-        )
-        assert.strictEqual(wrong.code, 2)
-        assert.include(wrong.err, "`https_proxy` must be the http(s) URL of a proxy")
-        assert.notInclude(wrong.err, secret)
-        assert.strictEqual((yield* finished(yield* command(["--version"], { HTTP_PROXY: "socks5://a" }))).code, 0)
-      })
+      const wrong = yield* finished(
+        yield* command(["get", "video_1"], { ...env, https_proxy: `socks5://user:${secret}@a` })
+      )
+      assert.strictEqual(wrong.code, 2)
+      assert.include(wrong.err, "`https_proxy` must be the http(s) URL of a proxy")
+      assert.notInclude(wrong.err, secret)
+      assert.strictEqual((yield* finished(yield* command(["--version"], { HTTP_PROXY: "socks5://a" }))).code, 0)
+    })
   )
 })

@@ -1,13 +1,15 @@
 /** What is written to which terminal: colours, bars and plain lines. */
-import { execFileSync } from "node:child_process"
+import { execFile, execFileSync } from "node:child_process"
+import { promisify } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
+import { VideosServer } from "@effect-videos/server"
 import { Effect, Option } from "effect"
 import { progressMode } from "../src/display.js"
 import { capabilities } from "../src/screen.js"
-import { commandFile, finished, useCommand } from "./process.js"
+import { commandFile, useCommand } from "./process.js"
 import { fakeScreen, nothing } from "./support.js"
 
-const { command } = useCommand()
+useCommand()
 
 const both = { out: true, err: true }
 const neither = { out: false, err: false }
@@ -72,28 +74,21 @@ const hasScript = (() => {
 describe("the process in a terminal", () => {
   it.scopedLive.skipIf(!hasScript)("writes no escape code if TERM is dumb, and draws bars otherwise", () =>
     Effect.gen(function* () {
-      const server = yield* command(["serve", "--port", "0", "--queue-time", "1ms", "--run-time", "1ms"], {})
-      yield* Effect.async<void>((resume) => {
-        server.child.stdout?.once("data", () => resume(Effect.void))
-      })
-      const { base_url } = JSON.parse(server.written.out)
+      const { baseUrl } = yield* VideosServer
       const inTerminal = (env: { readonly [name: string]: string }, pipe = "") => {
         const line = `'${process.execPath}' '${commandFile}' create -p x --watch --size 64x64${pipe}`
-        return execFileSync("script", ["-qec", line, "/dev/null"], {
-          encoding: "utf8",
-          stdio: ["ignore", "pipe", "pipe"],
-          timeout: 30_000,
-          env: { PATH: process.env.PATH ?? "", OPENAI_BASE_URL: base_url, ...env }
-        })
+        const options = { timeout: 30_000, env: { PATH: process.env.PATH ?? "", OPENAI_BASE_URL: baseUrl, ...env } }
+        return Effect.map(
+          Effect.promise(() => promisify(execFile)("script", ["-qec", line, "/dev/null"], options)),
+          ({ stdout }) => stdout
+        )
       }
-      assert.notInclude(inTerminal({ TERM: "dumb" }), "\u001b")
-      assert.include(inTerminal({ TERM: "xterm" }), "\u001b[2K")
+      assert.notInclude(yield* inTerminal({ TERM: "dumb" }), "\u001b")
+      assert.include(yield* inTerminal({ TERM: "xterm" }), "\u001b[2K")
       // What reads the pipe writes to the same terminal: no bar is drawn over it.
-      const piped = inTerminal({ TERM: "xterm" }, " | cat")
+      const piped = yield* inTerminal({ TERM: "xterm" }, " | cat")
       assert.notInclude(piped, "\u001b")
       assert.match(piped, /^\{"id":.*\}\r$/m)
-      server.child.kill("SIGINT")
-      yield* finished(server)
-    })
+    }).pipe(Effect.provide(VideosServer.layer({ queueTime: 0, runTime: 0 })))
   )
 })
