@@ -187,8 +187,8 @@ describe("extendTo after a crash", () => {
     "%s: pays for each segment once, whenever it was stopped",
     (dialect) =>
       Effect.gen(function* () {
-        const options = yield* programs
-        const [seconds, total] = dialect === "openai" ? [4, 20] : [2, 4]
+        const [seconds, total] = dialect === "openai" ? [4, 12] : [2, 4]
+        const options = { ...(yield* programs), segmentSeconds: seconds }
         const steps = dialect === "openai" ? 7 : 5
         for (let step = 1; step < steps; step++) {
           const { at, phases, provided, run, submissions } = yield* world(seconds)
@@ -217,19 +217,20 @@ describe("extendTo after a crash", () => {
 
   it.scopedLive("does not send again what a server without a list may have made, until the caller decides", () =>
     Effect.gen(function* () {
-      const { clip, run, server, submissions } = yield* world(4)
+      const { clip, run, server, submissions } = yield* world(2)
+      const options = { segmentSeconds: 2 }
       yield* server.faults.set([{ on: ["extend"], fault: Fault.reset("after-commit") }])
-      const lost = yield* Effect.flip(run(8))
+      const lost = yield* Effect.flip(run(4, options))
       assert.deepInclude(lost, { _tag: "SegmentUncertainError", segment: 1, candidates: [] })
       yield* server.faults.set([])
-      const again = yield* Effect.flip(run(8))
+      const again = yield* Effect.flip(run(4, options))
       assert.strictEqual(again._tag, "SegmentUncertainError")
       assert.match(again.message, /segment 1: This server has no list of jobs\. The option `unsettled` takes/)
       assert.strictEqual(yield* submissions, 1)
       const id = (yield* server.jobs).find((job) => job.id !== clip.id)?.id ?? ""
-      assert.deepStrictEqual(told(yield* run(8, { unsettled: { id } })), [
-        "from 4 s after 0",
-        "now 8 s",
+      assert.deepStrictEqual(told(yield* run(4, { ...options, unsettled: { id } })), [
+        "from 2 s after 0",
+        "now 4 s",
         "1 films",
         "saved with 1"
       ])

@@ -4,9 +4,9 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { VideosServer } from "@effect-videos/server"
+import { type ServerOptions, VideosServer } from "@effect-videos/server"
 import { Effect } from "effect"
-import type { Case, Flow } from "./cases.js"
+import type { Case } from "./cases.js"
 import type { Access, Client } from "./client.js"
 import { type Evidence, type Found, judge, type Told, type Verdict } from "./judge.js"
 
@@ -88,9 +88,13 @@ const folder = Effect.acquireRelease(
 
 const operations = { submit: "create", watch: "retrieve", list: "list", download: "content" } as const
 
-/** Durations of jobs: a watched job runs for some time, any other job completes at once. */
-const timesOf = (flow: Flow) =>
-  flow === "watch" ? ({ queueTime: "300 millis", runTime: "2500 millis" } as const) : { queueTime: 0, runTime: 0 }
+/** Durations of a job. */
+type Times = Pick<ServerOptions, "queueTime" | "runTime">
+
+/** A watched job runs for some time, any other job completes at once. */
+const watchedJob: Times = { queueTime: "300 millis", runTime: "2500 millis" }
+
+const instant: Times = { queueTime: 0, runTime: 0 }
 
 // -----------------------------------------------------------------------------
 // the case
@@ -125,6 +129,7 @@ const messageOf = (error: unknown): string => {
 const evidenceOf = (
   each: Case,
   open: (access: Access) => Client,
+  times: Times,
   ready: Effect.Effect<void>
 ): Effect.Effect<Evidence> =>
   Effect.gen(function* () {
@@ -191,7 +196,11 @@ const evidenceOf = (
       }
     })
     return { ...found, requests: (yield* asked) - askedBefore, leaks: elsewhere.leaks() }
-  }).pipe(Effect.scoped, Effect.provide(VideosServer.layer({ ...timesOf(each.flow), ...each.server })), Effect.orDie)
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(VideosServer.layer({ ...(each.flow === "watch" ? times : instant), ...each.server })),
+    Effect.orDie
+  )
 
 /**
  * Runs all cases concurrently, because they mostly wait. No case starts before all are prepared, so that rendering a clip delays
@@ -199,7 +208,8 @@ const evidenceOf = (
  */
 export const verdictsOf = (
   cases: ReadonlyArray<Case>,
-  open: (access: Access) => Client
+  open: (access: Access) => Client,
+  times = watchedJob
 ): Effect.Effect<ReadonlyArray<readonly [Case, Verdict]>> =>
   Effect.gen(function* () {
     const start = yield* Effect.makeLatch()
@@ -209,7 +219,7 @@ export const verdictsOf = (
       cases,
       (each, index) => {
         const ready = Effect.zipRight(arrived, Effect.sleep(index * stagger))
-        return Effect.map(evidenceOf(each, open, ready), (evidence) => [each, judge(each, evidence)] as const)
+        return Effect.map(evidenceOf(each, open, times, ready), (evidence) => [each, judge(each, evidence)] as const)
       },
       { concurrency: "unbounded" }
     )

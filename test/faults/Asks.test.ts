@@ -6,7 +6,7 @@ import { awaitVideo, awaitVideos, downloadVideo, type Videos, type WatchTimeoutE
 import { jobsOf, makeFleet } from "../support/fleet.js"
 import { inTurn, json, serve } from "../support/server.js"
 import { job, videosOver } from "../support/videos.js"
-import { anyClient, requestsFor, source, told, twice, world } from "./support.js"
+import { anyClient, requestsFor, serverWith, source, told, twice, world } from "./support.js"
 
 describe("by the default schedule", () => {
   it.effect.each(["one", "two", "three"])("a job of a minute costs a poll every few seconds (seed %s)", (seed) =>
@@ -56,7 +56,7 @@ describe("a watch that is given up", () => {
         (yield* jobs).map(({ id, status }) => [String(id), status]),
         [[id, "queued"]]
       )
-    }).pipe(Effect.provide(world(layer, {}, { queueTime: "1 hour" })))
+    }).pipe(Effect.provide(world(layer, {}, serverWith({ queueTime: "1 hour" }))))
   )
 })
 

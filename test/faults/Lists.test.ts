@@ -45,7 +45,7 @@ const table: ReadonlyArray<readonly [name: string, fault: Fault.Fault, when: Fau
 describe("a list emits each job once, and ends as it should", () => {
   testCells(
     table.map(([name, fault, when, ends]) => ({ name, fault, when, ends, waits: false })),
-    ({ fault, when }) =>
+    ({ fault, when }, server) =>
       Effect.gen(function* () {
         const { faults } = yield* VideosServer
         const made = yield* Effect.replicateEffect(make(), 5)
@@ -57,6 +57,6 @@ describe("a list emits each job once, and ends as it should", () => {
         // The newest first, none left out and none twice, as far as it came.
         assert.deepStrictEqual(seen, [...made].reverse().slice(0, seen.length))
         return `${counted(seen.length, "job")}, ${told(ended)}, ${counted(yield* requestsFor("list"), "request")}`
-      }).pipe(Effect.provide(world(anyClient.layer)), Effect.orDie)
+      }).pipe(Effect.provide(world(anyClient.layer, {}, server)), Effect.orDie)
   )
 })

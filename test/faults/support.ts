@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, it } from "@effect/vitest"
 import { type Operation, type ServerOptions, VideosServer } from "@effect-videos/server"
-import { Context, Effect, Either, Layer, type Schedule } from "effect"
+import { Context, Effect, Either, Exit, Layer, type Schedule, Scope } from "effect"
 import type { VideosConfigOptions } from "effect-videos"
-import { fixture, idOf, instant, make, postForm } from "../../packages/server/test/support.js"
+import { afterAll } from "vitest"
+import { fixture, idOf, instant, make, postForm, remove } from "../../packages/server/test/support.js"
 import { anyClient, atOnce, clients, videosOver } from "../support/videos.js"
 
 export { anyClient, clients }
@@ -29,7 +30,7 @@ export const seenByTransports: ReadonlyArray<string> = [
   "an answer without end",
   "a file without end",
   "a bomb",
-  "headers of a mebibyte"
+  "headers of 64 KiB"
 ]
 
 /** Two more tries, at once: a run of two faults is outlived, a third ends the call. */
@@ -38,11 +39,16 @@ export const twice: Schedule.Schedule<unknown> = atOnce(2)
 /** For calls that nobody answers: long enough for an answer on a busy machine. */
 export const patience = "2 seconds"
 
-/** `Videos` over a client that reaches a server by a socket: a server of its own, whose jobs are done at once, or a given one. */
+/** A server on a socket, whose jobs are done at once. */
+export const serverWith = (options: ServerOptions = {}) => VideosServer.layer({ ...instant, ...options })
+
+type Server = ReturnType<typeof serverWith>
+
+/** `Videos` over a client that reaches a server by a socket: a server of its own, or a given one. */
 export const world = (
   client: Layer.Layer<HttpClient.HttpClient>,
   options: VideosConfigOptions = {},
-  server: ServerOptions | Context.Context<VideosServer> = {}
+  server: Server = serverWith()
 ) =>
   Layer.unwrapEffect(
     Effect.map(VideosServer, (at) =>
@@ -53,16 +59,40 @@ export const world = (
           readRetry: twice,
           submitRetry: twice,
           listLag: "20 millis",
-          limits: { jsonBytes: 1024 ** 2, downloadBytes: 8 * 1024 ** 2 },
+          limits: { jsonBytes: 512 * 1024, downloadBytes: 1024 ** 2 },
           ...options
         },
         client
       )
     )
-  ).pipe(Layer.provideMerge(serverOf(server)))
+  ).pipe(Layer.provideMerge(server))
 
-const serverOf = (server: ServerOptions | Context.Context<VideosServer>) =>
-  Context.isContext(server) ? Layer.succeedContext(server) : VideosServer.layer({ ...instant, ...server })
+/**
+ * A server for the tests of a `describe` that run one after the other, with what is made on it once; a new server takes a third of
+ * the time of a cell.
+ */
+export const shareServer = <A>(make: Effect.Effect<A, never, VideosServer>) => {
+  const scope = Effect.runSync(Scope.make())
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  return Effect.runSync(
+    Effect.cached(
+      Effect.gen(function* () {
+        const server = Context.get(yield* Layer.buildWithScope(serverWith(), scope), VideosServer)
+        return { server, made: yield* Effect.provideService(make, VideosServer, server) }
+      })
+    )
+  )
+}
+
+/** The server without rules of faults, and with the requests from now on in its log. */
+export const cleared = (server: typeof VideosServer.Service) =>
+  Effect.gen(function* () {
+    const { faults } = server
+    yield* faults.clear
+    const { length } = yield* faults.log
+    const log = Effect.map(faults.log, (entries) => entries.slice(length))
+    return VideosServer.of({ ...server, faults: { ...faults, log } })
+  })
 
 /** Says "value", or the error's tag. */
 export const told = <A, E extends { readonly _tag: string }>(ended: Either.Either<A, E>): string =>
@@ -103,16 +133,29 @@ export interface Cell {
 }
 
 /**
- * Declares a test for each cell. Cells that wait for time-outs run side by side; the others one after the other, so that they
- * do not use up the time of those that wait.
+ * Declares a test for each cell. Cells that wait for time-outs run side by side, each with a server of its own; the others one
+ * after the other, so that they do not use up the time of those that wait, on one server that has no jobs when a cell begins.
  */
 export const testCells = <C extends Cell, E>(
   cells: ReadonlyArray<C>,
-  run: (cell: C) => Effect.Effect<string, E>
+  run: (cell: C, server: Server) => Effect.Effect<string, E>
 ): void => {
-  const checked = (cell: C) => Effect.map(run(cell), (ended) => assert.strictEqual(ended, cell.ends))
-  it.live.each(cells.filter(({ waits }) => !waits))("$name", checked)
-  it.live.each(cells.filter(({ waits }) => waits))("$name", checked, { concurrent: true })
+  const shared = shareServer(Effect.void)
+  const emptied = Layer.effect(
+    VideosServer,
+    Effect.gen(function* () {
+      const { server } = yield* shared
+      const { jobs } = yield* cleared(server)
+      yield* Effect.forEach(yield* jobs, ({ id }) => remove(`/videos/${id}`)).pipe(
+        Effect.provideService(VideosServer, server)
+      )
+      return yield* cleared(server)
+    })
+  )
+  const checked = (server: Server) => (cell: C) =>
+    Effect.map(run(cell, server), (ended) => assert.strictEqual(ended, cell.ends))
+  it.live.each(cells.filter(({ waits }) => !waits))("$name", checked(emptied))
+  it.live.each(cells.filter(({ waits }) => waits))("$name", checked(serverWith()), { concurrent: true })
 }
 
 /** Such as "3 requests". */
