@@ -230,7 +230,7 @@ const run = (
     return `${first}, then ${left === "whole" ? told(next) : left}`
   }).pipe(Effect.scoped)
 
-describe.each(clients)("a download over $client, under faults:", ({ client, layer }) => {
+describe.concurrent.each(clients)("a download over $client, under faults:", ({ client, layer }) => {
   // What a transport makes of a fault is seen in the stream; what becomes of a file is above the transports.
   const cells = cellsOf(client).filter(
     ({ mode, row }) => client === anyClient.client || (mode === "streamed" && seenByTransports.includes(row))

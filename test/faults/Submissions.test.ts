@@ -250,7 +250,7 @@ const isChecked = (operation: Operation, { row }: Place) =>
   kinds.includes(row) ||
   (operation === "extend with a file" && seenByTransports.includes(row))
 
-describe.each(operations)("%s without reconciliation, under faults", (operation) =>
+describe.concurrent.each(operations)("%s without reconciliation, under faults", (operation) =>
   submitUnderFaults(
     operation,
     cellsOf(operation, unlooked).filter((cell) => isChecked(operation, cell)),
@@ -260,7 +260,7 @@ describe.each(operations)("%s without reconciliation, under faults", (operation)
 )
 
 // What a transport makes of a fault: whether the request may have had an effect.
-describe.each(clients.filter(({ client }) => client !== anyClient.client))(
+describe.concurrent.each(clients.filter(({ client }) => client !== anyClient.client))(
   "create without reconciliation, under faults over $client",
   (client) =>
     submitUnderFaults(
@@ -272,7 +272,7 @@ describe.each(clients.filter(({ client }) => client !== anyClient.client))(
 )
 
 // `Reconcile.test.ts` has every fault of every operation, in-process.
-describe("create, whose job is searched for, makes one job and returns it, under faults", () =>
+describe.concurrent("create, whose job is searched for, makes one job and returns it, under faults", () =>
   submitUnderFaults(
     "create",
     cellsOf("create", looked)

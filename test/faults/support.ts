@@ -134,7 +134,8 @@ export interface Cell {
 
 /**
  * Declares a test for each cell. Cells that wait for time-outs run side by side, each with a server of its own; the others one
- * after the other, so that they do not use up the time of those that wait, on one server that has no jobs when a cell begins.
+ * after the other, so that they do not use up the time of those that wait, on one server that has no jobs when a cell begins. A
+ * file with several such tables waits once for all, if their `describe`s are concurrent.
  */
 export const testCells = <C extends Cell, E>(
   cells: ReadonlyArray<C>,
@@ -154,7 +155,7 @@ export const testCells = <C extends Cell, E>(
   )
   const checked = (server: Server) => (cell: C) =>
     Effect.map(run(cell, server), (ended) => assert.strictEqual(ended, cell.ends))
-  it.live.each(cells.filter(({ waits }) => !waits))("$name", checked(emptied))
+  it.live.each(cells.filter(({ waits }) => !waits))("$name", checked(emptied), { concurrent: false })
   it.live.each(cells.filter(({ waits }) => waits))("$name", checked(serverWith()), { concurrent: true })
 }
 
