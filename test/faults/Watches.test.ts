@@ -111,7 +111,7 @@ const isPatient = (silent: boolean): VideosConfigOptions => (silent ? { requestT
 
 const { layer } = anyClient
 
-describe("a watch goes on over every fault that passes, and ends with every other:", () => {
+describe.concurrent("a watch goes on over every fault that passes, and ends with every other:", () => {
   testCells(cells, ({ fault, silent, when }, server) =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
@@ -127,7 +127,7 @@ describe("a watch goes on over every fault that passes, and ends with every othe
   )
 })
 
-describe("a watch that reads the list goes on over faults of the list:", () => {
+describe.concurrent("a watch that reads the list goes on over faults of the list:", () => {
   testCells(
     cells.filter(({ when }) => when._tag === "Nth"),
     ({ fault, silent, when }, server) =>
