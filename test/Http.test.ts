@@ -31,7 +31,7 @@ const cut: Reply = (response) => {
   response.write(`{"id":"video_1","status":`, () => response.socket?.destroy())
 }
 
-describe("a read", () => {
+describe.concurrent("a read", () => {
   const passing: ReadonlyArray<readonly [string, Reply]> = [
     ...[408, 409, 425, 429, 500, 502, 503, 504, 524].map((status): readonly [string, Reply] => [
       `a ${status}`,
