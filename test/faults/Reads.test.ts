@@ -255,7 +255,9 @@ const checkUnderFaults = (operation: Operation, { client, layer }: (typeof clien
     }).pipe(Effect.provide(world(layer, silent ? { requestTimeout: patience } : {}, server)), Effect.orDie)
   )
 
-describe.concurrent.each(clients)("retrieve under faults, over $client", (client) => checkUnderFaults("retrieve", client))
+describe.concurrent.each(clients)("retrieve under faults, over $client", (client) =>
+  checkUnderFaults("retrieve", client)
+)
 
 describe.concurrent.each(everything.slice(1))("%s under faults of every kind", (operation) =>
   checkUnderFaults(operation, anyClient)
