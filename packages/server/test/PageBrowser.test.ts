@@ -139,6 +139,29 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
       }).pipe(Effect.provide(served(quick)))
   )
 
+  it.scopedLive("focuses a card once for a link, so that the focus may move on at once", () =>
+    Effect.gen(function* () {
+      const source = yield* createVideo({ prompt: "a fox", ...small })
+      yield* extendVideo({ video: source.id, prompt: "in the snow", seconds: 4 })
+      const { page } = yield* open()
+      yield* does(async () => {
+        await cardOf(page, "in the snow").getByText("Extends a fox").waitFor()
+        const active = await page.evaluate(async () => {
+          const links = [...document.querySelectorAll("a")]
+          const [there, back] = ["in the snow", "a fox"].map((name) => links.find((link) => link.textContent === name))
+          const drawn = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 50)))
+          there?.click()
+          const first = document.activeElement?.querySelector("h3")?.textContent
+          back?.focus()
+          await drawn()
+          await drawn()
+          return [first, document.activeElement?.textContent]
+        })
+        assert.deepStrictEqual(active, ["in the snow", "a fox"])
+      })
+    }).pipe(Effect.provide(served(quick)))
+  )
+
   it.scopedLive("copies, deletes with undo, and retries", () =>
     Effect.gen(function* () {
       const { page } = yield* open()

@@ -126,7 +126,8 @@ const Page = () => {
 
   useEffect(() => {
     const id = jobOfHash(hash)
-    if (id !== null) setFocused(id)
+    // A card that was there when the address changed has had the focus from the browser, and may have lost it to the next.
+    if (id !== null && document.querySelector(".card:target") === null) setFocused(id)
   }, [hash])
 
   // Functions of the actions read the newest state: they stay the same, so cards need not be drawn again.
