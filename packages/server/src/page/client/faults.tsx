@@ -1,5 +1,5 @@
 /** Switches for faults, behind one line. They show the rules of the server, also those that a program sets. */
-import { useEffect, useState } from "preact/hooks"
+import { useState } from "preact/hooks"
 import type { Rule } from "../../faults/model.js"
 import type { Frames, RuleView } from "../frames.js"
 import { describe, type Kind, kindOf, kinds, type Pace, paceOf, paces, ruleOf } from "./kinds.js"
@@ -77,13 +77,15 @@ interface FaultsProps {
 export const liveRules = (rules: Frames["faults"]): Frames["faults"] => rules.filter((view) => !isSpent(view))
 
 export const Faults = ({ isOpen, onToggle, rules }: FaultsProps) => {
-  // Shown until the server reports them, so that a second switch, used before that, keeps the first.
-  const [pending, setPending] = useState<Frames["faults"] | null>(null)
+  // Shown instead of the rules until the server reports others, so that a second switch, used before that, keeps the first.
+  const [pending, setPending] = useState<{
+    readonly instead: Frames["faults"]
+    readonly next: Frames["faults"]
+  } | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
-  useEffect(() => setPending(null), [rules])
-  const live = liveRules(pending ?? rules)
+  const live = liveRules(pending?.instead === rules ? pending.next : rules)
   const set = async (next: ReadonlyArray<Rule>) => {
-    setPending(next.map((rule) => ({ rule, injected: 0 })))
+    setPending({ instead: rules, next: next.map((rule) => ({ rule, injected: 0 })) })
     const outcome = await setRules(next)
     setProblem(outcome.ok ? null : outcome.problem)
     if (!outcome.ok) setPending(null)
