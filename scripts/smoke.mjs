@@ -12,7 +12,8 @@ import { createInterface } from "node:readline"
 import "./install.mjs"
 
 const { bundleCore, bundleProgram } = await import("./smoke/bundles.mjs")
-const { browserProblem, runInBrowser } = await import("./smoke/browser.mjs")
+const { browserProblem } = await import("./chromium.mjs")
+const { runInBrowser } = await import("./smoke/browser.mjs")
 const { copyInto, makeProject, mustRun, pack } = await import("./smoke/project.mjs")
 const { installRuntime } = await import("./smoke/runtimes.mjs")
 

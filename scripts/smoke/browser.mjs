@@ -1,15 +1,8 @@
 // Runs the job in a page of headless Chromium.
-import { existsSync, readFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { chromium } from "playwright-core"
-
-const installed = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"]
-const paths = process.env.CHROMIUM_PATH === undefined ? installed : [process.env.CHROMIUM_PATH]
-const executablePath = paths.find((path) => existsSync(path))
-
-/** Returns why the browser is missing, or `undefined`. */
-export const browserProblem =
-  executablePath === undefined ? `there is no ${paths.join(" and no ")}, and CHROMIUM_PATH names no other` : undefined
+import { executablePath } from "../chromium.mjs"
 
 const html =
   '<!doctype html><title>smoke</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>'

@@ -1,16 +1,11 @@
 /** The live page in a real browser, headless: Chromium from `CHROMIUM_PATH`, or as Debian installs it. */
-import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core"
+import { browserProblem, executablePath } from "../../../scripts/chromium.mjs"
 
-/** The headless shell is the same engine without the windows: it takes a tenth less CPU time. */
-const installed = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"]
-const paths = process.env.CHROMIUM_PATH === undefined ? installed : [process.env.CHROMIUM_PATH]
-const executablePath = paths.find((path) => existsSync(path)) ?? ""
 /** Whether a browser is installed; otherwise its tests are skipped, and a line reports it. */
-export const hasBrowser = executablePath !== ""
-if (!hasBrowser)
-  console.log(`Skipping the browser tests: there is no ${paths.join(" and no ")}. Set CHROMIUM_PATH to a Chromium.`)
+export const hasBrowser = browserProblem === undefined
+if (!hasBrowser) console.log(`Skipping the browser tests: ${browserProblem}.`)
 
 /** Generous limit for a busy machine. */
 export const patience = 120_000
@@ -19,7 +14,7 @@ export const does = <A>(action: () => Promise<A>): Effect.Effect<A> => Effect.pr
 
 const launch = async () => {
   const browser = await chromium.launch({
-    executablePath,
+    executablePath: executablePath ?? "",
     // Chromium has no sandbox for root, and containers have little shared memory.
     args: [
       ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
