@@ -146,8 +146,8 @@ export const testCells = <C extends Cell, E>(
     VideosServer,
     Effect.gen(function* () {
       const { server } = yield* shared
-      const { jobs } = yield* cleared(server)
-      yield* Effect.forEach(yield* jobs, ({ id }) => remove(`/videos/${id}`)).pipe(
+      yield* server.faults.clear
+      yield* Effect.forEach(yield* server.jobs, ({ id }) => remove(`/videos/${id}`)).pipe(
         Effect.provideService(VideosServer, server)
       )
       return yield* cleared(server)

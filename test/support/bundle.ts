@@ -1,4 +1,4 @@
-/** Programs bundled with all their dependencies: they start in a quarter of the time, without a transformation of each file. */
+/** Programs bundled with all their dependencies start in a quarter of the time; tests are bundled without those. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { join, relative } from "node:path"

@@ -7,7 +7,6 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Segments } from "effect-videos/continue"
 import type { ExtendToRequest } from "../Runs.js"
@@ -21,7 +20,7 @@ export class Platform extends Context.Reference<Platform>()("effect-videos/durab
     Layer.provideMerge(Layer.merge(NodeCommandExecutor.layer, NodePath.layer), NodeFileSystem.layer)
 }) {}
 
-export const toolsLayer: Layer.Layer<Tools> = Layer.unwrapEffect(Effect.map(Platform, (platform) => platform))
+export const toolsLayer: Layer.Layer<Tools> = Layer.unwrapEffect(Platform)
 
 /** How the films of a request are read and joined. */
 export const filmOptions = (

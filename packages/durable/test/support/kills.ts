@@ -10,12 +10,12 @@ import { awaitVideo, createVideo } from "effect-videos"
 import { bundlePrograms, root } from "../../../../test/support/bundle.js"
 import { fakePrograms, framesFilm } from "../../../../test/support/fakeFfmpeg.js"
 
-const source = "packages/durable/test/programs/worker.ts"
+const program = "packages/durable/test/programs/worker.ts"
 
 /** The worker with all that it uses, bundled once: it starts with less than half of the processor time. */
 export const bundleWorker = Effect.promise(async () => {
-  const bundleOf = await bundlePrograms("durable-worker", [source])
-  return join(root, bundleOf(source))
+  const bundleOf = await bundlePrograms("durable-worker", [program])
+  return join(root, bundleOf(program))
 })
 
 export const folder = Effect.acquireRelease(
