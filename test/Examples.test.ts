@@ -4,8 +4,9 @@ import { dirname, join } from "node:path"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
 import { Effect, Schedule } from "effect"
-import { bundlePrograms, root } from "./support/bundle.js"
+import { bundleInto, root } from "./support/bundle.js"
 import { hasFfmpeg } from "./support/films.js"
+import { runFolder } from "./support/runFolder.js"
 
 const list = (folder: string) => readdirSync(`${root}${folder}`, { recursive: true, encoding: "utf8" })
 
@@ -90,14 +91,15 @@ describe("examples", () => {
   // In one process: most of the time of a process is the load of its dependencies.
   beforeAll(async () => {
     const sources = [...running, endless].map((name) => `examples/${name}`)
-    const pathOf = await bundlePrograms("examples", [runner, ...sources], { packages: "external" })
-    programOf = (path) => join(root, pathOf(path))
+    const folder = join(runFolder, "examples")
+    await bundleInto(folder, [runner, ...sources], { packages: "external" })
+    programOf = (path) => join(folder, path.replace(/\.ts$/, ".js"))
     const run = Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
       // What prints each step of a job, or its state at a time, runs in real time, so that a busy machine misses none. So does what
       // uses a test clock: it warns of a clock that stands still for a second.
       const args = [...running, endless].flatMap((name) => [
-        /in_progress|span|passed|completed|watched/.test(prints[name]?.source ?? "") ? "1" : "10",
+        /in_progress|span|passed|completed|watched/.test(prints[name]?.source ?? "") ? "1" : "50",
         programOf(`examples/${name}`)
       ])
       const program = programOf(runner)

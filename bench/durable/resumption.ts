@@ -10,7 +10,7 @@ import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { VideosServer } from "@effect-videos/server"
 import { Effect, Fiber, Layer, Logger, Schedule, Stream } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
-import { bundleWorker } from "../../packages/durable/test/support/kills.js"
+import { workerAt } from "../../packages/durable/test/support/kills.js"
 import { freePort } from "../../packages/durable/test/support/postgres.js"
 
 const repetitions = 3
@@ -97,7 +97,7 @@ const isStep = ({ event }: Line): boolean => event.startsWith("step ")
 const prepare = ({ at, signal }: Kill) =>
   Effect.gen(function* () {
     const folder = yield* temporary
-    const worker = yield* bundleWorker
+    const worker = yield* workerAt
     const { baseUrl } = yield* VideosServer
     const { id } = yield* source
     const env = { BASE_URL: baseUrl, FOLDER: folder, KILL: at, SIGNAL: signal, SOURCE: id }
@@ -154,7 +154,7 @@ export const kills = (url: string | null) =>
 export const deploys = (url: string) =>
   Effect.gen(function* () {
     const at = yield* temporary
-    const worker = yield* bundleWorker
+    const worker = yield* workerAt
     const server = yield* VideosServer
     const { id } = yield* source
     const durable = yield* DurableVideos

@@ -1,7 +1,7 @@
 /** Programs bundled with all their dependencies start in a quarter of the time; tests are bundled without those. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
-import { join, relative } from "node:path"
+import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { build, type Plugin, transform } from "esbuild"
 import { runFolder } from "./runFolder.js"
@@ -48,18 +48,20 @@ const sourceUrls: Plugin = {
 export interface BundleOptions {
   /** Default: `bundle`, which starts faster. `external` bundles faster, and keeps the paths of sources for stacks and URLs. */
   readonly packages?: "bundle" | "external"
-  /** Default: the repository's root. */
-  readonly base?: string
 }
 
-/** Writes the bundles of programs, given by their paths in the repository, into a folder. */
-export const bundleInto = (folder: string, paths: ReadonlyArray<string>, options: BundleOptions = {}) => {
-  const { base = ".", packages = "bundle" } = options
+/** Writes bundles into a folder: of programs by their names in it, or each under its path in the repository. */
+export const bundleInto = (
+  folder: string,
+  programs: { [name: string]: string } | Array<string>,
+  options: BundleOptions = {}
+) => {
+  const { packages = "bundle" } = options
   return build({
     absWorkingDir: root,
-    entryPoints: [...paths],
+    entryPoints: programs,
     outdir: folder,
-    outbase: base,
+    outbase: ".",
     // Its `paths` lead to the sources.
     tsconfig: "tsconfig.json",
     bundle: true,
@@ -82,12 +84,23 @@ export const bundleInto = (folder: string, paths: ReadonlyArray<string>, options
   })
 }
 
-/** Bundles programs once for the whole run, and returns where each is. */
-export const bundlePrograms = async (
-  name: string,
-  paths: ReadonlyArray<string>,
-  options?: BundleOptions
-): Promise<(path: string) => string> => {
-  const folder = await madeOnce(name, (made) => bundleInto(made, paths, options))
-  return (path) => relative(root, join(folder, path.replace(/\.ts$/, ".js")))
+/** The programs that tests start as processes. They share most of their dependencies: bundles of their own take three times as long. */
+const programs = {
+  command: "packages/cli/src/main.ts",
+  worker: "packages/durable/test/programs/worker.ts",
+  crash: "test/support/programs/crash.ts",
+  hanging: "test/support/programs/hanging.ts",
+  hostile: "test/support/programs/hostile.ts"
+}
+
+/** Bundles all programs once for the whole run, and returns the path of one of them. */
+export const programAt = async (name: keyof typeof programs): Promise<string> => {
+  const folder = await madeOnce("programs", async (folder) => {
+    await bundleInto(join(folder, "dist"), programs)
+    // The command reads these beside the folder of its modules.
+    for (const name of ["help", "package.json"]) {
+      cpSync(join(root, "packages/cli", name), join(folder, name), { recursive: true })
+    }
+  })
+  return join(folder, "dist", `${name}.js`)
 }

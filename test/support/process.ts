@@ -1,12 +1,7 @@
 /** Runs programs of `test/support/programs` in separate processes. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { Effect, type Scope } from "effect"
-import { bundlePrograms, root } from "./bundle.js"
-
-const sources = ["crash", "hanging", "hostile"].map((name) => `test/support/programs/${name}.ts`)
-
-const bundleOf = async (name: string): Promise<string> =>
-  (await bundlePrograms("programs", sources))(`test/support/programs/${name}.ts`)
+import { programAt, root } from "./bundle.js"
 
 export interface Ended {
   readonly code: number | null
@@ -23,13 +18,13 @@ export interface Running {
 
 /** Starts a program; the scope ends it. */
 export const start = (
-  name: string,
+  name: Parameters<typeof programAt>[0],
   env: { readonly [name: string]: string },
   flags: ReadonlyArray<string> = []
 ): Effect.Effect<Running, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.map(
-      Effect.promise(() => bundleOf(name)),
+      Effect.promise(() => programAt(name)),
       (program) => {
         const { HOME = "", PATH = "" } = process.env
         const child = spawn(process.execPath, [...flags, program], {

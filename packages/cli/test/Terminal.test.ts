@@ -4,12 +4,10 @@ import { promisify } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
 import { Effect, Option } from "effect"
+import { programAt } from "../../../test/support/bundle.js"
 import { progressMode } from "../src/display.js"
 import { capabilities } from "../src/screen.js"
-import { commandFile, useCommand } from "./process.js"
 import { fakeScreen, nothing } from "./support.js"
-
-useCommand()
 
 const both = { out: true, err: true }
 const neither = { out: false, err: false }
@@ -75,8 +73,9 @@ describe("the process in a terminal", () => {
   it.scopedLive.skipIf(!hasScript)("writes no escape code if TERM is dumb, and draws bars otherwise", () =>
     Effect.gen(function* () {
       const { baseUrl } = yield* VideosServer
+      const command = yield* Effect.promise(() => programAt("command"))
       const inTerminal = (env: { readonly [name: string]: string }, pipe = "") => {
-        const line = `'${process.execPath}' '${commandFile}' create -p x --watch --size 64x64${pipe}`
+        const line = `'${process.execPath}' '${command}' create -p x --watch --size 64x64${pipe}`
         const options = { timeout: 30_000, env: { PATH: process.env.PATH ?? "", OPENAI_BASE_URL: baseUrl, ...env } }
         return Effect.map(
           Effect.promise(() => promisify(execFile)("script", ["-qec", line, "/dev/null"], options)),

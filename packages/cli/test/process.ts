@@ -2,24 +2,10 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { join } from "node:path"
 import { Effect } from "effect"
 import { afterAll, beforeAll } from "vitest"
-import { bundleInto, madeOnce } from "../../../test/support/bundle.js"
-import { runFolder } from "../../../test/support/runFolder.js"
-
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-
-/** The command's main module. */
-export const commandFile = join(runFolder, "command/dist/main.js")
-
-/** Bundles the command with everything that it uses: no build has to come first. */
-const compile = (): Promise<string> =>
-  madeOnce("command", async (folder) => {
-    await bundleInto(dirname(commandFile), ["packages/cli/src/main.ts"], { base: "packages/cli/src" })
-    for (const name of ["help", "package.json"]) fs.cpSync(here(`../${name}`), join(folder, name), { recursive: true })
-  })
+import { programAt } from "../../../test/support/bundle.js"
 
 export interface Process {
   readonly child: ChildProcess
@@ -30,12 +16,13 @@ export interface Process {
 /** The command in a folder with nothing else in it, which is there while the tests of the calling file run. */
 export const useCommand = () => {
   let folder = ""
+  let main = ""
 
   /** A file of that folder. */
   const inFolder = (name: string): string => join(folder, name)
 
   beforeAll(async () => {
-    await compile()
+    main = await programAt("command")
     folder = fs.mkdtempSync(join(tmpdir(), "cli-process-"))
   })
 
@@ -52,7 +39,7 @@ export const useCommand = () => {
       Effect.sync((): Process => {
         const { HOME = "", PATH = "" } = process.env
         const stdio = ["ignore", output, "pipe", ...(input === undefined ? [] : ["pipe" as const])] as const
-        const child = spawn(process.execPath, [commandFile, ...args], {
+        const child = spawn(process.execPath, [main, ...args], {
           cwd: folder,
           env: { HOME, PATH, ...env },
           stdio: [...stdio]

@@ -2,7 +2,7 @@
  * Runs examples one after the other in this process, so that their dependencies load once. An example has ended when Node's event
  * loop is empty, as in a process of its own.
  *
- * Arguments: a speed and a path, again and again. At speed 10, the clock and timers of up to five seconds run ten times as fast;
+ * Arguments: a speed and a path, again and again. At speed 50, the clock and timers of up to five seconds run fifty times as fast;
  * longer timers are time limits, which have to hold on a busy machine. Output: a line of JSON per example.
  */
 import { resolve } from "node:path"

@@ -11,7 +11,7 @@ import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { VideosServer } from "@effect-videos/server"
 import { Effect, Layer, Logger, LogLevel, Schedule } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
-import { bundleWorker, folder } from "../support/kills.js"
+import { folder, workerAt } from "../support/kills.js"
 import { freePort, postgres } from "../support/postgres.js"
 
 const count = Number(process.env["RUNS"] ?? 1000)
@@ -23,7 +23,7 @@ const program = Effect.gen(function* () {
   const server = yield* VideosServer
   const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
   yield* awaitVideo(source)
-  const worker = yield* bundleWorker
+  const worker = yield* workerAt
   const { HOME = "", PATH = "" } = process.env
 
   const startRunner = Effect.acquireRelease(

@@ -7,16 +7,10 @@ import { join } from "node:path"
 import { type Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Schedule } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
-import { bundlePrograms, root } from "../../../../test/support/bundle.js"
+import { programAt, root } from "../../../../test/support/bundle.js"
 import { fakePrograms, framesFilm } from "../../../../test/support/fakeFfmpeg.js"
 
-const program = "packages/durable/test/programs/worker.ts"
-
-/** The worker with all that it uses, bundled once: it starts with less than half of the processor time. */
-export const bundleWorker = Effect.promise(async () => {
-  const bundleOf = await bundlePrograms("durable-worker", [program])
-  return join(root, bundleOf(program))
-})
+export const workerAt = Effect.promise(() => programAt("worker"))
 
 export const folder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "durable-"))),
@@ -82,7 +76,7 @@ export const runKilled = ({
     const server = yield* VideosServer
     const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
     yield* awaitVideo(source, { poll: Schedule.spaced("50 millis") })
-    const worker = yield* bundleWorker
+    const worker = yield* workerAt
     const before = new Set((yield* server.jobs).map(({ id }) => id))
     yield* server.faults.set(faults)
     const env = {
