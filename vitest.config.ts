@@ -40,11 +40,13 @@ class LongestFirst extends BaseSequencer {
 
 /**
  * Files in processes of their own, which run beside the threads: they mostly wait, for processes that they start and for durable
- * runs. Together they take about as long as all others.
+ * runs. A start of a process blocks the one that starts it, for longer if that one is large, as the one of the threads is. Together
+ * they take about as long as all others.
  */
 const alone = [
   "test/Examples.test.",
-  "test/ContinueMedia.test.",
+  "test/Continue*.test.",
+  "packages/cli/test/{Completions,Join,Process}.test.",
   "packages/server/test/PageBrowser.test.",
   "packages/durable/test/!(S3).test."
 ]

@@ -2,7 +2,7 @@
  * Runs examples one after the other in this process, so that their dependencies load once. An example has ended when Node's event
  * loop is empty, as in a process of its own.
  *
- * Arguments: a speed and a path, again and again. At speed 50, the clock and timers of up to five seconds run fifty times as fast;
+ * Arguments: a speed and a path, again and again. At speed 20, the clock and timers of up to 15 seconds run twenty times as fast;
  * longer timers are time limits, which have to hold on a busy machine. Output: a line of JSON per example.
  */
 import { resolve } from "node:path"
@@ -22,9 +22,11 @@ const setSpeed = (next: number) => {
 const epoch = Date.now()
 Date.now = () => epoch + Math.floor(elapsed())
 performance.now = elapsed
+// The monotonic clock of Effect.
+process.hrtime.bigint = () => BigInt(Math.round(elapsed() * 1e6))
 globalThis.setTimeout = Object.assign(
   (run: (...args: Array<unknown>) => void, delay = 0, ...args: Array<unknown>) =>
-    real.setTimeout(run, delay > 5000 ? delay : delay / speed, ...args),
+    real.setTimeout(run, delay > 15_000 ? delay : delay / speed, ...args),
   real.setTimeout
 ) as typeof setTimeout
 
