@@ -13,8 +13,8 @@ import {
   joinVideos
 } from "effect-videos/continue"
 import { instant } from "../packages/server/test/support.js"
-import { fakeFilm, fakePlatform, fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
-import { distance, folder, graysIn, hasFfmpeg } from "./support/films.js"
+import { fakeFilm, fakePlatform, fakePrograms, frameLine, framesFilm, trackLine } from "./support/fakeFfmpeg.js"
+import { distance, folder, graysOf, hasFfmpeg } from "./support/films.js"
 import { parseMultipart } from "./support/multipart.js"
 import { json, serve, text } from "./support/server.js"
 import { reasonOf, whole } from "./support/transfer.js"
@@ -28,6 +28,9 @@ const job = (id: string, status = "completed") => ({ id, object: "video", status
 const source = framesFilm(12)
 const segment = framesFilm(12)
 const longer = framesFilm(23)
+
+/** A film of pictures at these times, in seconds. */
+const filmAt = (...times: ReadonlyArray<number>) => fakeFilm(...times.map((time) => frameLine(0, time)), trackLine(0))
 
 interface WorldOptions {
   readonly source?: Uint8Array
@@ -183,14 +186,17 @@ describe("continueVideo, if the server extends nothing,", () => {
     })
   )
 
-  it.scopedLive("names the segment if it cannot be read", () =>
+  it.scopedLive.each([
+    ["cannot be read", "probe", fakeFilm(), /^cannot read the segment \(exit code 1\): Invalid data/],
+    ["has one picture", "join", framesFilm(1), /it has one picture, .*: there is nothing to put after it/]
+  ] as const)("names the segment if it %s", ([, step, segment, why]) =>
     Effect.gen(function* () {
-      const { at, go, submissions } = yield* world({ segment: fakeFilm() })
+      const { at, go, submissions } = yield* world({ segment })
       const error = yield* Effect.flip(go())
-      assert.deepInclude(error, { _tag: "MediaError", step: "probe", film: "segment" })
+      assert.deepInclude(error, { _tag: "MediaError", step, film: "segment" })
+      assert.match(error.message, why)
       assert.strictEqual(submissions().length, 1)
-      const [, submitted] =
-        /^cannot read the segment \(exit code 1\): .* The segment is (segment_\d): /s.exec(error.message) ?? []
+      const [, submitted] = / The segment is (segment_\d): /.exec(error.message) ?? []
       assert.deepStrictEqual(left(at), [`${submitted}.segment.mp4`])
     })
   )
@@ -325,6 +331,18 @@ describe("continueVideo submits nothing", () => {
       /there are no pictures in it/
     ],
     [
+      "has pictures that last no time",
+      Stream.make(filmAt(0, 1 / 90_000, 2 / 90_000)),
+      "MediaError",
+      /its 3 pictures last 0\.000022 s; their timestamps are broken/
+    ],
+    [
+      "has a picture for hours",
+      Stream.make(filmAt(0, 2000, 4000)),
+      "MediaError",
+      /one of its pictures is shown for 2000 s, which is a broken timestamp/
+    ],
+    [
       "cannot be read from its disk",
       Stream.fail(new Cause.UnknownException(null, "the disk is gone")),
       "UploadError",
@@ -410,7 +428,7 @@ describe("continueVideo, with the embedded server,", () => {
       assert.closeTo(made.seconds ?? 0, 8 - 1 / 24, 0.001)
       assert.strictEqual((yield* server.jobs).length, 2)
       // The server's clip begins with the frame of the request: the joint does not jump.
-      const grays = yield* graysIn(made.path)
+      const grays = yield* graysOf(made.path)
       const between = (one: number, other: number) => distance(grays[one] ?? nothing, grays[other] ?? nothing)
       assert.isBelow(between(95, 96), between(95, 95 + 24) / 3)
     }).pipe(Effect.provide(VideosServer.layer({ dialect: "vllm-omni", ...instant })))
@@ -432,7 +450,7 @@ describe("continueVideo, with the embedded server,", () => {
         }).pipe(Effect.provide([videos, fakePlatform]))
         // 3 s begin with the second that was sent.
         assert.closeTo(made.seconds ?? 0, 2 + 3 - 1, 0.001)
-        assert.strictEqual((yield* graysIn(made.path)).length, 4 * 24)
+        assert.strictEqual((yield* graysOf(made.path)).length, 4 * 24)
       }).pipe(Effect.provide(VideosServer.layer({ dialect: "vllm-omni", ...instant })))
   )
 

@@ -8,7 +8,7 @@ import { awaitVideo, createVideo, dialects, VideoFile, type VideosConfigOptions,
 import { type ExtendToOptions, ExtendToPhase, extendTo } from "effect-videos/continue"
 import { fixture, instant } from "../packages/server/test/support.js"
 import { fakePlatform, fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
-import { folder, graysIn, hasFfmpeg } from "./support/films.js"
+import { folder, graysOf, hasFfmpeg } from "./support/films.js"
 import { videosOver } from "./support/videos.js"
 
 const prompts = ["the light comes on", "a boat passes"] as const
@@ -124,7 +124,7 @@ describe("extendTo", () => {
       const reasons = phases.flatMap((phase) => ("reason" in phase ? phase.reason : []))
       assert.strictEqual(reasons[0], "the dialect `vllm-omni` has no extension")
       assert.deepStrictEqual(fs.readdirSync(at), ["long.mp4"])
-      assert.strictEqual((yield* graysIn(path)).length, 3 * 24 - 2 - 2 * 6)
+      assert.strictEqual((yield* graysOf(path)).length, 3 * 24 - 2 - 2 * 6)
     }).pipe(inDialect("vllm-omni"))
   )
 
