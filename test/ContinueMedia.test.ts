@@ -6,8 +6,7 @@ import { NodeContext } from "@effect/platform-node"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Film, probe } from "../src/continue/film.js"
-import { join as joinFilms, lastFrame, type Size } from "../src/continue/graph.js"
-import type { Seam } from "../src/continue/seam.js"
+import { type Joining, join as joinFilms, lastFrame, lastWindow, type Size } from "../src/continue/graph.js"
 import { colorsOf, drawing, ffmpeg, flashesAndBeeps, hasFfmpeg, picturesOf, playlist } from "./support/films.js"
 import { parseTracks } from "./support/mp4.js"
 
@@ -56,7 +55,7 @@ let results = 0
 /** Joins films, and returns the path of the result with the length that it should have. */
 const joined = (
   [source, ...segments]: readonly [source: Effect.Effect<string>, ...segments: ReadonlyArray<Effect.Effect<string>>],
-  seam?: Seam
+  { seam, window }: Partial<Joining> = {}
 ) =>
   Effect.gen(function* () {
     const path = join(shelf, `-o 'longer' %04d ${results++}.mp4`)
@@ -65,7 +64,7 @@ const joined = (
       segments,
       Effect.flatMap((path) => filmOf(path, "segment"))
     )
-    const seconds = yield* joinFilms(programs, [first, ...next], { encoding: quick, seam }, path, null)
+    const seconds = yield* joinFilms(programs, [first, ...next], { encoding: quick, seam, window }, path, null)
     return { path, seconds, tracks: parseTracks(fs.readFileSync(path)) }
   }).pipe(Effect.provide(NodeContext.layer))
 
@@ -82,6 +81,15 @@ const frameOf = (path: string, size?: Size) =>
       Effect.sync(() => fs.existsSync(frame))
     )
     return frame
+  }).pipe(Effect.provide(NodeContext.layer))
+
+/** Writes a film's last seconds. */
+const windowOf = (path: string, seconds: number) =>
+  Effect.gen(function* () {
+    const film = yield* filmOf(path)
+    const window = join(shelf, `${results++} window.mp4`)
+    yield* lastWindow(programs, film, seconds, film, window)
+    return window
   }).pipe(Effect.provide(NodeContext.layer))
 
 const sequence = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index)
@@ -128,6 +136,8 @@ describe.skipIf(!hasFfmpeg)("a joined film", () => {
       drawing: ["-map", "0", ...drawing],
       "source.mp4": frames(0, 12),
       "concat:a|b.mp4": frames(11, 23),
+      // Begins with the last quarter of a second of the source.
+      "repeating.mp4": frames(6, 18),
       // One picture, and a sound of two seconds.
       "one.mkv": [...frames(11, 12), ...sh("-map 1")],
       // The last frame but one is held for a second.
@@ -169,16 +179,19 @@ describe.skipIf(!hasFfmpeg)("a joined film", () => {
         rates: joined([made("-i mpeg4:%02d.mp4"), made("slow.mkv"), made("large.mp4")]),
         one: joined([made("one.mkv"), next]),
         held: joined([made("held.mp4"), next, made("fast.mp4")]),
-        faded: joined([made("sounding.mkv"), next], { crossfade: "167 millis" }),
+        faded: joined([made("sounding.mkv"), next, next], {
+          seam: { crossfade: "167 millis" }
+        }),
+        repeated: joined([made("source.mp4"), made("repeating.mp4")], { window: 0.25 }),
         // The size of the source is odd, and it has no sound.
         tracks: joined([made("odd.mkv"), ...tracksOf.map(made)])
       })
       const frame = yield* Effect.flatMap(made("sounding.mkv"), (path) => frameOf(path))
+      const window = yield* windowOf(yield* made("source.mp4"), 0.25)
       const all = Object.values(joins).map(({ path }) => path)
-      const [rates = [], one = [], held = [], faded = [], tracks = [], last = []] = yield* Effect.scoped(
-        picturesOf(yield* made("drawing"), ...all, frame)
-      )
-      return { ...joins, frame, pictures: { rates, one, held, faded, tracks, last } }
+      const [rates = [], one = [], held = [], faded = [], repeated = [], tracks = [], last = [], sent = []] =
+        yield* Effect.scoped(picturesOf(yield* made("drawing"), ...all, frame, window))
+      return { ...joins, pictures: { rates, one, held, faded, repeated, tracks, last, sent } }
     })
   )
 
@@ -225,16 +238,24 @@ describe.skipIf(!hasFfmpeg)("a joined film", () => {
     })
   )
 
-  it.live("fades into the segment for as long as the seam says, and so does the sound", () =>
+  it.live("fades into each segment for as long as the seam says, and so does the sound", () =>
     Effect.gen(function* () {
       const { faded, pictures } = yield* films
-      assert.strictEqual(pictures.faded.length, 12 + 11 - 4)
+      const seen = pictures.faded
+      assert.strictEqual(seen.length, 12 + 2 * (11 - 4))
       assert.deepStrictEqual(
-        [...pictures.faded.slice(0, 8), ...pictures.faded.slice(12)],
-        [...sequence(0, 8), ...sequence(16, 23)]
+        [seen.slice(0, 8), seen.slice(12, 15), seen.slice(19)],
+        [sequence(0, 8), sequence(16, 19), sequence(16, 23)]
       )
       assert.strictEqual(faded.tracks.length, 2)
       for (const track of faded.tracks) assert.closeTo(track.seconds, faded.seconds, 0.05)
+    })
+  )
+
+  it.live("has once what the segment repeats of the clip that it was made from: the source's last pictures", () =>
+    Effect.gen(function* () {
+      const { pictures } = yield* films
+      assert.deepStrictEqual([pictures.sent, pictures.repeated], [sequence(6, 12), sequence(0, 18)])
     })
   )
 
@@ -452,7 +473,7 @@ describe.skipIf(!hasFfmpeg)("the colours of a joined film", () => {
     Effect.gen(function* () {
       const source = Effect.flatMap(made("BT.709.mp4"), (path) => changed(path, "turned.mp4", turned))
       const all = yield* joined([source, ...segments.map(made)])
-      const matched = yield* joined([source, made("another colour.mp4")], { matchColour: true })
+      const matched = yield* joined([source, made("another colour.mp4")], { seam: { matchColour: true } })
       const frames = yield* Effect.forEach(sources, (name) =>
         Effect.flatMap(made(name), (path) => frameOf(path, { width: 160, height: 160 }))
       )

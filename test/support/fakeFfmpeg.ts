@@ -93,6 +93,8 @@ const outputOf = (program: string, args: ReadonlyArray<string>): Output => {
     const out = linesIn(last) || (isFilm ? linesIn(join(at, "clip")) : "")
     return out === "" ? { code: 1, err: "Invalid data\n" } : { code: 0, out }
   }
+  // Pictures to compare: none.
+  if (last === "pipe:1") return { code: 0 }
   if (last.endsWith("frame.png")) fs.writeFileSync(last, "a frame\n")
   else fs.copyFileSync(join(at, last.endsWith("trial.mp4") ? "trial" : "result"), last)
   return { code: 0 }

@@ -54,15 +54,11 @@ const graysIn = (pictures: Buffer): ReadonlyArray<Buffer> =>
   )
 
 /** Returns the mean difference of the pixels of two pictures. */
-export const distance = (one: Uint8Array, other: Uint8Array): number => {
+const distance = (one: Uint8Array, other: Uint8Array): number => {
   let sum = 0
   for (let index = 0; index < one.length; index++) sum += Math.abs((one[index] ?? 0) - (other[index] ?? 0))
   return sum / one.length
 }
-
-/** Returns the frames of a video, small and grey. */
-export const graysOf = (path: string) =>
-  Effect.map(decoded(gray, [path]), ([pictures = Buffer.of()]) => graysIn(pictures))
 
 /** The arguments of an output of FFmpeg that is a drawing for `picturesOf`. */
 export const drawing = ["-vf", gray, "-f", "rawvideo"]
