@@ -1,10 +1,9 @@
 /** The command in this process: its command line, the embedded server, and what it wrote where. */
 import * as fs from "node:fs"
 import { delimiter, join } from "node:path"
-import { NodeContext } from "@effect/platform-node"
 import { type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { ConfigProvider, Effect, Exit, Fiber, Layer, TestClock } from "effect"
-import { fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
+import { fakePlatform, fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
 import { folder } from "../../../test/support/films.js"
 import { isEndedAfter } from "../../../test/support/ownTime.js"
 import { inOwnFolder } from "../../server/test/support.js"
@@ -74,7 +73,7 @@ const recordsOf = (text: string) =>
 /** Writes as it goes on, so that an interrupted run can be read too. */
 export const running = (written: Written, args: ReadonlyArray<string>, options?: ScreenOptions) =>
   run(["node", "effect-videos", ...args]).pipe(
-    Effect.provide(Layer.mergeAll(NodeContext.layer, fakeScreen(written, options), Session.layer("effect-videos")))
+    Effect.provide(Layer.mergeAll(fakePlatform, fakeScreen(written, options), Session.layer("effect-videos")))
   )
 
 /** Runs a command line to its end. */
