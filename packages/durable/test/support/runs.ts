@@ -22,3 +22,6 @@ export const startWaiting = (key: string) =>
     yield* Effect.sleep("1 second")
     return execution
   })
+
+/** The prompt of a run of `programs/worker.ts`. */
+export const promptOf = (key: string) => `the tide comes in: ${key}`
