@@ -1,10 +1,11 @@
 /** `extendTo` over the embedded server: which way, what is paid for, and how the next run goes on after a crash. */
 import * as fs from "node:fs"
 import { join } from "node:path"
+import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Fault, VideosServer } from "@effect-videos/server"
+import { Fault, VideosServer, type VideosServerService } from "@effect-videos/server"
 import { Effect, Fiber, Layer, Schedule, Stream } from "effect"
-import { awaitVideo, createVideo, dialects, VideoFile, type VideosConfigOptions, VideosFetch } from "effect-videos"
+import { awaitVideo, createVideo, dialects, VideoFile, type VideosConfigOptions } from "effect-videos"
 import { type ExtendToOptions, ExtendToPhase, extendTo } from "effect-videos/continue"
 import { fixture, instant } from "../packages/server/test/support.js"
 import { fakePlatform, fakePrograms, framesFilm } from "./support/fakeFfmpeg.js"
@@ -15,6 +16,20 @@ const prompts = ["the light comes on", "a boat passes"] as const
 
 const poll = Schedule.spaced("1 millis")
 
+/** Any MP4: FFmpeg's stand-ins say the same of each. */
+const film = framesFilm(48)
+
+/** Calls the server in-process, which draws no clips: the same file takes their place. */
+const transportOf = ({ fetch }: VideosServerService) =>
+  Layer.provide(
+    FetchHttpClient.layer,
+    Layer.succeed(FetchHttpClient.Fetch, (input, init) =>
+      /(\/content|\.mp4)$/.test(String(input))
+        ? Promise.resolve(new Response(Uint8Array.from(film)))
+        : fetch(input, init)
+    )
+  )
+
 /** A clip of the server, and `extendTo` for it. */
 const world = (seconds: number, config: VideosConfigOptions = {}) =>
   Effect.gen(function* () {
@@ -24,13 +39,12 @@ const world = (seconds: number, config: VideosConfigOptions = {}) =>
     const videos = videosOver(
       server,
       { dialect, listLag: 0, onUnknownOutcome: "reconcile", ...config },
-      VideosFetch.layer
+      transportOf(server)
     )
     const provided = Effect.provide(Layer.merge(videos, fakePlatform))
     const model = dialect === "xai" ? "grok-imagine-video" : undefined
-    const size = dialect === "xai" ? "480x480" : "64x64"
     const clip = yield* provided(
-      Effect.flatMap(createVideo({ prompt: "a lighthouse", seconds, size, model }), (job) => awaitVideo(job, { poll }))
+      Effect.flatMap(createVideo({ prompt: "a lighthouse", seconds, model }), (job) => awaitVideo(job, { poll }))
     )
     const path = join(at, "long.mp4")
     const phases = (
@@ -53,7 +67,7 @@ const world = (seconds: number, config: VideosConfigOptions = {}) =>
 const programsOf = (frames: number) =>
   Effect.gen(function* () {
     const at = yield* folder
-    fs.writeFileSync(join(at, "clip"), framesFilm(48))
+    fs.writeFileSync(join(at, "clip"), film)
     return yield* fakePrograms(at, framesFilm(frames))
   })
 
@@ -75,7 +89,7 @@ const told = (phases: ReadonlyArray<ExtendToPhase>) =>
   )
 
 const inDialect = (dialect: VideosServer["Type"]["dialect"]) =>
-  Effect.provide(VideosServer.layer({ dialect, ...instant }))
+  Effect.provide(VideosServer.layerInProcess({ dialect, ...instant }))
 
 describe("extendTo", () => {
   it.scopedLive("extends by the server's extension, and needs no FFmpeg for it", () =>
@@ -254,7 +268,7 @@ describe("extendTo after a crash", () => {
       assert.strictEqual((yield* Effect.flip(run(8)))._tag, "VideoFailedError")
       yield* run(8)
       assert.strictEqual(yield* submissions, 2)
-    }).pipe(Effect.provide(VideosServer.layer({ ...instant, outcome })))
+    }).pipe(Effect.provide(VideosServer.layerInProcess({ ...instant, outcome })))
   })
 
   it.scopedLive("refuses to go on with another order, and names what differs", () =>

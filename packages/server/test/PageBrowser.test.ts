@@ -162,6 +162,29 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     }).pipe(Effect.provide(served(quick)))
   )
 
+  it.scopedLive("opens a dialog at its field, even if the page changes meanwhile, or the dialog before closes", () =>
+    Effect.gen(function* () {
+      yield* createVideo({ prompt: "a fox", ...small })
+      const { page } = yield* open()
+      yield* does(async () => {
+        const extend = cardOf(page, "a fox").getByRole("button", { name: "Extend" })
+        await extend.evaluate(async (button: HTMLElement) => {
+          button.click()
+          await Promise.resolve()
+          // Draws the page again, before the next frame.
+          document.querySelector<HTMLElement>(".to-faults")?.click()
+        })
+        await page.waitForFunction(() => document.activeElement?.id === "extend-prompt")
+        await extend.evaluate((button: HTMLElement) => {
+          // The event `close` comes later.
+          document.querySelector("dialog")?.close()
+          button.click()
+        })
+        await page.waitForFunction(() => document.activeElement?.id === "extend-prompt")
+      })
+    }).pipe(Effect.provide(served(quick)))
+  )
+
   it.scopedLive("copies, deletes with undo, and retries", () =>
     Effect.gen(function* () {
       const { page } = yield* open()
