@@ -24,15 +24,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const filename = join(folder, "videos.db")
 
-/** How often the store refuses a clip. */
-const refusals = { left: 0 }
+/** Whether the store refuses clips. */
+const disk = { isFull: false }
 
 const store = VideoStore.layerUpload({
   directory: join(folder, "clips"),
   find: () => Effect.succeed(null),
   upload: (execution, { bytes }) =>
     Effect.suspend(() =>
-      refusals.left-- > 0
+      disk.isFull
         ? new VideoStoreError({ operation: "upload", location: "the store", detail: "no space left" })
         : Effect.succeed({ location: `store:${execution}`, bytes })
     )
@@ -67,6 +67,7 @@ const prompts = (...those: ReadonlyArray<string>) =>
 const lose = (fault: Fault.Fault) =>
   Effect.flatMap(VideosServer, ({ faults }) => faults.set([{ on: ["create"], when: Fault.first(1), fault }]))
 
+// These suites mostly wait, so they run side by side; the tests of each share a server, and run one after the other.
 withLayer("a run on SQLite", live, (test) => {
   test("creates a clip, and a run extends it; the same key is the same run", () =>
     Effect.gen(function* () {
@@ -129,10 +130,11 @@ withLayer("a run on SQLite", live, (test) => {
 
   test("a store that is full delays a run, and pays for nothing again", () =>
     Effect.gen(function* () {
-      refusals.left = 1
+      disk.isFull = true
       const { execution } = yield* create("stored")
       const full = yield* until(execution, ({ problem }) => problem !== null)
       assert.include(full.problem ?? "", "no space left")
+      disk.isFull = false
       assert.strictEqual((yield* ended(execution)).state, "done")
       assert.strictEqual(yield* prompts("stored"), 1)
     }))
@@ -140,13 +142,13 @@ withLayer("a run on SQLite", live, (test) => {
   test("cancel ends a run, and deletes its job if asked to", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
-      refusals.left = Number.POSITIVE_INFINITY
+      disk.isFull = true
       const { execution } = yield* create("cancelled")
       yield* until(execution, ({ problem }) => problem !== null)
       assert.strictEqual(yield* prompts("cancelled"), 1)
       yield* durable.cancel(execution, { deleteJob: true })
       assert.strictEqual((yield* ended(execution)).state, "cancelled")
-      refusals.left = 0
+      disk.isFull = false
       assert.strictEqual(yield* prompts("cancelled"), 0)
     }))
 
@@ -227,7 +229,11 @@ const patient = DurableVideos.layerSqlite({
   filename: join(folder, "uncertain.db"),
   ...fast,
   retryAfter: "1 hour"
-}).pipe(Layer.provide(store), Layer.provideMerge(server), Layer.provide(quiet))
+}).pipe(
+  Layer.provide(VideoStore.layerDirectory(join(folder, "uncertain"))),
+  Layer.provideMerge(server),
+  Layer.provide(quiet)
+)
 
 withLayer("an uncertain run on SQLite", patient, (test) => {
   test("what cannot be told waits for a decision: resend, give up, or a job's id", () =>
@@ -264,7 +270,7 @@ withLayer("an uncertain run on SQLite", patient, (test) => {
     }))
 })
 
-describe("a runner that stops", () => {
+describe.concurrent("a runner that stops", () => {
   it.scopedLive("records the step that it is in and begins no other; the next one continues", () =>
     Effect.gen(function* () {
       const filename = join(folder, "stopped.db")
@@ -306,7 +312,7 @@ describe("a runner that stops", () => {
 /** Written by `programs/journal.ts`, one for each released version. */
 const journals = new URL("./fixtures/", import.meta.url)
 
-describe("an upgrade", () => {
+describe.concurrent("an upgrade", () => {
   for (const name of readdirSync(journals)) {
     it.scopedLive(`continues the runs of ${name}, and a request that it cannot read waits`, () =>
       Effect.gen(function* () {
@@ -349,7 +355,7 @@ describe("an upgrade", () => {
   }
 })
 
-describe("webhooks", () => {
+describe.concurrent("webhooks", () => {
   const event = (videoId: string) =>
     Schema.decodeUnknown(VideoEvent)({
       id: "evt_1",
@@ -374,7 +380,7 @@ describe("webhooks", () => {
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const { execution } = yield* create("pushed")
-      const { jobId } = yield* until(execution, ({ state }) => state === "waiting")
+      const { jobId } = yield* until(execution, ({ jobId }) => jobId !== null)
       const pushed = yield* event(jobId ?? "")
       yield* durable.webhook(pushed)
       yield* durable.webhook(pushed)

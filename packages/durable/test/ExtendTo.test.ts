@@ -19,7 +19,9 @@ const folder = mkdtempSync(join(tmpdir(), "durable-extend-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What a step does at a moment of a run. */
-const moments = new Map<CheckpointName, Effect.Effect<void>>()
+type Moments = Map<CheckpointName, Effect.Effect<void>>
+
+const moments: Moments = new Map()
 
 /** Prompts whose jobs fail. */
 const forbidden = new Set<string>()
@@ -27,19 +29,20 @@ const forbidden = new Set<string>()
 const film = framesFilm(3 * 48 - 2)
 
 /** FFmpeg's stand-ins: each clip of a server has 2 s, and a join of three has what three have. */
-const programs = Effect.suspend(() => {
-  const at = join(folder, "programs")
-  mkdirSync(at, { recursive: true })
-  writeFileSync(join(at, "clip"), framesFilm(48))
-  return fakePrograms(at, film)
-})
+const programsOf = (name: string) =>
+  Effect.suspend(() => {
+    const at = join(folder, "programs", name)
+    mkdirSync(at, { recursive: true })
+    writeFileSync(join(at, "clip"), framesFilm(48))
+    return fakePrograms(at, film)
+  })
 
 const clipsOf = (name: string) => join(folder, name)
 
 /** A runner with a server of its own. */
-const live = (name: string, server: InProcessOptions, videos: VideosConfigOptions = {}) =>
+const live = (name: string, server: InProcessOptions, videos: VideosConfigOptions = {}, moments: Moments = new Map()) =>
   Layer.unwrapEffect(
-    Effect.map(programs, (programs) =>
+    Effect.map(programsOf(name), (programs) =>
       DurableVideos.layerSqlite({
         filename: join(folder, `${name}.db`),
         polling: { min: "100 millis", max: "100 millis" },
@@ -99,7 +102,7 @@ const start = (request: Omit<ExtendToRequest, "video"> & { readonly video?: stri
 const ways = ({ segments }: Run) => segments.map(({ segment, state, way }) => `${segment} ${way} ${state}`)
 
 /** The list does not decide what a lost submission has made: it stays uncertain. */
-const extending = live("extending", {}, { dialect: { ...dialects.openai, listTrusted: false } })
+const extending = live("extending", {}, { dialect: { ...dialects.openai, listTrusted: false } }, moments)
 
 withLayer("extendTo on a server with an extension", extending, (test) => {
   test("makes a run for each segment, and stores one file; the same key is the same run", () =>
