@@ -43,7 +43,8 @@ const live = (name: string, server: InProcessOptions, videos: VideosConfigOption
       DurableVideos.layerSqlite({
         filename: join(folder, `${name}.db`),
         polling: { min: "100 millis", max: "100 millis" },
-        retryAfter: "20 millis",
+        // No test waits for it: what is decided wakes a run.
+        retryAfter: "1 hour",
         ...programs
       })
     )
@@ -65,9 +66,11 @@ const live = (name: string, server: InProcessOptions, videos: VideosConfigOption
     Layer.provide(Logger.remove(Logger.defaultLogger))
   )
 
+const lighthouse = "a lighthouse"
+
 const source = (seconds: number, model?: string) =>
   Effect.flatMap(
-    createVideo({ prompt: "a lighthouse", seconds, size: model === undefined ? "64x64" : "480x480", model }),
+    createVideo({ prompt: lighthouse, seconds, size: model === undefined ? "16x16" : "480x480", model }),
     (job) => awaitVideo(job, { poll: Schedule.spaced("5 millis") })
   )
 
@@ -77,10 +80,17 @@ const jobs = (...prompts: ReadonlyArray<string>) =>
     Effect.map(server.jobs, (all) => all.flatMap(({ prompt }) => (prompts.includes(prompt ?? "") ? [prompt] : [])))
   )
 
+/** Clips of 4 s: all runs of a server go on from one. */
+const shared = Effect.gen(function* () {
+  const { jobs } = yield* VideosServer
+  const made = (yield* jobs).find(({ prompt }) => prompt === lighthouse)
+  return made ?? (yield* source(4))
+})
+
 const start = (request: Omit<ExtendToRequest, "video"> & { readonly video?: string }) =>
   Effect.gen(function* () {
     const durable = yield* DurableVideos
-    const video = request.video ?? (yield* source(4)).id
+    const video = request.video ?? (yield* shared).id
     const again = { ...request, video }
     const started = yield* durable.extendTo(again, { key: request.prompts[0] })
     return { request: again, started }
@@ -224,7 +234,7 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       yield* faults.set([{ on: ["extend"], fault: Fault.status({ status: 404, body: "html" }) }])
-      const { started } = yield* start({ totalSeconds: 8, prompts: ["refused"], size: "64x64" })
+      const { started } = yield* start({ totalSeconds: 8, prompts: ["refused"], size: "16x16" })
       const run = yield* ended(started.execution)
       yield* faults.set([])
       assert.deepInclude(run, { state: "done", problem: null })
