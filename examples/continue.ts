@@ -7,7 +7,7 @@ import { continueVideo } from "effect-videos/continue"
 
 const program = Effect.gen(function* () {
   const directory = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
-  const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "320x180" })
+  const job = yield* createVideo({ prompt: "a lighthouse at dusk", seconds: 4, size: "64x64" })
   const clip = yield* awaitVideo(job)
 
   const longer = yield* continueVideo({ video: clip, prompt: "the light comes on", seconds: 8 }, "longer.mp4", {

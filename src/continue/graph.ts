@@ -106,10 +106,16 @@ const sizeIn = (film: Size, frame: Size, isFilled: boolean): Size => {
   return { width: side(film.width, frame.width), height: side(film.height, frame.height) }
 }
 
-/** Fails if this FFmpeg lacks what a film's colours need. */
-const checkColors = ({ ffmpeg }: Programs, film: Film, stage: Stage): Run<void> => {
-  const why = specialColors(film)
-  if (why === null) return Effect.void
+/** Fails if this FFmpeg lacks what the colours of films need: two filters, whatever is special about them. */
+const checkColors = (
+  { ffmpeg }: Programs,
+  films: ReadonlyArray<Film>,
+  stageOf: (index: number) => Stage
+): Run<void> => {
+  const index = films.findIndex((film) => specialColors(film) !== null)
+  const film = films[index]
+  if (film === undefined) return Effect.void
+  const stage = stageOf(index)
   const listed = run(ffmpeg, ["-v", "error", "-filters"], stage, timeToMake(0), (output) =>
     Stream.mkString(Stream.decodeText(output))
   )
@@ -119,7 +125,7 @@ const checkColors = ({ ffmpeg }: Programs, film: Film, stage: Stage): Run<void> 
       ? Effect.void
       : failed(
           stage,
-          `it is ${why}, and this FFmpeg has no filter ${missing.join(" and no filter ")} (libzimg) to convert it`
+          `it is ${specialColors(film)}, and this FFmpeg has no filter ${missing.join(" and no filter ")} (libzimg) to convert it`
         )
   })
 }
@@ -175,7 +181,7 @@ export const lastFrame = (
 ): Run<void> => {
   const output = ["-map_metadata", "-1", "-r", "25", "-update", "1", to]
   const take = (from: number) => Effect.zipRight(picturesTo(programs, source, from, size, still, output), isThere)
-  return checkColors(programs, source, frameStage).pipe(
+  return checkColors(programs, [source], () => frameStage).pipe(
     Effect.zipRight(take(source.last)),
     Effect.flatMap((found) => (found ? Effect.succeed(found) : take(source.first))),
     Effect.flatMap((found) => (found ? Effect.void : failed(frameStage, "it has no frame that can be decoded")))
@@ -187,7 +193,7 @@ export const lastWindow = (programs: Programs, source: Film, length: number, siz
   const from = Math.max(source.first, source.last - length + 1 / source.framesPerSecond)
   const encoding = ["-c:v", "libx264", "-preset", "medium", "-crf", "14", "-movflags", "+faststart", "-f", "mp4"]
   return Effect.zipRight(
-    checkColors(programs, source, frameStage),
+    checkColors(programs, [source], () => frameStage),
     picturesTo(programs, source, from, size, ["format=yuv420p", tagged], ["-r", source.rate, ...encoding, to])
   )
 }
@@ -413,16 +419,21 @@ export const join = (
   job: VideoResource | null
 ): Run<number> =>
   Effect.gen(function* () {
+    const stageOf = (index: number): Stage => ({
+      step: "join",
+      film: index === 0 ? "source" : "segment",
+      segment: job
+    })
+    yield* checkColors(programs, films, stageOf)
     const changes: Array<Pick<Part, "levels" | "skipped">> = []
     for (const [index, film] of films.entries()) {
-      const of: Stage = { step: "join", film: index === 0 ? "source" : "segment", segment: job }
+      const of = stageOf(index)
       if (index > 0 && film.second === null) {
         return yield* failed(
           of,
           "it has one picture, which repeats the source's last: there is nothing to put after it"
         )
       }
-      yield* checkColors(programs, film, of)
       const before = films[index - 1]
       if (before === undefined) {
         changes.push({ skipped: 0 })

@@ -139,9 +139,12 @@ export interface FilmOptions extends Pick<JoinVideosOptions, "ffmpeg" | "ffprobe
  */
 export type Tools = FileSystem.FileSystem | Path.Path | CommandExecutor.CommandExecutor
 
+const read = (programs: Programs, path: string, film: MediaError["film"]) =>
+  probe(programs, path, { film, segment: null })
+
 const film = (options: Options, path: string, kind: MediaError["film"]) => {
-  const programs: Programs = programsOf(options)
-  return Effect.zipRight(checkPrograms(programs), probe(programs, path, { film: kind, segment: null }))
+  const programs = programsOf(options)
+  return Effect.zipRight(checkPrograms(programs), read(programs, path, kind))
 }
 
 /**
@@ -234,8 +237,8 @@ export const join = (
     return yield* working(target, options, (work) =>
       Effect.gen(function* () {
         const [first, ...others] = paths
-        const source = yield* film(options, first, "source")
-        const next = yield* Effect.forEach(others, (path) => film(options, path, "segment"))
+        const source = yield* read(work.programs, first, "source")
+        const next = yield* Effect.forEach(others, (path) => read(work.programs, path, "segment"))
         return yield* joined(work, target, [source, ...next], null)
       })
     )

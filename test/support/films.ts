@@ -31,59 +31,55 @@ export const playlist = (film: string, path: string) =>
     return path
   })
 
-const width = 80
-const height = 45
-
-const graysOf = (...input: ReadonlyArray<string>) =>
-  Effect.map(ffmpeg(...input, "-vf", `scale=${width}:${height},format=gray`, "-f", "rawvideo", "-"), ({ stdout }) =>
-    Array.from({ length: stdout.byteLength / (width * height) }, (_, index) =>
-      stdout.subarray(index * width * height, (index + 1) * width * height)
-    )
-  )
-
-/** Returns the mean difference of the pixels of two pictures. */
-export const distance = (one: Uint8Array, other: Uint8Array): number =>
-  one.reduce((sum, value, index) => sum + Math.abs(value - (other[index] ?? 0)), 0) / one.length
-
-/** Returns the frames of a video, small and grey. */
-export const graysIn = (path: string) => graysOf("-i", path)
-
-/** The first frames of FFmpeg's test pattern, by their number: decoded once for this process. */
-const drawn = new Map<number, ReadonlyArray<Uint8Array>>()
-
-const drawnOnce = (frames: number) =>
-  Effect.suspend(() => {
-    const known = drawn.get(frames)
-    return known === undefined
-      ? Effect.tap(graysOf("-f", "lavfi", "-i", `testsrc2=s=160x90:r=24:d=${frames / 24}`), (pictures) =>
-          drawn.set(frames, pictures)
-        )
-      : Effect.succeed(known)
-  })
-
-/** Returns the index in the test pattern of each frame of a video or PNG. */
-export const picturesOf = (path: string, frames: number) =>
-  Effect.gen(function* () {
-    const known = yield* drawnOnce(frames)
-    const seen = yield* graysIn(path)
-    return seen.map((picture) => {
-      const distances = known.map((other) => distance(picture, other))
-      return distances.indexOf(Math.min(...distances))
-    })
-  })
-
-/** Returns the mean colour of each frame of each file, as red, green and blue. All files are read by one process. */
-export const colorsOf = (...paths: ReadonlyArray<string>) =>
+/** Decodes the pictures of each file, through filters, into bytes of one format. All files are read by one process. */
+const decoded = (filters: string, paths: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const at = yield* folder
     yield* ffmpeg(
       ...paths.flatMap((path) => ["-i", path]),
       ...paths.flatMap((_, index) => [
-        ...["-map", `${index}:v`, "-vf", "crop=16:16,format=rgb24", "-f", "rawvideo", join(at, `${index}`)]
+        ...["-map", `${index}:v`, "-vf", filters, "-f", "rawvideo", join(at, `${index}`)]
       ])
     )
-    return paths.map((_, index) => meanColors(readFileSync(join(at, `${index}`))))
+    return paths.map((_, index) => readFileSync(join(at, `${index}`)))
   })
+
+const width = 80
+const height = 45
+const gray = `scale=${width}:${height},format=gray`
+
+const graysIn = (pictures: Buffer): ReadonlyArray<Buffer> =>
+  Array.from({ length: pictures.byteLength / (width * height) }, (_, index) =>
+    pictures.subarray(index * width * height, (index + 1) * width * height)
+  )
+
+/** Returns the mean difference of the pixels of two pictures. */
+const distance = (one: Uint8Array, other: Uint8Array): number => {
+  let sum = 0
+  for (let index = 0; index < one.length; index++) sum += Math.abs((one[index] ?? 0) - (other[index] ?? 0))
+  return sum / one.length
+}
+
+/** The arguments of an output of FFmpeg that is a drawing for `picturesOf`. */
+export const drawing = ["-vf", gray, "-f", "rawvideo"]
+
+/** Returns, for each video or PNG, the index of each of its frames in a drawing. */
+export const picturesOf = (drawingPath: string, ...paths: ReadonlyArray<string>) =>
+  Effect.map(decoded(gray, paths), (films) => {
+    const drawn = graysIn(readFileSync(drawingPath))
+    return films.map((film) =>
+      graysIn(film).map((picture) => {
+        const distances = drawn.map((other) => distance(picture, other))
+        return distances.indexOf(Math.min(...distances))
+      })
+    )
+  })
+
+const patch = "crop=16:16,format=rgb24"
+
+/** Returns the mean colour of each frame of each file, as red, green and blue. */
+export const colorsOf = (...paths: ReadonlyArray<string>) =>
+  Effect.map(decoded(patch, paths), (films) => films.map(meanColors))
 
 const meanColors = (rgb: Buffer): ReadonlyArray<ReadonlyArray<number>> =>
   Array.from({ length: rgb.byteLength / 768 }, (_, index) => {
@@ -97,24 +93,31 @@ const meanColors = (rgb: Buffer): ReadonlyArray<ReadonlyArray<number>> =>
 const onsets = (row: ReadonlyArray<boolean>) =>
   row.flatMap((is, index) => (is && row[index - 1] !== true ? [index] : []))
 
-/** Returns the seconds at which the frames become white, and at which a tone starts in the audio. */
-export const flashesAndBeeps = (path: string, framesPerSecond: number) =>
+/** 10 ms of 16 bits at 8 kHz. */
+const tick = 80
+
+/** Returns, for each file, the seconds at which its frames become white, and at which a tone starts in its audio. */
+export const flashesAndBeeps = (framesPerSecond: number, ...paths: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const at = yield* folder
-    const [pictures, sound] = [join(at, "pictures"), join(at, "sound")]
+    const fileOf = (kind: "pictures" | "sound", index: number) => join(at, `${kind}${index}`)
     yield* ffmpeg(
-      ...["-i", path, "-map", "0:v", "-vf", "crop=16:16,format=rgb24", "-f", "rawvideo", pictures],
-      ...["-map", "0:a", "-ac", "1", "-ar", "8000", "-f", "s16le", sound]
+      ...paths.flatMap((path) => ["-i", path]),
+      ...paths.flatMap((_, index) => [
+        ...["-map", `${index}:v`, "-vf", patch, "-f", "rawvideo", fileOf("pictures", index)],
+        ...["-map", `${index}:a`, "-ac", "1", "-ar", "8000", "-f", "s16le", fileOf("sound", index)]
+      ])
     )
-    const bytes = readFileSync(sound)
-    const samples = Array.from({ length: bytes.byteLength / 2 }, (_, index) => bytes.readInt16LE(2 * index))
-    // 10 ms of audio.
-    const loud = Array.from({ length: Math.floor(samples.length / 80) }, (_, index) =>
-      samples.slice(80 * index, 80 * index + 80).some((sample) => Math.abs(sample) > 4000)
-    )
-    const colors = meanColors(readFileSync(pictures))
-    return {
-      flashes: onsets(colors.map(([red = 0]) => red > 128)).map((index) => index / framesPerSecond),
-      beeps: onsets(loud).map((index) => index / 100)
-    }
+    return paths.map((_, index) => {
+      const bytes = readFileSync(fileOf("sound", index))
+      const samples = Array.from({ length: bytes.byteLength / 2 }, (_, index) => bytes.readInt16LE(2 * index))
+      const loud = Array.from({ length: Math.floor(samples.length / tick) }, (_, index) =>
+        samples.slice(tick * index, tick * index + tick).some((sample) => Math.abs(sample) > 4000)
+      )
+      const colors = meanColors(readFileSync(fileOf("pictures", index)))
+      return {
+        flashes: onsets(colors.map(([red = 0]) => red > 128)).map((index) => index / framesPerSecond),
+        beeps: onsets(loud).map((index) => index / 100)
+      }
+    })
   })

@@ -7,30 +7,40 @@ import { cli, serverLayer } from "./support.js"
 const hasBash = spawnSync("bash", ["--version"], { timeout: 60_000 }).status === 0
 if (!hasBash) console.log("The completions are not tried: there is no bash.")
 
-/** What bash offers for the last word of a command line. */
-const offered = (script: string, words: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const program = `${script}
-COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
-_effect-videos_bash_completions "$1"
-printf '%s\\n' "\${COMPREPLY[@]}"`
-  const { stderr, stdout } = spawnSync("bash", ["-c", program, "bash", ...words], { encoding: "utf8", timeout: 60_000 })
+/** What bash offers for the last word of each command line. One process does it for all. */
+const offered = (script: string, lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<ReadonlyArray<string>> => {
+  const program = lines.map(
+    (words) => `
+COMP_WORDS=(effect-videos ${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length}; COMPREPLY=()
+_effect-videos_bash_completions effect-videos
+echo "\${COMPREPLY[*]}"`
+  )
+  const { stderr, stdout } = spawnSync("bash", ["-c", script + program.join("")], { encoding: "utf8", timeout: 60_000 })
   assert.strictEqual(stderr, "")
-  return stdout.split("\n").filter((line) => line !== "")
+  return stdout.split("\n").map((line) => line.split(" ").filter((word) => word !== ""))
 }
 
 describe.skipIf(!hasBash)("completions", () => {
   it.effect("for bash offer commands, subcommands, options and the values of an enumeration", () =>
     Effect.gen(function* () {
       const { out } = yield* cli(["--completions", "bash"])
-      const offers = (...words: ReadonlyArray<string>) => offered(out, ["effect-videos", ...words])
-      assert.deepStrictEqual(offers("ex"), ["extend"])
-      assert.include(offers("extend", ""), "--prompt")
-      assert.notInclude(offers("extend", ""), "serve")
-      assert.deepStrictEqual(offers("extend", "video_1", "--pr"), ["--prompt", "--progress"])
-      assert.deepStrictEqual(offers("extend", "video_1", "--seconds", "1"), [])
-      assert.deepStrictEqual(offers("list", "--json", "--lim"), ["--limit"])
-      assert.deepStrictEqual(offers("character", "cr"), ["create"])
-      assert.deepStrictEqual(offers("character", "create", "--n"), ["--name"])
+      const [first, options = [], prompt, seconds, limit, character, name] = offered(out, [
+        ["ex"],
+        ["extend", ""],
+        ["extend", "video_1", "--pr"],
+        ["extend", "video_1", "--seconds", "1"],
+        ["list", "--json", "--lim"],
+        ["character", "cr"],
+        ["character", "create", "--n"]
+      ])
+      assert.deepStrictEqual(first, ["extend"])
+      assert.include(options, "--prompt")
+      assert.notInclude(options, "serve")
+      assert.deepStrictEqual(prompt, ["--prompt", "--progress"])
+      assert.deepStrictEqual(seconds, [])
+      assert.deepStrictEqual(limit, ["--limit"])
+      assert.deepStrictEqual(character, ["create"])
+      assert.deepStrictEqual(name, ["--name"])
     }).pipe(Effect.provide(serverLayer()))
   )
 

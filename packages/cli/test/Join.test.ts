@@ -1,26 +1,13 @@
 /** Longer clips by the command, where the server extends nothing. */
 import * as fs from "node:fs"
-import { delimiter, join } from "node:path"
+import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
+import { framesFilm } from "../../../test/support/fakeFfmpeg.js"
 import { folder } from "../../../test/support/films.js"
 import { parseTracks } from "../../../test/support/mp4.js"
 import { instant } from "../../server/test/support.js"
-import { cli, jobs, serverLayer } from "./support.js"
-
-/** Puts stand-ins of FFmpeg's programs on the `PATH`, for which a clip of the server lasts four seconds. */
-const withFakePrograms = Effect.gen(function* () {
-  const at = yield* folder
-  yield* fakePrograms(at, framesFilm(191))
-  fs.writeFileSync(join(at, "clip"), framesFilm(96))
-  const { PATH = "" } = process.env
-  yield* Effect.acquireRelease(
-    Effect.sync(() => (process.env.PATH = `${at}${delimiter}${PATH}`)),
-    () => Effect.sync(() => (process.env.PATH = PATH))
-  )
-  return { setResult: (film: Buffer) => fs.writeFileSync(join(at, "result"), film) }
-})
+import { cli, jobs, serverLayer, withFakePrograms } from "./support.js"
 
 const created = Effect.map(cli(["create", "-p", "x", "--seconds", "4", "--size", "64x64"]), ({ records }) =>
   String(records[0]?.id)

@@ -210,7 +210,7 @@ describe("progress", () => {
       assert.isBelow(lines.length, 14)
       assert.notInclude(err, "\u001b")
       assert.strictEqual(out.split("\n").length, 2)
-    }).pipe(Effect.provide(serverLayer({ runTime: "2 minutes" })))
+    }).pipe(Effect.provide(serverLayer({ runTime: "40 seconds" })))
   )
 
   it.effect("bar: one line per job, redrawn in place on standard error; records come after", () =>

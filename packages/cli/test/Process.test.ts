@@ -1,17 +1,15 @@
 /** The command as a process of its own. */
 import * as fs from "node:fs"
-import { delimiter, join } from "node:path"
 import { FetchHttpClient } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { type ServerOptions, VideosServer } from "@effect-videos/server"
 import { inspect } from "@effect-videos/server/Media"
-import { Effect, Redacted } from "effect"
-import { fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
-import { folder } from "../../../test/support/films.js"
+import { ConfigProvider, Effect, Redacted } from "effect"
+import { framesFilm } from "../../../test/support/fakeFfmpeg.js"
 import { make } from "../../server/test/support.js"
 import { finished, saying, useCommand } from "./process.js"
-import { cli } from "./support.js"
+import { cli, withFakePrograms } from "./support.js"
 
 const { command, inFolder } = useCommand()
 
@@ -22,6 +20,10 @@ const withServer = <A, E, R>(
   Effect.flatMap(VideosServer, ({ baseUrl }) => use({ OPENAI_BASE_URL: baseUrl })).pipe(
     Effect.provide([VideosServer.layer(options), NodeContext.layer, FetchHttpClient.layer])
   )
+
+/** The command in this process, with an environment of its own. */
+const cliWith = (env: { readonly [name: string]: string }, args: ReadonlyArray<string>) =>
+  Effect.withConfigProvider(cli(args), ConfigProvider.fromMap(new Map(Object.entries(env))))
 
 describe("the process", () => {
   it.scopedLive("serves, makes a video, shows it on the page and saves it", () =>
@@ -74,26 +76,21 @@ describe("the process", () => {
   it.scopedLive("prints at Ctrl-C the command that joins a paid segment, which works", () =>
     withServer({ dialect: "vllm-omni", queueTime: 0, runTime: "2 seconds" }, ({ OPENAI_BASE_URL }) =>
       Effect.gen(function* () {
-        const programs = yield* folder
-        yield* fakePrograms(programs, framesFilm(191))
-        fs.writeFileSync(join(programs, "clip"), framesFilm(96))
-        const env = {
-          OPENAI_BASE_URL,
-          VIDEOS_DIALECT: "vllm-omni",
-          PATH: `${programs}${delimiter}${process.env.PATH}`
-        }
-        fs.writeFileSync(inFolder("source.mp4"), framesFilm(96))
-        const args = ["extend", "source.mp4", "-p", "y", "--seconds", "4", "--join", "-o", "joined.mp4"]
+        yield* withFakePrograms
+        const env = { OPENAI_BASE_URL, VIDEOS_DIALECT: "vllm-omni" }
+        const [source, joined] = [inFolder("source.mp4"), inFolder("joined.mp4")]
+        fs.writeFileSync(source, framesFilm(96))
+        const args = ["extend", source, "-p", "y", "--seconds", "4", "--join", "-o", joined]
         const stopped = yield* command(args, env)
         yield* saying(stopped, "err", /in_progress/)
         stopped.child.kill("SIGINT")
         const { code, err } = yield* finished(stopped)
         assert.strictEqual(code, 130)
-        const [, line = ""] = /^ {2}effect-videos (join source\.mp4 \S+ -o joined\.mp4)$/m.exec(err) ?? []
+        const [, line = ""] = /^ {2}effect-videos (join \S+source\.mp4 \S+ -o \S+joined\.mp4)$/m.exec(err) ?? []
         assert.notStrictEqual(line, "", err)
-        const resumed = yield* finished(yield* command(line.split(" "), env))
+        const resumed = yield* cliWith(env, line.split(" "))
         assert.strictEqual(resumed.code, 0, resumed.err)
-        assert.isTrue(fs.readFileSync(inFolder("joined.mp4")).equals(framesFilm(191)))
+        assert.isTrue(fs.readFileSync(joined).equals(framesFilm(191)))
         assert.isEmpty(fs.readdirSync(inFolder(".")).filter((name) => name.startsWith(".continue-")))
       })
     )
@@ -121,7 +118,7 @@ describe("the process", () => {
   it.scopedLive("takes the key from the environment or a descriptor, and shows it nowhere", () =>
     withServer({ apiKeys: [Redacted.make("sk-the-right-key")] }, (env) =>
       Effect.gen(function* () {
-        const wrong = yield* finished(yield* command(["list"], { ...env, OPENAI_API_KEY: "sk-the-wrong-key" }))
+        const wrong = yield* cliWith({ ...env, OPENAI_API_KEY: "sk-the-wrong-key" }, ["list"])
         assert.strictEqual(wrong.code, 3)
         assert.notInclude(wrong.err + wrong.out, "sk-the-wrong-key")
         const input = { fd: 3, text: "sk-the-right-key\n" }

@@ -1,4 +1,4 @@
-/** Durable runs by the command: one process records a run, another runs it, others show it. */
+/** Durable runs by the command: one process records and shows them, another runs them. */
 import { existsSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { FetchHttpClient } from "@effect/platform"
@@ -24,17 +24,17 @@ describe("durable runs", () => {
       const { baseUrl, jobs } = yield* VideosServer
       const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
       yield* awaitVideo(source)
-      // The default, for the processes.
+      // The default of the worker.
       const database = ["--database", inFolder("videos.db")]
-      // Neither needs the server: the worker does.
       const extend = ["extend", source.id, "the tide", "--seconds", "4", "--durable", "--idempotency-key", "a"]
-      const started = yield* finished(yield* command(extend, {}))
+      const started = yield* cli([...extend, ...database])
       assert.strictEqual(started.code, 0, started.err)
-      const { execution, state } = JSON.parse(started.out)
-      assert.strictEqual(state, "accepted")
+      const execution = String(started.records[0]?.execution)
+      assert.strictEqual(started.records[0]?.state, "accepted")
       const long = ["extend", source.id, "the tide", "--then", "a boat", "--to", "20s", "--max-segments", "2"]
       const [second] = (yield* cli([...long, "--durable", ...database])).records
       assert.deepInclude(second, { kind: "extendTo", state: "accepted", segments: [] })
+      // Neither submits anything: the worker does.
       assert.lengthOf(yield* jobs, 1)
       const worker = yield* command(["worker"], { OPENAI_BASE_URL: baseUrl })
       const waited = yield* cli(["runs", "wait", execution.slice(0, 8), ...database])

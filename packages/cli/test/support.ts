@@ -1,7 +1,10 @@
 /** The command in this process: its command line, the embedded server, and what it wrote where. */
-import { NodeContext } from "@effect/platform-node"
+import * as fs from "node:fs"
+import { delimiter, join } from "node:path"
 import { type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { ConfigProvider, Effect, Exit, Fiber, Layer, TestClock } from "effect"
+import { fakePlatform, fakePrograms, framesFilm } from "../../../test/support/fakeFfmpeg.js"
+import { folder } from "../../../test/support/films.js"
 import { isEndedAfter } from "../../../test/support/ownTime.js"
 import { inOwnFolder } from "../../server/test/support.js"
 import { run } from "../src/app.js"
@@ -70,7 +73,7 @@ const recordsOf = (text: string) =>
 /** Writes as it goes on, so that an interrupted run can be read too. */
 export const running = (written: Written, args: ReadonlyArray<string>, options?: ScreenOptions) =>
   run(["node", "effect-videos", ...args]).pipe(
-    Effect.provide(Layer.mergeAll(NodeContext.layer, fakeScreen(written, options), Session.layer("effect-videos")))
+    Effect.provide(Layer.mergeAll(fakePlatform, fakeScreen(written, options), Session.layer("effect-videos")))
   )
 
 /** Runs a command line to its end. */
@@ -112,3 +115,16 @@ export const cliOverTime = (args: ReadonlyArray<string>, options?: ScreenOptions
 
 /** What the server was made to do. */
 export const jobs = Effect.flatMap(VideosServer, (server) => server.jobs)
+
+/** Puts stand-ins of FFmpeg's programs on the `PATH`, for which a clip of the server lasts four seconds. */
+export const withFakePrograms = Effect.gen(function* () {
+  const at = yield* folder
+  yield* fakePrograms(at, framesFilm(191))
+  fs.writeFileSync(join(at, "clip"), framesFilm(96))
+  const { PATH = "" } = process.env
+  yield* Effect.acquireRelease(
+    Effect.sync(() => (process.env.PATH = `${at}${delimiter}${PATH}`)),
+    () => Effect.sync(() => (process.env.PATH = PATH))
+  )
+  return { setResult: (film: Buffer) => fs.writeFileSync(join(at, "result"), film) }
+})

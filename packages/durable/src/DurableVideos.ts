@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Videos } from "effect-videos/Videos"
@@ -417,8 +418,7 @@ const make = Effect.gen(function* () {
       return Effect.flatMap(Effect.mapError(rows, unavailable(operation)), (rows) => show(operation, rows))
     },
     watch: (execution, options) =>
-      Stream.repeatEffect(get("DurableVideos.watch", execution)).pipe(
-        Stream.throttle({ cost: () => 1, units: 1, duration: "500 millis", strategy: "shape" }),
+      Stream.repeatEffectWithSchedule(get("DurableVideos.watch", execution), Schedule.spaced("500 millis")).pipe(
         Stream.changesWith((a, b) => a.version === b.version),
         Stream.takeUntil(({ state }) => isEnded(state)),
         Stream.filter(({ version }) => version > (options?.after ?? 0))

@@ -19,7 +19,9 @@ const folder = mkdtempSync(join(tmpdir(), "durable-extend-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What a step does at a moment of a run. */
-const moments = new Map<CheckpointName, Effect.Effect<void>>()
+type Moments = Map<CheckpointName, Effect.Effect<void>>
+
+const moments: Moments = new Map()
 
 /** Prompts whose jobs fail. */
 const forbidden = new Set<string>()
@@ -27,23 +29,25 @@ const forbidden = new Set<string>()
 const film = framesFilm(3 * 48 - 2)
 
 /** FFmpeg's stand-ins: each clip of a server has 2 s, and a join of three has what three have. */
-const programs = Effect.suspend(() => {
-  const at = join(folder, "programs")
-  mkdirSync(at, { recursive: true })
-  writeFileSync(join(at, "clip"), framesFilm(48))
-  return fakePrograms(at, film)
-})
+const programsOf = (name: string) =>
+  Effect.suspend(() => {
+    const at = join(folder, "programs", name)
+    mkdirSync(at, { recursive: true })
+    writeFileSync(join(at, "clip"), framesFilm(48))
+    return fakePrograms(at, film)
+  })
 
 const clipsOf = (name: string) => join(folder, name)
 
 /** A runner with a server of its own. */
-const live = (name: string, server: InProcessOptions, videos: VideosConfigOptions = {}) =>
+const live = (name: string, server: InProcessOptions, videos: VideosConfigOptions = {}, moments: Moments = new Map()) =>
   Layer.unwrapEffect(
-    Effect.map(programs, (programs) =>
+    Effect.map(programsOf(name), (programs) =>
       DurableVideos.layerSqlite({
         filename: join(folder, `${name}.db`),
         polling: { min: "100 millis", max: "100 millis" },
-        retryAfter: "20 millis",
+        // No test waits for it: what is decided wakes a run.
+        retryAfter: "1 hour",
         ...programs
       })
     )
@@ -65,9 +69,11 @@ const live = (name: string, server: InProcessOptions, videos: VideosConfigOption
     Layer.provide(Logger.remove(Logger.defaultLogger))
   )
 
+const lighthouse = "a lighthouse"
+
 const source = (seconds: number, model?: string) =>
   Effect.flatMap(
-    createVideo({ prompt: "a lighthouse", seconds, size: model === undefined ? "64x64" : "480x480", model }),
+    createVideo({ prompt: lighthouse, seconds, size: model === undefined ? "16x16" : "480x480", model }),
     (job) => awaitVideo(job, { poll: Schedule.spaced("5 millis") })
   )
 
@@ -77,10 +83,17 @@ const jobs = (...prompts: ReadonlyArray<string>) =>
     Effect.map(server.jobs, (all) => all.flatMap(({ prompt }) => (prompts.includes(prompt ?? "") ? [prompt] : [])))
   )
 
+/** Clips of 4 s: all runs of a server go on from one. */
+const shared = Effect.gen(function* () {
+  const { jobs } = yield* VideosServer
+  const made = (yield* jobs).find(({ prompt }) => prompt === lighthouse)
+  return made ?? (yield* source(4))
+})
+
 const start = (request: Omit<ExtendToRequest, "video"> & { readonly video?: string }) =>
   Effect.gen(function* () {
     const durable = yield* DurableVideos
-    const video = request.video ?? (yield* source(4)).id
+    const video = request.video ?? (yield* shared).id
     const again = { ...request, video }
     const started = yield* durable.extendTo(again, { key: request.prompts[0] })
     return { request: again, started }
@@ -89,7 +102,7 @@ const start = (request: Omit<ExtendToRequest, "video"> & { readonly video?: stri
 const ways = ({ segments }: Run) => segments.map(({ segment, state, way }) => `${segment} ${way} ${state}`)
 
 /** The list does not decide what a lost submission has made: it stays uncertain. */
-const extending = live("extending", {}, { dialect: { ...dialects.openai, listTrusted: false } })
+const extending = live("extending", {}, { dialect: { ...dialects.openai, listTrusted: false } }, moments)
 
 withLayer("extendTo on a server with an extension", extending, (test) => {
   test("makes a run for each segment, and stores one file; the same key is the same run", () =>
@@ -224,7 +237,7 @@ withLayer("extendTo on a server with an extension", extending, (test) => {
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       yield* faults.set([{ on: ["extend"], fault: Fault.status({ status: 404, body: "html" }) }])
-      const { started } = yield* start({ totalSeconds: 8, prompts: ["refused"], size: "64x64" })
+      const { started } = yield* start({ totalSeconds: 8, prompts: ["refused"], size: "16x16" })
       const run = yield* ended(started.execution)
       yield* faults.set([])
       assert.deepInclude(run, { state: "done", problem: null })

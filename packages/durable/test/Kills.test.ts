@@ -13,24 +13,29 @@ const live = VideosServer.layerVideos.pipe(Layer.provideMerge(server), Layer.pro
 
 describe("kill -9", () => {
   // `npm run soak:durable` has each step, alone and with faults.
-  it.scopedLive("in the submission and in the download leaves one job and one whole file", () =>
-    Effect.gen(function* () {
-      const kill = ["in request", "in download"]
-      const { ends, jobs, log, reached, whole } = yield* runKilled({ kill, keys: ["a"] })
-      assert.deepStrictEqual(reached, kill, log)
-      assert.strictEqual(ends.at(-1), "0", log)
-      assert.deepStrictEqual([jobs, whole.length], [1, 1], log)
-    }).pipe(Effect.provide(live))
-  )
-
-  it.scopedLive("between the segments of `extendTo` and at its end leaves a job for each, and one whole file", () =>
-    Effect.gen(function* () {
-      const kill = ["after segment", "after save"]
-      const joins = yield* Effect.flatMap(folder, joining)
-      const { ends, files, jobs, log, reached, whole } = yield* runKilled({ kill, keys: ["a"], joins })
-      assert.deepStrictEqual(reached, kill, log)
-      assert.strictEqual(ends.at(-1), "0", log)
-      assert.deepStrictEqual([jobs, files.length, whole.length], [2, 1, 1], log)
-    }).pipe(Effect.provide(live))
+  it.scopedLive(
+    "in a submission, a download, between segments and at the end leaves each job once, and whole files",
+    () =>
+      Effect.gen(function* () {
+        const short = { kill: ["in request", "in download"], keys: ["a"] }
+        const joins = yield* Effect.flatMap(folder, joining)
+        const long = { kill: ["after segment", "after save"], keys: ["b"], joins }
+        const { ends, results } = yield* runKilled([short, long])
+        const logs = results.map(({ log }) => log).join("\n")
+        assert.deepStrictEqual(
+          results.map(({ reached }) => reached),
+          [short.kill, long.kill],
+          logs
+        )
+        assert.deepStrictEqual(ends, ["SIGKILL", "SIGKILL", "0"], logs)
+        assert.deepStrictEqual(
+          results.map(({ files, jobs, whole }) => [jobs, files.length, whole.length]),
+          [
+            [1, 1, 1],
+            [2, 1, 1]
+          ],
+          logs
+        )
+      }).pipe(Effect.provide(live))
   )
 })

@@ -24,6 +24,7 @@ import {
   Metric,
   MetricState,
   Scope,
+  Stream,
   TestClock
 } from "effect"
 import { createVideo, Videos } from "effect-videos"
@@ -142,6 +143,27 @@ describe("the list of runs", () => {
         )
       )
     )
+  )
+})
+
+describe("a watch", () => {
+  it.effect("reads a run each 500 ms, and emits what it has just read", () =>
+    Effect.gen(function* () {
+      const durable = yield* DurableVideos
+      const { execution, version } = yield* create("watched")
+      const isSeen = yield* Deferred.make<void>()
+      const watching = yield* durable.watch(execution).pipe(
+        Stream.tap(() => Deferred.succeed(isSeen, undefined)),
+        Stream.take(2),
+        Stream.runCollect,
+        Effect.fork
+      )
+      yield* Deferred.await(isSeen)
+      const cancelled = yield* durable.cancel(execution)
+      yield* TestClock.adjust("500 millis")
+      const versions = [...(yield* Fiber.join(watching))].map((run) => run.version)
+      assert.deepStrictEqual(versions, [version, cancelled.version])
+    }).pipe(Effect.provide(DurableVideos.layerSqliteClient({ filename: join(folder, "watched.db") })))
   )
 })
 

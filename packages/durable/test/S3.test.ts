@@ -41,7 +41,8 @@ const downloaded = (directory: string, execution: string, bytes: number) =>
     return content
   })
 
-const large = 11 << 20
+/** A whole part, which has 5 MiB, and a smaller one. */
+const large = 6 << 20
 
 describe("clips in a bucket", () => {
   it.scopedLive("are saved in one request, found by their execution, and deleted on the local disk", () =>

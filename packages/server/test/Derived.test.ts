@@ -236,8 +236,12 @@ describe("an input reference", () => {
       const { first, last } = yield* sides(id)
       isFlag(first)
       assert.notDeepEqual(last, first)
+    }).pipe(Effect.provide(server))
+  )
 
-      // A derived clip can be rendered after the source is deleted.
+  it.effect("is the first frame of an extension too, which can be rendered after the source is deleted", () =>
+    Effect.gen(function* () {
+      const id = idOf(yield* postForm("/videos", { ...fields, input_reference: image("image/png", flag(90, 40)) }))
       const longer = idOf(yield* post("/videos/extensions", { video: { id }, prompt: "on", seconds: "4" }))
       assert.strictEqual((yield* remove(`/videos/${id}`)).status, 200)
       assert.strictEqual((yield* film(longer)).movieSeconds, 8)

@@ -30,16 +30,16 @@ const failsOnce = (): NonNullable<InProcessOptions["outcome"]> => {
   }
 }
 
-/** Runs axe, and returns its violations of WCAG 2.2, level AA, and of its best practices. */
-const violations = (page: Page) =>
+/** Runs axe, and returns its violations of WCAG 2.2, level AA, and of its best practices. Default: all rules. */
+const violations = (page: Page, rules: ReadonlyArray<string> = []) =>
   does(async () => {
     // Not by a script element, which the policy of the page blocks.
     if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source)
-    const results = await page.evaluate(() => {
+    const results = await page.evaluate((rules) => {
       const engine: typeof axe = Reflect.get(window, "axe")
       // Elements that pass have no details, which would take as long as the check itself.
-      return engine.run({ resultTypes: ["violations"] })
-    })
+      return engine.run({ resultTypes: ["violations"], ...(rules.length === 0 ? {} : { runOnly: [...rules] }) })
+    }, rules)
     return results.violations.map(({ help, nodes }) => `${help}: ${nodes.map(({ html }) => html).join(" ")}`)
   })
 
@@ -162,6 +162,29 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     }).pipe(Effect.provide(served(quick)))
   )
 
+  it.scopedLive("opens a dialog at its field, even if the page changes meanwhile, or the dialog before closes", () =>
+    Effect.gen(function* () {
+      yield* createVideo({ prompt: "a fox", ...small })
+      const { page } = yield* open()
+      yield* does(async () => {
+        const extend = cardOf(page, "a fox").getByRole("button", { name: "Extend" })
+        await extend.evaluate(async (button: HTMLElement) => {
+          button.click()
+          await Promise.resolve()
+          // Draws the page again, before the next frame.
+          document.querySelector<HTMLElement>(".to-faults")?.click()
+        })
+        await page.waitForFunction(() => document.activeElement?.id === "extend-prompt")
+        await extend.evaluate((button: HTMLElement) => {
+          // The event `close` comes later.
+          document.querySelector("dialog")?.close()
+          button.click()
+        })
+        await page.waitForFunction(() => document.activeElement?.id === "extend-prompt")
+      })
+    }).pipe(Effect.provide(served(quick)))
+  )
+
   it.scopedLive("copies, deletes with undo, and retries", () =>
     Effect.gen(function* () {
       const { page } = yield* open()
@@ -209,30 +232,30 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
     }).pipe(Effect.provide(served({ ...quick, outcome: failsOnce() })))
   )
 
-  it.scopedLive("finds a job among sixty, and shows prompts as text", () =>
+  it.scopedLive("finds a job among thirty, and shows prompts as text", () =>
     Effect.gen(function* () {
       const attack = `<img src=x onerror="document.title='bad'"><b>`
-      for (let made = 0; made < 58; made++) yield* createVideo({ prompt: `job ${made}`, ...small })
+      for (let made = 0; made < 28; made++) yield* createVideo({ prompt: `job ${made}`, ...small })
       yield* createVideo({ prompt: attack, ...small })
       yield* createVideo({ prompt: "fails once", ...small })
       const { complaints, page } = yield* open()
       yield* does(async () => {
         const cards = page.locator(".card")
-        await page.getByText("24 of 60").waitFor()
+        await page.getByText("24 of 30").waitFor()
         assert.strictEqual(await cards.count(), 24)
-        await page.getByRole("button", { name: "Show 24 more" }).press("Enter")
+        await page.getByRole("button", { name: "Show 6 more" }).press("Enter")
         // The first of the new cards has the focus.
-        await page.waitForFunction(() => document.activeElement?.querySelector("h3")?.textContent === "job 35")
-        assert.strictEqual(await cards.count(), 48)
+        await page.waitForFunction(() => document.activeElement?.querySelector("h3")?.textContent === "job 5")
+        assert.strictEqual(await cards.count(), 30)
         const search = page.getByRole("searchbox", { name: "Search prompts and ids" })
-        await search.fill("job 7")
-        await cardOf(page, "job 7").waitFor()
+        await search.fill("job 17")
+        await cardOf(page, "job 17").waitFor()
         assert.strictEqual(await cards.count(), 1)
         await search.fill("")
         await page.getByRole("radio", { name: "Failed 1" }).check()
         await cardOf(page, "fails once").waitFor()
         assert.strictEqual(await cards.count(), 1)
-        await page.getByRole("radio", { name: "All 60" }).check()
+        await page.getByRole("radio", { name: "All 30" }).check()
         await cardOf(page, attack).waitFor()
         assert.strictEqual(await page.title(), "effect-videos")
         const heights = await cards.evaluateAll((all) =>
@@ -389,7 +412,7 @@ describe.skipIf(!hasBrowser)("the page in a browser", { timeout: patience }, () 
       yield* does(() => page.locator("summary").click())
       assert.deepStrictEqual(yield* violations(page), [], "light, jobs")
       yield* does(() => page.emulateMedia({ colorScheme: "dark", reducedMotion: "reduce" }))
-      assert.deepStrictEqual(yield* violations(page), [], "dark, jobs")
+      assert.deepStrictEqual(yield* violations(page, ["color-contrast"]), [], "dark, jobs")
       yield* does(() => page.getByRole("button", { name: "Extend", description: "a lighthouse" }).click())
       assert.deepStrictEqual(yield* violations(page), [], "dark, dialog")
       yield* does(async () => {

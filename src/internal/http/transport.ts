@@ -16,7 +16,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as Stream from "effect/Stream"
-import { concatBytes } from "../bytes.js"
+import { concatBytes, firstBytes } from "../bytes.js"
 import type { Limits } from "../config/configTypes.js"
 
 /** How a request is sent. */
@@ -41,7 +41,7 @@ export interface ResponseHead {
 
 /** A response, its body read. */
 export interface WholeResponse extends ResponseHead {
-  /** The body, or as much of it as its limit allows. */
+  /** The body; its beginning if it was longer than its limit. */
   readonly text: string
   /** Whether the body was longer than its limit. */
   readonly isTruncated: boolean
@@ -136,12 +136,11 @@ export const collectBody = (status: number, { errorBytes, jsonBytes }: Limits) =
       length += chunk.byteLength
       return length <= limit
     },
-    responseOf: ({ headers, status }: ResponseHead): WholeResponse => ({
-      status,
-      headers,
-      // Most bodies are one chunk, which needs no copy.
-      text: decoder.decode(chunks.length === 1 ? chunks[0] : concatBytes(chunks)),
-      isTruncated: length > limit
-    })
+    responseOf: ({ headers, status }: ResponseHead): WholeResponse => {
+      const isTruncated = length > limit
+      // Of a body that is too long, an error shows the beginning. Most bodies are one chunk, which needs no copy.
+      const bytes = isTruncated ? firstBytes(chunks, errorBytes) : chunks.length === 1 ? chunks[0] : concatBytes(chunks)
+      return { status, headers, text: decoder.decode(bytes), isTruncated }
+    }
   }
 }

@@ -10,13 +10,12 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { DatabaseInUseError, DatabaseUnavailableError } from "../errors.js"
 
-const pragmas = ["busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL"]
-
 /** The driver takes a URL, and decodes it: `#`, `?` and `%` of a name would be parts of the URL. */
 const urlOf = (file: string): string => `file:${file.split("/").map(encodeURIComponent).join("/")}`
 
-const openDatabase = async (file: string): Promise<Client> => {
+const openDatabase = async (file: string, busyMillis: number): Promise<Client> => {
   const client = createClient({ url: urlOf(file), intMode: "bigint" })
+  const pragmas = [`busy_timeout = ${busyMillis}`, "journal_mode = WAL", "synchronous = FULL"]
   for (const pragma of pragmas) await client.execute(`PRAGMA ${pragma}`)
   // A file that is not a database, or that another program has locked, fails here: the engine would retry for minutes.
   await client.execute("BEGIN IMMEDIATE")
@@ -51,12 +50,16 @@ const openDatabase = async (file: string): Promise<Client> => {
 
 const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-export const sqliteClient = (file: string): Layer.Layer<SqlClient.SqlClient, DatabaseUnavailableError> =>
+/** `busyMillis`: how long a statement waits for another program that has locked the file. */
+export const sqliteClient = (
+  file: string,
+  busyMillis = 5000
+): Layer.Layer<SqlClient.SqlClient, DatabaseUnavailableError> =>
   Layer.unwrapScoped(
     Effect.map(
       Effect.acquireRelease(
         Effect.tryPromise({
-          try: () => openDatabase(file),
+          try: () => openDatabase(file, busyMillis),
           catch: (error) =>
             new DatabaseUnavailableError({ operation: "DurableVideos", database: file, detail: describe(error) })
         }),

@@ -81,10 +81,9 @@ const runAll = (url: string | null) =>
       Effect.gen(function* () {
         const killed = { ...options, postgres: url === null ? undefined : yield* placeOf(url, index) }
         const started = performance.now()
-        const long = Effect.flatMap(Effect.flatMap(folder, joining), (joins) => runKilled({ ...killed, joins }))
-        const { ends, files, jobs, log, whole } = yield* Effect.scoped(
-          killed.isLong === true ? long : runKilled(killed)
-        )
+        const long = Effect.flatMap(Effect.flatMap(folder, joining), (joins) => runKilled([{ ...killed, joins }]))
+        const { ends, results } = yield* Effect.scoped(killed.isLong === true ? long : runKilled([killed]))
+        const [{ files, jobs, log, whole }] = results
         const expected = killed.keys.length
         const expectedJobs = killed.isLong === true ? 2 * expected : expected
         const seconds = ((performance.now() - started) / 1000).toFixed(1)

@@ -5,10 +5,11 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Fault, VideosServer } from "@effect-videos/server"
-import { Effect, Schedule } from "effect"
+import { type Array as Arr, Effect, Schedule } from "effect"
 import { awaitVideo, createVideo } from "effect-videos"
 import { programAt, root } from "../../../../test/support/bundle.js"
 import { fakePrograms, framesFilm } from "../../../../test/support/fakeFfmpeg.js"
+import { promptOf } from "./runs.js"
 
 export const workerAt = Effect.promise(() => programAt("worker"))
 
@@ -60,42 +61,26 @@ export interface Killed {
   readonly faults?: ReadonlyArray<Fault.Rule>
 }
 
-/** What came of it: the jobs that were paid for, and the files, by whether they are whole. */
-export const runKilled = ({
-  faults = [],
-  joins,
-  keys,
-  kill,
-  polls = "on",
-  postgres,
-  same = "",
-  signal = "SIGKILL"
-}: Killed) =>
+/** The environment of the runs in a folder. */
+const environmentOf = (at: string, { joins, keys, kill, polls = "on", postgres, same = "", signal }: Killed) => ({
+  FOLDER: at,
+  KEYS: keys.join(","),
+  KILL: kill.join(","),
+  ...(postgres === undefined ? {} : { POSTGRES: postgres.url, LISTEN: String(postgres.listen) }),
+  POLLS: polls,
+  PROGRAMS: joins?.programs ?? "",
+  SAME: same,
+  SIGNAL: signal ?? "SIGKILL"
+})
+
+/** What came of the runs in a folder: the jobs that were paid for, and the files, by whether they are whole. */
+const resultOf = (at: string, { joins, keys, kill, same }: Killed, before: ReadonlySet<string>) =>
   Effect.gen(function* () {
-    const at = yield* folder
     const server = yield* VideosServer
-    const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
-    yield* awaitVideo(source, { poll: Schedule.spaced("50 millis") })
-    const worker = yield* workerAt
-    const before = new Set((yield* server.jobs).map(({ id }) => id))
-    yield* server.faults.set(faults)
-    const env = {
-      BASE_URL: server.baseUrl,
-      FOLDER: at,
-      KEYS: keys.join(","),
-      KILL: kill.join(","),
-      ...(postgres === undefined ? {} : { POSTGRES: postgres.url, LISTEN: String(postgres.listen) }),
-      POLLS: polls,
-      PROGRAMS: joins?.programs ?? "",
-      SAME: same,
-      SIGNAL: signal,
-      SOURCE: source.id
-    }
-    const ends: Array<string> = []
-    while (ends.length <= kill.length + 1 && ends.at(-1) !== "0") ends.push(yield* runProcess(worker, env))
     const log = readFileSync(join(at, "log"), "utf8")
     const reached = kill.filter((point) => existsSync(join(at, `reached ${point}`)))
-    const made = (yield* server.jobs).filter(({ id }) => !before.has(id))
+    const prompts = (same === undefined ? keys : [same]).map(promptOf)
+    const made = (yield* server.jobs).filter(({ id, prompt }) => !before.has(id) && prompts.includes(prompt ?? ""))
     const contents = yield* Effect.forEach(made, ({ id }) =>
       Effect.promise(async () =>
         Buffer.from(await (await fetch(`${server.baseUrl}/videos/${id}/content`)).arrayBuffer())
@@ -105,5 +90,25 @@ export const runKilled = ({
     const files = readdirSync(clips)
     const wholes = joins === undefined ? contents : [joins.film]
     const whole = files.filter((file) => wholes.some((bytes) => bytes.equals(readFileSync(join(clips, file)))))
-    return { ends, files, jobs: made.length, log, reached, whole }
+    return { files, jobs: made.length, log, reached, whole }
+  })
+
+/** Runs the worker until all runs have ended; each process ends once each of these sets of runs has reached its next moment. */
+export const runKilled = (all: Arr.NonEmptyReadonlyArray<Killed>) =>
+  Effect.gen(function* () {
+    const parts = yield* Effect.forEach(all, (killed) => Effect.map(folder, (at) => ({ at, killed })))
+    const server = yield* VideosServer
+    const source = yield* createVideo({ prompt: "the source", size: "64x64", seconds: 4 })
+    yield* awaitVideo(source, { poll: Schedule.spaced("50 millis") })
+    const worker = yield* workerAt
+    const before = new Set<string>((yield* server.jobs).map(({ id }) => id))
+    yield* server.faults.set(all.flatMap(({ faults = [] }) => faults))
+    const PARTS = JSON.stringify(
+      parts.map(({ at, killed }) => ({ BASE_URL: server.baseUrl, SOURCE: source.id, ...environmentOf(at, killed) }))
+    )
+    const most = Math.max(...all.map(({ kill }) => kill.length)) + 2
+    const ends: Array<string> = []
+    while (ends.length < most && ends.at(-1) !== "0") ends.push(yield* runProcess(worker, { PARTS }))
+    const results = yield* Effect.forEach(parts, ({ at, killed }) => resultOf(at, killed, before))
+    return { ends, results }
   })

@@ -11,7 +11,7 @@ export const until = (execution: string, isReached: (run: Run) => boolean) =>
 export const ended = (execution: string) => until(execution, ({ state }) => isEnded(state))
 
 export const create = (prompt: string, key = prompt) =>
-  Effect.flatMap(DurableVideos, (durable) => durable.create({ prompt, size: "64x64", seconds: 4 }, { key }))
+  Effect.flatMap(DurableVideos, (durable) => durable.create({ prompt, size: "16x16", seconds: 4 }, { key }))
 
 /** Starts a run, which then waits for its job; returns its execution. */
 export const startWaiting = (key: string) =>
@@ -22,3 +22,6 @@ export const startWaiting = (key: string) =>
     yield* Effect.sleep("1 second")
     return execution
   })
+
+/** The prompt of a run of `programs/worker.ts`. */
+export const promptOf = (key: string) => `the tide comes in: ${key}`

@@ -51,9 +51,10 @@ export const s3Server = (
       if (corrupt) body[0] = (body[0] ?? 0) ^ 1
       const checksum = request.headers["x-amz-checksum-crc32"]
       if (checksum === undefined) throw new S3Error(400, "MissingChecksum")
-      if (checksum !== checksumOf(body)) throw new S3Error(400, "BadDigest")
+      const own = checksumOf(body)
+      if (checksum !== own) throw new S3Error(400, "BadDigest")
       if (Number(request.headers["content-length"]) !== body.length) throw new S3Error(400, "IncompleteBody")
-      return { body, checksum: checksumOf(body) }
+      return { body, checksum: own }
     }
 
     const partsOf = (uploadId: string): Map<number, Part> => {

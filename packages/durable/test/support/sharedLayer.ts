@@ -4,6 +4,8 @@ import { type Effect, type Layer, ManagedRuntime } from "effect"
 import { afterAll } from "vitest"
 
 /**
+ * The tests run one after the other, beside the suites next to this one that are concurrent too.
+ *
  * Why not `layer` of `@effect/vitest`: it replaces `it.effect` of all files that the same process runs later. The clock is the
  * real one.
  */
@@ -12,9 +14,9 @@ export const withLayer = <R, E>(
   layer: Layer.Layer<R, E>,
   tests: (test: (name: string, effect: () => Effect.Effect<void, unknown, R>) => void) => void
 ): void => {
-  describe(name, () => {
+  describe.concurrent(name, () => {
     const runtime = ManagedRuntime.make(layer)
     afterAll(() => runtime.dispose())
-    tests((name, effect) => it(name, () => runtime.runPromise(effect())))
+    tests((name, effect) => it.sequential(name, () => runtime.runPromise(effect())))
   })
 }

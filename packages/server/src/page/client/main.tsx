@@ -110,6 +110,8 @@ const Page = () => {
     readonly kind: "play" | "extend"
     readonly id: string
     readonly step: number
+    /** Of its own for each: the next may be opened before the event that this one has closed. */
+    readonly key: symbol
   } | null>(null)
   const [isFaultsOpen, setFaultsOpen] = useState(false)
   const [requestsOf, setRequestsOf] = useState("")
@@ -147,8 +149,8 @@ const Page = () => {
 
   const actions = useMemo(
     (): CardActions => ({
-      play: (id, step) => setDialog({ kind: "play", id, step }),
-      extend: (id) => setDialog({ kind: "extend", id, step: 0 }),
+      play: (id, step) => setDialog({ kind: "play", id, step, key: Symbol() }),
+      extend: (id) => setDialog({ kind: "extend", id, step: 0, key: Symbol() }),
       retry: async (id) => {
         const { jobs, server } = latest.current
         const job = jobs.get(id)
@@ -178,8 +180,8 @@ const Page = () => {
   )
   const isLocked = connection === "locked"
   const isRequests = hash === "#requests"
-  const closeDialog = (kind: "play" | "extend") => {
-    setDialog((open) => (open?.kind === kind ? null : open))
+  const closeDialog = () => {
+    setDialog((open) => (open === dialog ? null : open))
     // The player may have opened this dialog, and is gone.
     if (dialog !== null && document.activeElement === document.body) setFocused(dialog.id)
   }
@@ -249,22 +251,23 @@ const Page = () => {
       ) : null}
       {inDialog === undefined || dialog === null || server === null ? null : dialog.kind === "play" ? (
         <Player
-          key={`${dialog.id} ${dialog.step}`}
+          key={dialog.key}
           job={inDialog}
           step={dialog.step}
           canExtend={canExtend}
           actions={actions}
-          onClose={() => closeDialog("play")}
+          onClose={closeDialog}
         />
       ) : (
         <Extend
+          key={dialog.key}
           job={inDialog}
           server={server}
           onMade={(id) => {
             setDialog(null)
             setFocused(id)
           }}
-          onClose={() => closeDialog("extend")}
+          onClose={closeDialog}
         />
       )}
       {removed === undefined ? null : (

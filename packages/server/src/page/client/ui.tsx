@@ -1,6 +1,6 @@
 /** Parts that several views use: icons, texts, files, dialogs. */
 import type { ComponentChildren } from "preact"
-import { useEffect, useRef, useState } from "preact/hooks"
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks"
 import { fileUrl, hasKey } from "./server.js"
 
 const icons = {
@@ -162,7 +162,8 @@ interface DialogProps {
 /** Modal dialog. Escape, its button and a click beside it close it, and the browser returns the focus. */
 export const Dialog = ({ children, class: className = "", name, onClose }: DialogProps) => {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
+  // Before the effects of what it contains, which set the focus: a hidden field takes none.
+  useLayoutEffect(() => dialog.current?.showModal(), [])
   return (
     <dialog ref={dialog} class={className} aria-label={name} onClose={onClose} closedby="any">
       <div class="dialog-head">
