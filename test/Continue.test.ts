@@ -13,6 +13,7 @@ import {
   joinVideos
 } from "effect-videos/continue"
 import { instant } from "../packages/server/test/support.js"
+import { probe } from "../src/continue/film.js"
 import { fakeFilm, fakePlatform, fakePrograms, frameLine, framesFilm, trackLine } from "./support/fakeFfmpeg.js"
 import { folder } from "./support/films.js"
 import { parseMultipart } from "./support/multipart.js"
@@ -264,6 +265,17 @@ describe("joinVideos", () => {
       assert.isTrue(fs.readFileSync(path).equals(longer))
       assert.deepStrictEqual(server.requests, [])
     })
+  )
+
+  it.scopedLive("takes a film for silent if its only sound has no decoder", () =>
+    Effect.gen(function* () {
+      const { at, programs } = yield* world()
+      const film = join(at, "film.mp4")
+      const sound = trackLine(1, { codec_type: "audio", codec_name: "unknown" })
+      fs.writeFileSync(film, fakeFilm(frameLine(0, 0), frameLine(0, 1 / 24), trackLine(0), sound))
+      const { sound: index } = yield* probe(programs, film, { film: "source", segment: null })
+      assert.strictEqual(index, null)
+    }).pipe(Effect.provide(fakePlatform))
   )
 
   it.scopedLive("checks both ids before anything is sent", () =>
