@@ -99,7 +99,7 @@ describe("examples", () => {
       // What prints each step of a job, or its state at a time, runs in real time, so that a busy machine misses none. So does what
       // uses a test clock: it warns of a clock that stands still for a second.
       const args = [...running, endless].flatMap((name) => [
-        /in_progress|span|passed|completed|watched/.test(prints[name]?.source ?? "") ? "1" : "20",
+        /in_progress|span|passed|watched/.test(prints[name]?.source ?? "") ? "1" : "20",
         programOf(`examples/${name}`)
       ])
       const program = programOf(runner)
