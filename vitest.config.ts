@@ -15,18 +15,21 @@ const alias = Object.entries(tsconfig.compilerOptions.paths).map(([name, [path =
 
 /** The files that take the most time by the clock. They start first, so that none of them is the last to end. */
 const longest = [
-  "test/faults/Cases.test.",
   "test/Examples.test.",
   "test/ContinueMedia.test.",
-  "packages/server/test/PageBrowser.test.",
-  "packages/cli/test/Process.test.",
   "test/faults/",
-  "test/Continue.test.",
+  "packages/server/test/PageBrowser.test.",
+  "packages/durable/",
+  "packages/cli/test/Process.test.",
+  "test/Reconcile.test.",
   "test/hostile/"
 ]
 
-/** Each worker loads and compiles the library anew: with one more than the processors, a run takes a fifth more CPU time. */
-const workers = availableParallelism()
+/**
+ * One more than the processors, because many files mostly wait. Each worker loads and compiles the library anew: with two more than
+ * the processors, a run took a twentieth more CPU time.
+ */
+const workers = availableParallelism() + 1
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>) {
@@ -38,32 +41,18 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/**
- * Files in processes of their own, which run beside the threads: they mostly wait, for processes that they start and for durable
- * runs. A start of a process blocks the one that starts it, for longer if that one is large, as the one of the threads is. Together
- * they take about as long as all others.
- */
-const alone = [
-  "test/Examples.test.",
-  "test/Continue*.test.",
-  "packages/cli/test/{Completions,Join,Process}.test.",
-  "packages/server/test/PageBrowser.test.",
-  "packages/durable/test/!(S3).test."
-]
-
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "packages/*/test/**/*.test.ts"],
-    // A thread loads the library once, for all the files that it runs: files leave nothing behind in the modules and globals.
-    pool: "threads",
-    isolate: false,
-    poolMatchGlobs: alone.map((pattern): [string, "forks"] => [`**/${pattern}*`, "forks"]),
+    // A process loads the library once, for all the files that it runs: files leave nothing behind in the modules and globals. It is
+    // no thread: tests start other processes, which takes longer the larger the one that starts them is.
+    pool: "forks",
     poolOptions: { forks: { isolate: false } },
     // Long enough for a machine that has other things to do: no test measures time. With `RUNS`, a random test has no timeout.
     testTimeout: process.env.RUNS === undefined ? 180_000 : 0,
     hookTimeout: 600_000,
     maxWorkers: workers,
-    // The same number: the pool would end idle threads in the middle of a run, and report that as an error.
+    // The same number: the pool would end idle processes in the middle of a run, and report that as an error.
     minWorkers: workers,
     // Of the tests of a file that may run side by side, which all wait.
     maxConcurrency: 64,

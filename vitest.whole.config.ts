@@ -20,8 +20,6 @@ export default defineConfig({
     ...sources.test,
     include: ["**/*.test.js"],
     exclude: [],
-    // `**` ends at a folder whose name begins with a dot, as the one of all runs does.
-    poolMatchGlobs: (sources.test?.poolMatchGlobs ?? []).map(([glob, pool]) => [glob.replace("**", folder), pool]),
     setupFiles: join(folder, `${setup}.js`),
     server: { deps: { external: [/\/tests\/.*\.js$/] } }
   }

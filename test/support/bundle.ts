@@ -8,7 +8,7 @@ import { runFolder } from "./runFolder.js"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** Makes a folder once for the whole run: the first caller of all threads makes it, the others wait. Returns its path. */
+/** Makes a folder once for the whole run: the first caller of all processes makes it, the others wait. Returns its path. */
 export const madeOnce = async (name: string, make: (folder: string) => Promise<unknown>): Promise<string> => {
   const folder = join(runFolder, name)
   const [isMade, isFailed] = [`${folder}.made`, `${folder}.failed`]
@@ -17,7 +17,7 @@ export const madeOnce = async (name: string, make: (folder: string) => Promise<u
     mkdirSync(folder)
   } catch {
     while (!existsSync(isMade)) {
-      if (existsSync(isFailed)) throw new Error(`another thread could not make ${name}`)
+      if (existsSync(isFailed)) throw new Error(`another process could not make ${name}`)
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     return folder
