@@ -52,7 +52,7 @@ export default defineConfig({
     testTimeout: process.env.RUNS === undefined ? 180_000 : 0,
     hookTimeout: 600_000,
     maxWorkers: workers,
-    // The same number: the pool would end idle processes in the middle of a run, and report that as an error.
+    // The same number, so that no idle process ends in the middle of a run, and another has to load the library.
     minWorkers: workers,
     // Of the tests of a file that may run side by side, which all wait.
     maxConcurrency: 64,

@@ -1,9 +1,10 @@
 /** Stand-ins for FFmpeg's programs, for tests of what happens around them: a start of the real ones takes a quarter of a second. */
 import * as fs from "node:fs"
-import { basename, delimiter, dirname, join, resolve } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { CommandExecutor } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { Effect, Inspectable, Layer, Sink, Stream } from "effect"
+import { onPath } from "./onPath.js"
 
 const box = (type: string, body: Buffer) => {
   const head = Buffer.alloc(8)
@@ -115,20 +116,13 @@ const ended = ({ code, err, out }: Output): CommandExecutor.Process => ({
   stderr: textStream(err)
 })
 
-/** The path of a program, which may be a name on the `PATH`. */
-const located = (program: string): string =>
-  (process.env.PATH ?? "")
-    .split(delimiter)
-    .map((folder) => resolve(folder, program))
-    .find((path) => fs.existsSync(path)) ?? program
-
 const executor = Layer.effect(
   CommandExecutor.CommandExecutor,
   Effect.map(CommandExecutor.CommandExecutor, (processes) =>
     CommandExecutor.makeExecutor((command) => {
       if (command._tag !== "StandardCommand") return processes.start(command)
       const { args } = command
-      const program = located(command.command)
+      const program = onPath(command.command) ?? command.command
       const isFake = fs.existsSync(join(dirname(program), "plain")) && fs.existsSync(program)
       return isFake ? Effect.sync(() => ended(outputOf(program, args))) : processes.start(command)
     })

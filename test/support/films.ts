@@ -1,15 +1,14 @@
 /** Test videos from FFmpeg, and functions that read their frames, to check joined clips. */
 import { execFile } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { delimiter, join } from "node:path"
+import { join } from "node:path"
 import { promisify } from "node:util"
 import { Effect } from "effect"
+import { onPath } from "./onPath.js"
 
 /** Whether FFmpeg is installed; otherwise its tests are skipped, and a line reports it. */
-export const hasFfmpeg = ["ffmpeg", "ffprobe"].every((program) =>
-  (process.env.PATH ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)))
-)
+export const hasFfmpeg = ["ffmpeg", "ffprobe"].every((program) => onPath(program) !== undefined)
 if (!hasFfmpeg) console.log("Skipping the tests of joined clips: FFmpeg is not on the PATH.")
 
 /** Makes a folder that its scope removes. */

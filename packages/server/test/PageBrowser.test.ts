@@ -2,11 +2,10 @@
 import { FetchHttpClient } from "@effect/platform"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
-import axe from "axe-core"
 import { Effect, ExecutionStrategy, Exit, Layer, Redacted, Scope } from "effect"
 import { createVideo, deleteVideo, extendVideo, retrieveVideo } from "effect-videos"
-import type { BrowserContextOptions, Page } from "playwright-core"
-import { cardOf, closeBrowser, does, hasBrowser, patience, play, recordStates, visit } from "./browser.js"
+import type { BrowserContextOptions } from "playwright-core"
+import { cardOf, closeBrowser, does, hasBrowser, patience, play, recordStates, violations, visit } from "./browser.js"
 
 afterAll(closeBrowser)
 
@@ -29,19 +28,6 @@ const failsOnce = (): NonNullable<InProcessOptions["outcome"]> => {
     return { code: "moderation_blocked", message: "The prompt was refused." }
   }
 }
-
-/** Runs axe, and returns its violations of WCAG 2.2, level AA, and of its best practices. Default: all rules. */
-const violations = (page: Page, rules: ReadonlyArray<string> = []) =>
-  does(async () => {
-    // Not by a script element, which the policy of the page blocks.
-    if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source)
-    const results = await page.evaluate((rules) => {
-      const engine: typeof axe = Reflect.get(window, "axe")
-      // Elements that pass have no details, which would take as long as the check itself.
-      return engine.run({ resultTypes: ["violations"], ...(rules.length === 0 ? {} : { runOnly: [...rules] }) })
-    }, rules)
-    return results.violations.map(({ help, nodes }) => `${help}: ${nodes.map(({ html }) => html).join(" ")}`)
-  })
 
 /** Server on a socket with its page, and the library as its client. */
 const served = (options: InProcessOptions = {}) =>

@@ -1,4 +1,5 @@
 /** The live page in a real browser, headless: Chromium from `CHROMIUM_PATH`, or as Debian installs it. */
+import axe from "axe-core"
 import { Effect } from "effect"
 import { type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core"
 import { browserProblem, executablePath } from "../../../scripts/chromium.mjs"
@@ -106,6 +107,19 @@ export const play = async (page: Page, prompt: string) => {
   await video.waitFor({ state: "detached" })
   return state
 }
+
+/** Runs axe, and returns its violations of WCAG 2.2, level AA, and of its best practices. Default: all rules. */
+export const violations = (page: Page, rules: ReadonlyArray<string> = []) =>
+  does(async () => {
+    // Not by a script element, which the policy of the page blocks.
+    if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source)
+    const results = await page.evaluate((rules) => {
+      const engine: typeof axe = Reflect.get(window, "axe")
+      // Elements that pass have no details, which would take as long as the check itself.
+      return engine.run({ resultTypes: ["violations"], ...(rules.length === 0 ? {} : { runOnly: [...rules] }) })
+    }, rules)
+    return results.violations.map(({ help, nodes }) => `${help}: ${nodes.map(({ html }) => html).join(" ")}`)
+  })
 
 /** Records every state of the first card from now on, however short: phase, value of the bar, text. */
 export const recordStates = (page: Page): Effect.Effect<Effect.Effect<ReadonlyArray<string>>> =>
