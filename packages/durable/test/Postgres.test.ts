@@ -7,9 +7,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { DurableVideos, isEnded, VideoStore } from "@effect-videos/durable"
 import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { VideosServer } from "@effect-videos/server"
-import { ConfigProvider, Context, Duration, Effect, Exit, Layer, Logger, Option, Scope, Stream } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Logger, Option, Scope, Stream } from "effect"
 import { afterAll, beforeAll, vi } from "vitest"
-import { freePort, hasPostgres, newDatabase, postgres } from "./support/postgres.js"
+import { freePort, hasListener, hasPostgres, newDatabase, postgres, takenPort } from "./support/postgres.js"
 
 const quiet = Logger.remove(Logger.defaultLogger)
 
@@ -26,11 +26,22 @@ const temporary = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
+/** Sets variables of the environment until the end of the test: the engine reads its other options from there. */
+const environment = (variables: { readonly [name: string]: string | number }) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, String(value))
+    }),
+    () => Effect.sync(() => vi.unstubAllEnvs())
+  )
+
 const polling = { min: "250 millis", max: "250 millis" } as const
 
 describe.skipIf(!hasPostgres)("runs on Postgres", () => {
   it.scopedLive("are started by a client, done once by one of two runners, and watched from the client", () =>
     Effect.gen(function* () {
+      // The second runner takes over half of the shards. A step that has begun there has this time to end.
+      yield* environment({ ENTITY_TERMINATION_TIMEOUT: "1 second" })
       const folder = yield* temporary
       const server = yield* Layer.build(VideosServer.layerTest({ queueTime: 0, runTime: "100 millis" }))
       const runner = (port: number) =>
@@ -68,13 +79,11 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
       }).pipe(Effect.provide(DurablePostgres.layerClient({ url }).pipe(Layer.provide(quiet))))
       const { jobs } = yield* Effect.provide(VideosServer, Layer.succeedContext(server))
       assert.lengthOf(yield* jobs, keys.length + 2)
+    })
+  )
 
-      // A second runner at the address of the first.
-      const taken = yield* Effect.flip(Effect.scoped(Layer.build(Layer.fresh(runner(ports[0] ?? 0)))))
-      assert.strictEqual(taken._tag, "DatabaseUnavailableError")
-      assert.include(taken.message, `127.0.0.1:${ports[0]}`)
-
-      // Two processes share one request budget.
+  it.scopedLive("share one request budget", () =>
+    Effect.gen(function* () {
       const build = Layer.build(Layer.fresh(DurablePostgres.layerRateLimiterStore({ url })))
       const stores = (yield* Effect.all([build, build])).map((context) => Context.get(context, RateLimiterStore))
       const left = yield* Effect.forEach([true, true, false, false, true, true], (allowOverflow, index) => {
@@ -108,17 +117,14 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
       const server = yield* Layer.build(VideosServer.layerTest({ queueTime: 0, runTime: 0 }))
       const [advertised, listening] = yield* Effect.promise(() => Promise.all([freePort(), freePort()]))
       // It listens elsewhere, as in a container whose port is not published.
-      const listen = new Map([
-        ["LISTEN_HOST", "127.0.0.1"],
-        ["LISTEN_PORT", String(listening)]
-      ])
+      yield* environment({ LISTEN_HOST: "127.0.0.1", LISTEN_PORT: listening })
       yield* DurablePostgres.layer({ url, listen: { host: "127.0.0.1", port: advertised }, polling }).pipe(
         Layer.provide(VideoStore.layerDirectory(yield* temporary)),
         Layer.provide(Layer.succeedContext(server)),
-        Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(listen))),
         Layer.provide(quiet),
         Layer.build
       )
+      assert.isFalse(yield* Effect.promise(() => hasListener(advertised)))
       const run = yield* Effect.flatMap(DurableVideos, (durable) =>
         Effect.flatMap(durable.create({ prompt: "far", size: "64x64", seconds: 4 }, { key: "far" }), ({ execution }) =>
           Stream.runLast(durable.watch(execution))
@@ -136,7 +142,7 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
       const lines: Array<string> = []
       const printed = vi.spyOn(console, "log").mockImplementation((...words) => lines.push(words.join(" ")))
       const before = process.cwd()
-      Object.assign(process.env, { DATABASE_URL: url, PORT: String(port) })
+      yield* environment({ DATABASE_URL: url, PORT: port })
       process.chdir(folder)
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
@@ -147,6 +153,20 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
       yield* Effect.promise(() => import("../../../examples/durable/postgres.js"))
       assert.match(lines.filter((line) => !line.startsWith("timestamp")).join("\n"), /^(\w+\n)*done\nsent 1 time$/)
       assert.lengthOf(readdirSync(join(folder, "clips")), 1)
+    })
+  )
+
+  it.scopedLive("fail with a tag if the address of a runner is taken", () =>
+    Effect.gen(function* () {
+      const port = yield* takenPort
+      const runner = DurablePostgres.layer({ url, listen: { host: "127.0.0.1", port } }).pipe(
+        Layer.provide(VideoStore.layerDirectory(yield* temporary)),
+        Layer.provide(VideosServer.layerTest()),
+        Layer.provide(quiet)
+      )
+      const taken = yield* Effect.flip(Layer.build(runner))
+      assert.strictEqual(taken._tag, "DatabaseUnavailableError")
+      assert.include(taken.message, `127.0.0.1:${port}`)
     })
   )
 
