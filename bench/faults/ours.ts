@@ -1,7 +1,7 @@
-/** This library as a contender: with its defaults, over undici. */
+/** This library as a contender: with its defaults, over undici. Its test has shorter delays. */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import {
-  type Duration,
+  Duration,
   Effect,
   Either,
   Layer,
@@ -14,6 +14,9 @@ import {
 } from "effect"
 import {
   createVideo,
+  defaultReadRetry,
+  defaultRetrySchedule,
+  defaultSubmitRetry,
   listVideos,
   phaseOf,
   SubmissionUncertainError,
@@ -21,7 +24,7 @@ import {
   type VideosConfigOptions,
   watchVideo
 } from "effect-videos"
-import { downloadVideoToFile } from "effect-videos/Transfer"
+import { defaultDownloadRetry, downloadVideoToFile } from "effect-videos/Transfer"
 import * as VideosUndici from "effect-videos/undici"
 import type { Access, Client } from "./client.js"
 import type { End } from "./judge.js"
@@ -32,13 +35,23 @@ export interface Patience extends Pick<VideosConfigOptions, "listLag"> {
   readonly deadline: Duration.DurationInput
   /** Time between two polls. */
   readonly interval: Duration.DurationInput
+  /** Longest delay before a retry. Default: infinity. */
+  readonly maxRetryDelay?: Duration.DurationInput
 }
 
 /** Removes the log lines about lost responses. */
 const quiet = Logger.minimumLogLevel(LogLevel.None)
 
-const watched = (id: string, { deadline, interval }: Patience, status: (status: string) => void) =>
-  watchVideo(id, { poll: Schedule.spaced(interval), totalTimeout: deadline }).pipe(
+/** A default schedule of retries, with shorter delays. */
+const retries = (schedule: Schedule.Schedule<unknown>, { maxRetryDelay = Duration.infinity }: Patience) =>
+  Schedule.modifyDelay(schedule, (_, delay) => Duration.min(delay, maxRetryDelay))
+
+const watched = (id: string, patience: Patience, status: (status: string) => void) =>
+  watchVideo(id, {
+    poll: Schedule.spaced(patience.interval),
+    retry: retries(defaultRetrySchedule, patience),
+    totalTimeout: patience.deadline
+  }).pipe(
     Stream.tap((video) => Effect.sync(() => status(video.status))),
     Stream.runLast,
     Effect.flatten,
@@ -49,7 +62,16 @@ export const makeOurs =
   (patience: Patience) =>
   ({ apiKey, baseUrl, organization, project }: Access): Client => {
     const { listLag, requestTimeout } = patience
-    const options = { baseUrl, apiKey: Redacted.make(apiKey), organization, project, requestTimeout, listLag }
+    const options = {
+      baseUrl,
+      apiKey: Redacted.make(apiKey),
+      organization,
+      project,
+      requestTimeout,
+      listLag,
+      readRetry: retries(defaultReadRetry, patience),
+      submitRetry: retries(defaultSubmitRetry, patience)
+    }
     const videos = Videos.layer(options).pipe(Layer.provide(VideosUndici.layer()))
     const runtime = ManagedRuntime.make(Layer.mergeAll(videos, NodeContext.layer, quiet))
     const run = async <A, E>(effect: Effect.Effect<A, E, Videos | NodeContext.NodeContext>): Promise<A> => {
@@ -62,7 +84,13 @@ export const makeOurs =
       submit: (prompt) => run(Effect.map(createVideo({ prompt, seconds: 4 }), ({ id }) => id)),
       watch: (id, status) => run(watched(id, patience, status)),
       list: (limit, job) => run(Stream.runForEach(listVideos({ limit }), ({ id }) => Effect.sync(() => job(id)))),
-      download: (id, path) => run(Effect.asVoid(Effect.timeout(downloadVideoToFile(id, path), patience.deadline))),
+      download: (id, path) =>
+        run(
+          downloadVideoToFile(id, path, { retry: retries(defaultDownloadRetry, patience) }).pipe(
+            Effect.timeout(patience.deadline),
+            Effect.asVoid
+          )
+        ),
       isOpen: (error) => error instanceof SubmissionUncertainError,
       close: () => runtime.dispose()
     }
