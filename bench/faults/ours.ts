@@ -1,17 +1,6 @@
 /** This library as a contender: with its defaults, over undici. Its test has shorter delays. */
 import * as NodeContext from "@effect/platform-node/NodeContext"
-import {
-  Duration,
-  Effect,
-  Either,
-  Layer,
-  Logger,
-  LogLevel,
-  ManagedRuntime,
-  Redacted,
-  Schedule,
-  Stream
-} from "effect"
+import { Duration, Effect, Either, Layer, Logger, LogLevel, ManagedRuntime, Redacted, Schedule, Stream } from "effect"
 import {
   createVideo,
   defaultReadRetry,
