@@ -79,8 +79,8 @@ const all = async () => {
       [`as it should, of ${rows.length}`]: sum(({ isAsItShould }) => Number(isAsItShould)),
       "duplicate jobs": sum(({ duplicates }) => duplicates),
       "jobs lost sight of": sum(({ dropped }) => dropped),
-      "wrong or short, told as success": sum(({ isWrong }) => Number(isWrong)),
-      "identity told elsewhere": sum(({ leaks }) => leaks)
+      "wrong or short, reported as success": sum(({ isWrong }) => Number(isWrong)),
+      "identity sent elsewhere": sum(({ leaks }) => leaks)
     }
     for (const { flow, name: fault, verdict } of rows) {
       if (!verdict.isAsItShould) lines.push(`${name}: ${flow}, ${fault}: ${verdict.what}`)

@@ -25,7 +25,7 @@ export interface SimulatedJob {
 export interface SimulationResult {
   readonly singles: number
   readonly pages: number
-  /** From a job's end to the moment its consumer is told, sorted, in milliseconds. */
+  /** From a job's end to the moment its consumer is notified, sorted, in milliseconds. */
   readonly lags: ReadonlyArray<number>
   /** The most requests in one second. */
   readonly peak: number

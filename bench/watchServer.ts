@@ -72,29 +72,29 @@ export const serve = () => {
   let sockets = new Set<Socket>()
   const server = createServer((request, response) => {
     const url = request.url ?? "/"
-    const answer = (status: number, body: string) =>
+    const send = (status: number, body: string) =>
       response.writeHead(status, { "content-type": "application/json" }).end(body)
     if (url.startsWith("/v1/videos")) {
       requests++
       sockets.add(request.socket)
       const now = Date.now()
       if (url.startsWith("/v1/videos?")) {
-        return answer(200, writePage(jobs, new URLSearchParams(url.slice(11)).get("after"), now))
+        return send(200, writePage(jobs, new URLSearchParams(url.slice(11)).get("after"), now))
       }
       const id = url.slice("/v1/videos/".length)
       const index = indexOf(id)
       return idOf(jobs, index) === id && index < createdCount(jobs, now)
-        ? answer(200, write(jobs, index, now))
-        : answer(404, `{"error":{"message":"no such job","type":"invalid_request_error","param":null,"code":null}}`)
+        ? send(200, write(jobs, index, now))
+        : send(404, `{"error":{"message":"no such job","type":"invalid_request_error","param":null,"code":null}}`)
     }
-    if (url === "/counts") return answer(200, JSON.stringify({ requests, sockets: sockets.size } satisfies Counts))
+    if (url === "/counts") return send(200, JSON.stringify({ requests, sockets: sockets.size } satisfies Counts))
     let body = ""
     request.on("data", (chunk) => (body += chunk))
     request.on("end", () => {
       jobs = JSON.parse(body)
       requests = 0
       sockets = new Set()
-      answer(200, "{}")
+      send(200, "{}")
     })
     return
   })

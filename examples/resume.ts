@@ -24,17 +24,17 @@ const program = Effect.gen(function* () {
   const process = Layer.merge(client, KeyValueStore.layerFileSystem(directory))
 
   const { id } = yield* Effect.provide(createVideo({ prompt: "a lighthouse at dusk", seconds: 4 }), process)
-  const told: Array<string> = []
+  const printed: Array<string> = []
   const tell = ({ progress, status }: VideoResource) =>
     Effect.zipRight(
-      Effect.sync(() => told.push(`${status} ${progress}`)),
+      Effect.sync(() => printed.push(`${status} ${progress}`)),
       Console.log(status)
     )
 
   yield* Stream.runForEach(Stream.take(follow(id), 2), tell).pipe(Effect.provide(process))
   yield* Console.log("the process stops and starts again")
   yield* Stream.runForEach(follow(id), tell).pipe(Effect.provide(process))
-  yield* Console.log(new Set(told).size === told.length ? "no update was printed twice" : `twice: ${told}`)
+  yield* Console.log(new Set(printed).size === printed.length ? "no update was printed twice" : `twice: ${printed}`)
 })
 
 program.pipe(Effect.scoped, Effect.provide([VideosServer.layerInProcess(), NodeContext.layer]), NodeRuntime.runMain)

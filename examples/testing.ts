@@ -13,7 +13,7 @@ const body = { id: "video_1", object: "video", status: "completed" }
 const canned = Layer.mock(Videos, { retrieve: () => Effect.orDie(Schema.decodeUnknown(VideoResource)(body)) })
 
 // 2. `VideosHttp`: canned responses. The library still validates and encodes requests, and decodes responses.
-const answers = Layer.mock(VideosHttp, {
+const responses = Layer.mock(VideosHttp, {
   execute: () => Effect.succeed({ status: 200, headers: Headers.empty, requestId: null, body })
 })
 
@@ -32,7 +32,7 @@ Effect.runPromise(
   Effect.gen(function* () {
     yield* Console.log(yield* Effect.provide(program, canned))
     const over = Videos.layerWithoutDependencies.pipe(
-      Layer.provide(answers),
+      Layer.provide(responses),
       Layer.provide(VideosConfig.layer({ baseUrl: "http://videos.invalid/v1" }))
     )
     yield* Console.log(yield* Effect.provide(program, over))

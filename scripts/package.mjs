@@ -105,7 +105,7 @@ const checkCommand = async () => {
   return `${stdout.trim()}, and it serves`
 }
 
-/** Whether `serve` listens: its first line on standard output has the base URL, which answers. */
+/** Whether `serve` listens: its first line on standard output has the base URL, which responds. */
 const checkServe = async (given, cwd) => {
   const args = ["--yes", ...given, "effect-videos", "serve", "--port", "0", "--json"]
   // A group of its own: npx starts a shell, which starts the command.
@@ -113,7 +113,7 @@ const checkServe = async (given, cwd) => {
   try {
     const [line] = await once(createInterface({ input: child.stdout }), "line")
     const { status } = await fetch(`${JSON.parse(line).base_url}/videos`)
-    if (status !== 200) throw new Error(`the server answers with HTTP ${status}`)
+    if (status !== 200) throw new Error(`the server responds with HTTP ${status}`)
   } finally {
     process.kill(-child.pid)
   }

@@ -186,10 +186,10 @@ export const awaitVideos = (
 ): Effect.Effect<Array<Either.Either<VideoResource, AwaitVideoError>>, never, Videos> => {
   const ids = Array.from(jobsOf(videos))
   return watchVideos(ids, options).pipe(
-    Stream.runFold(new Map<string, Either.Either<VideoResource, AwaitVideoError>>(), (ends, told) =>
-      told._tag === "VideoChanged"
+    Stream.runFold(new Map<string, Either.Either<VideoResource, AwaitVideoError>>(), (ends, update) =>
+      update._tag === "VideoChanged"
         ? ends
-        : ends.set(told.id, told._tag === "VideoLost" ? Either.left(told.error) : completed(told.video))
+        : ends.set(update.id, update._tag === "VideoLost" ? Either.left(update.error) : completed(update.video))
     ),
     Effect.flatMap((ends) =>
       Effect.forEach(ids, (video) => {

@@ -57,7 +57,7 @@ describe("status", () => {
   )
 
   it.each(["upscaling", "rendering frames", "🎬", "constructor", "__proto__", "not completed", "failed?"])(
-    "%s is a word that nobody knows: running, and visible",
+    "an unknown status %s: running, and visible",
     (word) => {
       const video = decode({ ...least, status: word })
       expect(phaseOf(video)).toBe("running")

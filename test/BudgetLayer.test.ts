@@ -11,7 +11,7 @@ import {
   watchVideos
 } from "effect-videos"
 import { json, type Reply, serve } from "./support/server.js"
-import { answerJson, anyClient, atOnce, job, videosOver, videosScripted } from "./support/videos.js"
+import { anyClient, atOnce, job, respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 const idsOf = (count: number) => Array.from({ length: count }, (_, index) => `video_${index}`)
 
@@ -23,7 +23,7 @@ describe.each([anyClient])("a layer over $client", ({ layer: client }) => {
       const held: Array<() => void> = []
       const sockets = new Set<unknown>()
       let most = 0
-      // Nobody is answered before as many ask as may; and a moment later, should there be one more.
+      // The server holds all responses until as many requests are open as the limit allows, and 5 ms longer, in case there is one more.
       const reply: Reply = (response, request, index) => {
         sockets.add(response.socket)
         const id = decodeURIComponent(request.url.split("/").at(-1) ?? "")
@@ -31,7 +31,7 @@ describe.each([anyClient])("a layer over $client", ({ layer: client }) => {
         most = Math.max(most, held.length)
         if (held.length === concurrency || index === total - 1) {
           setTimeout(() => {
-            for (const answer of held.splice(0)) answer()
+            for (const send of held.splice(0)) send()
           }, 5)
         }
       }
@@ -45,7 +45,7 @@ describe.each([anyClient])("a layer over $client", ({ layer: client }) => {
         [...idsOf(30), ...idsOf(15)].map((id) => `/v1/videos/${id}`).sort()
       )
       expect(most).toBe(concurrency)
-      // An answer may be there, and its place given away, a moment before its socket is free.
+      // A response may be complete, and its permit released, a moment before its socket is free.
       expect(sockets.size).toBeLessThanOrEqual(2 * concurrency)
     })
   )
@@ -55,15 +55,15 @@ describe.each([anyClient])("a layer over $client", ({ layer: client }) => {
       const server = yield* serve(
         (response, request, index) =>
           void [
-            () => setTimeout(() => answer(response), index % 7),
-            () => answer(response),
+            () => setTimeout(() => respond(response), index % 7),
+            () => respond(response),
             () => json(404, { error: { message: "no such job" } })(response, request, index),
             () => response.writeHead(307, { location: "/v1/videos/video_there" }).end(),
             () => response.socket?.destroy(),
             () => response.writeHead(200, { "content-type": "application/json" }).write("{")
           ][index % 6]?.()
       )
-      const answer = (response: Parameters<Reply>[0]) => response.end(JSON.stringify(job({ status: "completed" })))
+      const respond = (response: Parameters<Reply>[0]) => response.end(JSON.stringify(job({ status: "completed" })))
       yield* Effect.gen(function* () {
         yield* Effect.forEach(
           idsOf(300),
@@ -102,7 +102,7 @@ describe("the budget of a layer", () => {
 
   it.effect("spaces requests that start together, submissions first", () =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted(() => answerJson(200, job({ status: "completed" })), {
+      const { layer, tries } = videosScripted(() => respondJson(200, job({ status: "completed" })), {
         budget: { requestsPerSecond: 1 }
       })
       const fiber = yield* Effect.all(
@@ -119,7 +119,7 @@ describe("the budget of a layer", () => {
   it.effect("lets a read pass after three submissions, so that endless submissions do not stop reads", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(
-        (index) => answerJson(200, job({ id: `video_${index}`, status: "completed" })),
+        (index) => respondJson(200, job({ id: `video_${index}`, status: "completed" })),
         {
           budget: { requestsPerSecond: 1 }
         }
@@ -141,8 +141,8 @@ describe("the budget of a layer", () => {
       const { layer, tries } = videosScripted(
         (index) =>
           index === 0
-            ? answerJson(429, {}, { "retry-after": "5" })
-            : answerJson(200, job({ status: "in_progress", progress: index })),
+            ? respondJson(429, {}, { "retry-after": "5" })
+            : respondJson(200, job({ status: "in_progress", progress: index })),
         { readRetry: atOnce(1) }
       )
       yield* Effect.gen(function* () {

@@ -17,7 +17,7 @@ import { jobsOf, makeFleet } from "./support/fleet.js"
 import { snapshot } from "./support/script.js"
 import { inTurn, json, serve } from "./support/server.js"
 import { sharing } from "./support/sharing.js"
-import { answerJson, job, videosOver, videosScripted } from "./support/videos.js"
+import { job, respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 /** A test's clock, and what sets the time of day: sleeps and nanoseconds go on as if nothing had happened. */
 const settable = Effect.map(Effect.clock, (clock) => {
@@ -121,7 +121,7 @@ describe.each(jumps)("a clock that is set $name", ({ back, by }) => {
     Effect.gen(function* () {
       const { clock, jump } = yield* settable
       const { layer, tries } = videosScripted((index) =>
-        index === 0 ? answerJson(429, {}, { "retry-after": "20" }) : answerJson(200, job())
+        index === 0 ? respondJson(429, {}, { "retry-after": "20" }) : respondJson(200, job())
       )
       const fiber = yield* Effect.fork(Effect.withClock(Effect.provide(retrieveVideo("video_1"), layer), clock))
       yield* TestClock.adjust("5 seconds")

@@ -1,4 +1,4 @@
-/** Clips that are cut short are found out by what they say of themselves; no whole one is. */
+/** Truncated clips are found by the lengths in their own headers; no whole clip is rejected. */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
@@ -53,7 +53,7 @@ const film = (form: "short" | "long" | "open") =>
     box("mdat", Buffer.alloc(300, "x"), form)
   ])
 
-/** An element of EBML, its length written in so many bytes; `null`: not said. */
+/** An element of EBML, its length written in this number of bytes; `null`: unknown. */
 const element = (id: string, content: Uint8Array, bytes: number | null): Buffer => {
   const length = Buffer.alloc(bytes ?? 1, 0xff)
   if (bytes !== null) {
@@ -112,7 +112,7 @@ describe("a clip", () => {
     ["zeros", Buffer.alloc(5000)],
     ["text", Buffer.from("<html><title>Sign in</title></html>")],
     ["a beginning of a box's length", Buffer.from([0, 1, 0])],
-    ["a box of a kind that nobody knows", Buffer.from("\x7f\xff\xff\xffabcd", "latin1")],
+    ["a box of an unknown kind", Buffer.from("\x7f\xff\xff\xffabcd", "latin1")],
     ["a box of no length that could be", Buffer.from("\0\0\0\x05free", "latin1")]
   ] as const)("may be followed by %s", (_, tail) => {
     for (const [name, bytes] of whole) {

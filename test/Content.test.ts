@@ -3,7 +3,7 @@ import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, type Layer, Redacted, Stream } from "effect"
 import { type ContentOptions, downloadVideo, type VideosConfigOptions } from "effect-videos"
 import { html, json, type Reply, redirect, reset, routes, serve, text } from "./support/server.js"
-import { answerJson, anyClient, clients, job, videosOver, videosScripted } from "./support/videos.js"
+import { anyClient, clients, job, respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -51,7 +51,7 @@ const justEnded: Reply = (response, request, index) => {
 }
 
 for (const { client, layer } of [anyClient]) {
-  describe(`over ${client}, a 200 that is no clip`, () => {
+  describe(`over ${client}, a 200 that is not a clip`, () => {
     const ready = json(200, { error: { message: `Video is not ready yet ${key}` } }, { "content-type": "video/mp4" })
     const table: ReadonlyArray<readonly [string, Reply, Reply, { readonly [name: string]: unknown }]> = [
       ["JSON of a job that runs", ready, json(200, job({ status: "in_progress" })), { _tag: "VideoNotReadyError" }],
@@ -122,7 +122,7 @@ for (const { client, layer } of [anyClient]) {
     it.scopedLive.each([
       ["a page", video(`<!DOCTYPE html><title>Sign in</title>${key}`)],
       ["what calls itself a page", text(200, "Sign in", { "content-type": "text/html" })]
-    ] as const)("is an unreadable answer, and the job is not asked, for %s", ([, bytes]) =>
+    ] as const)("is a response that cannot be decoded, and the job is not polled, for %s", ([, bytes]) =>
       Effect.gen(function* () {
         const server = yield* jobServer(bytes, completed)
         const error = yield* Effect.flip(gather(server, layer))
@@ -149,7 +149,7 @@ for (const { client, layer } of clients) {
     it.scopedLive.each([
       ["that begins with white space", " \n\t \u0000clip"],
       ["of white space and one other byte", `${" ".repeat(400)}\u0001`],
-      ["shorter than what is looked at", "\u0001"],
+      ["shorter than what is read for it", "\u0001"],
       ["that begins with half a byte order mark", "\u{f000}{\u0002"]
     ] as const)("%s is passed on to the byte", ([, bytes]) =>
       Effect.gen(function* () {
@@ -350,7 +350,7 @@ describe("a job's URL", () => {
     Effect.gen(function* () {
       const url = "http://storage.invalid/clip.mp4?sig=1"
       const { layer, tries } = videosScripted(
-        (index) => (index === 0 ? answerJson(404, {}) : answerJson(200, job({ status: "completed", url }))),
+        (index) => (index === 0 ? respondJson(404, {}) : respondJson(200, job({ status: "completed", url }))),
         { baseUrl: "https://videos.invalid/v1" }
       )
       const error = yield* Effect.flip(Stream.runDrain(downloadVideo("video_1"))).pipe(Effect.provide(layer))

@@ -7,7 +7,7 @@ import { downloadVideo, retrieveVideo, type Videos, type VideosConfigOptions } f
 import { downloadVideoToFile } from "effect-videos/Transfer"
 import { instant, make } from "../packages/server/test/support.js"
 import { makeFolder } from "./support/transfer.js"
-import { answerJson, anyClient, atOnce, job, videosOver, videosScripted } from "./support/videos.js"
+import { anyClient, atOnce, job, respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -43,11 +43,11 @@ const scripted = ({ content, date, lags = Infinity, options = {}, video = () => 
             contents.push(now)
             return contents.length > lags
               ? Effect.sync(() => new Response(new TextEncoder().encode("\u0000a clip")))
-              : answerJson(content?.status ?? 404, content?.body ?? missing, headers)
+              : respondJson(content?.status ?? 404, content?.body ?? missing, headers)
           }
           polls.push(now)
           const body = video(now)
-          return body === null ? answerJson(404, missing, headers) : answerJson(200, body, headers)
+          return body === null ? respondJson(404, missing, headers) : respondJson(200, body, headers)
         })
       ),
     { readRetry: Schedule.intersect(Schedule.spaced("2 seconds"), Schedule.recurs(4)), ...options }

@@ -18,7 +18,7 @@ import { dialects } from "effect-videos/Dialects"
 import { downloadVideoToFile } from "effect-videos/Transfer"
 import { json, type Reply, reset, routes, serve, type TestServer, text } from "./support/server.js"
 import { clip as film, makeFolder } from "./support/transfer.js"
-import { answerJson, anyClient, job, quiet, videosOver, videosScripted } from "./support/videos.js"
+import { anyClient, job, quiet, respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -242,7 +242,7 @@ describe("a completed job whose clip is at an unknown address", () => {
 })
 
 describe("the clip inside its job", () => {
-  const answer = (fields: { readonly [name: string]: unknown }) => ({
+  const jobWith = (fields: { readonly [name: string]: unknown }) => ({
     id: "video_1",
     object: "video",
     model: "wan",
@@ -252,7 +252,7 @@ describe("the clip inside its job", () => {
     ...fields
   })
   const dynamo = (fields: { readonly [name: string]: unknown }) =>
-    serve(routes({ "POST /v1/videos": json(200, answer(fields)) }))
+    serve(routes({ "POST /v1/videos": json(200, jobWith(fields)) }))
   const base64 = film.toString("base64")
 
   const places: ReadonlyArray<readonly [string, { readonly [name: string]: unknown }]> = [
@@ -295,7 +295,7 @@ describe("the clip inside its job", () => {
     Effect.gen(function* () {
       const server = yield* dynamo({})
       const error = yield* Effect.flip(
-        gather(server, decode(answer({ data: [{ b64_json }] })), {}, { dialect: "dynamo" })
+        gather(server, decode(jobWith({ data: [{ b64_json }] })), {}, { dialect: "dynamo" })
       )
       expect(error).toMatchObject({ _tag: "ResponseDecodeError", route: "the job's `data[0].b64_json`" })
       expect(server.requests).toHaveLength(0)
@@ -304,7 +304,7 @@ describe("the clip inside its job", () => {
 
   it.scopedLive("is not printed, is compared, and is stored whole", () =>
     Effect.gen(function* () {
-      const body = answer({ data: [{ b64_json: base64 }] })
+      const body = jobWith({ data: [{ b64_json: base64 }] })
       const video = decode(body)
       const error = new VideoNotReadyError({ operation: "downloadVideo", video })
       const logged: Array<string> = []
@@ -330,7 +330,7 @@ describe("the clip inside its job", () => {
       expect(Schema.encodeSync(VideoResource)(video)).toMatchObject({ data: [{ b64_json: base64 }] })
       const stored = decode(JSON.parse(JSON.stringify(Schema.encodeSync(VideoResource)(video))))
       expect(isSameSnapshot(video, stored)).toBe(true)
-      expect(isSameSnapshot(video, decode(answer({ data: [{ b64_json: `B${base64.slice(1)}` }] })))).toBe(false)
+      expect(isSameSnapshot(video, decode(jobWith({ data: [{ b64_json: `B${base64.slice(1)}` }] })))).toBe(false)
     })
   )
 })
@@ -353,7 +353,7 @@ describe("the dialect dynamo", () => {
       const made = (options: VideosConfigOptions) =>
         Effect.gen(function* () {
           const { layer } = videosScripted(
-            () => Effect.delay(answerJson(200, job({ status: "completed" })), "20 minutes"),
+            () => Effect.delay(respondJson(200, job({ status: "completed" })), "20 minutes"),
             { dialect: "dynamo", onUnknownOutcome: "reconcile", ...options }
           )
           const fiber = yield* Effect.fork(Effect.either(Effect.provide(createVideo({ prompt: "x" }), layer)))
@@ -483,7 +483,7 @@ for (const { client, layer } of [anyClient]) {
 describe("a timeout at another host than the API's", () => {
   it.effect.each([
     ["that a redirect led to", () => Effect.sync(() => new Response("", { status: 302, headers: { location } })), 2],
-    ["that the job names", () => answerJson(404, {}), 3]
+    ["that the job names", () => respondJson(404, {}), 3]
   ] as const)("names that host: %s", ([, first, requests]) =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(
@@ -492,7 +492,7 @@ describe("a timeout at another host than the API's", () => {
             ? Effect.never
             : index === 0
               ? first()
-              : answerJson(200, job({ status: "completed", url: location })),
+              : respondJson(200, job({ status: "completed", url: location })),
         { readRetry: Schedule.stop }
       )
       const fiber = yield* Effect.fork(Effect.either(Effect.provide(Stream.runDrain(downloadVideo("video_1")), layer)))

@@ -1,4 +1,4 @@
-/** Times that end: of a try, of a connection, of what stands still, of all tries together; and what is left behind: nothing. */
+/** Timeouts: of an attempt, of a connection, of a body that stalls, of all attempts together. They leave nothing behind. */
 import { createServer, type Socket } from "node:net"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
@@ -9,7 +9,7 @@ import * as VideosUndici from "effect-videos/undici"
 import { start } from "./support/process.js"
 import { hang, hangUntilClosed, inTurn, json, serve, text } from "./support/server.js"
 import { clip, makeFolder, ranged, startOf, tagged } from "./support/transfer.js"
-import { answerBroken, answerJson, atOnce, clients, job, videosOver, videosScripted } from "./support/videos.js"
+import { atOnce, clients, job, respondBroken, respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -39,7 +39,7 @@ const listen = Effect.gen(function* () {
   return { port: typeof address === "object" ? (address?.port ?? 0) : 0, sockets }
 })
 
-describe("a process whose server never answers", () => {
+describe("a process whose server sends no response", () => {
   it.scopedLive("ends once its calls are interrupted, and all connections are closed, over each transport", () =>
     Effect.gen(function* () {
       const server = yield* serve(hang)
@@ -250,7 +250,7 @@ describe("idleTimeout of an upload", () => {
   const upload = (content: Stream.Stream<Uint8Array>) =>
     extendVideo({ video: VideoFile.fromStream(content, { name: "a.mp4" }), prompt: "x", seconds: 4 })
 
-  /** Takes a body to its end, then answers as it is told. */
+  /** Reads a request's body to its end, then sends the given response. */
   const taking = (after: Effect.Effect<Response>) =>
     videosScripted(
       (_, { body }) =>
@@ -265,7 +265,7 @@ describe("idleTimeout of an upload", () => {
 
   it.effect("does not end a slow one, and counts the timeout of the response from its last byte", () =>
     Effect.gen(function* () {
-      const { layer } = taking(Effect.delay(answerJson(200, job()), "59 seconds"))
+      const { layer } = taking(Effect.delay(respondJson(200, job()), "59 seconds"))
       const fiber = yield* Effect.fork(upload(slowly).pipe(Effect.provide(layer)))
       // The body alone takes more than six minutes.
       for (let second = 0; second < 470; second++) yield* TestClock.adjust("1 second")
@@ -290,7 +290,7 @@ describe("idleTimeout of an upload", () => {
     ({ layer }) =>
       Effect.gen(function* () {
         const { port, sockets } = yield* listen
-        // No socket's buffers hold so much.
+        // More than the buffers of a socket hold.
         const long = Stream.take(Stream.repeatValue(new Uint8Array(1_000_000)), 64)
         const error = yield* Effect.flip(upload(long)).pipe(
           Effect.provide(
@@ -316,7 +316,7 @@ describe("idleTimeout of an upload", () => {
 describe("totalTimeout", () => {
   it.effect("bounds all attempts and the waits between them", () =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted((_, request) => answerBroken(request, "ECONNRESET"), {
+      const { layer, tries } = videosScripted((_, request) => respondBroken(request, "ECONNRESET"), {
         readRetry: Schedule.spaced("10 seconds"),
         totalTimeout: "25 seconds"
       })

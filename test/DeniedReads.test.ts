@@ -24,7 +24,7 @@ const film = Buffer.from([200, 1, 2, 3, 250, 5, 6, 7])
 
 const clip: Reply = (response) => response.writeHead(200, { "content-type": "video/mp4" }).end(film)
 
-/** Creates with this status; refuses so many reads and downloads with 403, then has the job and its clip. */
+/** Creates with this status; refuses this number of reads and downloads with 403, then returns the job and its clip. */
 const lateRecords = (status: string, refusals: number): Reply => {
   let refused = 0
   return (response, recorded, index) => {

@@ -15,7 +15,7 @@ import {
   VideosConfig
 } from "effect-videos"
 import { inTurn, json, type Reply, serve, text } from "./support/server.js"
-import { answerJson, videosOver, videosScripted } from "./support/videos.js"
+import { respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 const id = "5b1f0c1e-7a52-9d0b-8c3e-2f6a90d4e611"
 
@@ -191,7 +191,7 @@ describe("a submission", () => {
     Effect.gen(function* () {
       const count = 300
       const { layer } = videosScripted(
-        (index) => answerJson(200, index < count ? { request_id: `job-${index}` } : { status: "pending" }),
+        (index) => respondJson(200, index < count ? { request_id: `job-${index}` } : { status: "pending" }),
         { dialect: "xai", apiKey: "sk-none" }
       )
       const [first] = yield* Effect.forEach(Array.from({ length: count }), (_, index) =>

@@ -176,7 +176,7 @@ describe("VideosUndici", () => {
       let isFull = false
       let open = 0
       let most = 0
-      // Nobody is answered until 64 are there; from then on all are, and whoever came in meanwhile has been counted.
+      // The server holds all responses until 64 requests have arrived, then sends them; a request that came meanwhile is counted.
       const server = yield* serve((response, request, index) => {
         most = Math.max(most, ++open)
         waiting.push(() => {
@@ -186,7 +186,7 @@ describe("VideosUndici", () => {
         isFull ||= open === 64
         if (!isFull) return
         setTimeout(() => {
-          for (const answer of waiting.splice(0)) answer()
+          for (const send of waiting.splice(0)) send()
         }, 5)
       })
       const videos = yield* Layer.build(videosOver(server, { budget: { concurrency: 300 } }, VideosUndici.layer()))

@@ -8,7 +8,7 @@ addEqualityTesters()
 
 const video = Schema.decodeUnknownSync(VideoResource)(job({ url: "https://cdn/1.mp4" }))
 
-const answered = {
+const response = {
   operation: "extendVideo",
   status: 503,
   requestId: "req_1",
@@ -84,30 +84,30 @@ const samples: ReadonlyArray<
     /read the list before/
   ],
   [
-    new Errors.SubmissionUncertainError({ ...submission, reason: new Errors.ServerError(answered), candidates: [] }),
+    new Errors.SubmissionUncertainError({ ...submission, reason: new Errors.ServerError(response), candidates: [] }),
     false,
     /unknown whether the server made a job.*come back later/
   ],
   [
-    new Errors.AuthenticationError({ ...answered, reason: "unauthenticated" }),
+    new Errors.AuthenticationError({ ...response, reason: "unauthenticated" }),
     false,
     /API key.*HTTP 503, request req_1\): come back later/
   ],
-  [new Errors.AuthenticationError({ ...answered, reason: "forbidden" }), false, /not permitted/],
-  [new Errors.RateLimitedError(answered), true, /rate limited, wait 1\.5 s/],
-  [new Errors.QuotaExceededError(answered), false, /quota is used up/],
-  [new Errors.ModerationBlockedError(answered), false, /moderation/],
-  [new Errors.BadRequestError({ ...answered, param: "seconds" }), false, /`seconds` not accepted/],
-  [new Errors.BadRequestError(answered), false, /request not accepted/],
-  [new Errors.ConflictError(answered), true, /conflict/],
-  [new Errors.ServerError(answered), true, /the server failed/],
+  [new Errors.AuthenticationError({ ...response, reason: "forbidden" }), false, /not permitted/],
+  [new Errors.RateLimitedError(response), true, /rate limited, wait 1\.5 s/],
+  [new Errors.QuotaExceededError(response), false, /quota is used up/],
+  [new Errors.ModerationBlockedError(response), false, /moderation/],
+  [new Errors.BadRequestError({ ...response, param: "seconds" }), false, /`seconds` not accepted/],
+  [new Errors.BadRequestError(response), false, /request not accepted/],
+  [new Errors.ConflictError(response), true, /conflict/],
+  [new Errors.ServerError(response), true, /the server failed/],
   [
-    new Errors.OperationUnsupportedError({ ...answered, route: "POST /videos/extensions", origin: "http://h:1" }),
+    new Errors.OperationUnsupportedError({ ...response, route: "POST /videos/extensions", origin: "http://h:1" }),
     false,
     /http:\/\/h:1 does not serve POST \/videos\/extensions/
   ],
-  [new Errors.VideoNotFoundError({ ...answered, videoId: "video_1" }), false, /no video video_1/],
-  [new Errors.CharacterNotFoundError({ ...answered, characterId: "char_1" }), false, /no character char_1/],
+  [new Errors.VideoNotFoundError({ ...response, videoId: "video_1" }), false, /no video video_1/],
+  [new Errors.CharacterNotFoundError({ ...response, characterId: "char_1" }), false, /no character char_1/],
   [new Errors.VideoNotReadyError({ operation: "downloadVideo", video }), true, /video_1 is not ready \(queued, 0 %\)/],
   [
     new Errors.VideoExpiredError({ operation: "downloadVideo", video }),
@@ -116,7 +116,7 @@ const samples: ReadonlyArray<
   ],
   [
     new Errors.VideoContentNotFoundError({
-      ...answered,
+      ...response,
       route: "GET /videos/video_1/content",
       video,
       addresses: [{ field: "files.mp4", location: "https://cdn/a.mp4" }]
@@ -175,8 +175,8 @@ describe("every error", () => {
 
 describe("the server's x-should-retry", () => {
   it("wins over the status in both directions", () => {
-    const yes = { ...answered, shouldRetry: true }
-    const no = { ...answered, shouldRetry: false }
+    const yes = { ...response, shouldRetry: true }
+    const no = { ...response, shouldRetry: false }
     for (const given of [yes, no]) {
       const errors = [
         new Errors.AuthenticationError({ ...given, reason: "unauthenticated" }),
@@ -193,7 +193,7 @@ describe("the server's x-should-retry", () => {
   })
 
   it("does not fill an empty account, nor change a moderator's mind", () => {
-    const yes = { ...answered, shouldRetry: true }
+    const yes = { ...response, shouldRetry: true }
     expect(Errors.isTransient(new Errors.QuotaExceededError(yes))).toBe(false)
     expect(Errors.isTransient(new Errors.ModerationBlockedError(yes))).toBe(false)
     expect(Errors.isTransient(new Errors.OperationUnsupportedError({ ...yes, route: "r", origin: "o" }))).toBe(false)
@@ -210,8 +210,8 @@ describe("the predicates", () => {
   )
 
   it("find the server's `Retry-After` in an error that has one", () => {
-    expect(Errors.retryAfterOf(new Errors.ServerError(answered))).toEqual(Duration.millis(1500))
-    expect(Errors.retryAfterOf(new Errors.ServerError({ ...answered, retryAfter: null }))).toBeNull()
+    expect(Errors.retryAfterOf(new Errors.ServerError(response))).toEqual(Duration.millis(1500))
+    expect(Errors.retryAfterOf(new Errors.ServerError({ ...response, retryAfter: null }))).toBeNull()
     expect(Errors.retryAfterOf(transport)).toBeNull()
   })
 })

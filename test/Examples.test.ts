@@ -19,7 +19,7 @@ const elsewhere = "durable/postgres.ts"
 /** `continue.ts` needs FFmpeg. */
 const running = examples.filter((name) => (hasFfmpeg || name !== "continue.ts") && ![endless, elsewhere].includes(name))
 
-/** What a run of each example prints, where that does not depend on how fast the machine is. */
+/** What each example prints, if that does not depend on the speed of the machine. */
 const prints: { readonly [name: string]: RegExp } = {
   "continue.ts": /^queued\n(in_progress\n)+completed\njoined 11\.958334\n$/,
   "create.ts": /^queued 1280x720\n$/,

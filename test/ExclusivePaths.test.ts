@@ -1,4 +1,4 @@
-/** Where a clip is to be saved, before anything is paid for it: that it can be written, and that nobody else writes there. */
+/** The path of a clip, checked before a job is paid for: it can be written, and no other process writes to it. */
 import { spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import { join } from "node:path"
@@ -42,7 +42,7 @@ const extending = (content: Reply = ranged(clip), extension: Reply = json(200, j
 
 const left = (at: string) => fs.readdirSync(at).sort()
 
-/** The longest name that there is, of characters of so many bytes. */
+/** The longest file name, of characters of this number of bytes. */
 const longest = (character: string) => {
   const count = Math.floor((255 - 4) / Buffer.byteLength(character))
   return `${character.repeat(count)}.mp4`

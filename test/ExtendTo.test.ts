@@ -76,7 +76,7 @@ const programs = programsOf(95)
 
 const noPrograms = { ffmpeg: "/no/ffmpeg", ffprobe: "/no/ffprobe" }
 
-const told = (phases: ReadonlyArray<ExtendToPhase>) =>
+const linesOf = (phases: ReadonlyArray<ExtendToPhase>) =>
   phases.map((phase) =>
     ExtendToPhase.$match(phase, {
       Started: ({ seconds, segments }) => `from ${seconds} s after ${segments}`,
@@ -96,7 +96,7 @@ describe("extendTo", () => {
     Effect.gen(function* () {
       const { at, path, run, server } = yield* world(4)
       const phases = yield* run(17, noPrograms)
-      assert.deepStrictEqual(told(phases), [
+      assert.deepStrictEqual(linesOf(phases), [
         "from 4 s after 0",
         "1: 8 s extended",
         "now 12 s",
@@ -134,7 +134,7 @@ describe("extendTo", () => {
         segmentSeconds: 2,
         seam: { crossfade: "250 millis" }
       })
-      assert.deepStrictEqual(told(phases), [
+      assert.deepStrictEqual(linesOf(phases), [
         "from 2 s after 0",
         "1: 2 s joined",
         "now 3.75 s",
@@ -155,7 +155,7 @@ describe("extendTo", () => {
       const dialect = { ...xai, source: { ...xai.source, extendable: { min: 2, max: 3 } } }
       const { run } = yield* world(2, { dialect })
       const phases = yield* run(8, { ...(yield* programs), segmentSeconds: 2 })
-      assert.deepStrictEqual(told(phases), [
+      assert.deepStrictEqual(linesOf(phases), [
         "from 2 s after 0",
         "1: 2 s extended",
         "now 4 s",
@@ -181,7 +181,7 @@ describe("extendTo measures", () => {
   ] as const)("whether an extension is %s, if the dialect does not say it", ([, seconds, expected]) =>
     Effect.gen(function* () {
       const { run } = yield* world(seconds)
-      assert.deepStrictEqual(told(yield* run(2 * seconds, yield* programs)), [...expected])
+      assert.deepStrictEqual(linesOf(yield* run(2 * seconds, yield* programs)), [...expected])
     }).pipe(inDialect("aiproxy"))
   )
 
@@ -196,7 +196,7 @@ describe("extendTo measures", () => {
       const error = yield* Effect.flip(run(5, options, prompts, another))
       assert.deepInclude(error, { _tag: "ManifestError", differs: ["source"] })
       const after = yield* run(5, options, prompts, file)
-      assert.strictEqual(told(after)[0], "from 2 s after 0")
+      assert.strictEqual(linesOf(after)[0], "from 2 s after 0")
       assert.strictEqual(yield* submissions, 1)
       assert.deepStrictEqual(fs.readdirSync(at), ["long.mp4"])
     }).pipe(inDialect("openai"))
@@ -231,7 +231,7 @@ describe("extendTo after a crash", () => {
       yield* Effect.repeat(submissions, { until: (count) => count === 1, schedule: Schedule.spaced("2 millis") })
       yield* Fiber.interrupt(fiber)
       yield* server.faults.set([])
-      assert.deepStrictEqual(told(yield* run(12)), ["from 4 s after 0", "now 12 s", "1 films", "saved with 1"])
+      assert.deepStrictEqual(linesOf(yield* run(12)), ["from 4 s after 0", "now 12 s", "1 films", "saved with 1"])
       assert.strictEqual(yield* submissions, 1)
     }).pipe(inDialect("openai"))
   )
@@ -249,7 +249,7 @@ describe("extendTo after a crash", () => {
       assert.match(again.message, /segment 1: This server has no list of jobs\. The option `unsettled` takes/)
       assert.strictEqual(yield* submissions, 1)
       const id = (yield* server.jobs).find((job) => job.id !== clip.id)?.id ?? ""
-      assert.deepStrictEqual(told(yield* run(4, { ...options, unsettled: { id } })), [
+      assert.deepStrictEqual(linesOf(yield* run(4, { ...options, unsettled: { id } })), [
         "from 2 s after 0",
         "now 4 s",
         "1 films",
@@ -292,7 +292,7 @@ describe("extendTo stops before it spends more", () => {
       const { run, submissions } = yield* world(4)
       const error = yield* Effect.flip(run(20, { maxSegments: 1 }))
       assert.deepInclude(error, { _tag: "SpendingLimitError", limit: "maxSegments", submissions: 1, seconds: 12 })
-      assert.deepStrictEqual(told(yield* run(20, { maxSegments: 2 })).slice(0, 1), ["from 12 s after 1"])
+      assert.deepStrictEqual(linesOf(yield* run(20, { maxSegments: 2 })).slice(0, 1), ["from 12 s after 1"])
       assert.strictEqual(yield* submissions, 2)
     }).pipe(inDialect("openai"))
   )

@@ -26,7 +26,7 @@ describe("the reason of a failed job", () => {
       expect(failed({ [place]: body }).error).toEqual(why)
       expect(failed({ [place]: [body] }).error).toEqual(why)
     }
-    // It stays where it was, too.
+    // It keeps its own field, too.
     expect(failed(body).extra).toEqual(body)
   })
 

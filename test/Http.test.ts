@@ -21,7 +21,7 @@ import {
   serve,
   text
 } from "./support/server.js"
-import { allClients, answerBroken, answerJson, atOnce, job, videosOver, videosScripted } from "./support/videos.js"
+import { allClients, atOnce, job, respondBroken, respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -121,7 +121,7 @@ describe("the waits between tries", () => {
     options: VideosConfigOptions = { readRetry: growing }
   ) =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted(() => answerJson(status, {}, headers), options)
+      const { layer, tries } = videosScripted(() => respondJson(status, {}, headers), options)
       const fiber = yield* Effect.fork(Effect.flip(retrieveVideo("video_1")).pipe(Effect.provide(layer)))
       yield* TestClock.adjust("1 hour")
       const error = yield* Fiber.join(fiber)
@@ -145,7 +145,7 @@ describe("the waits between tries", () => {
 
   it.effect("are not waited for if they are longer than the configuration's maxRetryAfter", () =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted(() => answerJson(429, {}, { "retry-after": "61" }))
+      const { layer, tries } = videosScripted(() => respondJson(429, {}, { "retry-after": "61" }))
       // No clock moves here: an error that had to wait would never come.
       const error = yield* Effect.flip(retrieveVideo("video_1")).pipe(Effect.provide(layer))
       expect(error).toMatchObject({ _tag: "RateLimitedError", retryAfter: Duration.seconds(61) })
@@ -176,7 +176,7 @@ describe("the waits between tries", () => {
 
   it.effect("are three at most for a submission", () =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted((_, request) => answerBroken(request, "ECONNREFUSED"), {
+      const { layer, tries } = videosScripted((_, request) => respondBroken(request, "ECONNREFUSED"), {
         submitRetry: defaultSubmitRetry
       })
       const fiber = yield* Effect.fork(Effect.flip(createVideo({ prompt: "x" })).pipe(Effect.provide(layer)))
@@ -189,7 +189,7 @@ describe("the waits between tries", () => {
 
   it.effect("can be interrupted", () =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted((_, request) => answerBroken(request, "ECONNRESET"), {
+      const { layer, tries } = videosScripted((_, request) => respondBroken(request, "ECONNRESET"), {
         readRetry: Schedule.spaced("1 minute")
       })
       const fiber = yield* Effect.fork(retrieveVideo("video_1").pipe(Effect.provide(layer)))
@@ -203,7 +203,7 @@ describe("the waits between tries", () => {
 })
 
 describe("the timeout", () => {
-  it.effect("ends a try that the server never answers, and the request with it", () =>
+  it.effect("ends an attempt without a response, and its request", () =>
     Effect.gen(function* () {
       const aborted = yield* Deferred.make<void>()
       const { layer } = videosScripted(() =>
@@ -253,7 +253,7 @@ describe("the timeout", () => {
 
   for (const { client, layer } of allClients) {
     it.scopedLive.each([
-      { says: "no answer comes", begin: hang },
+      { says: "no response comes", begin: hang },
       {
         says: "the body hangs",
         begin: (response) => {

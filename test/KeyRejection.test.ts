@@ -15,12 +15,12 @@ import {
 import { isKeyRejection } from "../src/internal/http/keyRejection.js"
 import { json, routes, serve } from "./support/server.js"
 import {
-  answerBroken,
-  answerJson,
   anyClient,
   atOnce,
   job,
   quiet,
+  respondBroken,
+  respondJson,
   videosOver,
   videosScripted
 } from "./support/videos.js"
@@ -56,14 +56,14 @@ const rejections: ReadonlyArray<readonly [number, unknown]> = [
   [200, { code: "duplicate_request", message: "no", data: null }]
 ]
 
-type Answer = Parameters<typeof videosScripted>[0]
+type Respond = Parameters<typeof videosScripted>[0]
 
-const page = (...jobs: ReadonlyArray<object>) => answerJson(200, { data: jobs, has_more: false })
+const page = (...jobs: ReadonlyArray<object>) => respondJson(200, { data: jobs, has_more: false })
 
-/** What becomes of a submission whose POSTs are answered by `post`, and the list by `list`. */
+/** How a submission ends if `post` responds to POSTs, and `list` to reads of the list. */
 const outcome = (
-  post: Answer,
-  list: Answer,
+  post: Respond,
+  list: Respond,
   options: SubmitOptions & { readonly config?: VideosConfigOptions } = { idempotencyKey: "order-17" },
   submit: (options: SubmitOptions) => Effect.Effect<unknown, { readonly _tag: string }, Videos> = (given) =>
     createVideo({ prompt: "a lighthouse" }, given)
@@ -82,13 +82,13 @@ const outcome = (
     return { result: yield* Fiber.join(fiber), counts }
   })
 
-const rejected = () => answerJson(422, reuse)
+const rejected = () => respondJson(422, reuse)
 
 describe("a key that the caller kept from an earlier process, and that the server refuses", () => {
   it.scoped.each(rejections)("means the one job that matches the request (%i %j)", ([status, body]) =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(
-        () => answerJson(status, body),
+        () => respondJson(status, body),
         () => page(made("video_8", hour, { prompt: "another" }), made("video_7", 2 * hour))
       )
       expect(result).toMatchObject({ id: "video_7" })
@@ -114,7 +114,7 @@ describe("a key that the caller kept from an earlier process, and that the serve
     })
   )
 
-  const open: ReadonlyArray<readonly [string, Answer, ReadonlyArray<string>, RegExp]> = [
+  const open: ReadonlyArray<readonly [string, Respond, ReadonlyArray<string>, RegExp]> = [
     [
       "the list has a job of another prompt alone",
       () => page(made("video_7", hour, { prompt: "another" })),
@@ -136,12 +136,12 @@ describe("a key that the caller kept from an earlier process, and that the serve
       (index) => {
         const at = index % 5
         const video = made(at === 0 ? "video_7" : `video_${at}`, 60 + at, at === 0 ? {} : { prompt: "another" })
-        return answerJson(200, { data: [video], has_more: true })
+        return respondJson(200, { data: [video], has_more: true })
       },
       ["video_7", "video_1", "video_2", "video_3", "video_4"],
       /do not go back/
     ],
-    ["the list cannot be read", () => answerJson(404, {}), [], /could not be read/]
+    ["the list cannot be read", () => respondJson(404, {}), [], /could not be read/]
   ]
   it.scoped.each(open)("is uncertain if %s, and is not sent again", ([, list, ids, detail]) =>
     Effect.gen(function* () {
@@ -163,7 +163,7 @@ describe("a key that the caller kept from an earlier process, and that the serve
       const message =
         "Keys for idempotent requests can only be used with the same parameters they were first used with."
       const { counts, result } = yield* outcome(
-        () => answerJson(400, { error: { type: "idempotency_error", message } }),
+        () => respondJson(400, { error: { type: "idempotency_error", message } }),
         () => page(made("video_7", hour))
       )
       expect(result).toMatchObject({ _tag: "SubmissionUncertainError", candidates: [{ id: "video_7" }] })
@@ -174,7 +174,7 @@ describe("a key that the caller kept from an earlier process, and that the serve
   it.scoped("waits for a job that is not on the list yet", () =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(
-        () => answerJson(409, { code: "request_in_progress" }),
+        () => respondJson(409, { code: "request_in_progress" }),
         (index) => (index < 2 ? page() : page(made("video_7", -2)))
       )
       expect(result).toMatchObject({ id: "video_7" })
@@ -238,14 +238,14 @@ describe("a key that the caller kept from an earlier process, and that the serve
 
 describe("a key that this call has sent before, and that the server refuses", () => {
   const second =
-    (first: Answer): Answer =>
+    (first: Respond): Respond =>
     (index, request) =>
-      index === 0 ? first(index, request) : answerJson(409, { code: "request_in_progress" })
+      index === 0 ? first(index, request) : respondJson(409, { code: "request_in_progress" })
 
   it.scoped("means the job of the first request, whose response was lost", () =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(
-        second((_, request) => answerBroken(request, "ECONNRESET")),
+        second((_, request) => respondBroken(request, "ECONNRESET")),
         () => page(made("video_7", 0)),
         { onUnknownOutcome: "resend" }
       )
@@ -257,7 +257,7 @@ describe("a key that this call has sent before, and that the server refuses", ()
   it.scoped("is not sent a third time, though the list shows no job of it", () =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(
-        second(() => answerJson(503, {}, { "retry-after": "0" })),
+        second(() => respondJson(503, {}, { "retry-after": "0" })),
         () => page(made("video_1", 9 * hour)),
         {}
       )
@@ -269,7 +269,7 @@ describe("a key that this call has sent before, and that the server refuses", ()
   it.scoped("does not stand for an older job: the key is new", () =>
     Effect.gen(function* () {
       const { result } = yield* outcome(
-        second(() => answerJson(429, {})),
+        second(() => respondJson(429, {})),
         () => page(made("video_7", hour)),
         {}
       )
@@ -289,7 +289,7 @@ describe("another refusal", () => {
   ] as const)("is what it was (%i %j)", ([status, body, tag]) =>
     Effect.gen(function* () {
       const { counts, result } = yield* outcome(
-        () => answerJson(status, body),
+        () => respondJson(status, body),
         () => page()
       )
       expect(result).toMatchObject({ _tag: tag })

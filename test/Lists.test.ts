@@ -59,7 +59,7 @@ describe("listVideos", () => {
   )
 
   const ends: { readonly [accent: string]: readonly [replies: ReadonlyArray<Reply>, ids: ReadonlyArray<string>] } = {
-    "without has_more, by a page that has nothing new (SGLang answers everything again)": [
+    "without has_more, by a page that has nothing new (SGLang sends everything again)": [
       [json(200, page(["a", "b"]))],
       ["a", "b"]
     ],

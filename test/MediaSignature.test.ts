@@ -47,8 +47,8 @@ const clips: ReadonlyArray<readonly [string, Buffer]> = [
   ["Ogg", headed("OggS", [0])],
   ["ASF", headed([0x30, 0x26, 0xb2, 0x75])],
   ["YUV4MPEG2", headed("YUV4MPEG2 W64 H64 F24:1\nFRAME\n", Array(600).fill(0x50))],
-  ["raw H.264, which nobody here knows", headed([0, 0, 0, 1, 0x67, 0x64])],
-  ["a few bytes that nobody here knows", bytesOf([7, 8, 9])]
+  ["raw H.264, an unknown type", headed([0, 0, 0, 1, 0x67, 0x64])],
+  ["a few bytes of an unknown type", bytesOf([7, 8, 9])]
 ]
 
 const utf16 = (words: string) => Buffer.from(words, "utf16le")
@@ -125,7 +125,7 @@ describe("the first bytes of a body", () => {
   })
 
   it.each([...clips, ...others].map(([name, bytes]) => [name, bytes] as const))(
-    "tell the same however they come: %s",
+    "have one type however they are divided: %s",
     (_, bytes) => {
       const whole = signature(bytes)
       for (let length = 1; length <= Math.min(signatureLength, bytes.length); length++) {
@@ -141,7 +141,7 @@ describe("the first bytes of a body", () => {
 })
 
 describe("a body with status 200", () => {
-  // The container has to be whole by its own account: only what nobody walks is sent over the wire here.
+  // A container is checked for truncation: only types without that check are sent over the wire here.
   it.scopedLive.each(clips.filter(([name]) => !/MP4|QuickTime|3GP|AVIF|WebP|WebM/.test(name)))(
     "is passed on to the byte, a byte at a time: %s",
     ([, bytes]) =>
@@ -155,7 +155,7 @@ describe("a body with status 200", () => {
   // The type decides what has no known signature only: each kind of body has one type, and each type several kinds.
   const types = ["text/plain", "video/mp4", "application/octet-stream", "binary/octet-stream"]
   it.scopedLive.each(others.map(([name, ...body], index) => [name, types[index % types.length], ...body] as const))(
-    "is no clip, and its text is in the error: %s, as %s",
+    "is not a clip, and its text is in the error: %s, as %s",
     ([, type, bytes, expected]) =>
       Effect.gen(function* () {
         const server = yield* over(sent(bytes, type))

@@ -33,9 +33,9 @@ const partsOf = (request: Recorded | undefined) =>
 type Operation = Effect.Effect<unknown, EditVideoError | RetrieveCharacterError | DeleteVideoError, Videos>
 
 /** One operation against a server that takes it, and the one request that came of it. */
-const asked = <A, E>(operation: Effect.Effect<A, E, Videos>, answer: unknown = job({ id: "video_2" })) =>
+const asked = <A, E>(operation: Effect.Effect<A, E, Videos>, body: unknown = job({ id: "video_2" })) =>
   Effect.gen(function* () {
-    const server = yield* serve(json(200, answer))
+    const server = yield* serve(json(200, body))
     const result = yield* Effect.provide(operation, videosOver(server))
     assert.strictEqual(server.requests.length, 1)
     return { result, request: server.requests[0] }
@@ -89,8 +89,8 @@ describe("requests", () => {
 
   it.scopedLive("carry the clip and the name of a character", () =>
     Effect.gen(function* () {
-      const answer = { id: "char_1", name: "Tom", created_at: 1_760_000_000, mood: "good" }
-      const made = yield* asked(createCharacter({ video: clip, name: "Tom" }), answer)
+      const body = { id: "char_1", name: "Tom", created_at: 1_760_000_000, mood: "good" }
+      const made = yield* asked(createCharacter({ video: clip, name: "Tom" }), body)
       assert.deepStrictEqual([made.request?.method, made.request?.url], ["POST", "/v1/videos/characters"])
       assert.deepStrictEqual(partsOf(made.request), [
         ["name", "Tom"],
@@ -98,7 +98,7 @@ describe("requests", () => {
       ])
       assert.deepInclude(made.result, { id: "char_1", name: "Tom", extra: { mood: "good" } })
       assert.strictEqual(made.result.createdAt?.epochMillis, 1_760_000_000_000)
-      const found = yield* asked(retrieveCharacter("char/1"), answer)
+      const found = yield* asked(retrieveCharacter("char/1"), body)
       assert.deepStrictEqual([found.request?.method, found.request?.url], ["GET", "/v1/videos/characters/char%2F1"])
       assert.deepStrictEqual(found.result, made.result)
     })
@@ -170,7 +170,7 @@ describe("a missing route", () => {
 
 describe.each([anyClient])("deleteVideo over $client", ({ layer: client }) => {
   it.scopedLive.each([
-    ["the protocol's own answer", json(200, { id: "video_1", object: "video.deleted", deleted: true }), true, null],
+    ["the protocol's own response", json(200, { id: "video_1", object: "video.deleted", deleted: true }), true, null],
     ["a refusal in a 200", json(200, { id: "video_1", deleted: false }), false, null],
     ["the job as deleted", json(200, job({ status: "deleted" })), true, "deleted"],
     ["the job as cancelled", json(200, job({ status: "cancelled" })), true, "cancelled"],

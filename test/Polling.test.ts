@@ -236,7 +236,7 @@ describe("adaptivePoll", () => {
       const young = created(today - 2000, running(1))
       const delay = yield* first(adaptivePoll(), young)
       assert.strictEqual(delay, yield* first(pollByAge(), young))
-      // A job that is near its end by its mean is looked at as soon as that says.
+      // A job that is near its end by its mean rate of progress is polled at that time.
       const old = created(today - 90_000, running(90))
       assert.strictEqual(yield* first(adaptivePoll(), old), yield* first(pollByProgress(), old))
     })

@@ -41,7 +41,7 @@ const withServer = (use: (videos: VideosClient) => Promise<void>) =>
     )
   )
 
-/** A server that answers the first requests so and then hangs; what it says of the one that hangs; and a client. */
+/** A server that sends these responses and then hangs, what it records of the request that hangs, and a client. */
 const withHanging = (
   first: ReadonlyArray<Reply>,
   use: (
@@ -99,8 +99,8 @@ describe("operations as Promises", () => {
 
       const remix = await videos.remix({ video: made.id, prompt: "by night" })
       const edit = await videos.edit({ video: made, prompt: "snow" })
-      const told = await collect(videos.watchMany([remix.id, edit], { poll }))
-      const ended = told.filter(({ _tag }) => _tag === "VideoEnded").map(({ id }) => id)
+      const all = await collect(videos.watchMany([remix.id, edit], { poll }))
+      const ended = all.filter(({ _tag }) => _tag === "VideoEnded").map(({ id }) => id)
       assert.sameMembers(ended, [remix.id, edit.id])
 
       const ids = (await collect(videos.list({ limit: 2 }))).map(({ id }) => id)
@@ -270,7 +270,7 @@ describe("an early exit", () => {
         break
       }
       await closed
-      // It waits itself, and hears of it when it goes on: nobody waits for it.
+      // The iterator of ids still waits: leaving the loop does not wait for its `finally`.
       assert.isFalse(isLeft)
     })
   )

@@ -25,7 +25,7 @@ const secure = { baseUrl: "https://videos.test/v1" }
 
 const through = (proxy: string, noProxy?: string) => Layer.orDie(VideosUndici.layer({ proxy, noProxy }))
 
-/** Binary, of a format that nobody knows. */
+/** Bytes of an unknown format. */
 const clip: Reply = (response) => response.writeHead(200).end(Buffer.from([200, 1, 2, 3, 250, 5, 6, 7]))
 
 const withCredentials = (origin: string) => origin.replace("//", `//user:${secret}@`)
@@ -123,7 +123,7 @@ describe("a proxy that fails", () => {
       { credentials: "a:b" },
       /the proxy PROXY does not accept the credentials of its URL \(HTTP 407\)/
     ],
-    ["hangs up at CONNECT", secure, { hangsUp: true }, /the proxy PROXY did not answer CONNECT as a proxy does/],
+    ["hangs up at CONNECT", secure, { hangsUp: true }, /the proxy PROXY sent no HTTP response to CONNECT/],
     [
       "hangs up on what it forwards",
       plain,

@@ -7,7 +7,7 @@ import * as SharedLimit from "effect-videos/RateLimiter"
 import { makeBudget } from "../src/internal/rate/requestBudget.js"
 import { adjust, requests, settle } from "./support/budget.js"
 
-/** When each of so many requests through the limiter was let go. */
+/** When the limiter let each of `count` requests pass. */
 const times = (limiter: { readonly take: (kind: "read") => Effect.Effect<void> }, count: number) => {
   const at: Array<number> = []
   const one = Effect.zipRight(limiter.take("read"), Clock.currentTimeMillis)

@@ -1,4 +1,4 @@
-/** What becomes of a submission whose answer was lost: by fault, by operation, by what the list shows. */
+/** How a submission whose response was lost ends: by fault, by operation, by what the list shows. */
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Duration, Effect, Fiber, Layer, Logger, TestClock } from "effect"
@@ -34,8 +34,8 @@ const doubts: ReadonlyArray<readonly [string, Fault.Fault, boolean]> = [
   ["a body that is shorter than it says", Fault.contentLength(9), true],
   ["a body that is longer than it says", Fault.contentLength(-9), true],
   ["a page with status 200", Fault.html(), false],
-  ["no answer, and no job", Fault.hang(), false],
-  ["no answer to a job that was made", Fault.hang({ committed: true }), true],
+  ["no response, and no job", Fault.hang(), false],
+  ["no response for a job that was made", Fault.hang({ committed: true }), true],
   ...[500, 502, 503, 504, 524].flatMap(
     (status): ReadonlyArray<readonly [string, Fault.Fault, boolean]> => [
       [`${status}`, Fault.status({ status }), false],
@@ -273,7 +273,7 @@ describe("list reads", () => {
 })
 
 describe("a list that does not tell", () => {
-  /** A job was made, its answer lost, and the list is as given. */
+  /** A job was made, its response lost, and the list is as given. */
   const uncertain = (options: {
     readonly server?: InProcessOptions
     readonly videos?: VideosConfigOptions
@@ -350,7 +350,7 @@ describe("a list that does not tell", () => {
     ["other sizes", Fault.fields({ model: "another" }), /may have been made since it began/],
     ["no times", Fault.fields({ created_at: null }), /time leaves open/],
     ["times to come", Fault.fields({ created_at: 4_000_000_000 }), /time leaves open/],
-    ["no answer", Fault.hang(), /could not be read/]
+    ["no response", Fault.hang(), /could not be read/]
   ] as const)("has %s: it is said, and nothing is sent again", ([, fault, why]) =>
     Effect.gen(function* () {
       const { error, ids } = yield* uncertain({ list: [{ on: ["list"], fault }] })
@@ -623,23 +623,23 @@ describe("a caller that is interrupted", () => {
 })
 
 describe("Retry-After", () => {
-  const answered = (retryAfter: Fault.RetryAfter | Duration.DurationInput) =>
+  const refusedWith = (retryAfter: Fault.RetryAfter | Duration.DurationInput) =>
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], fault: Fault.status({ status: 429, retryAfter }) })
-        const told = yield* outcome(createVideo({ prompt: "x" }))
+        const result = yield* outcome(createVideo({ prompt: "x" }))
         const { faults: log } = yield* VideosServer
-        return { told, at: (yield* log.log).map(({ at }) => at), ...(yield* facts) }
+        return { result, at: (yield* log.log).map(({ at }) => at), ...(yield* facts) }
       })
     ).pipe(Effect.provide(plain))
 
   it.scoped("becomes an error with that delay, and no sleep, if it is an hour", () =>
     Effect.gen(function* () {
       for (const form of ["1 hour", Fault.retryAfterMillis("1 hour"), Fault.retryAfterDate("1 hour")] as const) {
-        const { at, told } = yield* answered(form)
-        assert.deepInclude(told, { _tag: "RateLimitedError" })
-        if ("_tag" in told && told._tag === "RateLimitedError") {
-          assert.deepStrictEqual(told.retryAfter, Duration.hours(1))
+        const { at, result } = yield* refusedWith(form)
+        assert.deepInclude(result, { _tag: "RateLimitedError" })
+        if ("_tag" in result && result._tag === "RateLimitedError") {
+          assert.deepStrictEqual(result.retryAfter, Duration.hours(1))
         }
         assert.lengthOf(at, 1)
       }
@@ -648,8 +648,8 @@ describe("Retry-After", () => {
 
   it.scoped("does not become a hot loop if it is in the past", () =>
     Effect.gen(function* () {
-      const { at, told } = yield* answered(Fault.retryAfterPast("1 hour"))
-      assert.deepInclude(told, { _tag: "RateLimitedError" })
+      const { at, result } = yield* refusedWith(Fault.retryAfterPast("1 hour"))
+      assert.deepInclude(result, { _tag: "RateLimitedError" })
       // The schedule's own three, no more.
       assert.lengthOf(at, 4)
     })
@@ -673,7 +673,7 @@ describe("a deletion", () => {
   it.scoped.each([
     ["a reset", Fault.reset("after-commit")],
     ["500", Fault.status({ status: 500, committed: true })],
-    ["no answer", Fault.hang({ committed: true })],
+    ["no response", Fault.hang({ committed: true })],
     ["cut JSON", Fault.cutJson()]
   ] as const)("whose response was lost to %s has succeeded", ([, fault]) =>
     driven(
@@ -694,7 +694,7 @@ describe("edits", () => {
       Effect.gen(function* () {
         const sources = yield* Effect.all([source, source])
         yield* faults({ on: ["edit"], fault: Fault.reset("after-commit") })
-        const told = yield* Effect.forEach(
+        const result = yield* Effect.forEach(
           sources,
           ({ id }) => outcome(editVideo({ video: id, prompt: "in winter" })),
           {
@@ -703,7 +703,7 @@ describe("edits", () => {
         )
         const made = (yield* facts).ids.slice(2)
         assert.lengthOf(made, 2)
-        for (const error of told) {
+        for (const error of result) {
           assert(isUncertain(error))
           assert.sameMembers(
             error.candidates.map(({ id }): string => id),

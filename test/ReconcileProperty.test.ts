@@ -84,7 +84,7 @@ const world = (maxLag: number) =>
       Fc.record({
         at: Fc.integer({ min: 0, max: 20_000 }),
         prompt: Fc.constantFrom("theirs", ...prompts),
-        // Different in one field at least, so that it is nobody's of this process.
+        // Different in one field at least, so that it matches no submission of this process.
         fields: Fc.constantFrom({ seconds: "12" }, { size: "720x1280" }, { model: "wan-pro" })
       }),
       { maxLength: 2 }
@@ -94,8 +94,8 @@ const world = (maxLag: number) =>
         skew: Fc.constantFrom(0, 90_000, -90_000, hour, -hour, 33 * hour, -33 * hour, -900 * 24 * hour),
         date: Fc.constant("same" as const)
       }),
-      // Ahead of `Date`, an old job that is like a call's is not to be told from a new one: such clocks are not among these.
-      // A created_at that is behind `Date`: local time for UTC, or a host whose clock nobody sets.
+      // Ahead of `Date`, an old job that matches a call cannot be distinguished from a new one: such clocks are not among these.
+      // A created_at that is behind `Date`: local time for UTC, or a host whose clock is wrong.
       Fc.record({
         skew: Fc.oneof(Fc.constantFrom(-9000, -70_000, -hour, -14 * hour), Fc.integer({ min: -40 * hour, max: 0 })),
         date: Fc.constantFrom("right" as const, "none" as const)
@@ -146,7 +146,7 @@ const run = ({ before, calls, clock, fates, newer, older, pause }: World) =>
         Effect.delay(model.elsewhere({ ...request(prompt), ...fields }), at)
       )
       yield* Effect.forkScoped(Effect.all(foreign, { concurrency: "unbounded" }))
-      const told = yield* Effect.forEach(
+      const results = yield* Effect.forEach(
         calls,
         ({ at, prompt }, index) =>
           Effect.map(
@@ -155,7 +155,7 @@ const run = ({ before, calls, clock, fates, newer, older, pause }: World) =>
           ),
         { concurrency: "unbounded" }
       )
-      return { model, told }
+      return { model, results }
     }).pipe(Effect.scoped, Effect.provide(model.layer({ listLag })))
   })
 
@@ -163,28 +163,29 @@ type Ran = Effect.Effect.Success<ReturnType<typeof run>>
 
 const madeBy = ({ model }: Ran, key: string): ReadonlyArray<Made> => model.jobs.filter((made) => made.key === key)
 
-/** Who has made a job that a call returned. */
-const isOwn = ({ model, told }: Ran, id: string, prompt: string): boolean => {
+/** The submission that made a job. */
+const isOwn = ({ model, results }: Ran, id: string, prompt: string): boolean => {
   const made = model.jobs.find((each) => each.id === id)
   // Calls that ask for the very same may share out their jobs.
-  return told.some((each) => each.key === made?.key && each.prompt === prompt)
+  return results.some((each) => each.key === made?.key && each.prompt === prompt)
 }
 
 const faultOf = (ran: Ran, isLagPromised: boolean): string | null => {
-  const returned = ran.told.flatMap(({ ended }) => ("id" in ended ? [String(ended.id)] : []))
+  const returned = ran.results.flatMap(({ ended }) => ("id" in ended ? [String(ended.id)] : []))
   if (new Set(returned).size < returned.length) return "one job was returned twice"
-  for (const { ended, key, prompt } of ran.told) {
+  for (const { ended, key, prompt } of ran.results) {
     const made = madeBy(ran, key)
     if ("id" in ended && !isOwn(ran, ended.id, prompt)) return `${key} has a job that it did not make, ${ended.id}`
     if (!("id" in ended) && !isUncertain(ended)) return `${key} failed: ${ended._tag}`
     if (!isLagPromised) continue
     // Of calls that ask for the very same, one may have the job of the other, which then makes its own.
-    const alike = ran.told.filter((each) => each.prompt === prompt)
+    const alike = ran.results.filter((each) => each.prompt === prompt)
     const all = alike.flatMap((each) => madeBy(ran, each.key))
     if (all.length > alike.length) return `${key} and its like have made ${all.length} jobs, for ${alike.length} calls`
     for (const { id } of made) {
-      const isTold = isUncertain(ended) ? ended.candidates.some((each) => each.id === id) : true
-      if (!isTold && !returned.includes(id)) return `${key} has made ${id}, and its caller was told of other jobs`
+      const isCandidate = isUncertain(ended) ? ended.candidates.some((each) => each.id === id) : true
+      if (!isCandidate && !returned.includes(id))
+        return `${key} has made ${id}, and other jobs were returned to its caller`
     }
   }
   return null
@@ -192,13 +193,13 @@ const faultOf = (ran: Ran, isLagPromised: boolean): string | null => {
 
 const numRuns = runs(8)
 
-/** To servers, 1970 is no time at all. */
+/** Servers send 1970 for an unknown time. */
 const start = 1_760_000_000_000
 
 const check = (world: World, isLagPromised: boolean) =>
   Effect.map(inItsOwnTime(run(world), start), (ran) => {
     const fault = faultOf(ran, isLagPromised)
-    if (fault !== null) assert.fail(`${fault}; SEED=${seed}\n${JSON.stringify([ran.model.jobs, ran.told], null, 1)}`)
+    if (fault !== null) assert.fail(`${fault}; SEED=${seed}\n${JSON.stringify([ran.model.jobs, ran.results], null, 1)}`)
   })
 
 describe("random servers that rewrite what they list, and lose responses", () => {

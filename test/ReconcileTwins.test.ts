@@ -1,4 +1,4 @@
-/** Several submissions at once, some answers lost: by example, and by a model over random runs. */
+/** Several submissions at once, some responses lost: by example, and by a model over random runs. */
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Effect, Exit, Fiber, Layer, Random, TestClock } from "effect"
@@ -20,8 +20,8 @@ const lost: ReadonlyArray<readonly [string, Fault.Fault]> = [
   ["after the commit", Fault.reset("after-commit")],
   ["to a 500 before the commit", Fault.status({ status: 500 })],
   ["to a 502 after the commit", Fault.status({ status: 502, committed: true })],
-  ["to a time-out", Fault.hang()],
-  ["to a time-out after the commit", Fault.hang({ committed: true })],
+  ["to a timeout", Fault.hang()],
+  ["to a timeout after the commit", Fault.hang({ committed: true })],
   ["to JSON that was cut", Fault.cutJson()]
 ]
 
@@ -31,7 +31,7 @@ describe("two submissions that are the same, at once", () => {
   for (const { name, on, submit } of submissions) {
     if (name.endsWith("file")) continue
     const own = races.filter(({ how }) => name === "createVideo" || /^(before|after) the commit/.test(how))
-    it.scoped.each(own)(`end in exactly two jobs where the answer to no. $nth is lost $how (${name})`, (race) =>
+    it.scoped.each(own)(`end in exactly two jobs if the response to no. $nth is lost $how (${name})`, (race) =>
       driven(
         Effect.gen(function* () {
           const { id } = yield* source
@@ -48,7 +48,7 @@ describe("two submissions that are the same, at once", () => {
     )
   }
 
-  it.scoped.each(lost)("end in two where both answers are lost %s", ([, fault]) =>
+  it.scoped.each(lost)("end in two if both responses are lost %s", ([, fault]) =>
     driven(
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(2), fault })
@@ -60,7 +60,7 @@ describe("two submissions that are the same, at once", () => {
   it.scoped("the one that reads the list waits for the response to the other: its job is not taken", () =>
     driven(
       Effect.gen(function* () {
-        // The first is made at once, and its answer takes a minute; the second is not made.
+        // The first is made at once, and its response takes a minute; the second is not made.
         yield* faults(
           { on: ["create"], when: Fault.nth(1), fault: Fault.slow({ bytes: 50, every: "5 seconds" }) },
           { on: ["create"], when: Fault.nth(2), fault: Fault.reset("before-headers") }
@@ -99,14 +99,16 @@ describe("two submissions that are the same, at once", () => {
         )
         // The first has made two, of which one is its own.
         const call = outcome(createVideo({ prompt: "x" }))
-        const told = yield* Effect.all([call, call, call], { concurrency: 3 })
+        const results = yield* Effect.all([call, call, call], { concurrency: 3 })
         const { ids, sent } = yield* facts
         assert.deepStrictEqual([ids.length, sent], [4, 3])
         const named = new Set(
-          told.flatMap((each) => (isUncertain(each) ? each.candidates : "id" in each ? [each] : [])).map(({ id }) => id)
+          results
+            .flatMap((each) => (isUncertain(each) ? each.candidates : "id" in each ? [each] : []))
+            .map(({ id }) => id)
         )
         assert.sameMembers([...named], ids)
-        assert.lengthOf(told.filter(isUncertain), 2)
+        assert.lengthOf(results.filter(isUncertain), 2)
       })
     ).pipe(Effect.provide(layer()))
   )
@@ -172,7 +174,7 @@ const run = (seed: string) =>
       Effect.gen(function* () {
         const sources = yield* Effect.all([source, source])
         yield* faults(...rules, ...listRules)
-        const told = yield* Effect.forEach(
+        const results = yield* Effect.forEach(
           calls,
           ({ at, prompt, source, which }) => {
             const submission = submissions[which]
@@ -185,8 +187,10 @@ const run = (seed: string) =>
           { concurrency: "unbounded" }
         )
         yield* faults()
-        const returned = told.flatMap((each): ReadonlyArray<string> => (each !== null && "id" in each ? [each.id] : []))
-        const uncertain = told.filter(isUncertain)
+        const returned = results.flatMap(
+          (each): ReadonlyArray<string> => (each !== null && "id" in each ? [each.id] : [])
+        )
+        const uncertain = results.filter(isUncertain)
         const named = uncertain.flatMap(({ candidates }) => candidates.map(({ id }): string => id))
         // No two callers have one job.
         assert.lengthOf([...new Set(returned)], returned.length, seed)
@@ -195,10 +199,10 @@ const run = (seed: string) =>
         assert.includeMembers(made, returned, seed)
         // A list that lies about the time may make a source look like a job that was made since.
         assert.includeMembers(ids, named, seed)
-        // A job that nobody was told of is of a caller who knows that there may be one, and could be told of none.
-        const untold = made.filter((id) => !returned.includes(id) && !named.includes(id))
+        // A job that was returned to no caller is that of a call with an unknown outcome and no candidate.
+        const unreturned = made.filter((id) => !returned.includes(id) && !named.includes(id))
         const blind = uncertain.filter(({ candidates }) => candidates.length === 0)
-        assert.isAtMost(untold.length, blind.length, `${seed}: ${untold}`)
+        assert.isAtMost(unreturned.length, blind.length, `${seed}: ${unreturned}`)
         // No call has made two.
         assert.isAtMost(made.length, returned.length + uncertain.length, seed)
         return { returned: returned.length, uncertain: uncertain.length }
@@ -213,9 +217,9 @@ const run = (seed: string) =>
     )
   }).pipe(Effect.withRandom(Random.make(seed)))
 
-describe("random submissions, answers lost, lists that fail, lag and lie about the time", () => {
+describe("random submissions, with lost responses, and lists that fail, lag and have wrong times", () => {
   it.scoped.each(seeds(2).map((seed) => `seed ${seed}`))(
-    "what the server has made is what callers were told (%s)",
+    "the server's jobs are those that callers received (%s)",
     (seed) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(run(seed))

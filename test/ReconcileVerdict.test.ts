@@ -24,7 +24,7 @@ const inTime = <A, E>(
 
 const x = { prompt: "x", model: "wan", size: "1280x720", seconds: 4 } as const
 
-/** The second call ends so: with so many POSTs in all, and these candidates. */
+/** How the second call ends, the number of POSTs in all, and the candidates. */
 const uncertain = (model: Model, posts: number, candidates: ReadonlyArray<string>, prompt = "x") =>
   Effect.gen(function* () {
     const error = yield* Effect.flip(createVideo({ ...x, prompt }))
@@ -51,8 +51,8 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
     inTime({ fates: [responds, { ...lostAfter, listed: { prompt: rewrite(long) } }] }, (model) =>
       Effect.gen(function* () {
         yield* createVideo({ ...x, prompt: "a short one" })
-        const told = yield* outcome(createVideo({ ...x, prompt: long }))
-        const ids = "id" in told ? [told.id] : isUncertain(told) ? told.candidates.map(({ id }) => id) : []
+        const result = yield* outcome(createVideo({ ...x, prompt: long }))
+        const ids = "id" in result ? [result.id] : isUncertain(result) ? result.candidates.map(({ id }) => id) : []
         assert.deepStrictEqual(ids.map(String), ["video_2"])
         assert.lengthOf(model.posts, 2)
       })
@@ -76,10 +76,10 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
     return inTime({ fates: [lostBefore, { ...lostAfter, listed: { prompt: listed } }, lostBefore] }, () =>
       Effect.gen(function* () {
         const calls = [listed, prompt].map((each) => outcome(createVideo({ ...x, prompt: each })))
-        const [, told] = yield* Effect.all(calls, { concurrency: 2 })
-        assert(told !== undefined && isUncertain(told))
+        const [, result] = yield* Effect.all(calls, { concurrency: 2 })
+        assert(result !== undefined && isUncertain(result))
         assert.include(
-          told.candidates.map(({ id }) => String(id)),
+          result.candidates.map(({ id }) => String(id)),
           "video_1"
         )
       })
@@ -141,8 +141,8 @@ describe("a prompt that the server rewrites, after one that it lists as sent", (
     inTime({ fates: [{ ...lostAfter, listed: { prompt: long.slice(0, 255) } }, lostBefore] }, (model) =>
       Effect.gen(function* () {
         const calls = [long, long.slice(0, 255)].map((prompt) => outcome(createVideo({ ...x, prompt })))
-        const told = yield* Effect.all(calls, { concurrency: 2 })
-        for (const each of told) {
+        const result = yield* Effect.all(calls, { concurrency: 2 })
+        for (const each of result) {
           assert(isUncertain(each))
           assert.deepStrictEqual(
             each.candidates.map(({ id }): string => id),

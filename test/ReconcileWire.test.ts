@@ -1,4 +1,4 @@
-/** Lost answers over real sockets, by the live clock; uploads that are sent again; and how a job is told from others. */
+/** Lost responses over real sockets, with the live clock; uploads that are sent again; and how a job is matched. */
 import * as fs from "node:fs/promises"
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
@@ -21,7 +21,7 @@ const lost: ReadonlyArray<readonly [string, Fault.Fault, number]> = [
   ["a body that is shorter than it says", Fault.contentLength(9), 1],
   ["504", Fault.status({ status: 504, committed: true }), 1],
   ["a page", Fault.html(), 2],
-  ["no answer", Fault.hang({ committed: true }), 1]
+  ["no response", Fault.hang({ committed: true }), 1]
 ]
 
 for (const { client, layer } of [anyClient]) {
@@ -32,7 +32,7 @@ for (const { client, layer } of [anyClient]) {
     quiet
   )
 
-  describe(`over ${client}, a submission whose answer was lost`, () => {
+  describe(`over ${client}, a submission whose response was lost`, () => {
     it.scopedLive.each(lost)("ends in one job: %s", ([, fault, sends]) =>
       Effect.gen(function* () {
         yield* faults({ on: ["create"], when: Fault.first(1), fault })
@@ -101,7 +101,7 @@ describe("a job on a list", () => {
     ["that is shorter than the segment", { seconds: "4" }, extension, null, "maybe"],
     ["that is the source's remix", { remixed_from_video_id: "s" }, remix, null, "same"],
     ["that is another's remix", { remixed_from_video_id: "t" }, remix, null, "maybe"],
-    ["that is no remix", {}, remix, null, "maybe"]
+    ["that is not a remix", {}, remix, null, "maybe"]
   ] as const)("%s", (_, fields, asked, sourceSeconds, likeness) => {
     assert.strictEqual(likenessOf({ ...sought, ...asked }, listed(fields), sourceSeconds), likeness)
   })

@@ -15,7 +15,7 @@ const identity = {
   headers: { "x-api-key": Redacted.make("sk-other"), "x-team": "film", cookie: "session=1", "api-key": "azure" }
 } as const
 
-/** Every header by which a server could tell who asks. */
+/** Every header that identifies the caller. */
 const personal = [
   "authorization",
   "x-api-key",

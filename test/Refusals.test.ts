@@ -372,7 +372,7 @@ const routesMissing: ReadonlyArray<Row> = [
     message: /^downloadVideo: /
   },
   {
-    says: "a create that names a model nobody has",
+    says: "a create that names an unknown model",
     to: "create",
     reply: json(404, protocol("The model 'sora-9' does not exist", "model_not_found")),
     tag: "BadRequestError",

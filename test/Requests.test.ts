@@ -59,12 +59,12 @@ type Program = Effect.Effect<unknown, unknown, Videos>
 const sent = (program: Program) =>
   Effect.gen(function* () {
     const server = yield* serve((response, request, index) => {
-      const answer = /\/content$/.test(request.url.replace(/\?.*$/, ""))
+      const respond = /\/content$/.test(request.url.replace(/\?.*$/, ""))
         ? text(200, "\u0000the bytes of a clip", { "content-type": "video/mp4" })
         : request.method === "GET" && /\/videos(\?|$)/.test(request.url)
           ? json(200, { object: "list", data: [], has_more: false })
           : json(200, job({ id: "video_2", status: "completed", deleted: true }))
-      answer(response, request, index)
+      respond(response, request, index)
     })
     yield* program.pipe(Effect.provide(videosOver(server)))
     return server.requests

@@ -16,7 +16,7 @@ import {
 import { runs } from "./support/seeds.js"
 import { closedPort, inTurn, json, redirect, reset, serve, text } from "./support/server.js"
 import { recordSpans } from "./support/tracing.js"
-import { answerJson, clients, job, videosOver, videosScripted } from "./support/videos.js"
+import { clients, job, respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -67,7 +67,7 @@ const failures: {
     said({ error: { message: `Incorrect API key provided: ${key}.`, type: key, param: key, code: key } }, 401),
   "a param and no more": (key) => said({ error: { message: "bad", param: `headers.${key}`, code: null } }),
   "an escaped error": (key) => respond(400, `{"error":{"message":"key ${escaped(key)}","code":"${escaped(key)}"}}`),
-  "an escaped answer without an id": (key) => respond(200, `{"error":{"message":"key ${escaped(key)}"}}`),
+  "an escaped response without an id": (key) => respond(200, `{"error":{"message":"key ${escaped(key)}"}}`),
   "a slash escaped as PHP does": (key) => respond(400, JSON.stringify({ detail: key }).replaceAll("/", "\\/")),
   "FastAPI's list": (key) => said({ detail: [{ loc: ["header", key], msg: `got ${key}`, type: key }] }, 422),
   "JSON in JSON": (key) => said({ code: "x", message: JSON.stringify({ error: { message: key } }) }, 500),
@@ -78,8 +78,8 @@ const failures: {
   "more of it than is read": (key) => respond(500, `y${key.repeat(80_000 / key.length + 1)}`),
   "the same with status 200": (key) => respond(200, `y${key.repeat(80_000 / key.length)}`),
   "percent-encoding": (key) => respond(400, `?key=${encodeURIComponent(key)}`),
-  "an answer without an id": (key) => said({ error: { message: `key ${key}` }, key }, 200),
-  "xAI's answer": (key) => said({ request_id: key }, 200),
+  "a response without an id": (key) => said({ error: { message: `key ${key}` }, key }, 200),
+  "xAI's response": (key) => said({ request_id: key }, 200),
   "a list": (key) => said([key], 200),
   "JSON that was cut": (key) => respond(200, `{"id":"video_1","key":"${key}`),
   "a redirect": (key) =>
@@ -95,7 +95,7 @@ const failures: {
     ),
   "a transport without a cause": () => (_, request) =>
     Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", description: "no luck" })),
-  "an answer that cannot be read": () => (_, request) =>
+  "a response that cannot be decoded": () => (_, request) =>
     Effect.succeed(
       new Response(
         new ReadableStream({
@@ -105,7 +105,7 @@ const failures: {
     )
 }
 
-/** Failures whose own words are the client's: the span that a client makes of itself records them before anybody can. */
+/** Failures with messages of the client: its own span records them before the library can redact them. */
 const clientsOwn = ["a transport that says the header"]
 
 const visible = Array.from({ length: 0x7e - 0x21 + 1 }, (_, index) => String.fromCharCode(0x21 + index))
@@ -166,7 +166,7 @@ describe("a key", () => {
   it.effect("is in no error and no span if it is short", () => check("sk-test", { apiKey: Redacted.make("sk-test") }))
 
   it.effect.each(["video", "x", "null", "0", '"', "EMPTY", "queued", "lighthouse"])(
-    "that is no secret (%j) changes nothing of a job",
+    "that is not a secret (%j) changes nothing of a job",
     (key) =>
       Effect.gen(function* () {
         const body = job({ prompt: `a lighthouse and a fox, "EMPTY"`, extra: { key, [key]: [0] } })
@@ -185,7 +185,7 @@ describe("a key", () => {
         error: { code: "upstream", message: `Incorrect API key: ${key}` },
         seen: [{ [key]: JSON.stringify({ header: `Bearer ${key}` }) }]
       })
-      const { layer } = videosScripted((index) => (index === 0 ? answerJson(404, {}) : answerJson(200, failed)), {
+      const { layer } = videosScripted((index) => (index === 0 ? respondJson(404, {}) : respondJson(200, failed)), {
         apiKey: Redacted.make(key)
       })
       const error = yield* Effect.flip(download).pipe(Effect.provide(layer))

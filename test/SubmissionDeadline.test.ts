@@ -16,12 +16,12 @@ import {
 import * as VideosUndici from "effect-videos/undici"
 import { hang, hangUntilClosed, serve } from "./support/server.js"
 import {
-  answerBroken,
-  answerJson,
   anyClient,
   clients,
   job,
   quiet,
+  respondBroken,
+  respondJson,
   videosOver,
   videosScripted
 } from "./support/videos.js"
@@ -46,12 +46,12 @@ const submits = {
 
 const everySubmit = Object.entries<Effect.Effect<unknown, ExtendVideoError, Videos>>(submits)
 
-type Answer = Parameters<typeof videosScripted>[0]
+type Respond = Parameters<typeof videosScripted>[0]
 
 /** The outcome after exactly five seconds, and what was sent until then. */
 const afterFive = <A, E extends { readonly _tag: string; readonly message: string }>(
   submit: Effect.Effect<A, E, Videos>,
-  answer: Answer,
+  respond: Respond,
   options: VideosConfigOptions = {},
   before: Effect.Effect<unknown, unknown, Videos> = Effect.void
 ) =>
@@ -61,7 +61,7 @@ const afterFive = <A, E extends { readonly _tag: string; readonly message: strin
     const { layer } = videosScripted(
       (index, request) => {
         sent.push(`${request.method} ${new URL(request.url).pathname}`)
-        return answer(index, request)
+        return respond(index, request)
       },
       { onUnknownOutcome: "reconcile", listLag: "30 seconds", ...options }
     )
@@ -69,7 +69,7 @@ const afterFive = <A, E extends { readonly _tag: string; readonly message: strin
       ({ message }) => void Effect.runSync(Ref.update(logged, (lines) => [...lines, String(message)]))
     )
     const run = Effect.gen(function* () {
-      // To servers, 1970 is no time at all.
+      // Servers send 1970 for an unknown time.
       yield* TestClock.adjust("1000 days")
       yield* Effect.fork(before)
       yield* TestClock.adjust(0)
@@ -112,7 +112,7 @@ describe("a submission that no server acted on", () => {
     Effect.gen(function* () {
       const { error, sent } = yield* afterFive(
         submits.createVideo,
-        () => answerJson(404, {}),
+        () => respondJson(404, {}),
         { budget: { requestsPerSecond: 0.01 } },
         Effect.repeatN(Effect.ignore(retrieveVideo("video_1")), 9)
       )
@@ -131,17 +131,17 @@ describe("a submission that no server acted on", () => {
     })
   )
 
-  const refusals: ReadonlyArray<readonly [string, Answer]> = [
-    ["a 429", () => answerJson(429, {}, { "retry-after": "60" })],
-    ["a 503 with Retry-After", () => answerJson(503, {}, { "retry-after": "60" })],
-    ["a 408", () => answerJson(408, {})],
-    ["a connection that is refused", (_, request) => answerBroken(request, "ECONNREFUSED")],
-    ["a name that is not found", (_, request) => answerBroken(request, "ENOTFOUND")],
-    ["a certificate that has expired", (_, request) => answerBroken(request, "CERT_HAS_EXPIRED")]
+  const refusals: ReadonlyArray<readonly [string, Respond]> = [
+    ["a 429", () => respondJson(429, {}, { "retry-after": "60" })],
+    ["a 503 with Retry-After", () => respondJson(503, {}, { "retry-after": "60" })],
+    ["a 408", () => respondJson(408, {})],
+    ["a connection that is refused", (_, request) => respondBroken(request, "ECONNREFUSED")],
+    ["a name that is not found", (_, request) => respondBroken(request, "ENOTFOUND")],
+    ["a certificate that has expired", (_, request) => respondBroken(request, "CERT_HAS_EXPIRED")]
   ]
-  it.scoped.each(refusals)("fails with the timeout in the pause after %s", ([, answer]) =>
+  it.scoped.each(refusals)("fails with the timeout in the pause after %s", ([, respond]) =>
     Effect.gen(function* () {
-      const { error, sent, logged } = yield* afterFive(submits.createVideo, answer, {
+      const { error, sent, logged } = yield* afterFive(submits.createVideo, respond, {
         submitRetry: Schedule.spaced("1 minute")
       })
       expect(error).toMatchObject(unsent)
@@ -170,7 +170,7 @@ describe("a submission that no server acted on", () => {
 })
 
 describe("a submission that the server may have acted on", () => {
-  const list = (...jobs: ReadonlyArray<object>) => answerJson(200, { data: jobs, has_more: false })
+  const list = (...jobs: ReadonlyArray<object>) => respondJson(200, { data: jobs, has_more: false })
   const now = 1000 * 24 * 60 * 60
 
   it.scoped.each(everySubmit)("is uncertain at its deadline, and no list is read (%s)", ([, submit]) =>
@@ -188,7 +188,7 @@ describe("a submission that the server may have acted on", () => {
     Effect.gen(function* () {
       const { error, sent } = yield* afterFive(
         submits.createVideo,
-        (index, request) => (index < 2 ? answerBroken(request, "ECONNRESET") : answerJson(429, {})),
+        (index, request) => (index < 2 ? respondBroken(request, "ECONNRESET") : respondJson(429, {})),
         { onUnknownOutcome: "resend", submitRetry: Schedule.spaced("1 minute") }
       )
       expect(error).toMatchObject({ _tag: "SubmissionUncertainError", reason: { _tag: "TransportError" } })
@@ -197,7 +197,7 @@ describe("a submission that the server may have acted on", () => {
     })
   )
 
-  const endings: ReadonlyArray<readonly [string, Answer, ReadonlyArray<string>]> = [
+  const endings: ReadonlyArray<readonly [string, Respond, ReadonlyArray<string>]> = [
     ["while the list shows nothing", () => list(), []],
     ["while a read of the list hangs", () => Effect.never, []],
     [
@@ -210,13 +210,13 @@ describe("a submission that the server may have acted on", () => {
             : Effect.never,
       ["video_7"]
     ],
-    ["while the list fails", () => answerJson(500, {}), []]
+    ["while the list fails", () => respondJson(500, {}), []]
   ]
-  it.scoped.each(endings)("is uncertain at its deadline %s", ([, answer, ids]) =>
+  it.scoped.each(endings)("is uncertain at its deadline %s", ([, respond, ids]) =>
     Effect.gen(function* () {
       const { error, sent } = yield* afterFive(
         submits.createVideo,
-        (index, request) => (index === 0 ? answerBroken(request, "ECONNRESET") : answer(index, request)),
+        (index, request) => (index === 0 ? respondBroken(request, "ECONNRESET") : respond(index, request)),
         { readRetry: Schedule.spaced("1 second") }
       )
       expect(error._tag).toBe("SubmissionUncertainError")
@@ -241,15 +241,15 @@ describe("a submission that the server may have acted on", () => {
     })
   )
   let times = 0
-  const sentTwice = (request: Parameters<Answer>[1]) =>
-    times++ === 0 ? answerBroken(request, "ECONNRESET") : Effect.never
+  const sentTwice = (request: Parameters<Respond>[1]) =>
+    times++ === 0 ? respondBroken(request, "ECONNRESET") : Effect.never
 })
 
 describe("a 404 that leaves open whether the route or the source is missing", () => {
   it.scoped("ends with the first error if the read of the source takes longer than the deadline", () =>
     Effect.gen(function* () {
       const { error, sent } = yield* afterFive(submits.extendVideo, (index) =>
-        index === 0 ? Effect.delay(answerJson(404, { error: { message: "not found" } }), "2 seconds") : Effect.never
+        index === 0 ? Effect.delay(respondJson(404, { error: { message: "not found" } }), "2 seconds") : Effect.never
       )
       expect(error).toMatchObject({ _tag: "VideoNotFoundError" })
       expect(sent).toEqual(["POST /v1/videos/extensions", "GET /v1/videos/video_0"])
@@ -258,11 +258,11 @@ describe("a 404 that leaves open whether the route or the source is missing", ()
 })
 
 describe("a caller that is interrupted", () => {
-  const warnings = (answer: Answer, options: VideosConfigOptions) =>
+  const warnings = (respond: Respond, options: VideosConfigOptions) =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => void lines.push(String(message)))
-      const { layer } = videosScripted(answer, options)
+      const { layer } = videosScripted(respond, options)
       const fiber = yield* createVideo({ prompt: "x" }).pipe(
         Effect.timeout("1 second"),
         Effect.provide(Layer.merge(layer, Logger.replace(Logger.defaultLogger, logger))),
@@ -275,10 +275,10 @@ describe("a caller that is interrupted", () => {
 
   it.scoped.each([
     ["in the queue", () => Effect.never, { budget: { limiter: { take: () => Effect.never } } }],
-    ["in the pause after a 429", () => answerJson(429, {}), { submitRetry: Schedule.spaced("1 minute") }]
-  ] as ReadonlyArray<readonly [string, Answer, VideosConfigOptions]>)(
-    "is told nothing %s: no job was made",
-    ([, answer, options]) => Effect.map(warnings(answer, options), (lines) => expect(lines).toEqual([]))
+    ["in the pause after a 429", () => respondJson(429, {}), { submitRetry: Schedule.spaced("1 minute") }]
+  ] as ReadonlyArray<readonly [string, Respond, VideosConfigOptions]>)(
+    "has an error %s: no job was made",
+    ([, respond, options]) => Effect.map(warnings(respond, options), (lines) => expect(lines).toEqual([]))
   )
 
   it.scoped("reports a request that was sent", () =>

@@ -3,12 +3,12 @@ import { Duration, Effect, Fiber, TestClock } from "effect"
 import { createVideo, extendVideo, type SubmitOptions, VideoFile } from "effect-videos"
 import { closedPort, hang, html, inTurn, json, type Reply, reset, serve, text } from "./support/server.js"
 import {
-  answerBroken,
-  answerJson,
   anyClient,
   atOnce,
   clients,
   job,
+  respondBroken,
+  respondJson,
   videosOver,
   videosScripted
 } from "./support/videos.js"
@@ -83,7 +83,7 @@ describe("a submission that certainly had no effect", () => {
     (code) =>
       Effect.gen(function* () {
         const { layer, tries } = videosScripted(
-          (index, request) => (index < 2 ? answerBroken(request, code) : answerJson(200, job())),
+          (index, request) => (index < 2 ? respondBroken(request, code) : respondJson(200, job())),
           { submitRetry: atOnce(3) }
         )
         const video = yield* createVideo({ prompt: "x" }).pipe(Effect.provide(layer))
@@ -170,13 +170,13 @@ describe("a submission that may have made a job", () => {
       message: /connection to http:\/\/127\.0\.0\.1:\d+ lost/
     },
     {
-      after: "no answer in time",
+      after: "no response in time",
       reply: hang,
       reason: { _tag: "RequestTimeoutError", timeout: Duration.millis(500) },
       message: /no response from .* within 0\.5 s/
     },
     {
-      after: "an answer that breaks off",
+      after: "a truncated response",
       reply: (response) => {
         response.writeHead(200, { "content-length": "99" })
         response.write(`{"id":`, () => response.socket?.destroy())
@@ -201,7 +201,7 @@ describe("a submission that may have made a job", () => {
     )
   ]
 
-  const seen = ["a reset", "no answer in time", "an answer that breaks off", "a page"]
+  const seen = ["a reset", "no response in time", "a truncated response", "a page"]
   for (const one of cases) {
     const { client, layer, operation, submit, what } = one
     it.scopedLive.each(rowsFor(one, doubts, ({ after }) => seen.includes(after)))(

@@ -49,7 +49,7 @@ for (const { client, layer } of [anyClient]) {
       (response) => {
         response.writeHead(206, { ...(range === null ? {} : { "content-range": range }), ...headers }).end("odd bytes")
       }
-    /** The next so many bytes, and a proper end after them. */
+    /** The next `length` bytes, and a proper end after them. */
     const some =
       (length: number): Reply =>
       (response, request) => {
@@ -75,7 +75,7 @@ for (const { client, layer } of [anyClient]) {
       ["starts over where Range is ignored", [cut(clip, 100_000), whole(clip, tagged)], "all part", clip],
       ["starts over where the clip has changed", [cut(clip, 100_000), ranged(other, new_)], "all part", other],
       [
-        "starts over where that is not said but by the tag",
+        "starts over if only the tag has changed",
         [cut(clip, 100_000), odd(rest, new_), ranged(other, new_)],
         "all part all",
         other
@@ -107,9 +107,9 @@ for (const { client, layer } of [anyClient]) {
       ],
       ["starts over after a 400", [cut(clip, 100_000), text(400, ""), ranged(clip)], "all part all", clip],
       ["starts over where the tag is weak", [cut(clip, 100_000, { etag: 'W/"v1"' }), ranged(clip)], "all all", clip],
-      ["starts over where there is no tag", [cut(clip, 100_000, {}), ranged(clip)], "all all", clip],
+      ["starts over without a tag", [cut(clip, 100_000, {}), ranged(clip)], "all all", clip],
       [
-        "starts over where the date is that of the answer",
+        "starts over if the date is that of the response",
         [cut(clip, 100_000, { ...old, "last-modified": date.date }), ranged(clip)],
         "all all",
         clip
@@ -124,7 +124,7 @@ for (const { client, layer } of [anyClient]) {
     it.scopedLive.each(table.map((row) => [...row] as const))("that breaks %s", ([, replies, asked, bytes]) =>
       Effect.gen(function* () {
         const { folder, list, read } = yield* makeFolder
-        // A poll of the job, where an error asks for one, is no turn.
+        // A poll of the job, which follows an error, takes no reply of the table.
         let turn = 0
         const server = yield* serve((response, request) => {
           if (request.url.endsWith("/content")) (replies[turn++] ?? hang)(response, request, turn)

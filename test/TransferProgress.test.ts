@@ -142,7 +142,7 @@ for (const { client, layer } of [anyClient]) {
       bytes: () => Effect.succeed(VideoFile.fromBytes(clip))
     }
     it.scopedLive.each(Object.keys(made) as ReadonlyArray<keyof typeof made>)(
-      "begins anew with each try of a %s, and each try sends the whole",
+      "begins anew with each attempt of a %s, and each attempt sends the whole",
       (from) =>
         Effect.gen(function* () {
           const { folder } = yield* makeFolder

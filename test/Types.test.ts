@@ -165,7 +165,7 @@ describe("types", () => {
 
   it("leave out what an operation cannot fail with", () => {
     type Tags<E extends { readonly _tag: string }> = E["_tag"]
-    type Answered =
+    type ResponseError =
       | "AuthenticationError"
       | "RateLimitedError"
       | "QuotaExceededError"
@@ -173,7 +173,7 @@ describe("types", () => {
       | "ConflictError"
       | "ServerError"
       | "OperationUnsupportedError"
-    type Any = Answered | "InvalidRequestError" | "TransportError" | "RedirectError"
+    type Any = ResponseError | "InvalidRequestError" | "TransportError" | "RedirectError"
     type Submit = Any | "RequestTimeoutError" | "ModerationBlockedError" | "SubmissionUncertainError"
     type Read = Any | "RequestTimeoutError" | "ResponseDecodeError" | "VideoNotFoundError"
     expectTypeOf<Tags<CreateVideoError>>().toEqualTypeOf<Submit | "UploadError">()

@@ -64,7 +64,7 @@ const makeServer = (jobs: ReadonlyArray<Job>, options: { readonly watching?: { r
   return { counts, layer }
 }
 
-/** Runs all watches to the ends of their jobs; returns how late each end was told, in milliseconds. */
+/** Runs all watches to the ends of their jobs; returns how late each end was emitted, in milliseconds. */
 const run = (jobs: ReadonlyArray<Job>, options: (job: Job) => WatchOptions) => {
   const server = makeServer(jobs)
   const lags = new Map<Job, number>()

@@ -365,7 +365,7 @@ describe("pages instead of single polls", () => {
     ["that is not implemented", { fault: (id) => (id === null ? unsupported : null) }],
     ["that fails while single polls work", { fault: (id) => (id === null ? broken : null) }],
     [
-      "that answers the same page whatever it is asked",
+      "that sends the same page for each cursor",
       {
         list: (page) => ({
           videos: jobsOf(20, long)

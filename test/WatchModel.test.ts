@@ -5,7 +5,7 @@ import { broken, type Job, makeFleet } from "./support/fleet.js"
 
 const options = { poll: Schedule.spaced("2 seconds"), retry: Schedule.spaced("2 seconds") }
 
-/** One consumer: what it got, and how many answers the server had given when it began. */
+/** One consumer: what it got, and how many responses the server had given when it began. */
 interface Consumer {
   readonly id: string
   readonly got: Array<VideoResource>
@@ -13,10 +13,10 @@ interface Consumer {
   ended: boolean
 }
 
-/** What follows from the answers: the same twice over is told once, and nothing follows the end. */
-const told = (answers: ReadonlyArray<VideoResource>): ReadonlyArray<VideoResource> => {
+/** The updates that follow from the responses: repeated ones are emitted once, and none follows the end. */
+const updatesOf = (responses: ReadonlyArray<VideoResource>): ReadonlyArray<VideoResource> => {
   const changes: Array<VideoResource> = []
-  for (const video of answers) {
+  for (const video of responses) {
     const last = changes.at(-1)
     if (last !== undefined && (isTerminal(last) || isSameSnapshot(last, video))) continue
     changes.push(video)
@@ -68,7 +68,7 @@ const run = (seed: string, count: number) =>
           const delay = (yield* between(0, 30)) * 500
           const stay = (yield* between(0, 200)) * 500
           const watching = Stream.suspend(() => {
-            consumer.began = fleet.answered.length
+            consumer.began = fleet.responses.length
             return watchVideo(consumer.id, options)
           }).pipe(
             Stream.runForEach((video) => Effect.sync(() => consumer.got.push(video))),
@@ -80,7 +80,7 @@ const run = (seed: string, count: number) =>
       const everything = jobs.map(({ id }): Consumer => ({ id, got: [], began: 0, ended: false }))
       const byId = new Map(everything.map((consumer) => [consumer.id, consumer]))
       const all = yield* Stream.suspend(() => {
-        for (const consumer of everything) consumer.began = fleet.answered.length
+        for (const consumer of everything) consumer.began = fleet.responses.length
         return watchVideos(byId.keys(), options)
       }).pipe(
         Stream.runForEach((update) =>
@@ -97,15 +97,15 @@ const run = (seed: string, count: number) =>
       yield* Fiber.join(all)
       yield* Fiber.joinAll(fibers)
 
-      const answers = groupBy(
-        fleet.answered.map((video, place) => ({ video, place })),
+      const responses = groupBy(
+        fleet.responses.map((video, place) => ({ video, place })),
         ({ video }) => video.id as string
       )
       for (const { began, ended, got, id } of [...consumers, ...everything]) {
-        const after = (answers.get(id) ?? []).filter(({ place }) => place >= began)
-        const expected = show(told(after.map(({ video }) => video)))
+        const after = (responses.get(id) ?? []).filter(({ place }) => place >= began)
+        const expected = show(updatesOf(after.map(({ video }) => video)))
         const seen = show(got)
-        // A late one gets the latest snapshot first, which was answered before it came.
+        // A late subscriber gets the latest snapshot first, from a response before it came.
         const own = seen.length > 0 && seen[0] !== expected[0] ? seen.slice(1) : seen
         assert.deepStrictEqual(own, expected.slice(0, own.length), id)
         if (ended && got.length > 1) assert.strictEqual(own.length, expected.length, id)
@@ -113,7 +113,7 @@ const run = (seed: string, count: number) =>
       }
       assert.isTrue(everything.every(({ ended }) => ended))
 
-      // Everybody has gone: nothing is asked any more.
+      // All subscribers have left: no request follows.
       const before = fleet.requests()
       yield* TestClock.adjust("10 minutes")
       assert.strictEqual(fleet.requests(), before)
@@ -141,7 +141,7 @@ describe("many virtual jobs, a tenth of all requests failing, consumers that com
   )
 })
 
-/** When somebody watched a job, in milliseconds of the clock. */
+/** When a job was watched, in milliseconds of the clock. */
 interface Stay {
   readonly id: string
   readonly from: number
@@ -149,10 +149,10 @@ interface Stay {
 }
 
 describe("jobs without a watch for a while", () => {
-  it.effect.each(["one", "two"])("are not asked about meanwhile (seed %s)", (seed) =>
+  it.effect.each(["one", "two"])("are not polled meanwhile (seed %s)", (seed) =>
     Effect.gen(function* () {
       const between = (least: number, most: number) => Random.nextIntBetween(least, most)
-      // Fewer than are read by pages, which also show jobs that nobody watches.
+      // Fewer than are read by pages, which also show jobs that are not watched.
       const jobs = Array.from(
         { length: 15 },
         (_, index): Job => ({ id: `video_${index}`, createdAt: 0, queue: 0, run: 120_000 })

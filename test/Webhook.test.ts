@@ -146,7 +146,7 @@ describe("a delivery", () => {
     ["in hex", signature(() => `v1,${"00".repeat(32)}`), "WebhookSignatureError malformed"],
     ["with nothing after `v1,`", signature(() => "v1,"), "WebhookSignatureError malformed"],
     [
-      "with more signatures than anybody makes",
+      "with more signatures than are read",
       signature((v1) => `${`${wrong} `.repeat(16)}${v1}`),
       "WebhookSignatureError malformed"
     ],
@@ -333,7 +333,7 @@ describe("a body", () => {
 
   it.effect.each<readonly [string, string | Uint8Array, string, string]>([
     ["that is empty", "", "syntax", "empty"],
-    ["that is no JSON", "video_1 is done", "syntax", "JSON"],
+    ["that is not JSON", "video_1 is done", "syntax", "JSON"],
     ["that was cut", body.slice(0, -1), "syntax", "JSON"],
     ["that is not UTF-8", bytes(0x22, 0xff, 0x22), "encoding", "UTF-8"],
     ["that is null", "null", "shape", "a JSON object"],

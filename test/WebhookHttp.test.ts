@@ -34,14 +34,17 @@ const atNow = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.zipRight(TestClo
 const post = (headers: { readonly [name: string]: string }, sent: BodyInit | null = body) =>
   new Request("http://127.0.0.1/webhooks", { method: "POST", headers, body: sent })
 
-interface Answer {
+interface AppResponse {
   readonly status: number
   readonly text: string
   readonly headers: { readonly [name: string]: string }
 }
 
 /** One request to the endpoint, without a socket. */
-const ask = <R>(app: HttpApp.Default<never, R>, request: Request): Effect.Effect<Answer, never, Exclude<R, never>> =>
+const send = <R>(
+  app: HttpApp.Default<never, R>,
+  request: Request
+): Effect.Effect<AppResponse, never, Exclude<R, never>> =>
   Effect.gen(function* () {
     const response = yield* Effect.provideService(
       app,
@@ -54,7 +57,7 @@ const ask = <R>(app: HttpApp.Default<never, R>, request: Request): Effect.Effect
 
 const ignore = webhookHttpApp(() => Effect.void)
 
-const codeOf = ({ text }: Answer): unknown => JSON.parse(text).error.code
+const codeOf = ({ text }: AppResponse): unknown => JSON.parse(text).error.code
 
 describe("the endpoint", () => {
   it.effect("responds with 204 once the event is handled, and again for the same message without handling it", () =>
@@ -63,7 +66,7 @@ describe("the endpoint", () => {
       const app = webhookHttpApp((decoded) => Ref.update(taken, (before) => [...before, decoded]))
       const headers = yield* signed({})
       for (let index = 0; index < 3; index++) {
-        expect(yield* ask(app, post(headers))).toMatchObject({ status: 204, text: "" })
+        expect(yield* send(app, post(headers))).toMatchObject({ status: 204, text: "" })
       }
       expect(yield* Ref.get(taken)).toMatchObject([{ _tag: "VideoCompleted", id: "evt_1", videoId: "video_1" }])
     }).pipe(atNow, Effect.provide(live))
@@ -73,8 +76,8 @@ describe("the endpoint", () => {
     Effect.gen(function* () {
       const fitted: Array<number> = []
       const app = webhookHttpApp((_, { secretIndex }) => Effect.sync(() => fitted.push(secretIndex)))
-      yield* ask(app, post(yield* signed({ id: "old" })))
-      yield* ask(app, post(yield* signed({ id: "new", secret: "the new one" })))
+      yield* send(app, post(yield* signed({ id: "old" })))
+      yield* send(app, post(yield* signed({ id: "new", secret: "the new one" })))
       expect(fitted).toEqual([1, 0])
     }).pipe(atNow, Effect.provide(Webhooks.layer({ secrets: [Redacted.make("the new one"), Redacted.make(secret)] })))
   )
@@ -82,45 +85,45 @@ describe("the endpoint", () => {
   it.effect("keeps the body's bytes: spaces, order and escapes are signed as well", () =>
     Effect.gen(function* () {
       const sent = `\n{ "type":"video.failed",  "data": {"id":"video_\\u0031"}, "id":"évt" }\r\n`
-      expect(yield* ask(ignore, post(yield* signed({ body: sent }), sent))).toMatchObject({ status: 204 })
+      expect(yield* send(ignore, post(yield* signed({ body: sent }), sent))).toMatchObject({ status: 204 })
     }).pipe(atNow, Effect.provide(live))
   )
 
   it.effect("responds to every fault of a signature alike, so that an attacker learns nothing", () =>
     Effect.gen(function* () {
       const good = yield* signed({})
-      const answers = yield* Effect.all([
-        ask(ignore, post({})),
-        ask(ignore, post({ ...good, "webhook-signature": "v2,abc" })),
-        ask(ignore, post({ ...good, "webhook-id": "msg_2" })),
-        ask(ignore, post({ ...good, "webhook-timestamp": `${now}junk` })),
-        ask(ignore, post(yield* signed({ timestamp: now - 301 }))),
-        ask(ignore, post(yield* signed({ timestamp: now + 301 }))),
-        ask(ignore, post(yield* signed({ secret: "another" }))),
-        ask(ignore, post(good, body.replace("video_1", "video_2")))
+      const responses = yield* Effect.all([
+        send(ignore, post({})),
+        send(ignore, post({ ...good, "webhook-signature": "v2,abc" })),
+        send(ignore, post({ ...good, "webhook-id": "msg_2" })),
+        send(ignore, post({ ...good, "webhook-timestamp": `${now}junk` })),
+        send(ignore, post(yield* signed({ timestamp: now - 301 }))),
+        send(ignore, post(yield* signed({ timestamp: now + 301 }))),
+        send(ignore, post(yield* signed({ secret: "another" }))),
+        send(ignore, post(good, body.replace("video_1", "video_2")))
       ])
-      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 401))
-      expect(new Set(answers.map(({ text }) => text))).toEqual(
+      expect(responses.map(({ status }) => status)).toEqual(responses.map(() => 401))
+      expect(new Set(responses.map(({ text }) => text))).toEqual(
         new Set(['{"error":{"code":"invalid_signature","message":"the webhook is not accepted"}}'])
       )
-      expect(yield* ask(ignore, post(good))).toMatchObject({ status: 204 })
+      expect(yield* send(ignore, post(good))).toMatchObject({ status: 204 })
     }).pipe(atNow, Effect.provide(live))
   )
 
   it.effect("responds with 400 to a genuine message that is not an event, and to an empty body", () =>
     Effect.gen(function* () {
       for (const sent of ['{"type":42}', "video_1", "null"]) {
-        const answer = yield* ask(ignore, post(yield* signed({ body: sent }), sent))
-        expect([answer.status, codeOf(answer)]).toEqual([400, "invalid_body"])
+        const response = yield* send(ignore, post(yield* signed({ body: sent }), sent))
+        expect([response.status, codeOf(response)]).toEqual([400, "invalid_body"])
       }
-      expect(yield* ask(ignore, post(yield* signed({ body: "" }), null))).toMatchObject({ status: 400 })
+      expect(yield* send(ignore, post(yield* signed({ body: "" }), null))).toMatchObject({ status: 400 })
     }).pipe(atNow, Effect.provide(live))
   )
 
-  it.effect.each(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])("answers 405 to %s, and says what it takes", (method) =>
+  it.effect.each(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])("responds 405 to %s, and says what it takes", (method) =>
     Effect.gen(function* () {
-      const answer = yield* ask(ignore, new Request("http://127.0.0.1/webhooks", { method }))
-      expect(answer).toMatchObject({ status: 405, headers: { allow: "POST" } })
+      const response = yield* send(ignore, new Request("http://127.0.0.1/webhooks", { method }))
+      expect(response).toMatchObject({ status: 405, headers: { allow: "POST" } })
     }).pipe(Effect.provide(live))
   )
 
@@ -131,12 +134,12 @@ describe("the endpoint", () => {
         JSON.stringify({ ...event, filler: "" }).replace(/""/, () => `"${"x".repeat(length)}"`)
       const at = sized(1000 - sized(0).length)
       const beyond = `${at} `
-      expect(yield* ask(app, post(yield* signed({ body: at, id: "at" }), at))).toMatchObject({ status: 204 })
+      expect(yield* send(app, post(yield* signed({ body: at, id: "at" }), at))).toMatchObject({ status: 204 })
       const headers = yield* signed({ body: beyond, id: "beyond" })
-      expect(yield* ask(app, post(headers, beyond))).toMatchObject({ status: 413 })
-      expect(yield* ask(app, post({ ...headers, "content-length": "1001" }, beyond))).toMatchObject({ status: 413 })
+      expect(yield* send(app, post(headers, beyond))).toMatchObject({ status: 413 })
+      expect(yield* send(app, post({ ...headers, "content-length": "1001" }, beyond))).toMatchObject({ status: 413 })
       // The sender lies.
-      expect(yield* ask(app, post({ ...headers, "content-length": "1" }, beyond))).toMatchObject({ status: 413 })
+      expect(yield* send(app, post({ ...headers, "content-length": "1" }, beyond))).toMatchObject({ status: 413 })
     }).pipe(atNow, Effect.provide(live))
   )
 
@@ -151,7 +154,7 @@ describe("the endpoint", () => {
       })
       const request = new Request("http://127.0.0.1/", { method: "POST", body: endless, duplex: "half" } as RequestInit)
       expect(
-        yield* ask(
+        yield* send(
           webhookHttpApp(() => Effect.void, { maxBodySize: 1000 }),
           request
         )
@@ -166,18 +169,18 @@ describe("the endpoint", () => {
       const end = yield* Deferred.make<void>()
       const app = webhookHttpApp(() => Effect.zipRight(Deferred.succeed(started, undefined), Deferred.await(end)))
       const headers = yield* signed({})
-      const first = yield* Effect.fork(ask(app, post(headers)))
+      const first = yield* Effect.fork(send(app, post(headers)))
       yield* Deferred.await(started)
-      expect(yield* ask(app, post(headers))).toMatchObject({ status: 409 })
+      expect(yield* send(app, post(headers))).toMatchObject({ status: 409 })
       yield* Deferred.succeed(end, undefined)
       expect(yield* Fiber.join(first)).toMatchObject({ status: 204 })
-      expect(yield* ask(app, post(headers))).toMatchObject({ status: 204 })
+      expect(yield* send(app, post(headers))).toMatchObject({ status: 204 })
     }).pipe(atNow, Effect.provide(live))
   )
 
   it.effect("responds with 503 when the replay store fails", () =>
     Effect.gen(function* () {
-      expect(yield* ask(ignore, post(yield* signed({})))).toMatchObject({ status: 503 })
+      expect(yield* send(ignore, post(yield* signed({})))).toMatchObject({ status: 503 })
     }).pipe(
       atNow,
       Effect.provide(
@@ -218,14 +221,16 @@ describe("a handler that fails", () => {
         )
       )
       const headers = yield* signed({})
-      const answer = yield* ask(app, post(headers)).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
-      expect([answer.status, codeOf(answer)]).toEqual([500, "handler_failed"])
-      expect(answer.text).not.toContain("disk")
+      const response = yield* send(app, post(headers)).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      expect([response.status, codeOf(response)]).toEqual([500, "handler_failed"])
+      expect(response.text).not.toContain("disk")
       expect(logs).toHaveLength(1)
       expect(logs[0]).toContain("the disk at /var is full")
       expect(logs[0]).toContain("webhook.id,msg_1")
       expect(logs[0]).not.toContain(secret.slice(6))
-      expect(yield* ask(app, post(headers))).toMatchObject({ status: 204 })
+      expect(yield* send(app, post(headers))).toMatchObject({ status: 204 })
       expect(yield* Ref.get(runs)).toBe(2)
     }).pipe(atNow, Effect.provide(live))
   )
@@ -235,10 +240,10 @@ describe("a handler that fails", () => {
       const started = yield* Deferred.make<void>()
       const app = webhookHttpApp(() => Effect.zipRight(Deferred.succeed(started, undefined), Effect.never))
       const headers = yield* signed({})
-      const fiber = yield* Effect.fork(ask(app, post(headers)))
+      const fiber = yield* Effect.fork(send(app, post(headers)))
       yield* Deferred.await(started)
       expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
-      expect(yield* ask(ignore, post(headers))).toMatchObject({ status: 204 })
+      expect(yield* send(ignore, post(headers))).toMatchObject({ status: 204 })
     }).pipe(atNow, Effect.provide(live))
   )
 })
@@ -248,13 +253,13 @@ describe("the path of the endpoint", () => {
     Effect.gen(function* () {
       const handler = HttpApp.toWebHandlerRuntime(yield* Effect.runtime<Webhooks>())(ignore)
       const headers = yield* signed({})
-      const answer = (request: Request) =>
+      const statusOf = (request: Request) =>
         Effect.map(
           Effect.promise(() => handler(request)),
           ({ status }) => status
         )
-      expect(yield* answer(post(headers))).toBe(204)
-      expect(yield* answer(post({}))).toBe(401)
+      expect(yield* statusOf(post(headers))).toBe(204)
+      expect(yield* statusOf(post({}))).toBe(401)
     }).pipe(atNow, Effect.provide(live))
   )
 

@@ -26,7 +26,7 @@ const prompted = (prompt: string) => ({ prompt, seconds: "4" })
 // by hand
 // -----------------------------------------------------------------------------
 
-interface Answer {
+interface Received {
   readonly status: number
   readonly json: () => Promise<unknown>
   readonly stream: () => Readable
@@ -47,11 +47,11 @@ interface Page {
 }
 
 /** Client by hand over a bare HTTP client: checks statuses, loops with a deadline, and does not retry. */
-const byHand = (request: (method: string, path: string, body?: object) => Promise<Answer>): Client => {
-  const asked = async (method: string, path: string, body?: object): Promise<Answer> => {
-    const answer = await request(method, path, body)
-    if (answer.status < 200 || answer.status > 299) throw new Refused(`status ${answer.status}`)
-    return answer
+const byHand = (request: (method: string, path: string, body?: object) => Promise<Received>): Client => {
+  const asked = async (method: string, path: string, body?: object): Promise<Received> => {
+    const response = await request(method, path, body)
+    if (response.status < 200 || response.status > 299) throw new Refused(`status ${response.status}`)
+    return response
   }
   // Unchecked, like a cast.
   const read = async <A>(method: string, path: string, body?: object) =>
@@ -78,8 +78,8 @@ const byHand = (request: (method: string, path: string, body?: object) => Promis
       }
     },
     download: async (id, path) => {
-      const answer = await asked("GET", `/videos/${id}/content`)
-      await pipeline(answer.stream(), createWriteStream(path))
+      const response = await asked("GET", `/videos/${id}/content`)
+      await pipeline(response.stream(), createWriteStream(path))
     },
     isOpen: (error) => !(error instanceof Refused)
   }
@@ -153,7 +153,7 @@ export const contenders: { readonly [name: string]: Contender } = {
       return {
         ...byHand(async (method, path, given) => {
           const body = jsonBody(given)
-          const answer = await agent.request({
+          const response = await agent.request({
             origin,
             path: `${pathname}${path}`,
             method: method === "POST" ? "POST" : "GET",
@@ -161,9 +161,9 @@ export const contenders: { readonly [name: string]: Contender } = {
             ...(body === undefined ? {} : { body: body.body })
           })
           return {
-            status: answer.statusCode,
-            json: async () => JSON.parse(await answer.body.text()),
-            stream: () => answer.body
+            status: response.statusCode,
+            json: async () => JSON.parse(await response.body.text()),
+            stream: () => response.body
           }
         }),
         close: () => agent.destroy()

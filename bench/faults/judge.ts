@@ -2,7 +2,7 @@
 import type { Case } from "./cases.js"
 
 /** Result of one call. */
-export type Told<A> =
+export type Result<A> =
   | { readonly _tag: "Value"; readonly value: A }
   | {
       readonly _tag: "Error"
@@ -22,13 +22,13 @@ export interface End {
 export type Found =
   | {
       readonly flow: "submit"
-      readonly told: ReadonlyArray<Told<string>>
+      readonly result: ReadonlyArray<Result<string>>
       /** Jobs that the calls made on the server. */
       readonly made: ReadonlyArray<string>
     }
   | {
       readonly flow: "watch"
-      readonly told: Told<End>
+      readonly result: Result<End>
       readonly id: string
       /** Emitted statuses, with the last one. */
       readonly statuses: ReadonlyArray<string>
@@ -36,14 +36,14 @@ export type Found =
     }
   | {
       readonly flow: "list"
-      readonly told: Told<void>
+      readonly result: Result<void>
       readonly ids: ReadonlyArray<string>
       /** Jobs on the server, newest first. */
       readonly there: ReadonlyArray<string>
     }
   | {
       readonly flow: "download"
-      readonly told: Told<void>
+      readonly result: Result<void>
       /** File with the final name. */
       readonly file: "whole" | "wrong" | "none"
     }
@@ -82,8 +82,12 @@ const same = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => a.
 const shorten = (statuses: ReadonlyArray<string>): string =>
   statuses.filter((status, index) => status !== statuses[index - 1]).join(", ") || "nothing"
 
-const say = (told: Told<unknown>): string =>
-  told._tag === "Value" ? "a value" : told._tag === "Error" ? `an error (${told.message})` : "nothing; the call hangs"
+const say = (result: Result<unknown>): string =>
+  result._tag === "Value"
+    ? "a value"
+    : result._tag === "Error"
+      ? `an error (${result.message})`
+      : "nothing; the call hangs"
 
 interface Finding {
   /** Whether the results are true. */
@@ -93,9 +97,9 @@ interface Finding {
   readonly dropped?: number
 }
 
-const ofSubmission = ({ made, told }: Extract<Evidence, { flow: "submit" }>, { calls = 1 }: Case): Finding => {
-  const owned = told.flatMap((each) => (each._tag === "Value" ? [each.value] : []))
-  const open = told.filter((each) => each._tag === "Error" && each.isOpen).length
+const ofSubmission = ({ made, result }: Extract<Evidence, { flow: "submit" }>, { calls = 1 }: Case): Finding => {
+  const owned = result.flatMap((each) => (each._tag === "Value" ? [each.value] : []))
+  const open = result.filter((each) => each._tag === "Error" && each.isOpen).length
   const untold = made.filter((id) => !owned.includes(id)).length
   const duplicates = Math.max(0, made.length - calls)
   return {
@@ -105,35 +109,37 @@ const ofSubmission = ({ made, told }: Extract<Evidence, { flow: "submit" }>, { c
       owned.every((id) => made.includes(id)) &&
       duplicates === 0 &&
       untold <= open,
-    what: `${made.length} jobs made, ${owned.length} returned, ${open} unknown; results: ${told.map(say).join(" and ")}`,
+    what: `${made.length} jobs made, ${owned.length} returned, ${open} unknown; results: ${result.map(say).join(" and ")}`,
     duplicates,
     dropped: untold
   }
 }
 
 const ofWatch = (
-  { id, isStillThere, statuses, told }: Extract<Evidence, { flow: "watch" }>,
+  { id, isStillThere, statuses, result }: Extract<Evidence, { flow: "watch" }>,
   { ends, outcome = "completed" }: Case
 ): Finding => {
   const isTrue =
-    told._tag !== "Value" || (told.value.id === id && told.value.outcome === outcome && isInOrder(statuses))
+    result._tag !== "Value" || (result.value.id === id && result.value.outcome === outcome && isInOrder(statuses))
   return {
     isTrue: isTrue && isStillThere,
     what: `emitted ${shorten(statuses)}; result: ${
-      told._tag === "Value" ? `${told.value.outcome}${told.value.id === id ? "" : " under another id"}` : say(told)
+      result._tag === "Value"
+        ? `${result.value.outcome}${result.value.id === id ? "" : " under another id"}`
+        : say(result)
     }`,
-    dropped: ends === "value" && outcome === "completed" && told._tag !== "Value" ? 1 : 0
+    dropped: ends === "value" && outcome === "completed" && result._tag !== "Value" ? 1 : 0
   }
 }
 
-const ofList = ({ ids, there, told }: Extract<Evidence, { flow: "list" }>): Finding => ({
-  isTrue: told._tag === "Value" ? same(ids, there) : same(ids, there.slice(0, ids.length)),
-  what: `${ids.length} of ${there.length}${new Set(ids).size < ids.length ? ", some twice" : ""}; result: ${say(told)}`
+const ofList = ({ ids, there, result }: Extract<Evidence, { flow: "list" }>): Finding => ({
+  isTrue: result._tag === "Value" ? same(ids, there) : same(ids, there.slice(0, ids.length)),
+  what: `${ids.length} of ${there.length}${new Set(ids).size < ids.length ? ", some twice" : ""}; result: ${say(result)}`
 })
 
-const ofDownload = ({ file, told }: Extract<Evidence, { flow: "download" }>): Finding => ({
-  isTrue: file === (told._tag === "Value" ? "whole" : "none"),
-  what: `file: ${file}; result: ${say(told)}`
+const ofDownload = ({ file, result }: Extract<Evidence, { flow: "download" }>): Finding => ({
+  isTrue: file === (result._tag === "Value" ? "whole" : "none"),
+  what: `file: ${file}; result: ${say(result)}`
 })
 
 const findingOf = (evidence: Evidence, each: Case): Finding => {
@@ -150,17 +156,17 @@ const findingOf = (evidence: Evidence, each: Case): Finding => {
 }
 
 /** Whether all calls have ended, and as the case requires. */
-const isWanted = (told: Told<unknown>, ends: Case["ends"]): boolean =>
-  told._tag === "Value" ? ends !== "error" : told._tag === "Error" && ends !== "value"
+const isWanted = (result: Result<unknown>, ends: Case["ends"]): boolean =>
+  result._tag === "Value" ? ends !== "error" : result._tag === "Error" && ends !== "value"
 
 export const judge = (each: Case, evidence: Evidence): Verdict => {
-  const told: ReadonlyArray<Told<unknown>> = evidence.flow === "submit" ? evidence.told : [evidence.told]
+  const result: ReadonlyArray<Result<unknown>> = evidence.flow === "submit" ? evidence.result : [evidence.result]
   const { dropped = 0, duplicates = 0, isTrue, what } = findingOf(evidence, each)
   const { leaks, requests } = evidence
   const isPatient = each.askedOnce === true ? requests === 1 : requests > 0
-  const succeeded = told.some(({ _tag }) => _tag === "Value")
+  const succeeded = result.some(({ _tag }) => _tag === "Value")
   return {
-    isAsItShould: told.every((one) => isWanted(one, each.ends)) && isTrue && isPatient && leaks === 0,
+    isAsItShould: result.every((one) => isWanted(one, each.ends)) && isTrue && isPatient && leaks === 0,
     what: `${what}; ${requests} request${requests === 1 ? "" : "s"}${leaks === 0 ? "" : `, ${leaks} of them identify the caller to another origin`}`,
     duplicates,
     dropped,

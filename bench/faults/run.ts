@@ -8,7 +8,7 @@ import { type ServerOptions, VideosServer } from "@effect-videos/server"
 import { Effect } from "effect"
 import type { Case } from "./cases.js"
 import type { Access, Client } from "./client.js"
-import { type Evidence, type Found, judge, type Told, type Verdict } from "./judge.js"
+import { type Evidence, type Found, judge, type Result, type Verdict } from "./judge.js"
 
 /** Milliseconds after which a call counts as hanging. A submission that proves that it made no job takes half a minute. */
 const patience = 40_000
@@ -38,11 +38,11 @@ const listenElsewhere = Effect.acquireRelease(
     let leaks = 0
     const server = createServer(({ headers, method, url }, response) => {
       if (JSON.stringify([headers, url]).includes(secret)) leaks++
-      const answer = (status: number, body: string | Buffer, type: string) =>
+      const send = (status: number, body: string | Buffer, type: string) =>
         response.writeHead(status, { "content-type": type }).end(body)
-      if (method === "POST") return answer(200, '{"id":"video_elsewhere","status":"queued"}', "application/json")
-      if (url?.includes("/content") === true) return answer(200, clip, "video/mp4")
-      return answer(503, '{"error":{"message":"not today"}}', "application/json")
+      if (method === "POST") return send(200, '{"id":"video_elsewhere","status":"queued"}', "application/json")
+      if (url?.includes("/content") === true) return send(200, clip, "video/mp4")
+      return send(503, '{"error":{"message":"not today"}}', "application/json")
     })
     server.listen(0, "127.0.0.1", () =>
       resume(
@@ -100,8 +100,8 @@ const instant: Times = { queueTime: 0, runTime: 0 }
 // the case
 // -----------------------------------------------------------------------------
 
-const told = <A>(isOpen: (error: unknown) => boolean, call: () => Promise<A>): Effect.Effect<Told<A>> =>
-  Effect.promise(async (): Promise<Told<A>> => {
+const resultOf = <A>(isOpen: (error: unknown) => boolean, call: () => Promise<A>): Effect.Effect<Result<A>> =>
+  Effect.promise(async (): Promise<Result<A>> => {
     try {
       return { _tag: "Value", value: await call() }
     } catch (error) {
@@ -111,8 +111,8 @@ const told = <A>(isOpen: (error: unknown) => boolean, call: () => Promise<A>): E
   }).pipe(
     Effect.timeoutTo({
       duration: patience,
-      onSuccess: (ended): Told<A> => ended,
-      onTimeout: (): Told<A> => ({ _tag: "Nothing" })
+      onSuccess: (ended): Result<A> => ended,
+      onTimeout: (): Result<A> => ({ _tag: "Nothing" })
     })
   )
 
@@ -161,19 +161,19 @@ const evidenceOf = (
       (client) => Effect.promise(async () => client.close?.())
     )
     if (flow !== "watch") yield* ready
-    const call = <A>(run: () => Promise<A>) => told(client.isOpen, run)
+    const call = <A>(run: () => Promise<A>) => resultOf(client.isOpen, run)
 
     const found = yield* Effect.gen(function* () {
       switch (flow) {
         case "submit": {
           const calls = Array.from({ length: each.calls ?? 1 }, () => call(() => client.submit("a lighthouse at dusk")))
           const ended = yield* Effect.all(calls, { concurrency: "unbounded" })
-          return { flow, told: ended, made: yield* ids } satisfies Found
+          return { flow, result: ended, made: yield* ids } satisfies Found
         }
         case "watch": {
           const statuses: Array<string> = []
           const ended = yield* call(() => client.watch(id, (status) => statuses.push(status)))
-          return { flow, told: ended, id, statuses, isStillThere: (yield* ids).includes(id) } satisfies Found
+          return { flow, result: ended, id, statuses, isStillThere: (yield* ids).includes(id) } satisfies Found
         }
         case "list": {
           const seen: Array<string> = []
@@ -182,7 +182,7 @@ const evidenceOf = (
               if (seen.push(job) > endless) throw new Endless()
             })
           )
-          return { flow, told: ended, ids: seen, there: [...before].reverse() } satisfies Found
+          return { flow, result: ended, ids: seen, there: [...before].reverse() } satisfies Found
         }
         case "download": {
           const path = yield* folder
@@ -191,7 +191,7 @@ const evidenceOf = (
             if (!(await readdir(path)).includes("clip.mp4")) return "none"
             return (await readFile(join(path, "clip.mp4"))).equals(content) ? "whole" : "wrong"
           })
-          return { flow, told: ended, file } satisfies Found
+          return { flow, result: ended, file } satisfies Found
         }
       }
     })

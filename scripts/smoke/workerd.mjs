@@ -17,9 +17,9 @@ const miniflare = new Miniflare({
   cf: false
 })
 try {
-  const answer = await miniflare.dispatchFetch("http://worker.invalid/")
-  const text = await answer.text()
-  if (answer.ok) console.log(text)
+  const response = await miniflare.dispatchFetch("http://worker.invalid/")
+  const text = await response.text()
+  if (response.ok) console.log(text)
   else {
     console.error(text)
     process.exitCode = 1

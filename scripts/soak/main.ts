@@ -37,7 +37,7 @@ interface Told {
 
 const ask = <A>(server: ChildProcess, message: string): Effect.Effect<A> =>
   Effect.async<A>((resume) => {
-    server.once("message", (answer) => resume(Effect.succeed(answer as A)))
+    server.once("message", (message) => resume(Effect.succeed(message as A)))
     server.send(message)
   })
 
@@ -135,11 +135,11 @@ type Outcome = Effect.Effect.Success<ReturnType<typeof soak>>
 /** Returns all broken promises. */
 const judge = ({ ended, heaps, left, listed, lost, told }: Outcome): ReadonlyArray<string> => {
   const wrong: Array<string> = lost.map((line) => `lost: ${line}`)
-  const answered = told.flatMap(({ id, prompt }) => (id === null ? [] : [{ id, prompt }]))
-  const ids = new Set(answered.map(({ id }) => id))
-  if (ids.size < answered.length) wrong.push(`${answered.length - ids.size} jobs were returned to two callers`)
+  const returned = told.flatMap(({ id, prompt }) => (id === null ? [] : [{ id, prompt }]))
+  const ids = new Set(returned.map(({ id }) => id))
+  if (ids.size < returned.length) wrong.push(`${returned.length - ids.size} jobs were returned to two callers`)
   const byId = new Map(listed.map(({ id, prompt }) => [id, prompt]))
-  for (const { id, prompt } of answered) {
+  for (const { id, prompt } of returned) {
     if (byId.get(id) !== prompt) wrong.push(`${id}, returned for "${prompt}", is "${byId.get(id)}" on the server`)
     if (!ended.has(id)) wrong.push(`no watch emitted the end of ${id}`)
   }

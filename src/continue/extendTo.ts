@@ -30,7 +30,7 @@ import { lengthIn } from "./segmentPlan.js"
  *   crash, an interruption or an error, the same call goes on: it reuses finished segments, watches a job that was submitted, and
  *   settles a submission without a recorded job by `settleSubmission`, for which it may take `listLag`. The directory is
  *   removed once the file is saved.
- * - `SegmentUncertainError` carries the candidates if that cannot be told; a server without a list never tells. `unsettled`
+ * - `SegmentUncertainError` carries the candidates if its outcome stays unknown, as always on a server without a list. `unsettled`
  *   decides.
  * - `ManifestError` if the manifest is of another source, length, prompts, model, size, parameters, seam or server.
  * - A segment whose job fails is submitted again by the next call, as a new job.

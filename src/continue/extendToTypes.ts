@@ -31,7 +31,7 @@ export interface ExtendToOptions extends Omit<JoinVideosOptions, "onPhase" | "on
    */
   readonly maxCost?: VideoCost | undefined
   /**
-   * What to do with a segment of an earlier run whose outcome cannot be told (`SegmentUncertainError`): take the job `id` for
+   * What to do with a segment of an earlier run whose outcome is unknown (`SegmentUncertainError`): take the job `id` for
    * it, or send it again. Default: fail.
    */
   readonly unsettled?: "resend" | { readonly id: string } | undefined

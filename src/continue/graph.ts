@@ -73,7 +73,7 @@ const toStandard = (colors: Colors): ReadonlyArray<string> => {
 const scale = (...parameters: ReadonlyArray<string>): string =>
   `scale=${parameters.join(":")}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp`
 
-/** What `scale` has to know of the pictures that it is given. From RGB to RGB it goes through YUV, by two matrices if not told. */
+/** Options of `scale` about its input. Without them, it converts RGB to RGB through YUV with two different matrices. */
 const from = ({ isRgb, matrix, range }: Pick<Colors, "isRgb" | "matrix" | "range">): ReadonlyArray<string> =>
   isRgb ? ["in_color_matrix=bt709"] : [`in_color_matrix=${matrix}`, `in_range=${range}`]
 

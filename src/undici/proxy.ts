@@ -218,7 +218,7 @@ const tunnelClient = (proxy: ProxyServer, options: object): Dispatcher => {
   const connect = async (options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> => {
     const data = await request(options).catch((cause: unknown) => {
       if (diagnose(cause).reason === "connect") throw unreachable(proxy, cause)
-      throw new ProxyConnectionError(`the proxy ${proxy.origin} did not answer CONNECT as a proxy does`, { cause })
+      throw new ProxyConnectionError(`the proxy ${proxy.origin} sent no HTTP response to CONNECT`, { cause })
     })
     if (data.statusCode === 200) return data
     data.socket.on("error", () => {}).destroy()

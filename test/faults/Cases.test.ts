@@ -87,14 +87,18 @@ describe("the judge of faults", () => {
   const download = { ...wire, flow: "download" } as const
 
   const right: ReadonlyArray<readonly [string, Case, Evidence]> = [
-    ["a job and its id", caseOf("submit"), { ...submit, told: [value("a")], made: ["a"] }],
-    ["a job that may be there", caseOf("submit", { ends: "either" }), { ...submit, told: [error(true)], made: ["a"] }],
-    ["no job, and an error", caseOf("submit", { ends: "either" }), { ...submit, told: [error(false)], made: [] }],
-    ["the end of a job", caseOf("watch"), { ...watch, told: value(end), statuses: ["queued", "completed"] }],
-    ["the whole list", caseOf("list"), { ...list, told: value(undefined), ids: ["video_2", "video_1"] }],
-    ["half a list that fails", caseOf("list", { ends: "error" }), { ...list, told: error(false), ids: ["video_2"] }],
-    ["a whole file", caseOf("download"), { ...download, told: value(undefined), file: "whole" }],
-    ["no file", caseOf("download", { ends: "error" }), { ...download, told: error(false), file: "none" }]
+    ["a job and its id", caseOf("submit"), { ...submit, result: [value("a")], made: ["a"] }],
+    [
+      "a job that may be there",
+      caseOf("submit", { ends: "either" }),
+      { ...submit, result: [error(true)], made: ["a"] }
+    ],
+    ["no job, and an error", caseOf("submit", { ends: "either" }), { ...submit, result: [error(false)], made: [] }],
+    ["the end of a job", caseOf("watch"), { ...watch, result: value(end), statuses: ["queued", "completed"] }],
+    ["the whole list", caseOf("list"), { ...list, result: value(undefined), ids: ["video_2", "video_1"] }],
+    ["half a list that fails", caseOf("list", { ends: "error" }), { ...list, result: error(false), ids: ["video_2"] }],
+    ["a whole file", caseOf("download"), { ...download, result: value(undefined), file: "whole" }],
+    ["no file", caseOf("download", { ends: "error" }), { ...download, result: error(false), file: "none" }]
   ]
   it.each(right)("lets pass %s", (_, each, evidence) => {
     assert.isTrue(judge(each, evidence).isAsItShould)
@@ -102,33 +106,29 @@ describe("the judge of faults", () => {
 
   const either = caseOf("submit", { ends: "either" })
   const wrong: ReadonlyArray<readonly [string, Case, Evidence]> = [
-    ["two jobs for one call", either, { ...submit, told: [value("a")], made: ["a", "b"] }],
-    ["a job that failed, it says", either, { ...submit, told: [error(false)], made: ["a"] }],
-    ["a job that nobody made", either, { ...submit, told: [value("b")], made: [] }],
-    ["one job for two", { ...either, calls: 2 }, { ...submit, told: [value("a"), value("a")], made: ["a", "b"] }],
-    ["no end of a submission", either, { ...submit, told: [{ _tag: "Nothing" }], made: ["a"] }],
+    ["two jobs for one call", either, { ...submit, result: [value("a")], made: ["a", "b"] }],
+    ["a job, and an error that denies it", either, { ...submit, result: [error(false)], made: ["a"] }],
+    ["a job that was not made", either, { ...submit, result: [value("b")], made: [] }],
+    ["one job for two", { ...either, calls: 2 }, { ...submit, result: [value("a"), value("a")], made: ["a", "b"] }],
+    ["no end of a submission", either, { ...submit, result: [{ _tag: "Nothing" }], made: ["a"] }],
     [
-      "asking again when told not to",
+      "a retry of a refused request",
       caseOf("submit", { ends: "error", askedOnce: true }),
-      { ...submit, requests: 2, told: [error(false)], made: [] }
+      { ...submit, requests: 2, result: [error(false)], made: [] }
     ],
-    [
-      "success where there is none",
-      caseOf("submit", { ends: "error" }),
-      { ...submit, told: [value("a")], made: ["a"] }
-    ],
-    ["another job's end", caseOf("watch"), { ...watch, told: value({ ...end, id: "" }), statuses: ["completed"] }],
-    ["another end", caseOf("watch", { outcome: "failed" }), { ...watch, told: value(end), statuses: ["completed"] }],
-    ["steps back", caseOf("watch"), { ...watch, told: value(end), statuses: ["in_progress", "queued", "completed"] }],
-    ["the end twice", caseOf("watch"), { ...watch, told: value(end), statuses: ["completed", "completed"] }],
-    ["a watch that was dropped", caseOf("watch"), { ...watch, told: error(false), statuses: [] }],
-    ["a job that was deleted", caseOf("watch"), { ...watch, isStillThere: false, told: value(end), statuses: [] }],
-    ["half a list as a list", caseOf("list"), { ...list, told: value(undefined), ids: ["video_2"] }],
-    ["a job twice", caseOf("list"), { ...list, told: value(undefined), ids: ["video_2", "video_2", "video_1"] }],
-    ["jobs left out", caseOf("list", { ends: "error" }), { ...list, told: error(false), ids: ["video_1"] }],
-    ["half a file as a file", caseOf("download"), { ...download, told: value(undefined), file: "wrong" }],
-    ["half a file left", caseOf("download", { ends: "error" }), { ...download, told: error(false), file: "wrong" }],
-    ["a leak", caseOf("download"), { ...download, leaks: 1, told: value(undefined), file: "whole" }]
+    ["success without a job", caseOf("submit", { ends: "error" }), { ...submit, result: [value("a")], made: ["a"] }],
+    ["another job's end", caseOf("watch"), { ...watch, result: value({ ...end, id: "" }), statuses: ["completed"] }],
+    ["another end", caseOf("watch", { outcome: "failed" }), { ...watch, result: value(end), statuses: ["completed"] }],
+    ["steps back", caseOf("watch"), { ...watch, result: value(end), statuses: ["in_progress", "queued", "completed"] }],
+    ["the end twice", caseOf("watch"), { ...watch, result: value(end), statuses: ["completed", "completed"] }],
+    ["a watch that was dropped", caseOf("watch"), { ...watch, result: error(false), statuses: [] }],
+    ["a job that was deleted", caseOf("watch"), { ...watch, isStillThere: false, result: value(end), statuses: [] }],
+    ["half a list as a list", caseOf("list"), { ...list, result: value(undefined), ids: ["video_2"] }],
+    ["a job twice", caseOf("list"), { ...list, result: value(undefined), ids: ["video_2", "video_2", "video_1"] }],
+    ["jobs left out", caseOf("list", { ends: "error" }), { ...list, result: error(false), ids: ["video_1"] }],
+    ["half a file as a file", caseOf("download"), { ...download, result: value(undefined), file: "wrong" }],
+    ["half a file left", caseOf("download", { ends: "error" }), { ...download, result: error(false), file: "wrong" }],
+    ["a leak", caseOf("download"), { ...download, leaks: 1, result: value(undefined), file: "whole" }]
   ]
   it.each(wrong)("does not let pass %s", (_, each, evidence) => {
     assert.isFalse(judge(each, evidence).isAsItShould)

@@ -18,11 +18,11 @@ import {
   counted,
   patience,
   requestsFor,
+  resultOf,
   seenByTransports,
   serverWith,
   shareServer,
   testCells,
-  told,
   twice,
   world
 } from "./support.js"
@@ -32,13 +32,13 @@ interface Row {
   readonly fault: Fault.Fault
   /** After a run of two: how it ends, and with how many requests for content. */
   readonly run: string
-  /** Under a fault that stays: so, and what is there then. */
+  /** Under a fault that stays: how it ends, and which file is there. */
   readonly stays: string
   /** As a stream, with no file and no schedule of its own: under a fault that stays. */
   readonly streamed: string
-  /** What the next download ends with, where the fault has ended the content itself. Default: the clip. */
+  /** How the next download ends, if the fault has removed the content. Default: with the clip. */
   readonly next?: string
-  /** With undici, where that is something else: in both cases. */
+  /** The same with undici, if it differs. */
   readonly undici?: string
   readonly silent?: boolean
   readonly waits?: boolean
@@ -87,21 +87,21 @@ const rows: ReadonlyArray<Row> = [
   { name: "504", fault: status({ status: 504, body: "empty" }), ...nothing("ServerError") },
   { name: "524, a proxy's page", fault: status({ status: 524 }), ...nothing("ServerError") },
   { name: "reset before headers", fault: Fault.reset("before-headers"), ...nothing("TransportError") },
-  { name: "no answer", fault: Fault.hang(), ...nothing("RequestTimeoutError"), silent: true },
+  { name: "no response", fault: Fault.hang(), ...nothing("RequestTimeoutError"), silent: true },
   { name: "headers of 64 KiB", fault: Fault.hugeHeaders(64 * 1024), ...nothing("TransportError") },
   {
     name: "a page with 200",
     fault: Fault.html(),
     run: "value, 3 requests, whole",
     stays: "ResponseDecodeError, 3 requests, nothing",
-    // Found out with the first bytes, when a stream has begun: it is the consumer's to try again.
+    // Found in the first bytes, when the stream has begun: only its consumer can retry.
     streamed: "ResponseDecodeError, 1 request"
   },
   {
     name: "reset in mid-body",
     fault: Fault.reset("mid-body"),
     run: "value, 3 requests, whole",
-    // Each try brings half of what is left.
+    // Each attempt receives half of the rest.
     stays: "IncompleteDownloadError, many requests, part",
     streamed: "TransportError, 1 request"
   },
@@ -208,7 +208,7 @@ const run = (
     if (mode === "streamed") {
       const ended = yield* Effect.either(Stream.runCollect(downloadVideo(id, lagOptions)))
       const isRight = ended._tag === "Left" || Buffer.concat(Chunk.toReadonlyArray(ended.right)).equals(clip)
-      return `${isRight ? told(ended) : "other bytes"}, ${yield* requests}`
+      return `${isRight ? resultOf(ended) : "other bytes"}, ${yield* requests}`
     }
     const path = `${folder}/clip.mp4`
     const there = Effect.gen(function* () {
@@ -221,13 +221,13 @@ const run = (
     })
     const options = { ...lagOptions, retry: twice, idleTimeout: patience } as const
     const ended = yield* Effect.either(downloadVideoToFile(id, path, options))
-    const first = `${told(ended)}, ${yield* requests}, ${yield* there}`
+    const first = `${resultOf(ended)}, ${yield* requests}, ${yield* there}`
     yield* faults.clear
     if (ended._tag === "Right") return `${first}, then value`
     if (keeps) return `${first}, then no request for as long`
     const next = yield* Effect.either(downloadVideoToFile(id, path, options))
     const left = next._tag === "Right" ? yield* there : "whole"
-    return `${first}, then ${left === "whole" ? told(next) : left}`
+    return `${first}, then ${left === "whole" ? resultOf(next) : left}`
   }).pipe(Effect.scoped)
 
 describe.concurrent.each(clients)("a download over $client, under faults:", ({ client, layer }) => {

@@ -4,7 +4,7 @@ import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Stream } from "effect"
 import { listVideos } from "effect-videos"
 import { make } from "../../packages/server/test/support.js"
-import { anyClient, counted, requestsFor, testCells, told, world } from "./support.js"
+import { anyClient, counted, requestsFor, resultOf, testCells, world } from "./support.js"
 
 const { status } = Fault
 
@@ -56,7 +56,7 @@ describe("a list emits each job once, and ends as it should", () => {
         )
         // The newest first, none left out and none twice, as far as it came.
         assert.deepStrictEqual(seen, [...made].reverse().slice(0, seen.length))
-        return `${counted(seen.length, "job")}, ${told(ended)}, ${counted(yield* requestsFor("list"), "request")}`
+        return `${counted(seen.length, "job")}, ${resultOf(ended)}, ${counted(yield* requestsFor("list"), "request")}`
       }).pipe(Effect.provide(world(anyClient.layer, {}, server)), Effect.orDie)
   )
 })

@@ -1,4 +1,4 @@
-/** Faults at random, by seed (`SEED=` repeats one), against a model: what is on the server is what callers were told, no more and no less. */
+/** Random faults, by seed (`SEED=` repeats one), against a model: the server's jobs are those that callers received. */
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Either, Schedule } from "effect"
@@ -36,8 +36,8 @@ const mix = (seed: number): ReadonlyArray<Fault.Rule> => {
   ]
 }
 
-/** Of a call: the jobs that it was told to be its own, or that may be. */
-interface Told {
+/** Of a call: the job that it returned, or the candidates. */
+interface Outcome {
   readonly prompt: string
   readonly id: string | null
   readonly candidates: ReadonlyArray<string>
@@ -58,7 +58,7 @@ const submissions = (video: string, count: number) =>
             : remixVideo({ video, prompt })
       return Effect.map(
         Effect.either(call),
-        (ended): Told => ({
+        (ended): Outcome => ({
           prompt,
           id: Either.isRight(ended) ? ended.right.id : null,
           candidates:
@@ -74,7 +74,7 @@ const submissions = (video: string, count: number) =>
 
 describe("submissions under a mix of faults", () => {
   it.live.each(seeds(2))(
-    "make what callers are told of, and nothing else (seed %i)",
+    "make the jobs that callers receive, and no others (seed %i)",
     (seed) =>
       Effect.gen(function* () {
         const { faults, jobs } = yield* VideosServer
@@ -84,15 +84,15 @@ describe("submissions under a mix of faults", () => {
         yield* faults.clear
         const made = (yield* jobs).filter(({ id }) => id !== video)
         const owned = all.flatMap(({ id }) => (id === null ? [] : [id]))
-        // No job has two owners, and every job that somebody was told of is there.
+        // No job has two owners, and every job that a call returned is there.
         assert.strictEqual(new Set(owned).size, owned.length)
         assert.includeMembers(yield* idsThere, owned)
-        // Whatever has no owner may be that of a call that was told so, one each.
+        // A job without an owner is that of a call with an unknown outcome, one each.
         const left = made.filter(({ id }) => !owned.includes(id))
         const open = all.filter(({ isUncertain }) => isUncertain)
         for (const { id, prompt } of left) {
           const at = open.findIndex((call) => call.prompt === prompt)
-          assert.isAtLeast(at, 0, `nobody was told of ${id}, ${prompt}`)
+          assert.isAtLeast(at, 0, `no call returned ${id}, ${prompt}`)
           open.splice(at, 1)
         }
         assert.isAtMost(made.length, all.length)

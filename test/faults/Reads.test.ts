@@ -20,10 +20,10 @@ import {
   idsThere,
   patience,
   requestsFor,
+  resultOf,
   seenByTransports,
   source,
   testCells,
-  told,
   world
 } from "./support.js"
 
@@ -63,25 +63,25 @@ interface Row {
   readonly cell: Cell
   readonly but?: { readonly [name in Operation]?: Partial<Cell> }
   readonly on?: ReadonlyArray<Operation>
-  /** Nobody answers in time. */
+  /** No response in time. */
   readonly silent?: boolean
-  /** The budget of a layer that was told 429 is cut: it takes seconds. */
+  /** After a 429, the rate of the layer is halved: the next request waits for seconds. */
   readonly waits?: boolean
-  /** undici takes no compressed answers, and leaves them as they are. */
+  /** undici accepts no compressed responses, and returns them as they are. */
   readonly undici?: (operation: Operation) => Cell
 }
 
 const everything: ReadonlyArray<Operation> = ["retrieve", "list", "retrieveCharacter", "delete"]
 const jobs: ReadonlyArray<Operation> = ["retrieve", "list"]
 
-/** Tried again: a run of faults is outlived. */
+/** Retried: the call succeeds after a run of faults. */
 const passing = (error: string): Cell => ({ run: "value, 3 requests", stays: `${error}, 3 requests` })
-/** Not tried again. */
+/** Not retried. */
 const final = (error: string): Cell => ({ run: `${error}, 1 request`, stays: `${error}, 1 request` })
-/** No harm. */
+/** No effect. */
 const fine: Cell = { run: "value, 1 request", stays: "value, 1 request" }
 
-/** What the first try has done, the second finds gone, be its answer as broken. */
+/** The first attempt has deleted it, and its response is lost; the second finds nothing. */
 const foundGone: Cell = { run: "value, 2 requests", stays: "value, 2 requests" }
 
 const { status } = Fault
@@ -181,9 +181,9 @@ const rows: ReadonlyArray<Row> = [
     but: { delete: foundGone }
   },
   { name: "a page with 200", fault: Fault.html(), cell: passing("ResponseDecodeError") },
-  { name: "no answer", fault: Fault.hang(), cell: passing("RequestTimeoutError"), silent: true },
+  { name: "no response", fault: Fault.hang(), cell: passing("RequestTimeoutError"), silent: true },
   {
-    name: "no answer after it was done",
+    name: "no response after it was done",
     fault: Fault.hang({ committed: true }),
     cell: passing("RequestTimeoutError"),
     silent: true
@@ -196,14 +196,14 @@ const rows: ReadonlyArray<Row> = [
     cell: passing("TransportError"),
     but: { delete: final("RedirectError") }
   },
-  { name: "a status that nobody knows", fault: Fault.unknownStatus("dreaming"), cell: fine, on: jobs },
+  { name: "an unknown status", fault: Fault.unknownStatus("dreaming"), cell: fine, on: jobs },
   { name: "absurd numbers", fault: Fault.absurd(), cell: fine, on: jobs },
   { name: "an id of path tricks", fault: Fault.pathTricks(), cell: fine, on: ["retrieve"] },
   { name: "a clock that is ahead", fault: Fault.skew({ ahead: "3 hours" }), cell: fine },
   { name: "a clock that is behind", fault: Fault.skew({ behind: "3 hours" }), cell: fine },
   { name: "deep JSON", fault: Fault.deepJson(), cell: fine },
   { name: "keys of the prototype", fault: Fault.poison(), cell: fine },
-  { name: "an answer without end", fault: Fault.endless(), cell: final("ResponseDecodeError") },
+  { name: "a response without end", fault: Fault.endless(), cell: final("ResponseDecodeError") },
   {
     name: "a bomb",
     fault: Fault.bomb(4 * 1024 ** 2),
@@ -215,7 +215,7 @@ const rows: ReadonlyArray<Row> = [
 ]
 
 /** Each row runs for one read; for the other operations, one row of each kind. */
-const kinds = ["429", "401", "500", "524, a proxy's page", "no answer", "keys of the prototype", "a bomb"]
+const kinds = ["429", "401", "500", "524, a proxy's page", "no response", "keys of the prototype", "a bomb"]
 
 const cellsOf = (operation: Operation, client: string = anyClient.client) =>
   rows
@@ -226,7 +226,7 @@ const cellsOf = (operation: Operation, client: string = anyClient.client) =>
     )
     .flatMap(({ but = {}, cell, fault, name, on = everything, silent = false, undici, waits = false }) => {
       const ends = { ...(client === "VideosUndici" ? (undici?.(operation) ?? cell) : cell), ...but[operation] }
-      // What is not tried again meets one fault, whether others follow or not; that a run is outlived is above the transports.
+      // A call that is not retried meets one fault, whether others follow or not; retries are above the transports.
       const once = ends.run === ends.stays || client !== anyClient.client
       const modes = once ? (["stays"] as const) : (["run", "stays"] as const)
       return on.includes(operation)
@@ -248,8 +248,8 @@ const checkUnderFaults = (operation: Operation, { client, layer }: (typeof clien
       yield* faults.set([rule])
       const ended = yield* Effect.either(operations[operation](subject))
       assert.notProperty({}, "polluted")
-      const got = ended._tag === "Right" && !ended.right ? "another value" : told(ended)
-      // A deletion that is told to have been done has been.
+      const got = ended._tag === "Right" && !ended.right ? "another value" : resultOf(ended)
+      // If the call returns, the job is deleted.
       const isThere = operation === "delete" && got === "value" && (yield* idsThere).length > 0
       return `${isThere ? "not deleted" : got}, ${counted(yield* requestsFor(operation), "request")}`
     }).pipe(Effect.provide(world(layer, silent ? { requestTimeout: patience } : {}, server)), Effect.orDie)

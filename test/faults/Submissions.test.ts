@@ -1,4 +1,4 @@
-/** Every fault on every operation that makes something: how often it was sent, what was made, and what the caller is told. */
+/** Every fault on every operation that makes something: how often it was sent, what was made, and what the caller receives. */
 import { assert, describe } from "@effect/vitest"
 import { Fault, type Operation as ServerOperation, VideosServer } from "@effect-videos/server"
 import { Effect, Either } from "effect"
@@ -22,10 +22,10 @@ import {
   idsThere,
   patience,
   requestsFor,
+  resultOf,
   seenByTransports,
   source,
   testCells,
-  told,
   world
 } from "./support.js"
 
@@ -53,17 +53,17 @@ const needsSource: ReadonlyArray<Operation> = ["extend", "edit", "remix"]
 const operations = Object.keys(calls) as ReadonlyArray<Operation>
 
 /** What is known of a fault: whether the request took effect under it, and whether the client can tell. */
-type Effects = "refused" | "harmless" | "lost" | "made" | "answered"
+type Effects = "refused" | "harmless" | "lost" | "made" | "received"
 
 interface Row {
   readonly name: string
   readonly fault: Fault.Fault
   readonly is: Effects
-  /** The error, where that is not `SubmissionUncertainError`. */
+  /** The error, if it is not `SubmissionUncertainError`. */
   readonly error?: string
   readonly silent?: boolean
   readonly waits?: boolean
-  /** Where it is only about the answers that name a job. */
+  /** If it only concerns responses that name a job. */
   readonly jobsOnly?: boolean
 }
 
@@ -125,7 +125,7 @@ const rows: ReadonlyArray<Row> = [
     is: "refused",
     error: "RedirectError"
   },
-  // It had no effect, and nobody can know.
+  // It had no effect, and the client cannot know.
   { name: "500", fault: status({ status: 500 }), is: "lost" },
   { name: "502", fault: status({ status: 502, body: "html" }), is: "lost" },
   { name: "503", fault: status({ status: 503 }), is: "lost" },
@@ -133,8 +133,8 @@ const rows: ReadonlyArray<Row> = [
   { name: "524, a proxy's page", fault: status({ status: 524 }), is: "lost" },
   { name: "a page with 200", fault: Fault.html(), is: "lost" },
   { name: "reset before headers", fault: Fault.reset("before-headers"), is: "lost" },
-  { name: "no answer", fault: Fault.hang(), is: "lost", silent: true },
-  // It was done, and the answer is lost.
+  { name: "no response", fault: Fault.hang(), is: "lost", silent: true },
+  // It was done, and the response is lost.
   { name: "500 after it was done", fault: status({ status: 500, committed: true }), is: "made" },
   { name: "504 after it was done", fault: status({ status: 504, committed: true }), is: "made" },
   { name: "reset after it was done", fault: Fault.reset("after-commit"), is: "made" },
@@ -142,18 +142,18 @@ const rows: ReadonlyArray<Row> = [
   { name: "more said than sent", fault: Fault.contentLength(9), is: "made" },
   { name: "less said than sent", fault: Fault.contentLength(-9), is: "made" },
   { name: "truncated JSON", fault: Fault.cutJson(), is: "made" },
-  { name: "no answer after it was done", fault: Fault.hang({ committed: true }), is: "made", silent: true },
+  { name: "no response after it was done", fault: Fault.hang({ committed: true }), is: "made", silent: true },
   { name: "one byte per second", fault: Fault.slow(), is: "made", silent: true },
-  { name: "an answer without end", fault: Fault.endless(), is: "made" },
+  { name: "a response without end", fault: Fault.endless(), is: "made" },
   { name: "headers of 64 KiB", fault: Fault.hugeHeaders(64 * 1024), is: "made" },
-  // Odd answers that name what was made.
-  { name: "byte after byte, in time", fault: Fault.slow({ bytes: 64, every: "1 millis" }), is: "answered" },
-  { name: "a status that nobody knows", fault: Fault.unknownStatus("dreaming"), is: "answered", jobsOnly: true },
-  { name: "absurd numbers", fault: Fault.absurd(), is: "answered", jobsOnly: true },
-  { name: "a clock that is ahead", fault: Fault.skew({ ahead: "3 hours" }), is: "answered" },
-  { name: "a clock that is behind", fault: Fault.skew({ behind: "3 hours" }), is: "answered" },
-  { name: "deep JSON", fault: Fault.deepJson(), is: "answered" },
-  { name: "keys of the prototype", fault: Fault.poison(), is: "answered" }
+  // Odd responses that name what was made.
+  { name: "byte after byte, in time", fault: Fault.slow({ bytes: 64, every: "1 millis" }), is: "received" },
+  { name: "an unknown status", fault: Fault.unknownStatus("dreaming"), is: "received", jobsOnly: true },
+  { name: "absurd numbers", fault: Fault.absurd(), is: "received", jobsOnly: true },
+  { name: "a clock that is ahead", fault: Fault.skew({ ahead: "3 hours" }), is: "received" },
+  { name: "a clock that is behind", fault: Fault.skew({ behind: "3 hours" }), is: "received" },
+  { name: "deep JSON", fault: Fault.deepJson(), is: "received" },
+  { name: "keys of the prototype", fault: Fault.poison(), is: "received" }
 ]
 
 type Mode = "twice" | "for good"
@@ -168,7 +168,7 @@ const ends = ({ error = "SubmissionUncertainError", is }: Row, mode: Mode): stri
       return `${error}, 1 request, 0 jobs`
     case "made":
       return `${error}, 1 request, 1 job`
-    case "answered":
+    case "received":
       return "value, 1 request, 1 job"
   }
 }
@@ -217,7 +217,7 @@ const submitted = (operation: Operation, { rule }: Place) =>
   Effect.gen(function* () {
     const { faults } = yield* VideosServer
     const { call, on } = calls[operation]
-    // Nobody else makes a job meanwhile, unless there has to be one.
+    // No other client makes a job meanwhile, unless the case needs one.
     const video = needsSource.includes(operation) ? yield* source : ""
     yield* faults.set([rule])
     const ended = yield* Effect.either(call(video))
@@ -234,9 +234,9 @@ const submitUnderFaults = (
   testCells(cells, (cell, server) =>
     Effect.gen(function* () {
       const { ended, made, requests } = yield* submitted(operation, cell)
-      // A job that the caller is told of is there.
+      // A job that the call returned is there.
       if (Either.isRight(ended) && operation !== "createCharacter") assert.deepStrictEqual(made, [ended.right.id])
-      return `${told(ended)}, ${counted(requests, "request")}, ${counted(made.length, "job")}`
+      return `${resultOf(ended)}, ${counted(requests, "request")}, ${counted(made.length, "job")}`
     }).pipe(
       Effect.provide(world(layer, { onUnknownOutcome, ...(cell.silent ? { requestTimeout: patience } : {}) }, server)),
       Effect.orDie

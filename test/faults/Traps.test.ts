@@ -1,5 +1,5 @@
 /**
- * What peers of this library fell into, each as a test. In files of their own: lost answers and twins (`Reconcile*`), keys
+ * What peers of this library fell into, each as a test. In files of their own: lost responses and twins (`Reconcile*`), keys
  * kept over retries (`Reconcile`, `Submissions`), a wait that holds its process (`Deadlines`), events before their time
  * (`WatchPush`), failures without code or id (`Watches`), what leaves the origin (`Redirects`, `secrets/`), and of webhooks the
  * stale, the replayed, junk in times, bare signatures, changed secrets and bodies without shape (`Webhook*`).
@@ -34,8 +34,8 @@ import {
 } from "effect-videos"
 import { makeScript, seen, snapshot } from "../support/script.js"
 import { hangUntilClosed, inTurn, json, serve, text } from "../support/server.js"
-import { answerBroken, answerJson, anyClient, clients, job, videosOver, videosScripted } from "../support/videos.js"
-import { idsThere, requestsFor, told, twice, world } from "./support.js"
+import { anyClient, clients, job, respondBroken, respondJson, videosOver, videosScripted } from "../support/videos.js"
+import { idsThere, requestsFor, resultOf, twice, world } from "./support.js"
 
 /** The gaps between tries, in milliseconds of the clock. */
 const gaps = (at: ReadonlyArray<number>): ReadonlyArray<number> => Arr.zipWith(at.slice(1), at, (b, a) => b - a)
@@ -51,7 +51,7 @@ describe("delays that are no integers", () => {
   it.effect("are waited for like any others", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted((index, request) =>
-        index < 4 ? answerBroken(request, "ECONNRESET") : answerJson(200, job())
+        index < 4 ? respondBroken(request, "ECONNRESET") : respondJson(200, job())
       )
       yield* advanced(Effect.provide(retrieveVideo("video_1"), layer), "1 minute")
       // Half of 0.5, 1, 2 and 4 s, and a bit of a millisecond that the clock rounds away.
@@ -74,7 +74,7 @@ describe("Retry-After", () => {
       ]
       for (const call of calls) {
         const { layer, tries } = videosScripted(
-          (index) => (index === 0 ? answerJson(429, {}, headers) : answerJson(200, job())),
+          (index) => (index === 0 ? respondJson(429, {}, headers) : respondJson(200, job())),
           { readRetry: twice, submitRetry: twice }
         )
         yield* advanced(Effect.provide(call, layer), "3 seconds")
@@ -90,7 +90,7 @@ describe("Retry-After", () => {
 
   it.effect("becomes an error at once if it is an hour", () =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted(() => answerJson(429, {}, { "retry-after": "3600" }))
+      const { layer, tries } = videosScripted(() => respondJson(429, {}, { "retry-after": "3600" }))
       const error = yield* Effect.flip(Effect.provide(createVideo({ prompt: "x" }), layer))
       assert(error._tag === "RateLimitedError" && error.retryAfter !== null)
       assert.strictEqual(Duration.toSeconds(error.retryAfter), 3600)
@@ -101,7 +101,7 @@ describe("Retry-After", () => {
   it.effect("does not become a hot loop if it is in the past: the schedule's own delay holds", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(
-        () => answerJson(503, {}, { "retry-after": "Thu, 01 Jan 1970 00:00:00 GMT" }),
+        () => respondJson(503, {}, { "retry-after": "Thu, 01 Jan 1970 00:00:00 GMT" }),
         { readRetry: Schedule.intersect(Schedule.spaced("1 second"), Schedule.recurs(2)) }
       )
       yield* advanced(Effect.either(Effect.provide(retrieveVideo("video_1"), layer)), "1 minute")
@@ -209,7 +209,7 @@ describe("a paid request", () => {
     ["a reset", Fault.reset("after-commit"), 1],
     ["a 503", Fault.status({ status: 503, committed: true }), 1],
     ["a 504", Fault.status({ status: 504, committed: true }), 1],
-    ["half an answer", Fault.reset("mid-body"), 1]
+    ["half a response", Fault.reset("mid-body"), 1]
   ]
   it.live.each(faults)("is sent once, and its job is found, if its response is lost by %s", ([, fault, sent]) =>
     Effect.gen(function* () {
@@ -233,7 +233,7 @@ describe.each(clients)("what identifies the caller, over $client,", ({ layer }) 
           yield* faults.set([{ fault: Fault.redirect(elsewhere.origin, status) }])
           yield* Effect.either(retrieveVideo("video_1"))
           yield* Effect.either(Stream.runDrain(downloadVideo("video_1")))
-          assert.strictEqual(told(yield* Effect.either(createVideo({ prompt: "x" }))), "RedirectError")
+          assert.strictEqual(resultOf(yield* Effect.either(createVideo({ prompt: "x" }))), "RedirectError")
         }
       }).pipe(
         Effect.provide(

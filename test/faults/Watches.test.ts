@@ -10,10 +10,10 @@ import {
   counted,
   patience,
   requestsFor,
+  resultOf,
   serverWith,
   source,
   testCells,
-  told,
   twice,
   world
 } from "./support.js"
@@ -74,8 +74,8 @@ const rows: ReadonlyArray<Row> = [
   { name: "reset before headers", fault: Fault.reset("before-headers"), error: "TransportError", passes: true },
   { name: "reset in mid-body", fault: Fault.reset("mid-body"), error: "TransportError", passes: true },
   { name: "headers of 64 KiB", fault: Fault.hugeHeaders(64 * 1024), error: "TransportError", passes: true },
-  { name: "an answer without end", fault: Fault.endless(), error: "ResponseDecodeError", passes: false },
-  { name: "no answer", fault: Fault.hang(), error: "RequestTimeoutError", passes: true, silent: true },
+  { name: "a response without end", fault: Fault.endless(), error: "ResponseDecodeError", passes: false },
+  { name: "no response", fault: Fault.hang(), error: "RequestTimeoutError", passes: true, silent: true },
   { name: "one byte per second", fault: Fault.slow(), error: "RequestTimeoutError", passes: true, silent: true }
 ]
 
@@ -104,7 +104,7 @@ const watched = (id: string) =>
     const ended = yield* Effect.either(
       Stream.runForEach(watchVideo(id, quick), (video) => Effect.sync(() => seen.push(video.status)))
     )
-    return `${seen.join(" ")}, ${told(ended)}, ${counted(yield* requestsFor("retrieve", "list"), "poll")}`
+    return `${seen.join(" ")}, ${resultOf(ended)}, ${counted(yield* requestsFor("retrieve", "list"), "poll")}`
   })
 
 const isPatient = (silent: boolean): VideosConfigOptions => (silent ? { requestTimeout: patience } : {})
@@ -116,7 +116,7 @@ describe.concurrent("a watch goes on over every fault that passes, and ends with
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
       const id = yield* source
-      // The fault first: it is the one that counts where it is for good.
+      // The fault first: a permanent one decides how the watch ends.
       yield* faults.set([
         { on: ["retrieve"], when, fault },
         said("retrieve", "queued", 1),
@@ -163,9 +163,9 @@ describe("a watch, by a replica that lags,", () => {
       const id = yield* source
       yield* faults.set([{ on: ["retrieve"], fault: Fault.stale("1 hour") }])
       const fresh = yield* Effect.either(awaitVideo(id, quick))
-      assert.strictEqual(`${told(fresh)}, ${yield* requestsFor("retrieve")}`, "VideoNotFoundError, 3")
+      assert.strictEqual(`${resultOf(fresh)}, ${yield* requestsFor("retrieve")}`, "VideoNotFoundError, 3")
       const old = yield* Effect.either(awaitVideo(id, { ...quick, notFoundGrace: 0 }))
-      assert.strictEqual(`${told(old)}, ${yield* requestsFor("retrieve")}`, "VideoNotFoundError, 4")
+      assert.strictEqual(`${resultOf(old)}, ${yield* requestsFor("retrieve")}`, "VideoNotFoundError, 4")
     }).pipe(Effect.provide(world(layer)))
   )
 })

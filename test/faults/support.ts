@@ -1,4 +1,4 @@
-/** What the tables of faults share: the embedded server on a socket, clients of little patience, and what came of a call. */
+/** What the tables of faults share: the embedded server on a socket, clients with short timeouts, and how a call ended. */
 import { readFileSync } from "node:fs"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { assert, it } from "@effect/vitest"
@@ -22,21 +22,21 @@ export const seenByTransports: ReadonlyArray<string> = [
   "reset in mid-body",
   "more said than sent",
   "less said than sent",
-  "no answer",
+  "no response",
   "one byte per second",
   "a body that does not begin",
   "a redirect to a port without a server",
   "a redirect to another origin",
-  "an answer without end",
+  "a response without end",
   "a file without end",
   "a bomb",
   "headers of 64 KiB"
 ]
 
-/** Two more tries, at once: a run of two faults is outlived, a third ends the call. */
+/** Two retries without a delay: the call succeeds after two faults, and fails after three. */
 export const twice: Schedule.Schedule<unknown> = atOnce(2)
 
-/** For calls that nobody answers: long enough for an answer on a busy machine. */
+/** Timeout of calls without a response: long enough for one on a busy machine. */
 export const patience = "2 seconds"
 
 /** A server on a socket, whose jobs are done at once. */
@@ -95,7 +95,7 @@ export const cleared = (server: typeof VideosServer.Service) =>
   })
 
 /** Says "value", or the error's tag. */
-export const told = <A, E extends { readonly _tag: string }>(ended: Either.Either<A, E>): string =>
+export const resultOf = <A, E extends { readonly _tag: string }>(ended: Either.Either<A, E>): string =>
   Either.isLeft(ended) ? ended.left._tag : "value"
 
 /** How many requests for an operation have reached the server. */
@@ -115,10 +115,10 @@ export const idsThere = Effect.flatMap(VideosServer, ({ jobs }) =>
 /** A clip to upload. */
 export const film: Uint8Array<ArrayBuffer> = readFileSync(fixture("fragmented.mp4"))
 
-/** A completed job, made by somebody else. */
+/** A completed job of another client. */
 export const source = make()
 
-/** A character, made by somebody else. */
+/** A character of another client. */
 export const character = Effect.map(
   postForm("/videos/characters", { name: "Tom", video: new File([film], "tom.mp4", { type: "video/mp4" }) }),
   idOf
@@ -128,12 +128,12 @@ export const character = Effect.map(
 export interface Cell {
   readonly name: string
   readonly ends: string
-  /** Whether it takes its time: a server that does not answer, a budget that a 429 has cut. */
+  /** Whether it waits: for a server that sends no response, for a rate that a 429 has halved. */
   readonly waits: boolean
 }
 
 /**
- * Declares a test for each cell. Cells that wait for time-outs run side by side, each with a server of its own; the others one
+ * Declares a test for each cell. Cells that wait for timeouts run side by side, each with a server of its own; the others one
  * after the other, so that they do not use up the time of those that wait, on one server that has no jobs when a cell begins. A
  * file with several such tables waits once for all, if their `describe`s are concurrent.
  */

@@ -1,4 +1,4 @@
-/** A key is nowhere but in the requests to its own server, whatever that server does, whichever transport sends them, whichever call polls. */
+/** A key is in the requests to its own server and nowhere else, whatever that server sends, over each transport, for each operation. */
 import { inspect } from "node:util"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
@@ -53,21 +53,21 @@ type Sign = { readonly [name: string]: string }
 
 /** What a server sends that repeats what it was sent; as bytes, so that it may be no HTTP at all. */
 const echoes: { readonly [what: string]: (key: string, request: Recorded) => string } = {
-  "an error with every header": (_, { headers }) => answer(400, JSON.stringify({ error: { message: said(headers) } })),
-  "an error with every header as text": (_, { headers }) => answer(500, said(headers)),
-  "a page": (key) => answer(502, `<html><title>Bad ${key}</title></html>`),
-  "a page as HTML has it": (key) => answer(502, `<html><title>${escapeHtml(key)}</title></html>`),
-  headers: (key) => answer(429, "{}", { "x-echo": `Bearer ${key}`, "x-request-id": key }),
-  "a job, and headers": (key) => answer(200, JSON.stringify(job({ status: "failed", echo: key })), { "x-echo": key }),
+  "an error with every header": (_, { headers }) => respond(400, JSON.stringify({ error: { message: said(headers) } })),
+  "an error with every header as text": (_, { headers }) => respond(500, said(headers)),
+  "a page": (key) => respond(502, `<html><title>Bad ${key}</title></html>`),
+  "a page as HTML has it": (key) => respond(502, `<html><title>${escapeHtml(key)}</title></html>`),
+  headers: (key) => respond(429, "{}", { "x-echo": `Bearer ${key}`, "x-request-id": key }),
+  "a job, and headers": (key) => respond(200, JSON.stringify(job({ status: "failed", echo: key })), { "x-echo": key }),
   "a job that failed by it": (key) =>
-    answer(200, JSON.stringify(job({ status: "failed", error: { code: key, message: `not ${key}` } }))),
-  "a list of it": (key) => answer(200, JSON.stringify({ data: [{ id: "" }, key], error: key })),
-  "a body that breaks off in it": (key) => answer(200, `{"error":"${key.slice(0, 20)}`, { "content-length": "999" }),
-  "a redirect to nowhere": (key) => answer(302, "", { location: `data:,${encodeURIComponent(key)}` }),
+    respond(200, JSON.stringify(job({ status: "failed", error: { code: key, message: `not ${key}` } }))),
+  "a list of it": (key) => respond(200, JSON.stringify({ data: [{ id: "" }, key], error: key })),
+  "a body that breaks off in it": (key) => respond(200, `{"error":"${key.slice(0, 20)}`, { "content-length": "999" }),
+  "a redirect to nowhere": (key) => respond(302, "", { location: `data:,${encodeURIComponent(key)}` }),
   "no HTTP": (key) => `Bearer ${key}\r\n\r\n`,
   "a wrong status line": (key) => `HTTP/1.1 ${key} ${key}\r\n\r\n`,
   "a wrong header": (key) => `HTTP/1.1 200 OK\r\n${key}\u0000\r\n\r\n`,
-  "a wrong length": (key) => answer(200, "{}", { "content-length": `${key}` }),
+  "a wrong length": (key) => respond(200, "{}", { "content-length": `${key}` }),
   "a wrong chunk": (key) => `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${key}\r\n${key}\r\n`
 }
 
@@ -76,7 +76,7 @@ const said = (headers: object) => Object.entries(headers).flat().join(" ")
 const escapeHtml = (words: string) =>
   words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;")
 
-const answer = (status: number, body: string, headers: Sign = {}): string =>
+const respond = (status: number, body: string, headers: Sign = {}): string =>
   [
     `HTTP/1.1 ${status} Whatever`,
     ...Object.entries({
@@ -108,7 +108,7 @@ const shown = (exit: Exit.Exit<unknown, unknown>): string => {
   ].join("\n")
 }
 
-/** Runs a call with everybody looking, and gives all that they see. */
+/** Runs a call with all loggers and a tracer; returns everything that they record, and the error in every form. */
 const seenOf = <A, E>(call: Effect.Effect<A, E>): Effect.Effect<{ readonly seen: string; readonly failed: boolean }> =>
   Effect.gen(function* () {
     const spans = recordSpans()
@@ -144,7 +144,7 @@ const expectAbsent = (what: string, seen: string, key: string) => {
 
 const visible = Array.from({ length: 0x7e - 0x21 + 1 }, (_, index) => String.fromCharCode(0x21 + index))
 
-/** Keys as they are made, and as nobody would make them: of patterns' signs, of common words, of escapes. */
+/** Keys as providers make them, and unusual ones: of regular expressions' signs, of common words, of escapes. */
 const keys = FastCheck.oneof(
   FastCheck.string({ unit: FastCheck.constantFrom(...visible), minLength: 16, maxLength: 60 }),
   FastCheck.string({ unit: FastCheck.constantFrom(..."$^.*+?()[]{}|\\/&%<>\"'"), minLength: 16, maxLength: 30 }),
@@ -164,14 +164,14 @@ const configured = (key: string) => ({
   project: "proj_1",
   headers: { "x-team": "film", "x-other-key": Redacted.make(`${key}-2`) },
   onUnknownOutcome: "fail" as const,
-  // A request whose body nobody reads may hang in `fetch` for as long as it is let.
+  // A request whose body is not read may hang in `fetch` until its timeout.
   requestTimeout: "500 millis" as const,
   idleTimeout: "500 millis" as const
 })
 
 describe.each(clients)("over $client, a key", ({ client, layer }) => {
   it.effect.prop(
-    "is in nothing that anybody sees of any call, whatever a server makes of it",
+    "is in no log, span, metric or error of any call, whatever the server sends",
     [keys],
     ([key]) =>
       Effect.gen(function* () {
@@ -225,11 +225,11 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
     Fault.poison(),
     Fault.hugeHeaders(),
     Fault.expire(),
-    Fault.duplicate("answer")
+    Fault.duplicate("response")
   ]
   // Above the transports.
   it.scopedLive.each(client === anyClient.client ? faults : [])(
-    "is in nothing that anybody sees of any call under %j",
+    "is in no log, span, metric or error of any call under %j",
     (fault) =>
       Effect.gen(function* () {
         const key = "sk-proj-0123456789/+abc=="
@@ -251,7 +251,7 @@ describe.each(clients)("over $client, a key", ({ client, layer }) => {
 
   // What Node prints is `inspect` of the error, which the test above checks over the other transports.
   it.scopedLive.each(client === anyClient.client ? ["retrieve"] : client === "VideosUndici" ? ["download"] : [])(
-    "is not in what Node prints of a failure that nobody catches (%s)",
+    "is not in what Node prints of a failure that is not caught (%s)",
     (call) =>
       Effect.gen(function* () {
         const key = "sk-proj-0123456789/+abc=="

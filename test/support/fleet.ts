@@ -60,12 +60,12 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
   /** Pages, as the cursors of their requests. */
   const pages: Array<{ readonly after: string | null; readonly at: number }> = []
   /** All snapshots of reads and pages, in order. */
-  const answered: Array<VideoResource> = []
+  const responses: Array<VideoResource> = []
   let inFlight = 0
   let most = 0
 
   const { latency = 0 } = options
-  const answer = <A, E>(id: string | null, body: (now: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  const respond = <A, E>(id: string | null, body: (now: number) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.acquireUseRelease(
       Effect.sync(() => {
         most = Math.max(most, ++inFlight)
@@ -85,12 +85,12 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
       Effect.flatMap(Clock.currentTimeMillis, (asked) => {
         const count = polls.push({ id, at: asked })
         const fault = options.fault?.(id, count, asked) ?? null
-        return answer(id, (now): Effect.Effect<VideoResource, RetrieveVideoError> => {
+        return respond(id, (now): Effect.Effect<VideoResource, RetrieveVideoError> => {
           const job = byId.get(id)
           if (fault !== null) return Effect.fail(fault)
           if (job === undefined || job.createdAt > now) return Effect.fail(missing(id))
           const video = at(job, now)
-          answered.push(video)
+          responses.push(video)
           return Effect.succeed(video)
         })
       }),
@@ -99,7 +99,7 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
         Effect.flatMap(Clock.currentTimeMillis, (asked) => {
           const count = pages.push({ after: query?.after ?? null, at: asked })
           const fault = options.fault?.(null, count, asked) ?? null
-          return answer(null, (now): Effect.Effect<VideoPage, ListVideosError> => {
+          return respond(null, (now): Effect.Effect<VideoPage, ListVideosError> => {
             if (fault !== null && fault._tag !== "VideoNotFoundError") return Effect.fail(fault)
             const all = newestFirst.filter(({ createdAt }) => createdAt <= now)
             const from = query?.after === undefined ? 0 : all.findIndex(({ id }) => id === query.after) + 1
@@ -109,7 +109,7 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
               hasMore: from + limit < all.length
             }
             const page = options.list?.(truth, now) ?? truth
-            answered.push(...page.videos)
+            responses.push(...page.videos)
             return Effect.succeed(page)
           })
         })
@@ -120,7 +120,7 @@ export const makeFleet = (jobs: ReadonlyArray<Job>, options: FleetOptions = {}) 
     layer,
     polls,
     pages,
-    answered,
+    responses,
     /** Number of reads and pages. */
     requests: () => polls.length + pages.length,
     inFlight: () => inFlight,

@@ -51,9 +51,9 @@ export const serveProxy = (behaviour: ProxyBehaviour): Effect.Effect<TestProxy, 
         method: request.method,
         headers: passed
       }
-      const onward = http.request(options, (answer) => {
-        response.writeHead(answer.statusCode ?? 502, answer.headers)
-        answer.pipe(response)
+      const onward = http.request(options, (upstream) => {
+        response.writeHead(upstream.statusCode ?? 502, upstream.headers)
+        upstream.pipe(response)
       })
       onward.on("error", () => response.destroy())
       request.pipe(onward)

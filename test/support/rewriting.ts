@@ -3,7 +3,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Clock, type ConfigError, Effect, Layer } from "effect"
 import { Videos, type VideosConfigOptions } from "effect-videos"
-import { answerBroken, quiet } from "./videos.js"
+import { quiet, respondBroken } from "./videos.js"
 
 /** Job on the server, with the `Idempotency-Key` of the call that made it, or `null` for another process. */
 export interface Made {
@@ -106,7 +106,7 @@ export const makeModel = (options: ModelOptions): Model => {
       const now = yield* Clock.currentTimeMillis
       const url = new URL(request.url)
       requests.push(`${request.method} ${url.pathname}`)
-      const answer = (body: unknown, status = 200) =>
+      const respond = (body: unknown, status = 200) =>
         Effect.map(Clock.currentTimeMillis, (at) => HttpClientResponse.fromWeb(request, json(body, at, status)))
       if (request.method === "POST") {
         const text = request.body._tag === "Uint8Array" ? new TextDecoder().decode(request.body.body) : "{}"
@@ -129,21 +129,21 @@ export const makeModel = (options: ModelOptions): Model => {
         })
         // The job is made even if the client has disconnected.
         if (makes && !responds) yield* Effect.forkDaemon(Effect.delay(make, after))
-        if (!responds) return yield* Effect.delay(answerBroken(request, "ECONNRESET"), takes)
-        return yield* Effect.flatMap(Effect.delay(make, after), answer)
+        if (!responds) return yield* Effect.delay(respondBroken(request, "ECONNRESET"), takes)
+        return yield* Effect.flatMap(Effect.delay(make, after), respond)
       }
       const id = url.pathname.split("/")[3]
       const shown = jobs.filter((job) => shownAt(job, now)).sort((a, b) => a.at - b.at)
-      if (request.method === "DELETE") return yield* answer({ id, object: "video.deleted", deleted: true })
+      if (request.method === "DELETE") return yield* respond({ id, object: "video.deleted", deleted: true })
       if (id !== undefined) {
         const found = jobs.find((job) => job.id === id && (job.isReadable || now < job.at + job.removedAfter))
         return yield* found === undefined
-          ? answer({ error: { message: `Video ${id} not found` } }, 404)
-          : answer(found.fields)
+          ? respond({ error: { message: `Video ${id} not found` } }, 404)
+          : respond(found.fields)
       }
       if (options.order !== "oldest") shown.reverse()
       const data = shown.slice(0, options.maxPage ?? 1000).map(({ fields }) => fields)
-      return yield* answer({ object: "list", data, has_more: options.hasMore ?? false })
+      return yield* respond({ object: "list", data, has_more: options.hasMore ?? false })
     })
   )
 

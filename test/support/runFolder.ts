@@ -1,4 +1,4 @@
-/** Where a run of the tests keeps what it makes once for all its files; goes away with the run. */
+/** The folder of what a run of the tests makes once for all its files; it is removed after the run. */
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"

@@ -33,12 +33,12 @@ export const makeScript = (...polls: ReadonlyArray<Poll>) => {
           return Effect.onInterrupt(Effect.never, () => Effect.sync(() => aborted++))
         }
         const ok = "video" in poll
-        const answered = options?.onResponse?.({
+        const notified = options?.onResponse?.({
           status: ok ? 200 : 500,
           headers: Headers.fromInput(ok ? poll.headers : {}),
           requestId: null
         })
-        return Effect.zipRight(answered ?? Effect.void, ok ? Effect.succeed(poll.video) : Effect.fail(poll.error))
+        return Effect.zipRight(notified ?? Effect.void, ok ? Effect.succeed(poll.video) : Effect.fail(poll.error))
       })
   })
   return { layer, times, aborted: () => aborted }

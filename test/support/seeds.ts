@@ -4,6 +4,6 @@ export const firstSeed: number = Number(process.env.SEED ?? Date.now() % 1_000_0
 /** Number of runs of a random test: `RUNS`, or else the default. */
 export const runs = (count: number): number => Number(process.env.RUNS ?? count)
 
-/** So many seeds, or `RUNS` of them. */
+/** `count` seeds, or `RUNS` of them. */
 export const seeds = (count: number): ReadonlyArray<number> =>
   Array.from({ length: runs(count) }, (_, index) => firstSeed + index)

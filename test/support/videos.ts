@@ -55,7 +55,7 @@ export interface Tries {
 
 /** Provides `Videos` over a client with scripted responses and no socket, for tests that move the clock. */
 export const videosScripted = (
-  answer: (
+  respond: (
     index: number,
     request: HttpClientRequest.HttpClientRequest
   ) => Effect.Effect<Response, HttpClientError.HttpClientError>,
@@ -67,7 +67,7 @@ export const videosScripted = (
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       headers.push({ ...request.headers })
       const index = at.push(now) - 1
-      return Effect.map(answer(index, request), (response) => HttpClientResponse.fromWeb(request, response))
+      return Effect.map(respond(index, request), (response) => HttpClientResponse.fromWeb(request, response))
     })
   )
   return {
@@ -79,11 +79,11 @@ export const videosScripted = (
 }
 
 /** Makes a JSON response for `videosScripted`. */
-export const answerJson = (status: number, body: unknown, headers: { readonly [name: string]: string } = {}) =>
+export const respondJson = (status: number, body: unknown, headers: { readonly [name: string]: string } = {}) =>
   Effect.sync(() => new Response(JSON.stringify(body), { status, headers }))
 
 /** Makes a connection error with a code, as Node's sockets do. */
-export const answerBroken = (request: HttpClientRequest.HttpClientRequest, code: string) =>
+export const respondBroken = (request: HttpClientRequest.HttpClientRequest, code: string) =>
   Effect.fail(
     new HttpClientError.RequestError({
       request,

@@ -100,11 +100,14 @@ const events: Effect.Effect<Listener, never, Screen> = Effect.map(
 )
 
 const logLines: Effect.Effect<Listener, never, Screen> = Effect.map(Screen, (screen): Listener => {
-  const told = new Map<number, { readonly state: string; readonly percent: number; readonly trouble: string | null }>()
+  const printed = new Map<
+    number,
+    { readonly state: string; readonly percent: number; readonly trouble: string | null }
+  >()
   return (index, kind, progress, now) => {
     // The state was printed before, and the failure of a single job is printed by itself.
     if (progress.end?.text === "") return Effect.void
-    const before = told.get(index)
+    const before = printed.get(index)
     const state = stateOf(progress)
     const percent = percentOf(progress) ?? 0
     const trouble = troubleOf(progress, now)?.full ?? null
@@ -114,7 +117,7 @@ const logLines: Effect.Effect<Listener, never, Screen> = Effect.map(Screen, (scr
       percent >= before.percent + plainStep ||
       (trouble !== null && trouble !== before.trouble)
     if (!isNews) return Effect.void
-    told.set(index, { state, percent, trouble })
+    printed.set(index, { state, percent, trouble })
     return screen.err(`${plainLine(progress, now)}\n`)
   }
 })

@@ -28,7 +28,7 @@ import { makeWriter, writeJob } from "./writer.js"
 export interface Plan {
   /** The ids of the jobs, or the name of the command that submits one. */
   readonly keys: ReadonlyArray<string>
-  /** The state of a row before the server has answered. */
+  /** The state of a row before the server has responded. */
   readonly first: string
   /** Of a submission. */
   readonly prompt?: string | undefined

@@ -80,11 +80,15 @@ export const extendByJoin = (given: options.Submission & { readonly source: stri
           }
         })
       const { video } = request
-      const told = VideoFile.isVideoFile(video)
+      const source = VideoFile.isVideoFile(video)
         ? VideoFile.withProgress(video, (sent) => (progress.phase() === "extend" ? job.row.upload(sent) : Effect.void))
         : video
       const submit = { idempotencyKey: Option.getOrUndefined(given.idempotencyKey) }
-      return continueVideo({ ...request, video: told }, output.pathOf(), { ...progress.options, submit, onPhase }).pipe(
+      return continueVideo({ ...request, video: source }, output.pathOf(), {
+        ...progress.options,
+        submit,
+        onPhase
+      }).pipe(
         Effect.map((made) => fileOf(made.video.id, made)),
         Effect.tapError(() => session.notSubmitting)
       )

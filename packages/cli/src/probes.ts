@@ -229,10 +229,10 @@ export const findingOf = (probe: Probe, { error, response }: Reply): Finding => 
     error
   }
   const prefix = sent === "" ? "" : `${sent}: `
-  if (error === null) return { ...base, served: "yes", because: `${prefix}answered` }
-  // A page for people answers anything with 200; so does a proxy that refuses in a body (LiteLLM's content).
+  if (error === null) return { ...base, served: "yes", because: `${prefix}responded` }
+  // A page for people responds to anything with 200; so does a proxy that refuses in a body (LiteLLM's content).
   if (response !== null && response.status < 300) {
-    return { ...base, served: "unknown", because: `${prefix}answered, but not in the protocol` }
+    return { ...base, served: "unknown", because: `${prefix}responded, but not in the protocol` }
   }
   const { because, served } = conclude(error, probe)
   const got =

@@ -302,6 +302,6 @@ export const report = (
     const columns = screen.terminal.err ? screen.size().columns : Number.POSITIVE_INFINITY
     const [first = "", ...rest] = lines
     const head = kind === "interrupted" ? [first] : wrap(`error: ${first}`, columns)
-    const told = [...head, ...rest.flatMap((line) => wrap(line, columns))].join("\n")
-    yield* screen.err(`${[told.replace(/^error:/, style.red("error:")), ...resume].join("\n")}\n`)
+    const text = [...head, ...rest.flatMap((line) => wrap(line, columns))].join("\n")
+    yield* screen.err(`${[text.replace(/^error:/, style.red("error:")), ...resume].join("\n")}\n`)
   })

@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { cli, serverLayer } from "./support.js"
 
 const hasBash = spawnSync("bash", ["--version"], { timeout: 60_000 }).status === 0
-if (!hasBash) console.log("The completions are not tried: there is no bash.")
+if (!hasBash) console.log("The completions are not tested: bash is not installed.")
 
 /** What bash offers for the last word of each command line. One process does it for all. */
 const offered = (script: string, lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<ReadonlyArray<string>> => {

@@ -1,4 +1,4 @@
-/** Ids and prompts that begin with a dash, and what is no option. */
+/** Ids and prompts that begin with a dash, and words that are not options. */
 import { HttpClient, HttpClientResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
@@ -14,12 +14,12 @@ const having = () => {
       sent.push(`${request.method} ${path} ${body}`.trim())
       const id = request.method === "POST" ? "video_new" : (path.split("/")[2] ?? "video_1")
       const isContent = path.endsWith("/content")
-      const answer = isContent
+      const response = isContent
         ? new Response(new Uint8Array([0x1a, 0x45, 0xdf, 0xa3, 0, 1, 2, 3]), {
             headers: { "content-type": "video/webm" }
           })
         : Response.json({ id, object: "video", status: "completed", name: "x", deleted: true })
-      return HttpClientResponse.fromWeb(request, answer)
+      return HttpClientResponse.fromWeb(request, response)
     })
   )
   const layer = Layer.merge(

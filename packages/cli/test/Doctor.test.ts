@@ -6,14 +6,14 @@ import { dialects } from "effect-videos"
 import { isDialectName } from "effect-videos/Dialects"
 import { cli, jobs, serverLayer } from "./support.js"
 
-interface Told {
+interface DoctorReport {
   readonly operations: ReadonlyArray<{ readonly operation: string; readonly served: string; readonly because: string }>
   readonly dialect: { readonly configured: string; readonly best: string; readonly against: ReadonlyArray<string> }
   readonly encodings: { readonly json: string; readonly form: string }
   readonly errors: string
 }
 
-const toldBy = (records: ReadonlyArray<unknown>) => records[0] as Told
+const reportOf = (records: ReadonlyArray<unknown>) => records[0] as DoctorReport
 
 const jsonOnly: ReadonlyArray<string> = ["xai", "openrouter", "llmgateway", "dynamo"]
 
@@ -22,21 +22,21 @@ describe("doctor", () => {
     it.effect(`finds out that a server is one of ${dialect}, and makes no job`, () =>
       Effect.gen(function* () {
         const { code, records } = yield* cli(["doctor"])
-        const told = toldBy(records)
+        const report = reportOf(records)
         assert.strictEqual(code, 0)
-        assert.strictEqual(told.dialect.best, dialect)
-        assert.strictEqual(told.dialect.configured, "openai")
-        assert.deepStrictEqual(told.dialect.against, [])
-        assert.strictEqual(told.encodings.json, dialect === "vllm-omni" ? "no" : "yes")
-        assert.strictEqual(told.encodings.form, jsonOnly.includes(dialect) ? "no" : "yes")
-        const served = told.operations.filter((finding) => finding.served === "yes").map(({ operation }) => operation)
+        assert.strictEqual(report.dialect.best, dialect)
+        assert.strictEqual(report.dialect.configured, "openai")
+        assert.deepStrictEqual(report.dialect.against, [])
+        assert.strictEqual(report.encodings.json, dialect === "vllm-omni" ? "no" : "yes")
+        assert.strictEqual(report.encodings.form, jsonOnly.includes(dialect) ? "no" : "yes")
+        const served = report.operations.filter((finding) => finding.served === "yes").map(({ operation }) => operation)
         for (const operation of served)
           assert.include(
             Object.entries(dialects[dialect].paths).flatMap(([name, path]) => (path === null ? [] : [name])),
             operation
           )
         // Each says what it is inferred from.
-        for (const { because } of told.operations) assert.notStrictEqual(because, "")
+        for (const { because } of report.operations) assert.notStrictEqual(because, "")
         assert.deepStrictEqual(yield* jobs, [])
       }).pipe(Effect.provide(serverLayer({ dialect })))
     )

@@ -12,15 +12,15 @@ const instant = { queueTime: 0, runTime: 0 } as const
 
 const noEnvironment = ConfigProvider.fromMap(new Map())
 
-/** An `HttpClient` that answers everything alike. */
-const answering = (status: number, body: unknown) =>
+/** An `HttpClient` with one response for all requests. */
+const respondingWith = (status: number, body: unknown) =>
   Layer.succeed(
     HttpClient.HttpClient,
     HttpClient.make((request) => Effect.succeed(HttpClientResponse.fromWeb(request, Response.json(body, { status }))))
   )
 
 const refusing = (status: number, code: string) =>
-  answering(status, { error: { message: "no", type: "invalid_request_error", param: null, code } })
+  respondingWith(status, { error: { message: "no", type: "invalid_request_error", param: null, code } })
 
 /** What goes wrong, by the server's doing: which code, and what the error says. */
 const failures: ReadonlyArray<
@@ -62,13 +62,13 @@ describe("the exit code names the failure", () => {
     )
   }
 
-  const answers = [
+  const responses = [
     ["moderation", refusing(400, "moderation_blocked"), 6],
     ["a bad request", refusing(400, "invalid_value"), 6],
     ["no quota", refusing(429, "insufficient_quota"), 5],
     ["permission", refusing(403, "forbidden"), 3]
   ] as const
-  for (const [name, layer, code] of answers) {
+  for (const [name, layer, code] of responses) {
     it.effect(`${code}: ${name}`, () =>
       Effect.gen(function* () {
         const ran = yield* Effect.provide(cli(["create", "-p", "x", "--base-url", "http://host.invalid/v1"]), layer)
@@ -95,8 +95,8 @@ describe("the exit code names the failure", () => {
       assert.include(err, "`effect-videos list`")
       assert.include(err, "--idempotency-key key-1")
     }).pipe(
-      Effect.provide(answering(500, { error: { message: "down" } })),
-      // A list that fails for good is looked at for half a minute; this is about what is told then.
+      Effect.provide(respondingWith(500, { error: { message: "down" } })),
+      // A list that always fails is read for half a minute; this test is about the message after it.
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["VIDEOS_ON_UNKNOWN_OUTCOME", "fail"]])))
     )
   )
@@ -107,7 +107,7 @@ describe("the exit code names the failure", () => {
       assert.strictEqual(code, 3)
       assert.include(err, "OPENAI_API_KEY")
       assert.include(err, "effect-videos serve")
-    }).pipe(Effect.provide(answering(500, {})), Effect.withConfigProvider(noEnvironment))
+    }).pipe(Effect.provide(respondingWith(500, {})), Effect.withConfigProvider(noEnvironment))
   )
 
   it.effect("8: the timeout, with the command that resumes and the job as it was", () =>

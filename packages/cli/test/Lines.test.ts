@@ -76,7 +76,7 @@ describe("a line", () => {
         FastCheck.integer({ min: 1, max: 200 }),
         FastCheck.string({ minLength: 1, maxLength: 80, unit: "grapheme" }).filter((id) => /^[^\p{Cc}]+$/u.test(id)),
         FastCheck.option(FastCheck.double({ min: 0, max: 100, noNaN: true })),
-        FastCheck.constantFrom("queued", "in_progress", "completed", "failed", "a status that nobody knows of"),
+        FastCheck.constantFrom("queued", "in_progress", "completed", "failed", "an unknown status"),
         FastCheck.boolean(),
         (columns, label, percent, status, over) => {
           let progress = sawJob(start(label, "submitting", 0), video(status, percent), 1000)

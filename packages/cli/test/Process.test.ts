@@ -36,7 +36,7 @@ describe("the process", () => {
         yield* command(["create", "-p", "a lighthouse", "--seconds", "4", "--size", "64x64", "-o", "made.mp4"], env)
       )
       assert.strictEqual(made.code, 0, made.err)
-      // One line of JSON and no more, whatever was told on the other side.
+      // One line of JSON and no more, whatever stderr has.
       const record = JSON.parse(made.out)
       assert.deepInclude(record.file, { path: fs.realpathSync(inFolder("made.mp4")) })
       const film = yield* Effect.provide(inspect(inFolder("made.mp4")), NodeContext.layer)

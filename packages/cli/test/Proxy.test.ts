@@ -35,9 +35,9 @@ describe("the command behind a proxy", () => {
     ["is not there", secure, null, /cannot connect to the proxy PROXY/],
     ["wants credentials", secure, { credentials: "a:b" }, /the proxy PROXY does not accept the credentials/],
     ["refuses CONNECT", secure, { refusal: { status: 403, body: "<html>" } }, /the proxy PROXY refused to connect/],
-    ["answers with a page", plain, { refusal: { status: 200, body: "<html>log in</html>" } }, /HTML page/],
-    ["answers 403 with a page", plain, { refusal: { status: 403, body: "<html>no</html>" } }, /HTTP 403/],
-    ["answers 502 with a page", plain, {}, /HTTP 502/]
+    ["responds with a page", plain, { refusal: { status: 200, body: "<html>log in</html>" } }, /HTML page/],
+    ["responds 403 with a page", plain, { refusal: { status: 403, body: "<html>no</html>" } }, /HTTP 403/],
+    ["responds 502 with a page", plain, {}, /HTTP 502/]
   ]
   for (const [what, env, behaviour, says] of failing) {
     it.scoped(`names the proxy that ${what}, and does not ask whether the server runs`, () =>
@@ -47,13 +47,13 @@ describe("the command behind a proxy", () => {
         const proxy = origin.replace("//", `//user:${secret}@`)
         for (const args of [["get", "video_1"], ["doctor"]]) {
           const { code, err, out } = yield* behind(args, { ...env, ALL_PROXY: proxy })
-          const told = err.replaceAll(origin, "PROXY")
+          const text = err.replaceAll(origin, "PROXY")
           if (args[0] === "get") {
-            assert.match(told, says)
+            assert.match(text, says)
             assert.notStrictEqual(code, 0)
           }
           if (code !== 0)
-            assert.match(told, /go through the proxy PROXY, as ALL_PROXY says\. NO_PROXY=videos\.test leaves/)
+            assert.match(text, /go through the proxy PROXY, as ALL_PROXY says\. NO_PROXY=videos\.test leaves/)
           assert.notInclude(err, "Is it running?")
           assert.notInclude(err + out, secret)
         }

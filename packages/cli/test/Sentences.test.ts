@@ -13,7 +13,7 @@ const html = new Response("<html><body>It works!</body></html>", { headers: { "c
 const cases: ReadonlyArray<
   readonly [
     what: string,
-    answer: () => Response,
+    respond: () => Response,
     env: { readonly [name: string]: string },
     code: number,
     says: ReadonlyArray<string>
@@ -84,7 +84,7 @@ const cases: ReadonlyArray<
 ]
 
 describe("a server that", () => {
-  for (const [what, answer, env, code, says] of cases) {
+  for (const [what, respond, env, code, says] of cases) {
     it.effect(`${what}: the first words are what is wrong, the last what to do`, () =>
       Effect.gen(function* () {
         const ran = yield* cli(["create", "a lighthouse"])
@@ -97,7 +97,7 @@ describe("a server that", () => {
           Layer.merge(
             Layer.succeed(
               HttpClient.HttpClient,
-              HttpClient.make((request) => Effect.succeed(HttpClientResponse.fromWeb(request, answer())))
+              HttpClient.make((request) => Effect.succeed(HttpClientResponse.fromWeb(request, respond())))
             ),
             Layer.setConfigProvider(
               ConfigProvider.fromMap(new Map(Object.entries({ OPENAI_BASE_URL: "http://videos.invalid/v1", ...env })))

@@ -12,13 +12,13 @@ const failing = (failures: number) => {
       const id = new URL(request.url).pathname.split("/").at(-1) ?? ""
       const poll = (polls.get(id) ?? 0) + 1
       polls.set(id, poll)
-      const answer =
+      const response =
         poll === 1
           ? Response.json({ id, object: "video", status: "in_progress", progress: 40 })
           : poll <= 1 + failures
             ? Response.json({ error: { message: "the gateway is down" } }, { status: 502 })
             : Response.json({ id, object: "video", status: "completed" })
-      return HttpClientResponse.fromWeb(request, answer)
+      return HttpClientResponse.fromWeb(request, response)
     })
   )
   return Layer.merge(
@@ -27,7 +27,7 @@ const failing = (failures: number) => {
   )
 }
 
-const told = /retrying(?: in \d+ s)?: the server failed \(HTTP 502\).*the gateway is down/
+const retryLine = /retrying(?: in \d+ s)?: the server failed \(HTTP 502\).*the gateway is down/
 
 describe("a poll without news", () => {
   it.effect("is a line of the log, once for each reason", () =>
@@ -37,7 +37,7 @@ describe("a poll without news", () => {
       const lines = err.trimEnd().split("\n")
       assert.lengthOf(lines, 3, err)
       assert.match(lines[0] ?? "", /^video_1 {2}in_progress {2}40 %/)
-      assert.match(lines[1] ?? "", told)
+      assert.match(lines[1] ?? "", retryLine)
       assert.match(lines[2] ?? "", /^video_1 {2}completed {2}100 %/)
     })
   )
@@ -53,13 +53,13 @@ describe("a poll without news", () => {
         kinds.map(({ event }) => event),
         ["job", "trouble", "trouble", "job", "end"]
       )
-      assert.match(kinds[1].message, told)
+      assert.match(kinds[1].message, retryLine)
       assert.deepStrictEqual([kinds[1].status, kinds[1].progress, kinds[3].message], ["in_progress", 40, null])
 
       const screen = { ...terminal, columns: 160 }
       const bars = yield* Effect.provide(cliOverTime(["watch", "video_1", "video_2"], screen), failing(2))
       assert.strictEqual(bars.code, 0)
-      assert.match(bars.err, told)
+      assert.match(bars.err, retryLine)
       assert.notMatch(bars.err.slice(bars.err.lastIndexOf("completed")), /retrying/)
     })
   )

@@ -117,7 +117,7 @@ export type ExtendToRequest = typeof ExtendToRequest.Type
  * | ------------- | --------------------------------------------------------------------------------------- |
  * | `accepted`    | recorded; nothing was sent                                                              |
  * | `submitting`  | about to be sent, on its way, or waiting for a server that does not accept it yet       |
- * | `uncertain`   | sent, and whether it made a job cannot be told: `resolve` decides                       |
+ * | `uncertain`   | sent, and whether it made a job is not known: `resolve` decides                         |
  * | `waiting`     | the job runs                                                                            |
  * | `downloading` | the job has completed; the clip is on its way to the store                              |
  * | `done`        | the clip is in the store                                                                |

@@ -236,7 +236,7 @@ const patient = DurableVideos.layerSqlite({
 )
 
 withLayer("an uncertain run on SQLite", patient, (test) => {
-  test("what cannot be told waits for a decision: resend, give up, or a job's id", () =>
+  test("an unknown outcome waits for a decision: resend, give up, or a job's id", () =>
     Effect.gen(function* () {
       const durable = yield* DurableVideos
       const uncertain = (prompt: string) =>

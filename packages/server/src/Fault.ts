@@ -308,13 +308,13 @@ export const pathTricks = (): model.Fault => fields({ id: "../../files/..%2f..\\
  * Duplicates a submission.
  *
  * - `job`: the submission runs twice, as with a proxy that retries. The response describes only the second job.
- * - `answer`: the submission does not run. The response describes the newest existing job, as with a cache. Without any
+ * - `response`: the submission does not run. The response describes the newest existing job, as with a cache. Without any
  *   job, the submission runs as usual.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const duplicate = (of: "job" | "answer"): model.Fault => ({ _tag: "Duplicate", of })
+export const duplicate = (of: "job" | "response"): model.Fault => ({ _tag: "Duplicate", of })
 
 /**
  * Returns a wrong page of the list.

@@ -186,7 +186,7 @@ describe("xai", () => {
             { concurrency: "unbounded" }
           )
         )
-        // The server responds through promises, which take turns of the event loop and no time of the clock.
+        // The server responds through promises, which need the event loop and no time of the clock.
         const turn = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
         const done = Effect.gen(function* () {
           yield* TestClock.adjust("1 second")

@@ -344,7 +344,7 @@ describe("a wrong response", () => {
       const duplicate = yield* make()
       assert.lengthOf(yield* ids, 2)
       assert.strictEqual((yield* ids)[1], duplicate)
-      yield* only(Fault.duplicate("answer"))
+      yield* only(Fault.duplicate("response"))
       assert.strictEqual(yield* make({ prompt: "another" }), duplicate)
       assert.lengthOf(yield* ids, 2)
     }).pipe(Effect.provide(plain))
@@ -379,7 +379,7 @@ describe("in-process", () => {
           body: JSON.stringify({ prompt: "x" }),
           signal: controller.signal
         }).then(
-          () => "answered",
+          () => "response",
           (reason: unknown) => {
             settled = true
             return reason

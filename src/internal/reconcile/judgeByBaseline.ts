@@ -26,7 +26,7 @@ export interface NewestJobs {
 
 /**
  * What became of a submission. `Made`: this is its job. `NotMade`: it certainly made none, so that sending it again is safe.
- * `Unclear`: neither can be told (`detail`); `candidates` are the jobs that may be its own, the most likely first.
+ * `Unclear`: neither is certain (`detail`); `candidates` are the jobs that may be its own, the most likely first.
  *
  * @since 0.1.0
  * @category models

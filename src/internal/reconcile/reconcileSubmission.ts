@@ -242,7 +242,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
               claims.markUnknown(entry)
               return giveUp(
                 error,
-                "sent again, it was answered so again: this server may take requests that are alike for one"
+                "sent again, the response was the same: this server may take requests that are alike for one"
               )
             }),
           onFailure: (error) => {

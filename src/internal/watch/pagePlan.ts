@@ -61,7 +61,7 @@ export class PagePlan {
     return { after: videos.at(-1)?.id ?? after, place: first - videos.length }
   }
 
-  /** Whether the places of a part of the list can be told: it shows a job whose place is known, or there is none yet. */
+  /** Whether the positions of a part of the list are known: it shows a job with a known position, or there is none yet. */
   connects(videos: ReadonlyArray<VideoResource>, jobs: ReadonlyMap<string, Job>): boolean {
     return this.newestId === "" || videos.some(({ id }) => this.isKnown(id, jobs))
   }

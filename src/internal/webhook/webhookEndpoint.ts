@@ -10,18 +10,23 @@ import type { VerifiedWebhook } from "./verifyDelivery.js"
 import type { VideoEvent } from "./webhookEvent.js"
 import type { WebhookError, WebhooksService } from "./webhooksService.js"
 
-const answer = (status: number, code: string, message: string, headers = {}): HttpServerResponse.HttpServerResponse =>
+const errorResponse = (
+  status: number,
+  code: string,
+  message: string,
+  headers = {}
+): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.unsafeJson({ error: { code, message } }, { status, headers })
 
 const taken = HttpServerResponse.empty({ status: 204 })
-const unreadable = answer(400, "invalid_body", "the body is not an event")
+const unreadable = errorResponse(400, "invalid_body", "the body is not an event")
 // The response does not say what is wrong with a signature, because the sender may be guessing.
-const unsigned = answer(401, "invalid_signature", "the webhook is not accepted")
-const notPost = answer(405, "method_not_allowed", "only POST", { allow: "POST" })
-const busy = answer(409, "in_progress", "this message is being handled")
-const tooLarge = answer(413, "body_too_large", "the body is too large")
-const failed = answer(500, "handler_failed", "not handled, deliver it again")
-const unavailable = answer(503, "unavailable", "not now, deliver it again")
+const unsigned = errorResponse(401, "invalid_signature", "the webhook is not accepted")
+const notPost = errorResponse(405, "method_not_allowed", "only POST", { allow: "POST" })
+const busy = errorResponse(409, "in_progress", "this message is being handled")
+const tooLarge = errorResponse(413, "body_too_large", "the body is too large")
+const failed = errorResponse(500, "handler_failed", "not handled, deliver it again")
+const unavailable = errorResponse(503, "unavailable", "not now, deliver it again")
 
 /** This many times the limit is read and dropped, so that the sender of an oversized body gets the response. */
 const maxDropped = 16

@@ -159,7 +159,7 @@ export interface RunTableService {
     server: string,
     jobs: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<string>, SqlError>
-  /** Other runs whose request may have made a job that is not known, since a time. A later attempt answers for the ones before it. */
+  /** Other runs whose request may have made a job that is not known, since a time. A later attempt counts for the ones before it. */
   readonly open: (execution: string, server: string, since: number) => Effect.Effect<ReadonlyArray<RunRow>, SqlError>
   /** How many runs are in each of the states that are not final. */
   readonly counts: Effect.Effect<ReadonlyMap<string, number>, SqlError>

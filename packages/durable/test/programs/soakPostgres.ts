@@ -46,7 +46,7 @@ const program = Effect.gen(function* () {
 
   const started = performance.now()
   const durable = yield* Effect.provide(DurableVideos, yield* Layer.build(DurablePostgres.layerClient({ url })))
-  // What fails while Postgres is away is tried again, under the same key.
+  // A call that fails while Postgres is away is retried with the same key.
   const insisting = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     Effect.orDie(
       Effect.retry(Effect.sandbox(self), Schedule.intersect(Schedule.spaced("500 millis"), Schedule.recurs(200)))

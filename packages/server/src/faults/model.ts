@@ -90,7 +90,7 @@ export const Fields = Schema.TaggedStruct("Fields", {
 })
 
 /** @internal */
-export const Duplicate = Schema.TaggedStruct("Duplicate", { of: Schema.Literal("job", "answer") })
+export const Duplicate = Schema.TaggedStruct("Duplicate", { of: Schema.Literal("job", "response") })
 
 /** @internal */
 export const Page = Schema.TaggedStruct("Page", { is: Schema.Literal("doubled", "empty", "first") })

@@ -28,7 +28,7 @@ export const isPage = (url: string): boolean => {
 /** @internal */
 export const pageApp = (parts: PageParts): HttpApp.Default<never, FileSystem.FileSystem> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-    answer(parts, request).pipe(
+    respond(parts, request).pipe(
       // The platform runs applications uninterruptibly; this lets a closed page interrupt its request.
       Effect.interruptible,
       Effect.catchAll((refusal) =>
@@ -75,7 +75,7 @@ const media = /^\/_page\/videos\/([^/]+)\/(video|poster|prompt)$/
 
 const notThere = (path: string) => refuse(404, `Nothing is at ${path}.`, { code: "unknown_url" })
 
-const answer = (
+const respond = (
   parts: PageParts,
   request: HttpServerRequest.HttpServerRequest
 ): Effect.Effect<

@@ -37,7 +37,7 @@ const reasonOf = async (response: Response): Promise<string> => {
   }
 }
 
-/** A server can be told not to respond. */
+/** A fault of the server is to send no response. */
 const timeoutMillis = 30_000
 
 const outcomeOf = async (request: Promise<Response>): Promise<Outcome> => {

@@ -50,11 +50,11 @@ const cutThere: Reply = (response, request, index) => {
 for (const { client, layer } of clients) {
   const over = (server: { readonly baseUrl: string }) => Layer.merge(videosOver(server, {}, layer), NodeContext.layer)
 
-  describe(`over ${client}, a clip that is cut short by its length`, () => {
+  describe(`over ${client}, a clip that its length truncates`, () => {
     it.scopedLive.each([
       ["once", inTurn(short(tagged), ranged(film)), [null, headOf.length]],
       ["once, by a server without ranges", inTurn(short({}), whole(film)), [null, null]],
-      // The range tells how much there is, and each answer brings some of it.
+      // The range has the length of the whole, and each response a part of it.
       ["each time", shortRanged, [null, ...Array.from({ length: 9 }, (_, index) => headOf.length + index)]]
     ] as ReadonlyArray<readonly [string, Reply, ReadonlyArray<number | null>]>)(
       "is fetched to its end: %s",
@@ -77,7 +77,7 @@ for (const { client, layer } of clients) {
       ["has no tags", short({}), ["clip.mp4.part"]],
       ["has no more of it", cutThere, ["clip.mp4.part", "clip.mp4.part.json"]]
     ] as ReadonlyArray<readonly [string, Reply, ReadonlyArray<string>]>)(
-      "each time, by a server that %s, is no file: the part is kept, and the same is not fetched for ever",
+      "each time, by a server that %s, fails: the partial file is kept, and the same bytes are not fetched for ever",
       ([, reply, left]) =>
         Effect.gen(function* () {
           const { folder, list, read } = yield* makeFolder

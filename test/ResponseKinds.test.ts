@@ -2,7 +2,7 @@ import { addEqualityTesters, describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Ref, Stream } from "effect"
 import { createVideo, downloadVideo, extendVideo, phaseOf, type ResponseMeta, retrieveVideo } from "effect-videos"
 import { hangUntilClosed, inTurn, json, type Reply, routes, serve, text } from "./support/server.js"
-import { answerJson, anyClient, atOnce, clients, job, videosOver, videosScripted } from "./support/videos.js"
+import { anyClient, atOnce, clients, job, respondJson, videosOver, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -12,7 +12,7 @@ describe("a 404 to an extension that may mean the route or the source", () => {
   const asked = (source: Reply, refusal: Reply = json(404, { detail: "Not Found" })) =>
     Effect.gen(function* () {
       const server = yield* serve(routes({ "POST /v1/videos/extensions": refusal, "GET /v1/videos/video_1": source }))
-      // A read would be tried again; this poll is not.
+      // A read would be retried; this poll is not.
       const layer = videosOver(server, { readRetry: atOnce(3) })
       const error = yield* Effect.flip(extendVideo(extension)).pipe(Effect.provide(layer))
       return { error, asked: server.requests.map(({ method, url }) => `${method} ${url}`) }
@@ -134,7 +134,7 @@ describe("an error body without end", () => {
 describe("the delay that a server requests", () => {
   const wait = (headers: { readonly [name: string]: string }) =>
     Effect.gen(function* () {
-      const { layer, tries } = videosScripted(() => answerJson(429, {}, headers))
+      const { layer, tries } = videosScripted(() => respondJson(429, {}, headers))
       const error = yield* Effect.flip(retrieveVideo("video_1", { singleAttempt: true })).pipe(Effect.provide(layer))
       expect(error._tag).toBe("RateLimitedError")
       expect(tries.at).toHaveLength(1)
@@ -170,8 +170,8 @@ describe("the exchange's name", () => {
     [{}, null]
   ] as const)("is in the error: %j is %s", ([headers, id]) =>
     Effect.gen(function* () {
-      for (const answer of [answerJson(500, {}, headers), answerJson(200, [], headers)]) {
-        const { layer } = videosScripted(() => answer)
+      for (const response of [respondJson(500, {}, headers), respondJson(200, [], headers)]) {
+        const { layer } = videosScripted(() => response)
         const error = yield* Effect.flip(retrieveVideo("video_1", { singleAttempt: true })).pipe(Effect.provide(layer))
         expect(error).toMatchObject({ requestId: id })
       }

@@ -1,4 +1,4 @@
-/** What users of other clients ask for in vain, and no other test has: what polling costs, and what a watch leaves alone. */
+/** What users of other clients miss, and no other test has: what polling costs, and what a watch does not change. */
 import { assert, describe, it } from "@effect/vitest"
 import { Fault, VideosServer } from "@effect-videos/server"
 import { Effect, Fiber, Random, Schedule, Stream, TestClock } from "effect"
@@ -6,7 +6,7 @@ import { awaitVideo, awaitVideos, downloadVideo, type Videos, type WatchTimeoutE
 import { jobsOf, makeFleet } from "../support/fleet.js"
 import { inTurn, json, serve } from "../support/server.js"
 import { job, videosOver } from "../support/videos.js"
-import { anyClient, requestsFor, serverWith, source, told, twice, world } from "./support.js"
+import { anyClient, requestsFor, resultOf, serverWith, source, twice, world } from "./support.js"
 
 describe("by the default schedule", () => {
   it.effect.each(["one", "two", "three"])("a job of a minute costs a poll every few seconds (seed %s)", (seed) =>
@@ -40,7 +40,7 @@ const { layer } = anyClient
 describe("a watch that is given up", () => {
   const poll = Schedule.spaced("5 millis")
   const ways: ReadonlyArray<readonly [string, (id: string) => Effect.Effect<unknown, unknown, Videos>, string]> = [
-    ["by its time-out", (id) => awaitVideo(id, { poll, totalTimeout: "100 millis" }), "deadline"],
+    ["by its timeout", (id) => awaitVideo(id, { poll, totalTimeout: "100 millis" }), "deadline"],
     ["as stalled", (id) => awaitVideo(id, { poll, stallTimeout: "100 millis" }), "stalled"],
     ["by its consumer", (id) => Stream.runHead(watchVideo(id, { poll })), "value"],
     ["by an interruption", (id) => Effect.timeoutOption(awaitVideo(id, { poll }), "100 millis"), "value"]
@@ -60,7 +60,7 @@ describe("a watch that is given up", () => {
   )
 })
 
-describe("a job that is done, in a word of its own, and has no content,", () => {
+describe("a job with an unknown final status and without content", () => {
   it.live("has ended, and its download fails with the reason", () =>
     Effect.gen(function* () {
       const { faults } = yield* VideosServer
@@ -71,9 +71,9 @@ describe("a job that is done, in a word of its own, and has no content,", () => 
       ])
       const video = yield* awaitVideo(id, { poll: Schedule.spaced("5 millis"), retry: twice })
       assert.strictEqual(video.status, "done")
-      // It is no replica that lags: what is asked for is not there now.
+      // Not replica lag: the job has ended, and its content is not there.
       const content = Stream.runDrain(downloadVideo(id, { contentGrace: 0 }))
-      assert.strictEqual(told(yield* Effect.either(content)), "VideoExpiredError")
+      assert.strictEqual(resultOf(yield* Effect.either(content)), "VideoExpiredError")
       assert.strictEqual(yield* requestsFor("content"), 1)
     }).pipe(Effect.provide(world(layer)))
   )
@@ -94,7 +94,7 @@ describe("an error with status 200", () => {
         Effect.either,
         Effect.provide(videosOver(server, {}, layer))
       )
-      assert.strictEqual(`${seen.join()} ${told(ended)}`, "in_progress ResponseDecodeError")
+      assert.strictEqual(`${seen.join()} ${resultOf(ended)}`, "in_progress ResponseDecodeError")
     }).pipe(Effect.scoped)
   )
 })

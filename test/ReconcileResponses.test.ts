@@ -1,4 +1,4 @@
-/** Answers that name the job of another submission: whose it is was told before, and is not told twice. */
+/** Responses that name the job of another submission: no job is returned to two callers. */
 import { addEqualityTesters, assert, describe, it } from "@effect/vitest"
 import { Fault, type InProcessOptions, VideosServer } from "@effect-videos/server"
 import { Effect, Layer } from "effect"
@@ -8,7 +8,7 @@ import { createRequest } from "../src/internal/protocol/submissionRequests.js"
 import { Claims } from "../src/internal/reconcile/claims.js"
 import { driven, endAsTwo, facts, isUncertain, source, submissions } from "./support/reconcile.js"
 import { snapshot } from "./support/script.js"
-import { answerJson, job, quiet, videosScripted } from "./support/videos.js"
+import { job, quiet, respondJson, videosScripted } from "./support/videos.js"
 
 addEqualityTesters()
 
@@ -17,15 +17,15 @@ const layer = (options: InProcessOptions = {}, videos: VideosConfigOptions = {})
 
 const faults = (...rules: ReadonlyArray<Fault.Rule>) => Effect.flatMap(VideosServer, ({ faults }) => faults.set(rules))
 
-const answeredByAnother = Fault.duplicate("answer")
+const otherJob = Fault.duplicate("response")
 
 describe("a response that names the job of another submission", () => {
   it.scoped.each(submissions)("is not believed if no job was made: $name", ({ on, submit }) =>
     driven(
       Effect.gen(function* () {
         const { id } = yield* source
-        const other = yield* createVideo({ prompt: "somebody else's" })
-        yield* faults({ on: [on], when: Fault.first(1), fault: answeredByAnother })
+        const other = yield* createVideo({ prompt: "another caller's" })
+        yield* faults({ on: [on], when: Fault.first(1), fault: otherJob })
         const video = yield* submit(id)()
         const { ids, sent } = yield* facts
         assert.deepStrictEqual(ids, [id, other.id, video.id])
@@ -40,7 +40,7 @@ describe("a response that names the job of another submission", () => {
       driven(
         Effect.gen(function* () {
           const { id } = yield* source
-          yield* faults({ on: [on], fault: answeredByAnother })
+          yield* faults({ on: [on], fault: otherJob })
           const error = yield* Effect.flip(submit(id)())
           assert(isUncertain(error))
           assert.include(error.message, `it names ${id}, the job that it is to derive from`)
@@ -66,7 +66,7 @@ describe("a response that names the job of another submission", () => {
     driven(
       Effect.gen(function* () {
         const { id } = yield* source
-        yield* faults({ on: ["create"], fault: answeredByAnother })
+        yield* faults({ on: ["create"], fault: otherJob })
         const error = yield* Effect.flip(createVideo({ prompt: "x" }, { onUnknownOutcome: "fail" }))
         assert(isUncertain(error) && error.reason._tag === "ResponseDecodeError")
         assert.deepInclude(error.reason, { route: "POST /videos", reason: "shape", isTransient: false })
@@ -83,13 +83,13 @@ describe("a response that names the job of another submission", () => {
         Effect.gen(function* () {
           // As a server does that takes requests that are alike for one.
           const first = yield* createVideo({ prompt: "a lighthouse" })
-          yield* faults({ on: ["create"], fault: answeredByAnother })
+          yield* faults({ on: ["create"], fault: otherJob })
           const error = yield* Effect.flip(createVideo({ prompt: "a lighthouse" }, { onUnknownOutcome }))
           assert(isUncertain(error))
           assert.include(error.message, `it names ${first.id}, the job of another submission`)
           assert.include(
             error.message,
-            "sent again, it was answered so again: this server may take requests that are alike"
+            "sent again, the response was the same: this server may take requests that are alike"
           )
           assert.deepStrictEqual([(yield* facts).ids, (yield* facts).sent], [[first.id], 3])
         })
@@ -99,7 +99,7 @@ describe("a response that names the job of another submission", () => {
   it.scoped("leaves two at once with two jobs", () =>
     driven(
       Effect.gen(function* () {
-        yield* faults({ on: ["create"], when: Fault.nth(2), fault: answeredByAnother })
+        yield* faults({ on: ["create"], when: Fault.nth(2), fault: otherJob })
         yield* endAsTwo
       })
     ).pipe(Effect.provide(layer()))
@@ -123,9 +123,9 @@ describe("a response that names the job of another submission", () => {
 })
 
 describe("an id that comes again", () => {
-  const answers = (...made: ReadonlyArray<number | null>) =>
+  const madeAt = (...made: ReadonlyArray<number | null>) =>
     videosScripted((index, request) =>
-      request.method === "POST" ? answerJson(200, job({ created_at: made[index] })) : answerJson(404, {})
+      request.method === "POST" ? respondJson(200, job({ created_at: made[index] })) : respondJson(404, {})
     ).layer
 
   it.scoped("is another job if it was made at another time: restarted servers reuse ids", () =>
@@ -134,14 +134,14 @@ describe("an id that comes again", () => {
       const second = yield* createVideo({ prompt: "x" })
       const third = yield* Effect.flip(createVideo({ prompt: "x" }))
       assert.deepStrictEqual([first.id, second.id, third._tag], ["video_1", "video_1", "SubmissionUncertainError"])
-    }).pipe(Effect.provide(answers(1_760_000_000, 1_760_000_060, 1_760_000_060)))
+    }).pipe(Effect.provide(madeAt(1_760_000_000, 1_760_000_060, 1_760_000_060)))
   )
 
   it.scoped("is the same job if it has no time", () =>
     Effect.gen(function* () {
       yield* createVideo({ prompt: "x" })
       assert.strictEqual((yield* Effect.flip(createVideo({ prompt: "x" })))._tag, "SubmissionUncertainError")
-    }).pipe(Effect.provide(answers(1_760_000_000, null)))
+    }).pipe(Effect.provide(madeAt(1_760_000_000, null)))
   )
 
   it.effect("is remembered for ten thousand jobs, and no more", () =>

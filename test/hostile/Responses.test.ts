@@ -15,7 +15,7 @@ import {
 } from "effect-videos"
 import { start } from "../support/process.js"
 import { hangUntilClosed, json, type Reply, reset, serve, text } from "../support/server.js"
-import { answerJson, clients, job, videosOver, videosScripted } from "../support/videos.js"
+import { clients, job, respondJson, videosOver, videosScripted } from "../support/videos.js"
 
 addEqualityTesters()
 
@@ -109,7 +109,7 @@ for (const { client, layer } of clients) {
         const error = yield* Effect.flip(retrieveVideo("video_1")).pipe(
           Effect.provide(videosOver(server, { limits }, layer))
         )
-        // undici hands over what came: that is no JSON.
+        // undici returns what it received, which is not JSON.
         expect(error).toMatchObject({ _tag: "ResponseDecodeError", reason: decodes ? "shape" : "syntax" })
       })
     )
@@ -213,7 +213,7 @@ describe("a body that has arrived", () => {
   )
 })
 
-/** Answers each call of the program `hostile` as badly as it can. */
+/** Sends the worst response to each call of the program `hostile`. */
 const harmful: Reply = (response, request, index) => {
   const path = request.url.split("?")[0] ?? ""
   const bulk = endlessly(300_000_000)
@@ -230,7 +230,7 @@ const harmful: Reply = (response, request, index) => {
   reply(response, request, index)
 }
 
-/** So many bytes of a body that never becomes JSON. */
+/** This number of bytes of a body that never becomes JSON. */
 const endlessly =
   (bytes: number) =>
   (status: number, first: string, piece: string): Reply =>
@@ -297,7 +297,7 @@ describe("retries", () => {
   it.effect("are bounded by themselves, whatever the server sends", () =>
     Effect.gen(function* () {
       const { layer, tries } = videosScripted(() =>
-        answerJson(503, {}, { "retry-after": "0", "x-should-retry": "true" })
+        respondJson(503, {}, { "retry-after": "0", "x-should-retry": "true" })
       )
       const fiber = yield* Effect.fork(Effect.flip(retrieveVideo("video_1")).pipe(Effect.provide(layer)))
       yield* TestClock.adjust("1 hour")

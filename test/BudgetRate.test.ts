@@ -159,7 +159,7 @@ describe("a 429", () => {
         yield* TestClock.adjust("1 second")
       }
       expect(budget.snapshot().rate).toBeLessThan(0.25)
-      // Somebody always waits, as with ten thousand watches.
+      // A request always waits, as with ten thousand watches.
       yield* ceaseless(budget)
       yield* ceaseless(budget)
       yield* adjust("1 minute")
@@ -191,7 +191,7 @@ describe("a 429", () => {
     ["a 503 with Retry-After", { ...tooMany("1 second"), status: 503 }, 5],
     ["a 503 without", { ...tooMany(), status: 503 }, 10],
     ["a 500", { ...tooMany("1 second"), status: 500 }, 10],
-    ["a quota's, or no answer at all", { ...tooMany("1 second"), status: null }, 10],
+    ["a quota's, or no response at all", { ...tooMany("1 second"), status: null }, 10],
     ["a 200", fine, 10]
   ] as const)("and %s", ([, outcome, rate]) =>
     Effect.gen(function* () {
