@@ -1,4 +1,4 @@
-/** What a program asked of a `Videos`, and what it is to fail with. */
+/** Records the calls of a test `Videos`, and makes them fail. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -39,7 +39,7 @@ export type CallOf<M extends Method> = {
 }[M]
 
 /**
- * One call, whatever its operation: `method` tells which.
+ * One call of any operation, which `method` names.
  *
  * @since 0.1.0
  * @category models

@@ -15,10 +15,10 @@ const general = [
   ...["message", "msg", "detail"]
 ]
 
-/** Where servers put what their own fields say of a job: new-api, Kling, LiteLLM's adapters. */
+/** Objects in which servers put their own fields of a job: new-api, Kling, LiteLLM's adapters. */
 const nested = ["data", "metadata", "result", "output", "task", "status_details"]
 
-/** Said by an envelope whose own request went well. */
+/** A text that gives no reason: an envelope's word for success, or the status alone. */
 const isFine = (text: string): boolean => /^(ok|success|succeed|succeeded|null|none|failed|failure)$/i.test(text.trim())
 
 const textOf = (value: unknown): string | null => {

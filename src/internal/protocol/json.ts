@@ -79,7 +79,7 @@ export const readJson = (text: string): unknown => {
   }
 }
 
-/** Cuts off, in place, what is nested deeper than `depth`: whatever goes through the rest by recursion ends. Whether it did. */
+/** Removes, in place, what is nested deeper than `depth`, so that recursive functions end. Returns whether there was any. */
 export const prune = (value: unknown, depth: number): boolean => {
   if (typeof value !== "object" || value === null) return false
   let isCut = false

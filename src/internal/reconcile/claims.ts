@@ -1,4 +1,4 @@
-/** Which submissions of one `Videos` are on their way, which jobs they hold, and which jobs were there before them. */
+/** The submissions in progress of one `Videos`, the jobs that they have made, and the jobs that existed before them. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
@@ -14,7 +14,7 @@ import { tolerance } from "./readNewestJobs.js"
  */
 export type State = "sent" | "unknown" | "interrupted" | "given up"
 
-/** One submission, from its call to its end, and beyond where its outcome stays unknown. */
+/** One submission. It is kept after its call has ended if its outcome is unknown. */
 export interface Entry {
   readonly submission: Submission
   readonly criteria: JobCriteria
@@ -31,23 +31,23 @@ export interface Entry {
   responded: Deferred.Deferred<void>
 }
 
-/** Whose a job is. */
+/** The submission that made a job. */
 interface Held {
-  /** When that was found out. */
+  /** When the submission was found to have made it, in monotonic milliseconds. */
   readonly at: number
-  /** Stands for the submission's `Idempotency-Key`: many are remembered. */
+  /** Hash of the submission's `Idempotency-Key`: shorter, because many are remembered. */
   readonly key: number
-  /** When the server made it, and when it removes it, by its own words. */
+  /** `created_at` and `expires_at` of the job, in Unix milliseconds. */
   readonly createdAt: number | null
   readonly expiresAt: number | null
 }
 
-/** A job as it was first heard of. */
+/** What this process knows of a job. */
 interface Known {
-  /** It existed at this event, and at this time in monotonic milliseconds. */
+  /** The job existed when this event happened, and at this time in monotonic milliseconds. */
   since: number
   at: number
-  /** When the server says that it was made. */
+  /** `created_at`, in Unix milliseconds. */
   createdAt: number | null
   /** Whether it was deleted, here or by the server: a list may leave it out. */
   isGone: boolean
@@ -76,7 +76,7 @@ export class Claims {
   private events = 0
   private readonly known = new Map<string, Known>()
   private readonly active = new Set<Entry>()
-  /** Those that were interrupted or given up while others were active. */
+  /** Submissions that were interrupted or given up while others were active. */
   private ended: Array<Entry> = []
 
   begin(submission: Submission, now: number): Entry {
@@ -100,7 +100,7 @@ export class Claims {
     return this.events
   }
 
-  /** It was sent again. */
+  /** The submission was sent again: it waits for another response. */
   markSent(entry: Entry): void {
     entry.state = "sent"
     entry.responded = Deferred.unsafeMake(FiberId.none)
@@ -143,7 +143,7 @@ export class Claims {
     }
   }
 
-  /** A list has shown it at this time; `before` is a submission that it certainly is older than. */
+  /** Records a job that a list has shown at this time. `before`: a submission that certainly began after the job was made. */
   recordSeen({ createdAt, id }: VideoResource, at: number, before: Entry | null): void {
     const known = this.record(id, at)
     known.createdAt ??= millis(createdAt)
@@ -152,7 +152,7 @@ export class Claims {
     known.at = Math.min(known.at, before.begunAt)
   }
 
-  /** A list has shown its id for a job that was made later: it is known anew. */
+  /** Records a new job that has the id of an earlier one. */
   recordReused({ createdAt, id }: VideoResource, at: number): void {
     Object.assign(this.record(id, at), { since: ++this.events, at, createdAt: millis(createdAt) })
   }
@@ -171,12 +171,12 @@ export class Claims {
     return this.known.get(id)?.held != null
   }
 
-  /** Whether a submission with the same `Idempotency-Key` has made it. */
+  /** Whether a submission with the same `Idempotency-Key` has made the job. */
   isUnderKey(entry: Entry, id: string): boolean {
     return this.known.get(id)?.held?.key === keyMark(entry)
   }
 
-  /** Whether another submission has it, or it was there before this one began. */
+  /** Whether another submission has made the job, or the job existed before this submission began. */
   isKnown(video: VideoResource, entry: Entry): boolean {
     return (this.isHeld(video.id) && !this.isLater(video)) || this.existedBefore(video.id, entry)
   }
@@ -189,19 +189,19 @@ export class Claims {
     return (this.known.get(id)?.since ?? Infinity) < entry.begun
   }
 
-  /** Whether this is another job under an id that is known: servers that keep jobs in memory count anew. */
+  /** Whether this is a new job with a known id: a server that keeps its jobs in memory reuses ids after a restart. */
   isLater({ createdAt, id }: VideoResource): boolean {
     const known = this.known.get(id)
     const before = known?.held?.createdAt ?? known?.createdAt
     return before != null && createdAt !== null && createdAt.epochMillis > before + tolerance
   }
 
-  /** For how many milliseconds it had been known when the submission began. */
+  /** For how many milliseconds the job had been known when the submission began. */
   knownFor(id: string, entry: Entry): number {
     return Math.max(0, entry.begunAt - (this.known.get(id)?.at ?? entry.begunAt))
   }
 
-  /** The jobs that a complete list has to show: held for `lag` at this time, and not gone; with the times of their making. */
+  /** The jobs that a complete list has to show, with their `createdAt`: made at least `lag` before `at`, and not gone. */
   due(at: number, lag: number, serverNow: number): ReadonlyArray<readonly [id: string, createdAt: number | null]> {
     const due: Array<readonly [string, number | null]> = []
     for (const [id, { held, isGone }] of this.known) {
@@ -215,7 +215,7 @@ export class Claims {
     return this.known.get(id)?.isGone === true
   }
 
-  /** The others whose job could be taken for the entry's by its prompt, and that were on their way at the same time. */
+  /** The other submissions in progress at the same time, if their prompt could make their job look like the entry's. */
   rivals(entry: Entry): ReadonlyArray<Entry> {
     const { prompt } = entry.criteria
     return this.others(entry).filter(

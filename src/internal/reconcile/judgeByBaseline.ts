@@ -1,5 +1,5 @@
 /**
- * Decides by one read of the list what became of a submission of an earlier process. Pure. What is known of that time is the
+ * Decides from one read of the list whether a submission of an earlier process made a job. Pure. What is known of that time is the
  * baseline: the newest jobs that the list showed before the submission was sent. A job is new if the list has it above the
  * baseline; the clocks of the machines do not matter. Without a baseline, or if none of its jobs is on the list any more, the
  * times decide, as far as clocks may be trusted.
@@ -44,7 +44,7 @@ export const newestOfBaseline = (
   ids: ReadonlySet<string>
 ): VideoResource | undefined => videos.find(({ id }) => ids.has(id))
 
-/** `since`: made after the submission began. `before`: certainly made earlier. `unclear`: the times do not tell. */
+/** `since`: made after the submission began. `before`: certainly made earlier. `unclear`: the times do not show it. */
 type Timing = "since" | "before" | "unclear"
 
 const timingOf = (list: NewestJobs, { begunAt, ids }: Baseline): ((video: VideoResource) => Timing) => {

@@ -8,7 +8,7 @@ import { likenessOn } from "./matchJob.js"
 import { type ListRead, tolerance } from "./readNewestJobs.js"
 import type { Rules, Verdict } from "./verdict.js"
 
-/** For how long a key is taken to be known: the list is read back so far, and an older job is not adopted. */
+/** How long a server is assumed to know a key: the list is read back for this long, and an older job is not adopted. */
 export const keyLifetime = 24 * 60 * 60_000
 
 /** What is known of the rejection. */

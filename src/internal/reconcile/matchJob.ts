@@ -1,4 +1,4 @@
-/** Whether a job on a server's list is what a submission asked for. Pure: it compares, and decides nothing. */
+/** Compares jobs on a server's list with the request of a submission. Pure: it decides nothing. */
 
 import * as wire from "../protocol/jsonReaders.js"
 import { sameJson } from "../protocol/longText.js"
@@ -116,7 +116,7 @@ const isSameSize = (asked: string, listed: string): boolean => {
   return a === null || b === null || (a[1] === b[1] && a[2] === b[2])
 }
 
-/** Half a second is what rounding takes away. */
+/** Rounding changes a length by up to half a second. */
 const isSameLength = ({ isExtension, seconds }: JobCriteria, listed: number, sourceSeconds: number | null): boolean => {
   // SGLang rounds a short clip down to nothing.
   if (seconds === null || listed === 0) return true

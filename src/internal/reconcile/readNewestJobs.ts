@@ -24,16 +24,16 @@ export interface ListRead {
   readonly gap: string | null
 }
 
-/** What whole seconds in `created_at` and `Date` take away, and clocks of one installation differ by. */
+/** Error of times in whole seconds (`created_at`, `Date`), and of the clocks of one installation, in milliseconds. */
 export const tolerance = 2000
 
 /** Jobs per page: the protocol's most. */
 const pageSize = 100
 
-/** Pages per read, at most: several hundred jobs were made since the submission began. */
+/** Most pages per read: enough for several hundred jobs that were made since the submission began. */
 const maxPages = 5
 
-/** The most that unsynchronised clocks of one installation differ by. A job that is older by more is older. */
+/** Longest difference of unsynchronised clocks of one installation: a job that is older by more was made before. */
 export const margin = 5 * 60_000
 
 /**

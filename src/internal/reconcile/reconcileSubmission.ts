@@ -139,7 +139,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       )
     )
 
-  /** Looks until the job is found, or until one that was made would be on the list for sure. */
+  /** Reads the list until the job is found, or until a job that was made would certainly be on it. */
   const settle = (
     progress: Progress,
     outcome: UnknownOutcome,
@@ -216,7 +216,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
         return Effect.fail(new Uncertain({ ...error, candidates: open, detail, hasList }))
       })
 
-    /** `outcome` is why it is not the first time. */
+    /** `outcome`: that of the request before, if the submission is sent again. */
     const send = (progress: Progress, outcome: UnknownOutcome | null): Result => {
       const { entry } = progress
       return Effect.flatMap(currentMonotonicMillis, (sentAt) => {
@@ -260,7 +260,7 @@ export const makeReconcile = (policy: SubmissionPolicy, claims: Claims, readPage
       const { error, sendCount } = outcome
       progress.outcome = outcome
       if (mode === "fail") return Effect.fail(error)
-      // Looking takes time, and this caller has none left.
+      // The call's deadline leaves no time to read the list.
       if (error.reason._tag === "RequestTimeoutError" && error.reason.option === "totalTimeout") {
         return giveUp(error, noTime)
       }

@@ -40,7 +40,7 @@ export interface SettleOptions<E = never, R = never> {
   readonly options?: Pick<SubmitOptions, "extraHeaders" | "extraQuery"> | undefined
 }
 
-/** Without a baseline on the list, older jobs are of before, whatever time zone the server's clock was set to. */
+/** Without a baseline on the list, jobs that are older than this were made before the submission, in any time zone. */
 const longestBack = 48 * 60 * 60_000
 
 /** The pause after the first read; it doubles after each, up to the lag. */

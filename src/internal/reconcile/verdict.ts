@@ -1,40 +1,40 @@
 /**
- * Decides by one read of the server's list what became of a submission with an unknown outcome. Pure, except that it reads the
- * claims.
+ * Decides from one read of the server's list whether a submission with an unknown outcome made a job. Pure, except that it reads
+ * the claims.
  *
- * Two mistakes cost money. To send again although the job was made: only positive evidence that no job on the list can be the
- * submission's allows it. To adopt another caller's job: only a job that matches in everything is adopted.
+ * Two mistakes cost money. The first is to send again although the job was made: it is sent again only if certainly no job on the
+ * list can be the submission's. The second is to adopt another caller's job: a job is adopted only if all of its fields match.
  *
  * **One listed job.** The first row that holds decides.
  *
- * | evidence                                                                                                  | it is       |
- * | --------------------------------------------------------------------------------------------------------- | ----------- |
- * | another submission of this process has it                                                                   | another's   |
- * | this process knew it before the call began                                                                  | another's   |
- * | it ran for longer than the call is old, by its own two times                                                | another's   |
- * | `created_at` is before the call, by the times of jobs that this process knew before, less `margin`          | another's   |
- * | one of the first two rows, but the id comes again with a `created_at` since the call began                  | candidate   |
- * | same prompt, and all that both tell; `created_at` since the call began                                      | match       |
- * | same prompt, and all that both tell; `created_at` missing, to come, or before the call                      | candidate   |
- * | same prompt, and all that both tell, as another open submission here, and no normalised form of this prompt | another's   |
- * | `created_at` is before the call by more than any wrong clock or time zone explains                          | another's   |
- * | anything else: another prompt or none, another size, length or model; any other `created_at`                | candidate   |
+ * | evidence                                                                                             | it is     |
+ * | ---------------------------------------------------------------------------------------------------- | --------- |
+ * | another submission of this process has it                                                            | another's |
+ * | this process knew it before the call began                                                           | another's |
+ * | its run time, `completed_at` less `created_at`, is longer than the call is old                       | another's |
+ * | `created_at` is before the call, by the times of jobs that this process knew before, less `margin`   | another's |
+ * | one of the first two rows, but its `created_at` is since the call began: the id was used again       | candidate |
+ * | same prompt, and every field that both have; `created_at` since the call began                       | match     |
+ * | same prompt, and every field that both have; `created_at` missing, in the future, or before the call | candidate |
+ * | the same of another open submission of this process, and not a normalised form of this prompt        | another's |
+ * | `created_at` is before the call by more than any wrong clock or time zone explains                   | another's |
+ * | anything else: another prompt or none, another size, length or model; any other `created_at`         | candidate |
  *
- * No prompt, size, length or model makes a job another's by being different. Servers cut, expand, escape, normalise, mask,
- * translate or drop some prompts and not others, so that a prompt that is listed as sent says nothing of the next. They
- * round, clamp, swap and default sizes and lengths, and have aliases for models. The price is an error that names a job of
- * another process, if one was made at the same time.
+ * A different prompt, size, length or model does not make a job another's. Servers cut, expand, escape, normalise, mask, translate
+ * or drop some prompts and not others: if one is listed as it was sent, the next one may not be. They round, clamp, swap and
+ * default sizes and lengths, and have aliases for models. The price is an error that names a job of another process, if one was
+ * made at the same time.
  *
  * **The list as a whole.** The first row that holds decides.
  *
- * | evidence                                                                                         | verdict                |
- * | ------------------------------------------------------------------------------------------------ | ---------------------- |
- * | more matches than calls that are the same; a match that may be another call's, or was named to one | `Unclear`, for good    |
- * | a match, and an equal job without a time; or a match made before the submission was last sent      | `Unclear`, for good    |
- * | a match                                                                                           | `Made`: it is adopted  |
- * | a candidate, on this read or an earlier one                                                       | `Unclear`              |
- * | `listTrusted: false`; not newest first, or no times; pages missing; a job of this process missing  | `Unclear`              |
- * | none of these, on two reads, the last of them after `listLag`                                     | `NotMade`: sent again  |
+ * | evidence                                                                                          | verdict               |
+ * | ------------------------------------------------------------------------------------------------- | --------------------- |
+ * | more matches than identical calls; a match that may be another call's, or that an error has named | `Unclear`, final      |
+ * | a match, and an equal job without a time; or a match made before the submission was last sent     | `Unclear`, final      |
+ * | a match                                                                                           | `Made`: it is adopted |
+ * | a candidate, on this read or an earlier one                                                       | `Unclear`             |
+ * | `listTrusted: false`; not newest first, or no times; pages missing; a job of this process missing | `Unclear`             |
+ * | none of these, on two reads, the last of them after `listLag`                                     | `NotMade`: sent again |
  */
 import type { VideoResource } from "../protocol/videoSchemas.js"
 import type { Claims, Entry } from "./claims.js"
@@ -48,33 +48,33 @@ export type Verdict =
       readonly _tag: "Unclear"
       readonly candidates: ReadonlyArray<VideoResource>
       readonly detail: string
-      /** Whether another read cannot change it. */
+      /** Whether another read cannot change the verdict. */
       readonly isFinal: boolean
-      /** The jobs whose absence is all that leaves it open: the list is complete if the server has them no more. */
+      /** Set if only these missing jobs leave it open: the list is complete if the server no longer has them. */
       readonly missing?: ReadonlyArray<string>
     }
 
 /**
- * `before`: certainly there before the submission began. By the clock: `since`; `older`, by a clock that may be wrong; `past`,
- * by more than a wrong clock explains. `unclear`: no time, or one to come.
+ * `before`: the job certainly existed before the submission began. By its `created_at`: `since`; `older`, which a wrong clock may
+ * explain; `past`, which no wrong clock explains. `unclear`: it has no time, or one in the future.
  */
 type Timing = "before" | "since" | "older" | "past" | "unclear"
 
-/** A job that took longer has times of two kinds: local time for UTC is an hour off at least. */
+/** If the two times of a job differ by more, one of them may be local time, which differs from UTC by an hour at least. */
 const longest = 60 * 60_000
 
-/** The two times of one job may come from two hosts, whose clocks differ by less. */
+/** The two times of a job may come from two hosts, whose clocks differ by less than this. */
 const hostDrift = 30_000
 
-/** Local time for UTC is up to 14 hours off; two days leave room for a wrong date. */
+/** Local time differs from UTC by up to 14 hours; two days include a wrong date. */
 const wrongestZone = 48 * 60 * 60_000
 
-/** Behind by more is a clock that was never set, as one that begins in 1970. */
+/** A clock that is behind by more was never set: it may begin in 1970. */
 const neverSet = 365 * 24 * 60 * 60_000
 
 interface Timings {
   readonly timingOf: (video: VideoResource) => Timing
-  /** Whether it comes under an id that was another job's before. */
+  /** Whether the job has the id of an earlier job. */
   readonly isAgain: (video: VideoResource) => boolean
 }
 
@@ -84,8 +84,8 @@ const timingsOf = (entry: Entry, { at, gap, isDated, serverNow, videos }: ListRe
   const isSince = (created: number) => created >= begun - tolerance && created <= serverNow + tolerance
   const isAgain = (video: VideoResource) =>
     video.createdAt !== null && isSince(video.createdAt.epochMillis) && claims.isLater(video)
-  // One server's times are compared with each other: its clock may be wrong, and the own one too. Out of order, they are of
-  // several clocks.
+  // The server's times are compared with each other, because its clock and this machine's may both be wrong. Times that are out
+  // of order come from several clocks.
   let begunAtLeast = -Infinity
   for (const video of videos) {
     if (video.createdAt === null || !claims.existedBefore(video.id, entry) || isAgain(video)) continue
@@ -105,11 +105,11 @@ const timingsOf = (entry: Entry, { at, gap, isDated, serverNow, videos }: ListRe
   return { timingOf, isAgain }
 }
 
-/** Whether prompt, and every other field that both have, are the same. */
+/** Whether the prompt, and every other field that both have, are the same. */
 const isMatch = (video: VideoResource, entry: Entry, list: ListRead): boolean =>
   likenessOn(list.videos)(entry.criteria, video) === "same"
 
-/** The jobs that a complete list has to show, and that this one does not: the source, and what was made here, newest first. */
+/** The jobs that a complete list has to show, and this one does not: the source, and jobs of this process, newest first. */
 const missingIn = (entry: Entry, list: ListRead, claims: Claims, lag: number): ReadonlyArray<string> => {
   const ids = new Set<string>(list.videos.map(({ id }) => id))
   const oldest = Math.min(...list.videos.map(({ createdAt }) => createdAt?.epochMillis ?? Infinity))
@@ -127,7 +127,7 @@ export interface Rules {
   readonly isTrusted: boolean
   /** For how many milliseconds a job may be missing in the list. */
   readonly lag: number
-  /** When the submission was last sent, by the own clock, if it was sent again. */
+  /** When the submission was last sent, in monotonic milliseconds; `null` if it was sent once. */
   readonly resentAt: number | null
 }
 
@@ -144,11 +144,11 @@ export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules
   const unclaimed = list.videos.filter((video) => !claims.isHeld(video.id) && !isAgain(video))
   const matches = unclaimed.filter((video) => isMatch(video, entry, list) && timingOf(video) !== "before")
   const newMatches = matches.filter((video) => timingOf(video) === "since")
-  /** Whether it is what another open submission asked for, and no form of this one's prompt. */
+  /** Whether the job matches another open submission, and its prompt cannot be a normalised form of this one's. */
   const isOfAnotherRequest = (video: VideoResource): boolean =>
     !mayBeFormOf(entry.criteria, video) &&
     others.some((other) => isMatch(video, other, list) && timingsFor(other).timingOf(video) !== "before")
-  /** Not alike, and yet, as servers are, perhaps the one. */
+  /** Jobs that do not match, and may be the submission's all the same: servers change prompts and parameters. */
   const possible = list.videos.filter((video) => {
     const timing = timingOf(video)
     if (timing === "before" || matches.includes(video)) return false
@@ -166,7 +166,7 @@ export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules
   if (newMatches.length > 0) {
     const rivals = claims.rivals(entry)
     const twins = rivals.filter((rival) => isSameRequest(rival.submission, entry.submission))
-    // Twins may share out as many jobs as they are, whichever was whose.
+    // Each of the identical submissions may take any of their jobs, unless there are more jobs than submissions.
     const group = [entry, ...twins.filter(({ state }) => state !== "given up")]
     const ofGroup = unclaimed.filter(
       (video) => isMatch(video, entry, list) && group.some((twin) => timingsFor(twin).timingOf(video) === "since")
@@ -181,7 +181,7 @@ export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules
     if (matches.some((video) => timingOf(video) === "unclear")) {
       return unclear("jobs on the list are like it, and their times do not tell which is its own", true)
     }
-    // Its own job, if it has one, is adopted first.
+    // The other submission adopts its own job first, if it has one.
     if (rivals.some(({ criteria }) => criteria.prompt !== entry.criteria.prompt)) {
       return unclear(
         "a job on the list may be its own, or of a longer prompt of this process that was truncated",
@@ -215,7 +215,7 @@ export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules
     : unclear(`the list leaves out jobs, ${missing[0]} among them`, false, missing)
 }
 
-/** Keeps what a read has shown, for later calls: which jobs are there, and which were there before this one. */
+/** Records the jobs of a read for later calls: which jobs exist, and which existed before this submission. */
 export const remember = (entry: Entry, list: ListRead, claims: Claims): void => {
   const { isAgain, timingOf } = timingsOf(entry, list, claims)
   for (const [video, again, timing] of list.videos.map((video) => [video, isAgain(video), timingOf(video)] as const)) {

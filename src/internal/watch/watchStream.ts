@@ -174,7 +174,7 @@ export const awaitOne = <E, R>(
     return Effect.onExit(last(null), (exit) => one.close(exit))
   })
 
-// Taken out once: a tagged enum makes a constructor anew each time it is asked for one.
+// Read once: a tagged enum makes a new constructor for each access.
 const { VideoChanged, VideoEnded, VideoLost } = VideoUpdate
 
 /** The jobs of one `watchMany`, while it runs. */
