@@ -41,7 +41,7 @@ interface Seen {
   readonly at: number
   /** Percent per millisecond, between polls that saw it move; 0 while unknown. */
   readonly rate: number
-  /** Whether no look has seen it move yet: the rate is the mean since the job's creation, a wait in a queue included. */
+  /** Whether no poll has seen it move yet: the rate is the mean since the job's creation, a wait in a queue included. */
   readonly isGuess: boolean
 }
 

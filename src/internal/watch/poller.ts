@@ -47,7 +47,7 @@ const maxVainSearches = 3
 /** After three searches for a job, it is not a list that lags. */
 const maxSearches = 3
 
-/** A page that fails twice in a row is left alone for so long. */
+/** A page that fails twice in a row is not read for this long. */
 const maxPageFailures = 2
 const leftMillis = 15_000
 
