@@ -118,16 +118,6 @@ const addressOf = (workflow: Workflow.Any, executionId: string, type: string) =>
     })
   })
 
-/**
- * Whether another runner has the execution now: one that joins takes over part of them. It begins there when the execution has been
- * suspended here; if not, after `entityTerminationTimeout`.
- */
-export const isTakenOver = Effect.gen(function* () {
-  const { executionId, workflow } = yield* WorkflowEngine.WorkflowInstance
-  const { shardId } = yield* addressOf(workflow, executionId, clockEntity)
-  return !(yield* Sharding.Sharding).hasShardId(shardId)
-})
-
 /** Releases message claims that no runner works on, and replays a suspended execution. Does nothing to a healthy one. */
 export const nudge = (workflow: Workflow.Any, executionId: string) =>
   Effect.gen(function* () {

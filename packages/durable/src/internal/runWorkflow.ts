@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import type { RunOutcome } from "../Runs.js"
 import { CreateVideo, ExtendTo, ExtendVideo } from "../Workflows.js"
 import { Drain } from "./drain.js"
-import { apart, clearClocks, type Engine, handOver, isTakenOver, waitUntil } from "./engine.js"
+import { apart, clearClocks, type Engine, handOver, waitUntil } from "./engine.js"
 import { makeExtendTo } from "./extendToSteps.js"
 import { toolsLayer } from "./films.js"
 import { RunTable } from "./runTable.js"
@@ -22,7 +22,7 @@ const repeat = (name: string, execution: string, step: Step) =>
   Effect.gen(function* () {
     const drain = yield* Drain
     for (let count = 1; ; count++) {
-      if ((yield* drain.isStopping) || (yield* isTakenOver)) return yield* handOver
+      if (yield* drain.isStopping) return yield* handOver
       const next = yield* Activity.make({
         name: `${name}/${count}`,
         success: Next,
@@ -65,7 +65,6 @@ export const workflowsLayer = Layer.unwrapEffect(
           outcome = next.outcome
           break
         }
-        if (yield* isTakenOver) return yield* handOver
         const { workflow } = yield* WorkflowEngine.WorkflowInstance
         yield* Activity.make({
           name: "report",

@@ -91,20 +91,13 @@ export const postgres = Effect.gen(function* () {
   return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, restart }
 })
 
-/** Runs statements on a database; returns the rows of the last one. */
-const query = async (url: string, statements: string): Promise<ReadonlyArray<unknown>> => {
+/** Runs statements on a database. */
+const query = async (url: string, statements: string): Promise<void> => {
   const client = new Pg.Client({ connectionString: url })
   await client.connect()
-  const { rows } = await client.query(statements)
+  await client.query(statements)
   await client.end()
-  return rows
 }
-
-/** Waits until two runners share the runs of a Postgres: each holds an advisory lock for each of its shards. */
-export const untilShared = (url: string): Effect.Effect<void> =>
-  Effect.promise(() => query(url, "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")).pipe(
-    Effect.repeat({ until: (holders) => holders.length === 2, schedule: Schedule.spaced("50 millis") })
-  )
 
 /** Makes another database of the same Postgres, with these tables; returns its URL. */
 export const newDatabase = (url: string, name: string, tables = ""): Effect.Effect<string> =>
