@@ -67,6 +67,8 @@ export const makeClipFiles: Effect.Effect<ClipFiles, never, FileSystem.FileSyste
     const folder = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "effect-videos-" }))
     // Renders one file at a time: encoding is bound by the processor, so two at once would only be slower.
     const permit = yield* Effect.makeSemaphore(1)
+    // A render that is interrupted ends its write first: the folder cannot be removed meanwhile.
+    yield* Effect.addFinalizer(() => permit.take(1))
     const retained = new Set<string>()
     const uploads = new Map<string, number>()
     const sizes = new Map<string, number>()

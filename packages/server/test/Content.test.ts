@@ -1,11 +1,13 @@
+import { readdir } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
 import { VideosServer } from "@effect-videos/server"
-import { Effect, Fiber, Stream, TestClock } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope, Stream, TestClock } from "effect"
 import { downloadVideo } from "effect-videos"
 import { decode } from "fast-png"
 import { parseMp4 } from "../../../test/support/mp4.js"
 import { byteRange } from "../src/files.js"
-import { errorOf, idOf, instant, make, post, postForm, remove, send } from "./support.js"
+import { errorOf, idOf, inOwnFolder, instant, make, post, postForm, remove, send } from "./support.js"
 
 const server = VideosServer.layerInProcess(instant)
 
@@ -257,5 +259,27 @@ describe("files that expire", () => {
       yield* TestClock.adjust("10000 days")
       assert.deepInclude((yield* send(`/videos/${id}`)).json, { status: "failed", expires_at: null })
     }).pipe(Effect.provide(VideosServer.layerInProcess({ ...expiring, outcome: () => ({ code: "c", message: "m" }) })))
+  )
+})
+
+describe("the folder of the files", () => {
+  // Servers that did not wait for a write in progress failed to remove their folders at some of these moments.
+  it.live("is removed at whatever moment of a render the server stops", () =>
+    Effect.gen(function* () {
+      for (let run = 0; run < 15; run++) {
+        const scope = yield* Scope.make()
+        const server = Context.get(yield* Layer.buildWithScope(VideosServer.layer(instant), scope), VideosServer)
+        const id = yield* Effect.provideService(make({ prompt: `clip ${run}`, size: "1280x720" }), VideosServer, server)
+        const requests = ["thumbnail", "video"].map((variant) =>
+          fetch(`${server.baseUrl}/videos/${id}/content?variant=${variant}`)
+            .then((response) => response.arrayBuffer())
+            .catch(() => null)
+        )
+        yield* Effect.sleep(run)
+        yield* Scope.close(scope, Exit.void)
+        yield* Effect.promise(() => Promise.all(requests))
+      }
+      assert.deepStrictEqual(yield* Effect.promise(() => readdir(tmpdir())), [])
+    }).pipe(Effect.provide(inOwnFolder(Layer.empty)))
   )
 })
