@@ -55,12 +55,11 @@ const tests = [
 
 /** Returns the comments and strings of a line. */
 const prose = (line) => {
-  const comment = /^\s*(?:\/\*\*?|\*|\/\/)(.*)$/.exec(line) ?? /\s\/\/ (.*)$/.exec(line)
-  if (comment !== null) return comment[1].replace(/`[^`]*`/g, "")
-  return [...line.matchAll(/"([^"]*)"|`([^`]*)`/g)]
-    .map(([, quoted, template]) => quoted ?? template)
-    .filter((text) => text.includes(" "))
-    .join(" | ")
+  const [, whole] = /^\s*(?:\/\*\*?|\*|\/\/)(.*)$/.exec(line) ?? []
+  if (whole !== undefined) return whole.replace(/`[^`]*`/g, "")
+  const [, comment = ""] = /\s\/\/ (.*)$/.exec(line) ?? []
+  const strings = [...line.matchAll(/"([^"]*)"|`([^`]*)`/g)].map(([, quoted, template]) => quoted ?? template)
+  return [comment.replace(/`[^`]*`/g, ""), ...strings].join(" | ")
 }
 
 let found = 0

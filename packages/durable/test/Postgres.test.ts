@@ -9,7 +9,8 @@ import * as DurablePostgres from "@effect-videos/durable/Postgres"
 import { VideosServer } from "@effect-videos/server"
 import { Context, Duration, Effect, Exit, Layer, Logger, Option, Scope, Stream } from "effect"
 import { afterAll, beforeAll, vi } from "vitest"
-import { freePort, hasListener, hasPostgres, newDatabase, postgres, takenPort } from "./support/postgres.js"
+import { serve, text } from "../../../test/support/server.js"
+import { freePort, hasListener, hasPostgres, newDatabase, postgres } from "./support/postgres.js"
 
 const quiet = Logger.remove(Logger.defaultLogger)
 
@@ -158,7 +159,8 @@ describe.skipIf(!hasPostgres)("runs on Postgres", () => {
 
   it.scopedLive("fail with a tag if the address of a runner is taken", () =>
     Effect.gen(function* () {
-      const port = yield* takenPort
+      const { origin } = yield* serve(text(200, ""))
+      const port = Number(new URL(origin).port)
       const runner = DurablePostgres.layer({ url, listen: { host: "127.0.0.1", port } }).pipe(
         Layer.provide(VideoStore.layerDirectory(yield* temporary)),
         Layer.provide(VideosServer.layerTest()),

@@ -148,7 +148,7 @@ export const judge = (entry: Entry, list: ListRead, claims: Claims, rules: Rules
   const isOfAnotherRequest = (video: VideoResource): boolean =>
     !mayBeFormOf(entry.criteria, video) &&
     others.some((other) => isMatch(video, other, list) && timingsFor(other).timingOf(video) !== "before")
-  /** Jobs that do not match, and may be the submission's all the same: servers change prompts and parameters. */
+  /** Jobs that do not match, but may be the submission's: servers change prompts and parameters. */
   const possible = list.videos.filter((video) => {
     const timing = timingOf(video)
     if (timing === "before" || matches.includes(video)) return false

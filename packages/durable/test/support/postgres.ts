@@ -1,7 +1,7 @@
 /** A Postgres of Debian's packages, in a folder of its own. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { type AddressInfo, connect, createServer, type Server } from "node:net"
+import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Schedule } from "effect"
@@ -28,16 +28,6 @@ export const freePort = (): Promise<number> =>
       server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
     })
   })
-
-/** A port at which another server listens for the scope. */
-export const takenPort = Effect.acquireRelease(
-  Effect.async<{ readonly server: Server; readonly port: number }>((resume) => {
-    const server = createServer().listen(0, "127.0.0.1", () =>
-      resume(Effect.succeed({ server, port: (server.address() as AddressInfo).port }))
-    )
-  }),
-  ({ server }) => Effect.sync(() => server.close())
-).pipe(Effect.map(({ port }) => port))
 
 /** Whether a process listens on a port of this machine. */
 export const hasListener = (port: number): Promise<boolean> =>
